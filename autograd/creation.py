@@ -1,0 +1,144 @@
+"""Making Tensors: from data, and filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .dtypes import get_default_dtype, result_type
+from .errors import ArgumentError, DtypeError
+from .tensor import NUMPY, Tensor, wrap
+
+_KINDS = np.dtype("bool"), *map(np.dtype, ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"))
+
+
+def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
+    """`data` as an array of a dtype that Tensors have: PyTorch's for Python numbers, their own for arrays."""
+    if isinstance(data, Tensor):
+        data = data.array
+    elif isinstance(data, (list, tuple)) and _has_tensors(data):
+        data = np.array(_plain(data))
+    own = hasattr(data, "dtype")
+    array = data if own and not isinstance(data, np.generic) else np.asarray(data)
+    if dtype is None:
+        dtype = array.dtype
+        if not own and dtype.kind == "f":
+            dtype = get_default_dtype()
+        if not array.size and not own:
+            dtype = get_default_dtype()
+    dtype = np.dtype(dtype).newbyteorder("=")
+    if dtype not in _KINDS:
+        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}; from {type(data).__name__} {str(data)[:40]!r}")
+    return array.astype(dtype, copy=bool(copy)) if type(array) is np.ndarray else array
+
+
+def _has_tensors(data: Any) -> bool:
+    return any(isinstance(v, Tensor) or (isinstance(v, (list, tuple)) and _has_tensors(v)) for v in data)
+
+
+def _plain(data: Any) -> Any:
+    return [v.tolist() if isinstance(v, Tensor) else _plain(v) if isinstance(v, (list, tuple)) else v for v in data]
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A new leaf with a copy of `data`: numbers, nested lists, arrays (torch.tensor).
+
+    Python floats get the default dtype, integers int64, booleans bool; arrays keep theirs.
+
+    >>> import autograd
+    >>> autograd.tensor([[1, 2], [3, 4]]), autograd.tensor([1.0, 2.5], requires_grad=True)
+    (tensor([[1, 2],
+            [3, 4]]), tensor([1.0000, 2.5000], requires_grad=True))
+    """
+    return wrap(_array(data, dtype, copy=True)).requires_grad_(requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a Tensor, without a copy where that is possible; a Tensor stays in its graph (torch.as_tensor)."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)  # type: ignore[no-any-return]
+    return wrap(_array(data, dtype, copy=False))
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A Tensor that shares the memory of `array` (torch.from_numpy)."""
+    if not hasattr(array, "dtype"):
+        raise DtypeError(f"from_numpy needs an array, got {type(array).__name__}; use tensor()")
+    return wrap(_array(array, None, copy=False))
+
+
+def _of_dtype(name: str, dtype: str) -> Any:
+    def make(*data: Any) -> Tensor:
+        if data and all(isinstance(n, int) for n in data):  # sizes, as PyTorch's legacy constructors take them
+            return wrap(np.zeros(data, dtype))
+        return wrap(_array(data[0] if data else [], dtype, copy=True))
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"""A {dtype} Tensor of the given data; of the given sizes, all zero, if only integers are given (torch.{name})."""
+    return make
+
+
+FloatTensor, DoubleTensor = _of_dtype("FloatTensor", "float32"), _of_dtype("DoubleTensor", "float64")
+LongTensor, BoolTensor = _of_dtype("LongTensor", "int64"), _of_dtype("BoolTensor", "bool")
+
+
+def _filled(name: str, numpy: Any) -> tuple[Any, Any]:
+    def make(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+        shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+        return wrap(numpy(shape, get_default_dtype() if dtype is None else dtype)).requires_grad_(requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"""A tensor of the given sizes {_FILLINGS[name]} (torch.{name})."""
+    like_numpy = getattr(np, name + "_like")
+
+    def like(input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **options: Any) -> Tensor:
+        array = like_numpy(getattr(input, "array", input), dtype=dtype, shape=options.get("shape"))
+        return wrap(array).requires_grad_(requires_grad)
+
+    like.__name__ = like.__qualname__ = name + "_like"
+    like.__doc__ = f"""A tensor of the shape and dtype of `input` {_FILLINGS[name]} (torch.{name}_like)."""
+    NUMPY[like_numpy] = lambda a, dtype=None, order="K", subok=True, shape=None, device=None: like(a, dtype=dtype, shape=shape)
+    return make, like
+
+
+_FILLINGS = {"zeros": "full of zeros", "ones": "full of ones", "empty": "with whatever was in memory"}
+zeros, zeros_like = _filled("zeros", np.zeros)
+ones, ones_like = _filled("ones", np.ones)
+empty, empty_like = _filled("empty", np.empty)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor of the given sizes full of `fill_value`, in the dtype that tensor(fill_value) has (torch.full)."""
+    shape = (size,) if isinstance(size, int) else tuple(size)
+    return wrap(np.full(shape, fill_value, result_type(fill_value) if dtype is None else dtype)).requires_grad_(requires_grad)
+
+
+def full_like(input: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A tensor of the shape and dtype of `input` full of `fill_value` (torch.full_like)."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere (torch.eye)."""
+    return wrap(np.eye(n, m, dtype=dtype or get_default_dtype())).requires_grad_(requires_grad)
+
+
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """From `start` (0 if left out) by `step` to before `end`; int64 if all are integers (torch.arange)."""
+    start, end = (0, start) if end is None else (start, end)
+    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    if step == 0 or (end - start) / step < 0:
+        raise ArgumentError(f"arange: from {start} to {end} there is no way by steps of {step}")
+    return wrap(np.arange(start, end, step, dtype or result_type(start, end, step))).requires_grad_(requires_grad)
+
+
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """`steps` numbers from `start` to `end`, both included, evenly spaced (torch.linspace)."""
+    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    return wrap(np.linspace(start, end, steps, dtype=dtype or get_default_dtype())).requires_grad_(requires_grad)
+
+
+NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, shape=None, device=None: full(
+    a.shape if shape is None else shape, fill_value, dtype=dtype or a.dtype
+)

@@ -1,0 +1,78 @@
+"""The dtypes, the default among them, and PyTorch's rules for which dtype a mixture becomes."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from .errors import DtypeError
+
+DType = np.dtype[Any]
+
+float16, float32, float64, int8, int16, int32, int64, uint8, bool = map(  # noqa: A001
+    np.dtype, ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
+)
+half, float, double, short, int, long = float16, float32, float64, int16, int32, int64  # noqa: A001
+
+_SCALARS = {type(True): bool, type(1): int64}  # a Python float has the default dtype
+_default: ContextVar[DType] = ContextVar("default dtype", default=float32)
+get_default_dtype = _default.get
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Set the dtype that Python floats become (torch.set_default_dtype), in this thread or task.
+
+    >>> import autograd
+    >>> autograd.get_default_dtype()
+    dtype('float32')
+    """
+    if np.dtype(dtype).kind != "f":
+        raise DtypeError(f"the default dtype must be a floating-point one, not {np.dtype(dtype)}")
+    _default.set(np.dtype(dtype))
+
+
+def promote_types(a: Any, b: Any) -> DType:
+    """The smallest dtype that holds both (torch.promote_types): a float beats any integer, whatever its size.
+
+    >>> promote_types("int64", "float16")
+    dtype('float16')
+    """
+    a, b = np.dtype(a), np.dtype(b)
+    if (a.kind == "f") != (b.kind == "f"):
+        return a if a.kind == "f" else b
+    return np.promote_types(a, b)
+
+
+def _category(dtype: DType) -> Any:
+    """How far up a dtype stands: booleans, integers, floats."""
+    return {"b": 0, "i": 1, "u": 1, "f": 2}[dtype.kind]
+
+
+def result_type(*values: Any) -> DType:
+    """The dtype of an op on `values` (torch.result_type).
+
+    Tensors with dimensions decide; 0-d tensors and, after them, Python scalars count only
+    if they are of a higher category (bool, integer, float).
+
+    >>> import autograd
+    >>> result_type(autograd.zeros(3), autograd.tensor(1.0, dtype=autograd.float64), 2)
+    dtype('float32')
+    """
+    ranks: list[DType | None] = [None, None, None]  # of tensors, 0-d tensors, Python scalars
+    for v in values:
+        if isinstance(v, np.generic):
+            v = v.item()
+        if hasattr(v, "dtype"):
+            rank, dtype = (0 if v.shape else 1), v.dtype
+        else:
+            rank, dtype = 2, _SCALARS.get(type(v)) or get_default_dtype()
+        was = ranks[rank]
+        ranks[rank] = dtype if was is None else promote_types(was, dtype)
+    found: DType | None = None
+    for dtype in ranks:
+        if dtype is not None and (found is None or _category(dtype) > _category(found)):
+            found = dtype
+    assert found is not None, "result_type needs at least one value"
+    return found

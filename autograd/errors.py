@@ -1,0 +1,85 @@
+"""Every exception that chainrule raises on purpose, each also of the type PyTorch or NumPy would raise.
+
+    AutogradError
+    ├── GraphError        (RuntimeError)              the graph cannot do what was asked
+    │   ├── FreedGraphError                           an earlier backward freed what is needed now
+    │   ├── InPlaceError                              an in-place write would make, or made, a gradient wrong
+    │   └── NoGradientError                           nothing here requires grad, or no rule says how
+    ├── ShapeError        (RuntimeError, ValueError)  shapes that do not fit together
+    ├── DtypeError        (RuntimeError, TypeError)   dtypes that do not fit together
+    ├── DimError          (IndexError)                a dimension or index that does not exist
+    ├── ArgumentError     (ValueError)                a value that makes no sense here
+    └── UnsupportedError  (TypeError)                 something a Tensor does not do, by name
+
+A message is one sentence: which op and argument, what was found, what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AutogradError(Exception):
+    """The root: catch this to catch everything below."""
+
+
+class GraphError(AutogradError, RuntimeError):
+    """The graph cannot do what was asked of it."""
+
+
+class FreedGraphError(GraphError):
+    """A backward needs values that an earlier one freed."""
+
+
+class InPlaceError(GraphError):
+    """An in-place write that would make a gradient wrong, or has."""
+
+
+class NoGradientError(GraphError):
+    """A gradient was asked of something that has none."""
+
+
+class ShapeError(AutogradError, RuntimeError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class DtypeError(AutogradError, RuntimeError, TypeError):
+    """Dtypes that do not fit together."""
+
+
+class DimError(AutogradError, IndexError):
+    """A dimension or an index that does not exist."""
+
+
+class ArgumentError(AutogradError, ValueError):
+    """A value that makes no sense for the argument it was given to."""
+
+
+class UnsupportedError(AutogradError, TypeError):
+    """Something that a Tensor does not do."""
+
+
+def describe(value: Any) -> str:
+    """Say what an argument is, in a few words: arrays by dtype and shape, all else by its repr.
+
+    >>> import numpy as np
+    >>> describe(np.zeros((2, 3))), describe(None)
+    ('float64 (2, 3)', 'None')
+    """
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{value.dtype} {value.shape}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def explain(op: str, names: list[str], args: list[Any], error: Exception) -> AutogradError:
+    """Turn what NumPy raised inside `op` into an error that names the op, its arguments and their shapes."""
+    found = ", ".join(f"{n.lstrip('*')} {describe(a)}" for n, a in zip([*names, *names[-1:] * len(args)], args, strict=False))
+    kind: type[AutogradError]
+    if isinstance(error, IndexError):
+        kind = DimError
+    elif isinstance(error, TypeError):
+        kind = DtypeError
+    else:
+        kind = ShapeError if any(w in str(error) for w in ("shape", "dimension", "broadcast", "size")) else ArgumentError
+    return kind(f"{op} does not work on {found}: {error}")

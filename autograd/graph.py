@@ -1,0 +1,233 @@
+"""The graph: one clock, the ambient mode, nodes, and the sweep that carries gradients back; it knows no Tensor."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from itertools import count
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import FreedGraphError, InPlaceError, ShapeError
+
+Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols
+
+
+# ---------------------------------------------------------------- the ambient mode
+class Mode(NamedTuple):
+    """What holds for every op in this context: are graphs recorded, and does a tape listen?"""
+
+    grad: bool = True
+    tape: list[Any] | None = None  # (primitive, its arguments, its result) of every op, and every write
+
+
+_mode = ContextVar("mode", default=Mode())
+mode = _mode.get
+
+
+class ambient(ContextDecorator):  # noqa: N801
+    """Change the mode for a with-block or for each call of a decorated function, in this thread or task only."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.changes = changes
+        self.tokens: list[Any] = []
+
+    def _recreate_cm(self) -> ambient:  # each call of a decorated function enters a context of its own
+        return ambient(**self.changes)
+
+    def __enter__(self) -> None:
+        self.tokens.append(_mode.set(mode()._replace(**self.changes)))
+
+    def __exit__(self, *exception: object) -> None:
+        _mode.reset(self.tokens.pop())
+
+
+# ---------------------------------------------------------------- one clock orders everything
+# Nodes are numbered as they are made, so parents are always older: descending number is a reverse topological
+# order. In-place writes take a number too, so "changed since it was saved" is a comparison. A write is
+# remembered with the memory that it hit (the array that owns it), hence views and aliases are covered.
+tick = count().__next__
+_writes: dict[int, tuple[int, weakref.ref[Any]]] = {}  # id of the owning array -> time of its last write
+_last_write = -1  # nodes made later have nothing to check
+
+
+def memory(array: Array) -> Array:
+    """The array that owns the memory `array` looks at."""
+    owner = array
+    while (array := getattr(array, "base", None)) is not None:
+        if hasattr(array, "dtype"):  # NumPy puts helper objects between some views and their owner
+            owner = array
+    return owner
+
+
+def touch(array: Array) -> None:
+    """Note that the memory of `array` was written. Call it after writing to `t.array` yourself."""
+    global _last_write
+    owner = memory(array)
+    key = id(owner)
+    known = _writes.get(key)
+    ref = known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None))
+    _last_write = tick()
+    _writes[key] = _last_write, ref
+
+
+def write(array: Array, index: Any, value: Any) -> None:
+    """Do `array[index] = value`: the one place where memory changes. Stamps the clock and tells the tape."""
+    array[index] = value
+    touch(array)
+    if (tape := mode().tape) is not None:
+        tape.append((write, [array, index, value], None))
+
+
+def _references(holder: Any) -> tuple[int, int]:
+    """How many references there are to `holder.array` and to the owner of its memory, the tape's not counted."""
+    array = holder.array
+    owner = memory(array)
+    taped = [v for _, args, out in mode().tape or () for v in (*args, *(out if type(out) is tuple else (out,)))]
+    return tuple(sys.getrefcount(a) - sum(v is a for v in taped) for a in (array, owner))  # type: ignore[return-value]
+
+
+_alone = {owns: _references(SimpleNamespace(array=np.zeros(2) if owns else np.zeros(2)[1:])) for owns in (True, False)}
+
+
+def shared(holder: Any) -> bool:
+    """Does anything besides `holder` see the memory of `holder.array`?
+
+    Another Tensor, a view, a value saved for backward, a NumPy array in the user's hands: each holds a reference,
+    so counting references finds them all. How many a lone holder has was measured once, on import.
+    """
+    return any(n > m for n, m in zip(_references(holder), _alone[memory(holder.array) is holder.array], strict=True))
+
+
+# ---------------------------------------------------------------- nodes
+class Node:
+    """A recorded operation, or a leaf (its plan is None). Holds what backward needs, and never a forward Tensor."""
+
+    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "keeps", "parents", "plan", "saved", "shape", "time")
+
+    def __init__(self, plan: Any, parents: Sequence[Node], saved: Any, shape: Any, dtype: Any) -> None:
+        self.time, self.plan, self.parents, self.saved = tick(), plan, parents, saved
+        self.shape, self.dtype, self.grad, self.hooks = shape, dtype, None, None
+        self.keeps = plan is None  # does a backward leave its gradient here?
+
+    def name(self) -> str:
+        """The op's name as PyTorch writes it: `MultiplyBackward`, or `AccumulateGrad` for a leaf."""
+        return "AccumulateGrad" if self.plan is None else self.plan.name.title().replace("_", "") + "Backward"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node, int], ...]:
+        """The nodes that gradients go to from here, each with the index of its result (0: nodes have just one)."""
+        return tuple((p, 0) for p in self.parents)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+    def check(self) -> None:
+        """Raise unless the values saved for the rules are still there, and are what they were."""
+        if self.saved is None:
+            raise FreedGraphError(
+                f"{self.plan.name}: the values it saved were freed by an earlier backward; "
+                "pass retain_graph=True to that one to go through the graph again"
+            )
+        named = zip(self.plan.keep, self.saved, strict=True)
+        parts = [(name, a) for name, v in named for a in (v if type(v) is tuple else (v,))]
+        if stale := {name: 0 for name, a in parts if _writes.get(id(memory(a)), (-1,))[0] > self.time}:
+            raise InPlaceError(
+                f"{self.plan.name}: its gradient needs {', '.join(stale)} as the forward pass left it, but it was "
+                "modified in place since; clone() it before that write"
+            )
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook out again."""
+
+    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
+        self.hooks, self.id = hooks, tick()
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook out; a second time does nothing."""
+        self.hooks.pop(self.id, None)
+
+
+# ---------------------------------------------------------------- the sweep
+def fit(g: Array, node: Node) -> Array:
+    """Undo broadcasting and promotion: make what a rule returned look like what it is the gradient of."""
+    if g.shape != node.shape:
+        lead = len(g.shape) - len(node.shape)
+        stretched = [i + lead for i, n in enumerate(node.shape) if n == 1 != g.shape[i + lead]]
+        g = np.reshape(np.sum(g, axis=(*range(lead), *stretched)), node.shape)
+    return g if g.dtype == node.dtype else np.astype(g, node.dtype)
+
+
+def ancestors(roots: Iterable[Node]) -> list[Node]:
+    """`roots` and every node they were made from, oldest first."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for p in stack.pop().parents:
+            if p not in seen:
+                seen.add(p)
+                stack.append(p)
+    return sorted(seen, key=attrgetter("time"))
+
+
+def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symbolic: bool, retain: bool) -> dict[Node, Array]:
+    """Carry `grads`, the gradients of some nodes, back through the graph by the chain rule.
+
+    Returns the gradients of `targets` (None: of all nodes that keep theirs), computing only what leads there.
+    Nodes are visited newest first, so each has its whole gradient before it passes it on. `attach(array, node)`
+    makes a Tensor; when `symbolic`, rules run on Tensors, each saved array attached to the node whose value it is.
+    """
+    order = ancestors(grads)
+    leads = None if targets is None else set(targets)
+    if leads is not None:
+        leads.update(node for node in order if not leads.isdisjoint(node.parents))
+    found: dict[Node, Array] = {}
+    while order:
+        node = order.pop()
+        g, plan, parents = grads.pop(node, None), node.plan, node.parents
+        if g is None:
+            continue
+        if node.hooks is not None:
+            g = _run_hooks(node, g, attach, symbolic)
+        if node.keeps if targets is None else node in targets:
+            found[node] = g
+        if plan is None:
+            continue
+        if plan.item is not None:  # one result of several: the gradient of a tuple is a list with holes
+            parts = grads.setdefault(parents[0], [None] * len(parents[0].shape))
+            parts[plan.item] = g if parts[plan.item] is None else parts[plan.item] + g
+            continue
+        if node.saved is None or _last_write > node.time:
+            node.check()
+        pull = plan.pull
+        if leads is not None and not leads.issuperset(parents):
+            pull = plan.partial(tuple(p in leads for p in parents))
+            parents = [p for p in parents if p in leads]
+        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else node.saved)):  # noqa: B905
+            if d is None:
+                continue
+            if d.shape != p.shape or d.dtype is not p.dtype:
+                d = fit(d, p)
+            grads[p] = grads[p] + d if p in grads else d
+        if node.saved and not retain:
+            node.saved = None
+    return found
+
+
+def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
+    """Show a gradient to the hooks of its node, each of which may replace it."""
+    for hook in list(node.hooks.values()):
+        new = hook(g if symbolic else attach(g, None))
+        if new is not None:
+            if new.shape != node.shape:
+                raise ShapeError(f"a hook on {node!r} returned shape {new.shape}; the gradient's is {node.shape}")
+            g = new if symbolic else new.array
+    return g

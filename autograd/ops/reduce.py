@@ -1,0 +1,247 @@
+"""Reductions: sums, means and spreads, extremes and where they are, and running sums."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from ..errors import DtypeError, ShapeError
+from ..graph import Array
+from ..primitive import astype, primitive
+from ..tensor import Tensor
+from .common import Dims, ValuesIndices, one_dim, public, some_dims
+from .elementwise import maximum, minimum, multiply, square
+
+Axis = tuple[int, ...]
+
+
+# ---------------------------------------------------------------- the table
+def keep(g: Array, axis: Axis, keepdims: bool) -> Array:
+    """Put back, with length 1, the axes that a reduction removed."""
+    return g if keepdims else np.expand_dims(g, axis)
+
+
+def ties(x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
+    """How much of each element an extreme took: equal shares among the tied."""
+    mask = x == keep(out, axis, keepdims)
+    return np.astype(mask, x.dtype) / np.sum(mask, axis=axis, keepdims=True)
+
+
+def _sum(x: Array, axis: Axis, keepdims: bool = False) -> Array:
+    return np.sum(x, axis=axis, keepdims=keepdims, dtype=None if x.dtype.kind == "f" else np.int64)
+
+
+def _mean(x: Array, axis: Axis, keepdims: bool = False) -> Array:
+    return np.sum(x, axis=axis, keepdims=keepdims) / count(x.shape, axis)
+
+
+def _amax(x: Array, axis: Axis, keepdims: bool = False) -> Array:
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+def _amin(x: Array, axis: Axis, keepdims: bool = False) -> Array:
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+def _logsumexp(x: Array, axis: Axis, keepdims: bool = False) -> Array:
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)  # a row of -inf stays one
+    total = np.sum(np.exp(x - top), axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):
+        out = np.log(total) + top
+    return out if keepdims else np.squeeze(out, axis)
+
+
+def _argmax(x: Array, axis: int | None, keepdims: bool) -> Array:
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def _argmin(x: Array, axis: int | None, keepdims: bool) -> Array:
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+def count(shape: tuple[int, ...], axis: Axis) -> int:
+    """How many elements a reduction over `axis` puts into one."""
+    n = 1
+    for a in axis:
+        n *= shape[a]
+    return n
+
+
+# fmt: off
+sum_       = primitive(_sum, "sum",     x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g, axis, keepdims), x_shape))
+mean_      = primitive(_mean, "mean",   x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g / count(x_shape, axis), axis, keepdims), x_shape))
+amax_      = primitive(_amax, "amax",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
+amin_      = primitive(_amin, "amin",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
+logsumexp_ = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * np.exp(x - keep(np.where(np.isinf(out), 0, out), axis, keepdims)))
+cumsum_    = primitive(lambda x, axis: np.cumsum(x, axis=axis, dtype=None if x.dtype.kind == "f" else np.int64), "cumsum",
+                                        x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
+root       = primitive(np.sqrt, "root", x=lambda g, out: g * 0.5 / (out + (out == 0)) * (out != 0))  # sqrt, with the subgradient 0 at 0
+argmax_    = primitive(_argmax, "argmax")
+argmin_    = primitive(_argmin, "argmin")
+argsort_   = primitive(lambda x, axis: np.argsort(x, axis=axis, kind="stable"), "argsort")
+all_       = primitive(lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims), "all")
+any_       = primitive(lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), "any")
+# fmt: on
+
+
+# ---------------------------------------------------------------- PyTorch's names and options
+def _need_elements(op: str, input: Any, axis: Axis) -> None:
+    if not count(input.shape, axis):
+        raise ShapeError(f"{op} of no elements does not exist; the tensor has shape {input.shape}")
+
+
+def _need_float(op: str, input: Any) -> None:
+    if input.dtype.kind != "f":
+        raise DtypeError(f"{op} needs a floating-point tensor, not {input.dtype}; use float() first")
+
+
+@public(np.sum)
+def sum(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The sum over `dim` (one, several, or all); booleans and integers give int64 (torch.sum).
+
+    Shape: `input.shape` without `dim`, or with length 1 there if `keepdim`.
+
+    >>> import autograd
+    >>> autograd.sum(autograd.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([4., 6.])
+    """
+    input = input if dtype is None else astype(input, np.dtype(dtype))
+    return sum_(input, some_dims("sum", dim, input.ndim), keepdim)
+
+
+@public(np.mean)
+def mean(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The mean over `dim` (one, several, or all); refuses integers (torch.mean)."""
+    input = input if dtype is None else astype(input, np.dtype(dtype))
+    _need_float("mean", input)
+    return mean_(input, some_dims("mean", dim, input.ndim), keepdim)
+
+
+@public(np.prod)
+def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The product over `dim`, or of all elements (torch.prod).
+
+    A tournament: neighbours are multiplied until one is left. So the gradient is right at any number of zeros, to any
+    order, by the rule for a product of two.
+
+    >>> import autograd
+    >>> x = autograd.tensor([2.0, 0.0, 3.0], requires_grad=True)
+    >>> x.prod().backward(); x.grad
+    tensor([0., 6., 0.])
+    """
+    input = astype(input, np.dtype(dtype or (input.dtype if input.dtype.kind == "f" else np.int64)))
+    axis = 0 if dim is None else one_dim("prod", dim, input.ndim)
+    shape = input.shape
+    x = np.reshape(input, (-1,)) if dim is None or not shape else input
+    lead = (slice(None),) * axis
+    if not x.shape[axis]:
+        return np.ones_like(x[(*lead, 0)] if x.ndim > 1 else np.sum(x))
+    while (n := x.shape[axis]) > 1:
+        half = n // 2
+        pairs = multiply(x[(*lead, slice(0, half))], x[(*lead, slice(half, 2 * half))])
+        x = np.concatenate([pairs, x[(*lead, slice(2 * half, n))]], axis) if n % 2 else pairs
+    if keepdim:
+        return np.reshape(x, (1,) * len(shape)) if dim is None else x
+    return x[(*lead, 0)]
+
+
+@public()
+def var(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+    """The variance over `dim`: squared deviations summed, over their number less `correction` (torch.var)."""
+    _need_float("var", input)
+    axis = some_dims("var", dim, input.ndim)
+    if unbiased is not None:
+        correction = int(unbiased)
+    squares = sum_(square(input - mean_(input, axis, True)), axis, keepdim)
+    return squares / builtins.max(0, count(input.shape, axis) - correction)
+
+
+@public()
+def std(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+    """The standard deviation over `dim` (torch.std); the gradient at a constant is 0."""
+    return root(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+@public(np.max, np.amax)
+def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+    """The largest value over `dim`; ties share the gradient equally (torch.amax)."""
+    axis = some_dims("amax", dim, input.ndim)
+    _need_elements("amax", input, axis)
+    return amax_(input, axis, keepdim)
+
+
+@public(np.min, np.amin)
+def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+    """The smallest value over `dim`; ties share the gradient equally (torch.amin)."""
+    axis = some_dims("amin", dim, input.ndim)
+    _need_elements("amin", input, axis)
+    return amin_(input, axis, keepdim)
+
+
+def _extreme(name: str, whole: Any, where: Any, between: Any) -> Any:
+    @public()
+    def extreme(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        if isinstance(dim, Tensor) or other is not None:
+            return between(input, dim if other is None else other)
+        if dim is None:
+            return whole(input)
+        axis = one_dim(name, dim, input.ndim)
+        _need_elements(name, input, (axis,) if input.ndim else ())
+        indices = where(input, axis, True)
+        values = np.take_along_axis(input, indices, axis)
+        return ValuesIndices(values, indices) if keepdim else ValuesIndices(*(np.squeeze(v, axis) for v in (values, indices)))
+
+    extreme.__name__ = extreme.__qualname__ = name
+    extreme.__doc__ = f"""The {name} of all elements; over `dim`, with its indices; or of two tensors, elementwise (torch.{name}).
+
+    Over `dim` the gradient goes to the element at the returned index; of all elements, ties share it.
+
+    >>> import autograd
+    >>> autograd.{name}(autograd.tensor([[1.0, 5.0], [7.0, 3.0]]), dim=1).indices
+    tensor([{"1, 0" if name == "max" else "0, 1"}])
+    """
+    return extreme
+
+
+def _where(name: str, op: Any) -> Any:
+    def where(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+        axis = None if dim is None else one_dim(name, dim, input.ndim)
+        _need_elements(name, input, tuple(range(input.ndim)) if axis is None or not input.ndim else (axis,))
+        return op(input, axis, keepdim)
+
+    where.__name__ = where.__qualname__ = name
+    where.__doc__ = f"""The index of the {name[3:]}imum over `dim`, or in the flattened tensor; the first if tied (torch.{name})."""
+    return where
+
+
+max = _extreme("max", lambda x: amax(x), argmax_, maximum)
+min = _extreme("min", lambda x: amin(x), argmin_, minimum)
+argmax, argmin = public(np.argmax)(_where("argmax", argmax_)), public(np.argmin)(_where("argmin", argmin_))
+
+
+@public(np.all)
+def all(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+    """Are all elements over `dim` true (torch.all)?"""
+    return all_(input, some_dims("all", dim, input.ndim), keepdim)
+
+
+@public(np.any)
+def any(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
+    """Is any element over `dim` true (torch.any)?"""
+    return any_(input, some_dims("any", dim, input.ndim), keepdim)
+
+
+@public()
+def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Any:
+    """log(sum(exp(input))) over `dim`, without overflow (torch.logsumexp)."""
+    return logsumexp_(input, some_dims("logsumexp", dim, input.ndim), keepdim)
+
+
+@public(np.cumsum)
+def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """The running sum along `dim` (torch.cumsum)."""
+    input = input if dtype is None else astype(input, np.dtype(dtype))
+    return cumsum_(input, one_dim("cumsum", dim, input.ndim)) if input.ndim else sum(input)

@@ -1,0 +1,167 @@
+"""Random numbers: Generator over NumPy's, the default one and its seed, and the distributions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .dtypes import get_default_dtype, int64
+from .errors import ArgumentError, ShapeError
+from .graph import Array
+from .primitive import primitive
+
+
+class Generator:
+    """A source of random numbers with a state of its own, over numpy.random.Generator (torch.Generator).
+
+    >>> g = Generator().manual_seed(0)
+    >>> a, g = randn(2, generator=g), g.manual_seed(0)
+    >>> (a == randn(2, generator=g)).all().item()
+    True
+    """
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.numpy = np.random.default_rng()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from `seed`; the same seed gives the same numbers."""
+        self.numpy = np.random.default_rng(seed)
+        return self
+
+    def seed(self) -> int:
+        """Start again from a seed taken from the system, and return it."""
+        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        self.manual_seed(seed)
+        return seed
+
+    def get_state(self) -> dict[str, Any]:
+        """All that the next numbers depend on; `set_state` takes it back."""
+        return dict(self.numpy.bit_generator.state)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `get_state` was called."""
+        if type(self.numpy.bit_generator).__name__ != state["bit_generator"]:
+            raise ArgumentError(f"this generator is a {type(self.numpy.bit_generator).__name__}, not {state['bit_generator']}")
+        self.numpy.bit_generator.state = state
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the generator that is used where none is given (torch.manual_seed)."""
+    return default_generator.manual_seed(seed)
+
+
+# ---------------------------------------------------------------- the table: randomness is an op of a generator
+def _normal(source: Generator, mean: Array, std: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
+    return np.astype(np.asarray(source.numpy.standard_normal(sizes, np.float32 if dtype != np.float64 else np.float64)), dtype) * std + mean
+
+
+def _uniform(source: Generator, low: float, high: float, sizes: tuple[int, ...], dtype: Any) -> Array:
+    u = np.asarray(source.numpy.random(sizes, np.float32 if dtype != np.float64 else np.float64))
+    return np.astype(u if (low, high) == (0, 1) else u * (high - low) + low, dtype)
+
+
+def _integers(source: Generator, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:
+    return np.astype(source.numpy.integers(low, high, sizes), dtype)
+
+
+def _permutation(source: Generator, n: int, dtype: Any) -> Array:
+    return np.astype(source.numpy.permutation(n), dtype)
+
+
+def _bernoulli(source: Generator, p: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
+    return np.astype(source.numpy.random(sizes, np.float32) < p, dtype)
+
+
+def _multinomial(source: Generator, weights: Array, n: int, replacement: bool) -> Array:
+    rows = np.reshape(weights, (-1, weights.shape[-1]))
+    drawn = [source.numpy.choice(len(row), n, replacement, row / row.sum()) for row in rows.astype(np.float64)]
+    return np.asarray(drawn).reshape(*weights.shape[:-1], n)
+
+
+normal_ = primitive(_normal, "normal", creates=True, mean=lambda g: g, std=lambda g, out, mean, std: g * (out - mean) / std)
+uniform_ = primitive(_uniform, "uniform", creates=True)
+integers_ = primitive(_integers, "randint", creates=True)
+permutation_ = primitive(_permutation, "randperm", creates=True)
+bernoulli_ = primitive(_bernoulli, "bernoulli", creates=True)
+multinomial_ = primitive(_multinomial, "multinomial", creates=True)
+
+
+# ---------------------------------------------------------------- PyTorch's names
+def _sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+
+
+def _dtype(dtype: Any) -> Any:
+    return get_default_dtype() if dtype is None else np.dtype(dtype)
+
+
+def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Any:
+    """Uniform in [0, 1) (torch.rand)."""
+    return uniform_(generator or default_generator, 0, 1, _sizes(size), _dtype(dtype)).requires_grad_(requires_grad)
+
+
+def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Any:
+    """Normal with mean 0 and standard deviation 1 (torch.randn)."""
+    return normal_(generator or default_generator, 0, 1, _sizes(size), _dtype(dtype)).requires_grad_(requires_grad)
+
+
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Any:
+    """Integers from `low` (0 if left out) to `high` - 1, all as likely (torch.randint)."""
+    if size is None:
+        low, high, size = 0, low, high
+    if low >= high:
+        raise ArgumentError(f"randint: high must be greater than low, got {low} to {high}")
+    return integers_(generator or default_generator, low, high, tuple(size), int64 if dtype is None else np.dtype(dtype))
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Any:
+    """The integers from 0 to n - 1 in random order (torch.randperm)."""
+    return permutation_(generator or default_generator, n, int64 if dtype is None else np.dtype(dtype))
+
+
+def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None) -> Any:
+    """Normal with the given means and standard deviations, through which gradients flow (torch.normal)."""
+    shape = np.broadcast_shapes(np.shape(mean), np.shape(std)) if size is None else tuple(size)
+    kind = dtype or getattr(mean, "dtype", None) or getattr(std, "dtype", None)
+    return normal_(generator or default_generator, mean, std, shape, _dtype(kind))
+
+
+def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None = None) -> Any:
+    """1 with the probability in `input` (or `p` everywhere), else 0 (torch.bernoulli)."""
+    chance = input if p is None else p
+    array = getattr(chance, "array", np.asarray(chance))
+    if array.size and not (array.min() >= 0 and array.max() <= 1):
+        raise ArgumentError(f"bernoulli: probabilities lie between 0 and 1, got {array.min()} to {array.max()}")
+    return bernoulli_(generator or default_generator, array, input.shape, input.dtype)
+
+
+def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Any:
+    """`num_samples` positions drawn from each row with the weights in it (torch.multinomial)."""
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"multinomial needs a vector or a matrix of weights, got shape {input.shape}")
+    array = input.array
+    if not (array >= 0).all() or not (array.sum(-1) > 0).all():
+        raise ArgumentError("multinomial: the weights of a row must not be negative, and not all zero")
+    if not replacement and num_samples > (array > 0).sum(-1).min():
+        raise ArgumentError(f"multinomial: {num_samples} cannot be drawn without replacement from {(array > 0).sum(-1).min()}")
+    return multinomial_(generator or default_generator, input, num_samples, replacement)
+
+
+def rand_like(input: Any, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False) -> Any:
+    """As `rand`, with the shape and dtype of `input` (torch.rand_like)."""
+    return rand(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad)
+
+
+def randn_like(input: Any, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False) -> Any:
+    """As `randn`, with the shape and dtype of `input` (torch.randn_like)."""
+    return randn(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad)
+
+
+def randint_like(input: Any, low: int, high: int | None = None, *, dtype: Any = None, generator: Generator | None = None) -> Any:
+    """As `randint`, with the shape and dtype of `input` (torch.randint_like)."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, generator=generator)
