@@ -9,7 +9,6 @@ tensor([2., 4., 6.])
 
 from __future__ import annotations
 
-
 import pathlib as _pathlib
 import sys as _sys
 from typing import TYPE_CHECKING as _TYPE_CHECKING
@@ -23,8 +22,7 @@ if _foreign:
         "pip uninstall autograd chainrule, then install chainrule again"
     )
 
-from . import dtypes, errors, graph  # noqa: E402
-from . import creation, methods, ops, random  # noqa: E402
+from . import creation, dtypes, errors, graph, methods, ops, random  # noqa: E402  # noqa: E402
 from .dtypes import (  # noqa: E402
     bool,
     double,
@@ -46,14 +44,44 @@ from .dtypes import (  # noqa: E402
     short,
     uint8,
 )
+from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled  # noqa: E402
 from .graph import touch  # noqa: E402
 from .primitive import primitive  # noqa: E402
 from .random import Generator, default_generator, manual_seed  # noqa: E402
-from .tensor import Tensor, enable_grad, grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled  # noqa: E402
+from .tensor import Tensor, grad  # noqa: E402
 
-_CREATION = """tensor as_tensor from_numpy FloatTensor DoubleTensor LongTensor BoolTensor zeros ones empty full eye arange linspace
-    zeros_like ones_like empty_like full_like""".split()
-_RANDOM = "rand randn randint randperm normal bernoulli multinomial rand_like randn_like randint_like".split()
+_CREATION = [
+    "tensor",
+    "as_tensor",
+    "from_numpy",
+    "FloatTensor",
+    "DoubleTensor",
+    "LongTensor",
+    "BoolTensor",
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "eye",
+    "arange",
+    "linspace",
+    "zeros_like",
+    "ones_like",
+    "empty_like",
+    "full_like",
+]
+_RANDOM = [
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "normal",
+    "bernoulli",
+    "multinomial",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+]
 
 # The ops come from the table in methods.py, under PyTorch's names.
 globals().update(methods.FUNCTIONS | methods.ONLY_FUNCTIONS)

@@ -10,7 +10,7 @@ from .dtypes import get_default_dtype, result_type
 from .errors import ArgumentError, DtypeError
 from .tensor import NUMPY, Tensor, wrap
 
-_KINDS = np.dtype("bool"), *map(np.dtype, ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"))
+_KINDS = {k: k for k in map(np.dtype, ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"))}
 
 
 def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
@@ -27,10 +27,13 @@ def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
             dtype = get_default_dtype()
         if not array.size and not own:
             dtype = get_default_dtype()
-    dtype = np.dtype(dtype).newbyteorder("=")
-    if dtype not in _KINDS:
-        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}; from {type(data).__name__} {str(data)[:40]!r}")
-    return array.astype(dtype, copy=bool(copy)) if type(array) is np.ndarray else array
+    kind = _KINDS.get(np.dtype(dtype).newbyteorder("="))
+    if kind is None:
+        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}; got {type(data).__name__} {str(data)[:40]!r}")
+    if type(array) is not np.ndarray:  # another library's array, which stays one
+        return array
+    array = array.astype(kind, copy=bool(copy))
+    return array if array.dtype is kind else array.view(kind)  # one object for each dtype: the engine compares with `is`
 
 
 def _has_tensors(data: Any) -> bool:
@@ -57,7 +60,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device:
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a Tensor, without a copy where that is possible; a Tensor stays in its graph (torch.as_tensor)."""
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)  # type: ignore[no-any-return]
+        return data if dtype is None else data.to(dtype)
     return wrap(_array(data, dtype, copy=False))
 
 
@@ -75,7 +78,9 @@ def _of_dtype(name: str, dtype: str) -> Any:
         return wrap(_array(data[0] if data else [], dtype, copy=True))
 
     make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"""A {dtype} Tensor of the given data; of the given sizes, all zero, if only integers are given (torch.{name})."""
+    make.__doc__ = (
+        f"""A {dtype} Tensor of the given data; of the given sizes, all zero, if only integers are given (torch.{name})."""
+    )
     return make
 
 
@@ -124,13 +129,16 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
     return wrap(np.eye(n, m, dtype=dtype or get_default_dtype())).requires_grad_(requires_grad)
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """From `start` (0 if left out) by `step` to before `end`; int64 if all are integers (torch.arange)."""
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(f"arange: from {start} to {end} there is no way by steps of {step}")
-    return wrap(np.arange(start, end, step, dtype or result_type(start, end, step))).requires_grad_(requires_grad)
+    kind: Any = dtype or result_type(start, end, step)
+    return wrap(np.arange(start, end, step, dtype=kind)).requires_grad_(requires_grad)
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:

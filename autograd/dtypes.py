@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from contextvars import ContextVar
 from typing import Any
 
@@ -11,12 +12,12 @@ from .errors import DtypeError
 
 DType = np.dtype[Any]
 
-float16, float32, float64, int8, int16, int32, int64, uint8, bool = map(  # noqa: A001
+float16, float32, float64, int8, int16, int32, int64, uint8, bool = map(
     np.dtype, ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 )
-half, float, double, short, int, long = float16, float32, float64, int16, int32, int64  # noqa: A001
+half, float, double, short, int, long = float16, float32, float64, int16, int32, int64
 
-_SCALARS = {type(True): bool, type(1): int64}  # a Python float has the default dtype
+_SCALARS = {builtins.bool: bool, builtins.int: int64}  # a Python float has the default dtype
 _default: ContextVar[DType] = ContextVar("default dtype", default=float32)
 get_default_dtype = _default.get
 
@@ -45,7 +46,7 @@ def promote_types(a: Any, b: Any) -> DType:
     return np.promote_types(a, b)
 
 
-def _category(dtype: DType) -> Any:
+def category(dtype: DType) -> Any:
     """How far up a dtype stands: booleans, integers, floats."""
     return {"b": 0, "i": 1, "u": 1, "f": 2}[dtype.kind]
 
@@ -72,7 +73,23 @@ def result_type(*values: Any) -> DType:
         ranks[rank] = dtype if was is None else promote_types(was, dtype)
     found: DType | None = None
     for dtype in ranks:
-        if dtype is not None and (found is None or _category(dtype) > _category(found)):
+        if dtype is not None and (found is None or category(dtype) > category(found)):
             found = dtype
     assert found is not None, "result_type needs at least one value"
     return found
+
+
+def promoted(args: list[Any], which: slice, result: DType | None = None) -> list[Any] | None:
+    """`args` cast to the dtype that PyTorch would compute in, or None if they have it.
+
+    Mixed dtypes are cast by np.astype, on Tensors an op like any other: graphs and tapes show it, and gradients are
+    cast back. `result` is what NumPy made of `args`: where that is a float of integers, PyTorch's default float is meant.
+    """
+    common = result_type(*args[which])
+    if result is not None:
+        if result.kind != "f":
+            return None
+        common = common if common.kind == "f" else get_default_dtype()
+    arrays = [i for i in range(len(args))[which] if hasattr(args[i], "dtype") and not isinstance(args[i], np.generic)]
+    wrong = [i for i in arrays if args[i].dtype != common]
+    return [np.astype(a, common) if i in wrong else a for i, a in enumerate(args)] if wrong else None

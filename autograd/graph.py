@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from itertools import count
@@ -27,11 +27,11 @@ class Mode(NamedTuple):
     tape: list[Any] | None = None  # (primitive, its arguments, its result) of every op, and every write
 
 
-_mode = ContextVar("mode", default=Mode())
+_mode = ContextVar("mode", default=Mode())  # noqa: B039 (a tuple that holds no list)
 mode = _mode.get
 
 
-class ambient(ContextDecorator):  # noqa: N801
+class ambient(ContextDecorator):
     """Change the mode for a with-block or for each call of a decorated function, in this thread or task only."""
 
     def __init__(self, **changes: Any) -> None:
@@ -72,9 +72,8 @@ def touch(array: Array) -> None:
     owner = memory(array)
     key = id(owner)
     known = _writes.get(key)
-    ref = known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None))
     _last_write = tick()
-    _writes[key] = _last_write, ref
+    _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None))
 
 
 def write(array: Array, index: Any, value: Any) -> None:
@@ -85,24 +84,25 @@ def write(array: Array, index: Any, value: Any) -> None:
         tape.append((write, [array, index, value], None))
 
 
-def _references(holder: Any) -> tuple[int, int]:
-    """How many references there are to `holder.array` and to the owner of its memory, the tape's not counted."""
-    array = holder.array
-    owner = memory(array)
-    taped = [v for _, args, out in mode().tape or () for v in (*args, *(out if type(out) is tuple else (out,)))]
-    return tuple(sys.getrefcount(a) - sum(v is a for v in taped) for a in (array, owner))  # type: ignore[return-value]
-
-
-_alone = {owns: _references(SimpleNamespace(array=np.zeros(2) if owns else np.zeros(2)[1:])) for owns in (True, False)}
-
-
 def shared(holder: Any) -> bool:
     """Does anything besides `holder` see the memory of `holder.array`?
 
     Another Tensor, a view, a value saved for backward, a NumPy array in the user's hands: each holds a reference,
     so counting references finds them all. How many a lone holder has was measured once, on import.
     """
-    return any(n > m for n, m in zip(_references(holder), _alone[memory(holder.array) is holder.array], strict=True))
+    counts, owns = _references(holder)
+    return any(n > m for n, m in zip(counts, _alone[owns], strict=True))
+
+
+def _references(holder: Any) -> tuple[list[int], bool]:
+    """How often `holder.array` and the owner of its memory are referred to, the tape not counted; are they the same?"""
+    array = holder.array
+    owner = memory(array)
+    taped = [v for _, args, out in mode().tape or () for v in (*args, *(out if isinstance(out, tuple) else (out,)))]
+    return [sys.getrefcount(a) - sum(v is a for v in taped) for a in (array, owner)], owner is array
+
+
+_alone = {owns: _references(SimpleNamespace(array=np.zeros(2) if owns else np.zeros(2)[1:]))[0] for owns in (True, False)}
 
 
 # ---------------------------------------------------------------- nodes
@@ -112,8 +112,10 @@ class Node:
     __slots__ = ("__weakref__", "dtype", "grad", "hooks", "keeps", "parents", "plan", "saved", "shape", "time")
 
     def __init__(self, plan: Any, parents: Sequence[Node], saved: Any, shape: Any, dtype: Any) -> None:
-        self.time, self.plan, self.parents, self.saved = tick(), plan, parents, saved
-        self.shape, self.dtype, self.grad, self.hooks = shape, dtype, None, None
+        self.time, self.plan, self.parents = tick(), plan, parents
+        self.saved, self.shape, self.dtype = saved, shape, dtype
+        self.grad: Any = None
+        self.hooks: dict[int, Any] | None = None
         self.keeps = plan is None  # does a backward leave its gradient here?
 
     def name(self) -> str:
@@ -130,42 +132,17 @@ class Node:
 
     def check(self) -> None:
         """Raise unless the values saved for the rules are still there, and are what they were."""
+        name = self.plan.name
         if self.saved is None:
-            raise FreedGraphError(
-                f"{self.plan.name}: the values it saved were freed by an earlier backward; "
-                "pass retain_graph=True to that one to go through the graph again"
-            )
-        named = zip(self.plan.keep, self.saved, strict=True)
-        parts = [(name, a) for name, v in named for a in (v if type(v) is tuple else (v,))]
-        if stale := {name: 0 for name, a in parts if _writes.get(id(memory(a)), (-1,))[0] > self.time}:
-            raise InPlaceError(
-                f"{self.plan.name}: its gradient needs {', '.join(stale)} as the forward pass left it, but it was "
-                "modified in place since; clone() it before that write"
-            )
-
-
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook out again."""
-
-    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
-        self.hooks, self.id = hooks, tick()
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Take the hook out; a second time does nothing."""
-        self.hooks.pop(self.id, None)
+            what = "the values it saved were freed by an earlier backward"
+            raise FreedGraphError(f"{name}: {what}; pass retain_graph=True to that one to go through the graph again")
+        values = [(n, a) for n, v in zip(self.plan.keep, self.saved, strict=True) for a in (v if isinstance(v, tuple) else (v,))]
+        if stale := {n: 0 for n, a in values if _writes.get(id(memory(a)), (-1,))[0] > self.time}:
+            what = f"its gradient needs {', '.join(stale)} as the forward pass left it, but it was modified in place since"
+            raise InPlaceError(f"{name}: {what}; clone() it before that write")
 
 
 # ---------------------------------------------------------------- the sweep
-def fit(g: Array, node: Node) -> Array:
-    """Undo broadcasting and promotion: make what a rule returned look like what it is the gradient of."""
-    if g.shape != node.shape:
-        lead = len(g.shape) - len(node.shape)
-        stretched = [i + lead for i, n in enumerate(node.shape) if n == 1 != g.shape[i + lead]]
-        g = np.reshape(np.sum(g, axis=(*range(lead), *stretched)), node.shape)
-    return g if g.dtype == node.dtype else np.astype(g, node.dtype)
-
-
 def ancestors(roots: Iterable[Node]) -> list[Node]:
     """`roots` and every node they were made from, oldest first."""
     seen = set(roots)
@@ -178,6 +155,15 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
     return sorted(seen, key=attrgetter("time"))
 
 
+def fit(g: Array, node: Node) -> Array:
+    """Undo broadcasting and promotion: make what a rule returned look like what it is the gradient of."""
+    if g.shape != node.shape:
+        lead = len(g.shape) - len(node.shape)
+        stretched = [i + lead for i, n in enumerate(node.shape) if n == 1 != g.shape[i + lead]]
+        g = np.reshape(np.sum(g, axis=(*range(lead), *stretched)), node.shape)
+    return g if g.dtype == node.dtype else np.astype(g, node.dtype)
+
+
 def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symbolic: bool, retain: bool) -> dict[Node, Array]:
     """Carry `grads`, the gradients of some nodes, back through the graph by the chain rule.
 
@@ -186,20 +172,20 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
     makes a Tensor; when `symbolic`, rules run on Tensors, each saved array attached to the node whose value it is.
     """
     order = ancestors(grads)
+    found: dict[Node, Array] = {}
     leads = None if targets is None else set(targets)
     if leads is not None:
-        leads.update(node for node in order if not leads.isdisjoint(node.parents))
-    found: dict[Node, Array] = {}
-    while order:
-        node = order.pop()
-        g, plan, parents = grads.pop(node, None), node.plan, node.parents
+        leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first: each sees what was added before
+    for node in reversed(order):
+        g = grads.pop(node, None)
         if g is None:
             continue
         if node.hooks is not None:
             g = _run_hooks(node, g, attach, symbolic)
         if node.keeps if targets is None else node in targets:
             found[node] = g
-        if plan is None:
+        plan, parents = node.plan, node.parents
+        if not parents or (leads is not None and leads.isdisjoint(parents)):
             continue
         if plan.item is not None:  # one result of several: the gradient of a tuple is a list with holes
             parts = grads.setdefault(parents[0], [None] * len(parents[0].shape))
@@ -211,7 +197,7 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
         if leads is not None and not leads.issuperset(parents):
             pull = plan.partial(tuple(p in leads for p in parents))
             parents = [p for p in parents if p in leads]
-        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else node.saved)):  # noqa: B905
+        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else node.saved)):  # noqa: B905 (it is slower)
             if d is None:
                 continue
             if d.shape != p.shape or d.dtype is not p.dtype:
@@ -224,10 +210,9 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
 
 def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
     """Show a gradient to the hooks of its node, each of which may replace it."""
-    for hook in list(node.hooks.values()):
-        new = hook(g if symbolic else attach(g, None))
-        if new is not None:
+    for hook in list((node.hooks or {}).values()):
+        if (new := hook(g if symbolic else attach(g, None))) is not None:
             if new.shape != node.shape:
-                raise ShapeError(f"a hook on {node!r} returned shape {new.shape}; the gradient's is {node.shape}")
+                raise ShapeError(f"a hook on {node!r} returned shape {new.shape}; the gradient has {node.shape}")
             g = new if symbolic else new.array
     return g

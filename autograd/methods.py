@@ -9,10 +9,9 @@ import numpy as np
 
 from . import dtypes, random
 from .errors import ArgumentError, UnsupportedError
-
 from .ops import elementwise as e
 from .ops import fused, index, linalg, reduce, shape
-from .primitive import astype
+from .ops.common import one_dim
 from .tensor import Tensor, wrap
 
 
@@ -29,10 +28,10 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bo
     if device not in (None, "cpu"):
         raise UnsupportedError(f"to: the only device here is 'cpu', not {device!r}")
     if dtype is None or np.dtype(dtype) == self.dtype:
-        return shape.clone(self) if copy else self  # type: ignore[no-any-return]
+        return shape.clone(self) if copy else self
     if np.dtype(dtype).kind not in "fiub":
         raise ArgumentError(f"to: tensors hold booleans, integers or floats, not {np.dtype(dtype)}")
-    return astype(self, np.dtype(dtype))  # type: ignore[no-any-return]
+    return e.astype(self, np.dtype(dtype))
 
 
 def _cast(dtype: Any) -> Callable[[Tensor], Tensor]:
@@ -41,7 +40,7 @@ def _cast(dtype: Any) -> Callable[[Tensor], Tensor]:
 
 def size(self: Tensor, dim: int | None = None) -> Any:
     """The shape, or the length of one dim."""
-    return self.shape if dim is None else self.shape[shape.one_dim("size", dim, self.ndim)]
+    return self.shape if dim is None else self.shape[one_dim("size", dim, self.ndim)]
 
 
 def numel(self: Tensor) -> int:
@@ -135,9 +134,52 @@ ONLY_METHODS: dict[str, Any] = {
     "fill_": lambda self, value: self._take("fill_", e.fill, value), "zero_": lambda self: self._take("zero_", e.fill, 0),
     "__getitem__": index.getitem, "__setitem__": index.setitem,
 }  # fmt: skip
-IN_PLACE = """add sub subtract mul multiply div divide true_divide floor_divide remainder neg pow square reciprocal abs sign exp expm1
-    log log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh sigmoid relu clamp clip floor ceil trunc round masked_fill
-    scatter_add cumsum tril triu""".split()
+IN_PLACE = [
+    "add",
+    "sub",
+    "subtract",
+    "mul",
+    "multiply",
+    "div",
+    "divide",
+    "true_divide",
+    "floor_divide",
+    "remainder",
+    "neg",
+    "pow",
+    "square",
+    "reciprocal",
+    "abs",
+    "sign",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "clamp",
+    "clip",
+    "floor",
+    "ceil",
+    "trunc",
+    "round",
+    "masked_fill",
+    "scatter_add",
+    "cumsum",
+    "tril",
+    "triu",
+]
 PROPERTIES: dict[str, Any] = {
     "T": lambda self: shape.permute(self, tuple(range(self.ndim))[::-1]),
     "mT": lambda self: shape.transpose(self, -2, -1),

@@ -55,12 +55,13 @@ def manual_seed(seed: int) -> Generator:
 
 
 # ---------------------------------------------------------------- the table: randomness is an op of a generator
-def _normal(source: Generator, mean: Array, std: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(source.numpy.standard_normal(sizes, np.float32 if dtype != np.float64 else np.float64)), dtype) * std + mean
+def _normal(source: Generator, mean: Array, std: Any, sizes: tuple[int, ...], dtype: Any) -> Array:
+    drawn: Array = source.numpy.standard_normal(sizes, np.float64 if dtype == np.float64 else np.float32)
+    return np.asarray(drawn, dtype) * std + mean
 
 
 def _uniform(source: Generator, low: float, high: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    u = np.asarray(source.numpy.random(sizes, np.float32 if dtype != np.float64 else np.float64))
+    u = np.asarray(source.numpy.random(sizes, np.float64 if dtype == np.float64 else np.float32))
     return np.astype(u if (low, high) == (0, 1) else u * (high - low) + low, dtype)
 
 
@@ -99,17 +100,23 @@ def _dtype(dtype: Any) -> Any:
     return get_default_dtype() if dtype is None else np.dtype(dtype)
 
 
-def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Any:
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Any:
     """Uniform in [0, 1) (torch.rand)."""
     return uniform_(generator or default_generator, 0, 1, _sizes(size), _dtype(dtype)).requires_grad_(requires_grad)
 
 
-def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Any:
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Any:
     """Normal with mean 0 and standard deviation 1 (torch.randn)."""
     return normal_(generator or default_generator, 0, 1, _sizes(size), _dtype(dtype)).requires_grad_(requires_grad)
 
 
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Any:
+def randint(
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None
+) -> Any:
     """Integers from `low` (0 if left out) to `high` - 1, all as likely (torch.randint)."""
     if size is None:
         low, high, size = 0, low, high

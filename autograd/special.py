@@ -10,7 +10,8 @@ from numpy.polynomial.chebyshev import chebval
 from .graph import Array
 
 # Coefficients from 40-digit arithmetic: of erf(x) / x in 2 x^2 - 1 for |x| <= 1, and of x exp(x^2) erfc(x) in the
-# variable that maps 1 to -1 and infinity to 1, (3 s - 1) / 2 with s = (x - 2) / (x + 2). Both fall by an order of magnitude or so a term.
+# variable that maps 1 to -1 and infinity to 1, (3 s - 1) / 2
+# with s = (x - 2) / (x + 2). Both fall by an order of magnitude or so a term.
 # fmt: off
 _NEAR = (
     0.9754769393826541, -0.14226120510371365, 0.010035582187599796, -0.0005768764699767485,

@@ -9,7 +9,7 @@ import numpy as np
 from ..dtypes import result_type
 from ..errors import ArgumentError
 from ..graph import Array
-from ..primitive import astype, primitive
+from ..primitive import primitive
 from ..special import erf as _erf
 from ..tensor import Tensor, wrap
 from .common import public
@@ -25,6 +25,7 @@ subtract    = primitive(np.subtract,     x=lambda g: g,                       y=
 multiply    = primitive(np.multiply,     x=lambda g, y: g * y,                y=lambda g, x: g * x,            singular=True)
 divide      = primitive(np.divide,       x=lambda g, y: g / y,                y=lambda g, y, out: -g * out / y, singular=True)
 negative    = primitive(np.negative,     x=lambda g: -g)
+astype      = primitive(np.astype,        x=lambda g: g,                       dtype=None)
 positive    = primitive(np.positive,     x=lambda g: g)
 power       = primitive(np.power,        x=lambda g, x, y: g * y * x ** (y - (y != 0)),
                                          y=lambda g, x, y, out: g * out * np.log(x + (x == 0) * (y >= 0)), singular=True)
@@ -171,7 +172,8 @@ def round(input: Any, decimals: int = 0) -> Any:
 
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Where |input - other| <= atol + rtol * |other| (torch.isclose)."""
-    return wrap(np.isclose(*(getattr(v, "array", v) for v in (input, other)), rtol, atol, equal_nan))
+    a, b = (getattr(v, "array", v) for v in (input, other))
+    return wrap(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))
 
 
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:

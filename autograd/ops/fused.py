@@ -8,8 +8,9 @@ import numpy as np
 
 from ..errors import DimError, DtypeError, ShapeError
 from ..graph import Array
-from ..primitive import astype, primitive
+from ..primitive import primitive
 from .common import numpy_names, one_dim
+from .elementwise import astype
 from .index import scatter_
 from .linalg import T, same_dtype
 

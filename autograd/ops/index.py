@@ -78,19 +78,19 @@ def _scatter(x: Array, index: Array, axis: int, shape: Index) -> Array:
 
 # fmt: off
 slice_   = primitive(_slice, "slice",       x=lambda g, x_shape, index: unslice_(g, index, x_shape))
-unslice_ = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index))
+unslice_: Any = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index))
 index_   = primitive(_index, "index",       x=lambda g, x_shape, index: unindex_(g, x_shape, *index))
-unindex_ = primitive(_unindex, "unindex",   x=lambda g, index: index_(g, *index))
-setitem_ = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=lambda g, index: index_(g, *index) * last_(g, *index))
-last_    = primitive(_last, "last_written")
+unindex_: Any = primitive(_unindex, "unindex",   x=lambda g, index: index_(g, *index))
+setitem_: Any = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=lambda g, index: index_(g, *index) * last_(g, *index))
+last_: Any = primitive(_last, "last_written")
 gather_  = primitive(_gather, "gather",     x=lambda g, x_shape, index, axis: scatter_(g, index, axis, x_shape))
-scatter_ = primitive(_scatter, "scatter",   x=lambda g, index, axis: gather_(g, index, axis))
+scatter_: Any = primitive(_scatter, "scatter",   x=lambda g, index, axis: gather_(g, index, axis))
 one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n), dtype), "one_hot")
 # fmt: on
 
 
 # ---------------------------------------------------------------- x[...] and x[...] = y
-def _parts(index: Any, x: Any) -> tuple[Index, bool]:
+def _parts(index: Any) -> tuple[Index, bool]:
     """`index` as a tuple, lists as arrays, and whether it holds only integers, slices, None and an ellipsis."""
     parts = []
     basic = True
@@ -102,7 +102,7 @@ def _parts(index: Any, x: Any) -> tuple[Index, bool]:
                 raise DtypeError(f"an index is made of integers or booleans, not {i.dtype}")
             basic = basic and isinstance(i, np.integer)
             i = int(i) if isinstance(i, np.integer) else i
-        elif isinstance(i, float) or isinstance(i, str):
+        elif isinstance(i, (float, str)):
             raise DtypeError(f"an index is made of integers, slices, None, ... and tensors of them, not {i!r}")
         parts.append(i)
     return tuple(parts), basic
@@ -116,13 +116,13 @@ def getitem(input: Any, index: Any) -> Any:
     >>> x[[0, 0, 2]].sum().backward(); x.grad
     tensor([2., 0., 1.])
     """
-    parts, basic = _parts(index, input)
+    parts, basic = _parts(index)
     return slice_(input, parts) if basic else index_(input, *parts)
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """`input[index] = value`, in place. Of several values for one element the last stays, and has the gradient."""
-    parts, _ = _parts(index, input)
+    parts, _ = _parts(index)
     tracked = input.node is not None or (isinstance(value, Tensor) and value.node is not None)
     if mode().grad and tracked:
         input._take("x[...] = y", setitem_, value, *parts)
@@ -244,7 +244,11 @@ def _take(input: Any, indices: Any, dim: int | None = None) -> Any:
     """np.take: the slices at any array of positions, of the flattened tensor without `dim`."""
     if dim is None:
         return index_(np.reshape(input, (-1,)), np.asarray(indices) if not isinstance(indices, Tensor) else indices)
-    return index_(input, *(slice(None),) * one_dim("take", dim, input.ndim), np.asarray(indices) if not isinstance(indices, Tensor) else indices)
+    return index_(
+        input,
+        *(slice(None),) * one_dim("take", dim, input.ndim),
+        np.asarray(indices) if not isinstance(indices, Tensor) else indices,
+    )
 
 
 NUMPY |= {

@@ -38,7 +38,9 @@ def _einsum(spec: str, *xs: Array) -> Array:
     return np.einsum(spec, *xs, optimize=len(xs) > 2 or sum(x.size for x in xs) > 1000)
 
 
-def _pull_einsum(g: Array, spec: str, xs: tuple[Array, ...], xs_shape: list[tuple[int, ...]], needs: tuple[bool, ...]) -> list[Any]:
+def _pull_einsum(
+    g: Array, spec: str, xs: tuple[Array, ...], xs_shape: list[tuple[int, ...]], needs: tuple[bool, ...]
+) -> list[Any]:
     """Swap an operand's letters with the result's; letters that only it has were summed, so they are spread again."""
     terms, result = spec.split("->")
     letters = terms.split(",")
@@ -77,7 +79,9 @@ def matmul(input: Any, other: Any) -> Any:
     if a == 2 == b:
         return matmul_(input, other)
     if not a or not b:
-        raise ShapeError(f"matmul needs at least one dim on both sides, got shapes {np.shape(input)} and {np.shape(other)}; use *")
+        raise ShapeError(
+            f"matmul needs at least one dim on both sides, got shapes {np.shape(input)} and {np.shape(other)}; use *"
+        )
     if b == 1:
         return np.squeeze(matmul(input, np.expand_dims(other, 1)), -1)
     if a == 1:

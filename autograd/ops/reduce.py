@@ -9,10 +9,10 @@ import numpy as np
 
 from ..errors import DtypeError, ShapeError
 from ..graph import Array
-from ..primitive import astype, primitive
+from ..primitive import primitive
 from ..tensor import Tensor
 from .common import Dims, ValuesIndices, one_dim, public, some_dims
-from .elementwise import maximum, minimum, multiply, square
+from .elementwise import astype, maximum, minimum, multiply, square
 
 Axis = tuple[int, ...]
 
@@ -135,7 +135,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     input = astype(input, np.dtype(dtype or (input.dtype if input.dtype.kind == "f" else np.int64)))
     axis = 0 if dim is None else one_dim("prod", dim, input.ndim)
     shape = input.shape
-    x = np.reshape(input, (-1,)) if dim is None or not shape else input
+    x: Any = np.reshape(input, (-1,)) if dim is None or not shape else input
     lead = (slice(None),) * axis
     if not x.shape[axis]:
         return np.ones_like(x[(*lead, 0)] if x.ndim > 1 else np.sum(x))
@@ -213,7 +213,9 @@ def _where(name: str, op: Any) -> Any:
         return op(input, axis, keepdim)
 
     where.__name__ = where.__qualname__ = name
-    where.__doc__ = f"""The index of the {name[3:]}imum over `dim`, or in the flattened tensor; the first if tied (torch.{name})."""
+    where.__doc__ = (
+        f"""The index of the {name[3:]}imum over `dim`, or in the flattened tensor; the first if tied (torch.{name})."""
+    )
     return where
 
 

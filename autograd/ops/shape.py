@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
-from ..tensor import NUMPY, Tensor
+from ..tensor import NUMPY
 from .common import Dims, numpy_names, one_dim, public, some_dims
 
 Axis = tuple[int, ...]
@@ -43,7 +43,9 @@ def _undiagonal(x: Array, shape: Axis, offset: int, axis1: int, axis2: int) -> A
     rest = tuple(n for i, n in enumerate(shape) if i not in (axis1, axis2))
     grid = list(np.ogrid[tuple(slice(n) for n in (*rest, x.shape[-1]))])
     step = grid.pop()
-    index = [grid.pop(0) if i not in (axis1, axis2) else step + max(0, -offset if i == axis1 else offset) for i in range(len(shape))]
+    index = [
+        grid.pop(0) if i not in (axis1, axis2) else step + max(0, -offset if i == axis1 else offset) for i in range(len(shape))
+    ]
     out[tuple(index)] = x
     return out
 
@@ -55,14 +57,14 @@ swapaxes_    = primitive(lambda x, a, b: np.swapaxes(x, a, b), "transpose",     
 broadcast_   = primitive(lambda x, shape: np.broadcast_to(x, shape), "expand",           x=lambda g: g)
 concatenate_ = primitive(lambda axis, *xs: np.concatenate(xs, axis), "concatenate",      joint=_pull_concatenate, promote=slice(1, None))
 stack_       = primitive(lambda axis, *xs: np.stack(xs, axis), "stack",                  joint=lambda g, axis: [None, *unbind_(g, axis)], promote=slice(1, None))
-split_       = primitive(_split, "split",                                                x=lambda g, axis, out_shape: np.concatenate(filled(g, out_shape), axis))
-unbind_      = primitive(_unbind, "unbind",                                              x=lambda g, axis, out_shape: np.stack(filled(g, out_shape), axis))
+split_: Any = primitive(_split, "split",                                                x=lambda g, axis, out_shape: np.concatenate(filled(g, out_shape), axis))
+unbind_: Any = primitive(_unbind, "unbind",                                              x=lambda g, axis, out_shape: np.stack(filled(g, out_shape), axis))
 flip_        = primitive(lambda x, axis: np.flip(x, axis), "flip",                       x=lambda g, axis: np.flip(g, axis))
 roll_        = primitive(lambda x, shift, axis: np.roll(x, shift, axis), "roll",         x=lambda g, shift, axis: np.roll(g, tuple(-s for s in shift), axis))
 tril_        = primitive(lambda x, k: np.tril(x, k), "tril",                             x=lambda g, k: np.tril(g, k))
 triu_        = primitive(lambda x, k: np.triu(x, k), "triu",                             x=lambda g, k: np.triu(g, k))
 diagonal_    = primitive(lambda x, offset, axis1, axis2: np.diagonal(x, offset, axis1, axis2), "diagonal", x=lambda g, x_shape, offset, axis1, axis2: undiagonal_(g, x_shape, offset, axis1, axis2))
-undiagonal_  = primitive(_undiagonal, "undiagonal",                                      x=lambda g, offset, axis1, axis2: diagonal_(g, offset, axis1, axis2))
+undiagonal_: Any = primitive(_undiagonal, "undiagonal",                                      x=lambda g, offset, axis1, axis2: diagonal_(g, offset, axis1, axis2))
 clone        = primitive(lambda x: np.copy(x), "clone",                                  x=lambda g: g)
 # fmt: on
 
@@ -166,7 +168,9 @@ def expand(input: Any, *sizes: Any) -> Any:
     """With dims of length 1 repeated to `sizes`, -1 for as they are; no memory is used (torch.Tensor.expand)."""
     wanted = _sizes(sizes)
     own = (1,) * (len(wanted) - input.ndim) + input.shape
-    return broadcast_(input, tuple(n if w == -1 else w for w, n in zip(wanted, own[-len(wanted) :] if wanted else (), strict=True)))
+    return broadcast_(
+        input, tuple(n if w == -1 else w for w, n in zip(wanted, own[-len(wanted) :] if wanted else (), strict=True))
+    )
 
 
 @public(np.broadcast_to)
@@ -201,10 +205,10 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     if isinstance(sizes, int):
         if sizes <= 0:
             raise ArgumentError(f"split: the size of a part must be positive, got {sizes}")
-        return split_(tensor, tuple(range(sizes, n, sizes)), axis)  # type: ignore[no-any-return]
+        return split_(tensor, tuple(range(sizes, n, sizes)), axis)
     if sum(sizes) != n:
         raise ShapeError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, but dim {dim} has length {n}")
-    return split_(tensor, tuple(np.cumsum(sizes)[:-1].tolist()), axis)  # type: ignore[no-any-return]
+    return split_(tensor, tuple(np.cumsum(sizes)[:-1].tolist()), axis)
 
 
 @public()
@@ -213,13 +217,13 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     if chunks <= 0:
         raise ArgumentError(f"chunk: the number of chunks must be positive, got {chunks}")
     n = input.shape[one_dim("chunk", dim, input.ndim)]
-    return split(input, max(1, -(-n // chunks)), dim)  # type: ignore[no-any-return]
+    return split(input, max(1, -(-n // chunks)), dim)
 
 
 @public(np.unstack)
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """The slices along `dim`, without it (torch.unbind)."""
-    return unbind_(input, one_dim("unbind", dim, input.ndim))  # type: ignore[no-any-return]
+    return unbind_(input, one_dim("unbind", dim, input.ndim))
 
 
 @public(np.flip)
@@ -285,7 +289,9 @@ NUMPY |= {
     np.expand_dims: _expand_dims,
     np.split: lambda ary, indices_or_sections, axis=0: split(
         ary,
-        list(np.diff([0, *indices_or_sections, ary.shape[axis]])) if isinstance(indices_or_sections, (list, tuple)) else ary.shape[axis] // indices_or_sections,
+        list(np.diff([0, *indices_or_sections, ary.shape[axis]]))
+        if isinstance(indices_or_sections, (list, tuple))
+        else ary.shape[axis] // indices_or_sections,
         axis,
     ),
     np.roll: lambda a, shift, axis=None: roll(a, shift, axis),

@@ -1,0 +1,105 @@
+"""How a primitive's function is written out: one Python function for each, made for its arguments.
+
+As namedtuple and dataclass do it. A loop over `*args` would say the same and take half as long again, and a function
+that has its real signature reports a wrong call by itself. What differs from op to op stands in braces below; for
+`multiply` the signature is `x, y`, and the arguments are ARGUMENT twice, with x, _x, 1 and with y, _y, 2.
+`autograd.codegen.source("multiply")` shows what came out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+from textwrap import indent
+from typing import Any
+
+ARGUMENT = """\
+if isinstance({x}, Tensor):
+    _plain = False
+    if (_node := {x}.node) is not None:
+        _mask |= {bit}
+        _parents.append(_node)
+    {raw} = {x}.array
+    if (_d := {raw}.dtype) is not _dtype:
+        if _dtype is not None:
+            _mixed = True
+        elif _d.kind != "f":
+            _odd = True
+        _dtype = _d
+elif not hasattr({x}, "dtype"):
+    {raw} = {x}
+elif isinstance({x}, generic):  # NumPy's scalars are as weak as Python's
+    {raw} = {x}.item()
+else:
+    {raw}, _mixed = {x}, True
+"""
+VARIADIC = """\
+_{x}, _bit = [], {bit}
+for _a in {x}:
+{each}
+    _{x}.append(_r)
+    _bit += _bit
+"""
+PRIMITIVE = """\
+def op({signature}):
+    _parents, _mask, _dtype = [], 0, None
+    _mixed, _odd, _plain = False, False, {plain}
+{arguments}
+    if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
+        return op(*_cast)
+    try:
+        _out = fun({raws})
+    except (TypeError, ValueError, IndexError) as _error:
+        raise explain(op.name, op.names, [{raws}], _error) from _error
+    if _plain:  # called from a rule on plain arrays: stay plain
+        return _out
+    if type(_out) is not ndarray:
+        _out = as_array(_out)
+    if _odd and casts is not None and (_cast := promoted([{values}], casts, _out.dtype)) is not None:
+        return op(*_cast)
+    _recording, _tape = current_mode()
+    if _tape is not None:
+        _tape.append((op, [{raws}], _out))
+    _node = None
+    if _mask and _recording and differentiable:
+        if (_plan := plans.get(_mask)) is None:
+            _plan = plans[_mask] = Plan(op, _mask)
+        _node = Node(_plan, _parents, _plan.save(_out, {raws}), _out.shape, _out.dtype)
+    if type(_out) is Results:
+        return items(_out, _node)
+    _result = new(Tensor)
+    _result.array, _result.node = _out, _node
+    return _result
+"""
+
+
+def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, scope: dict[str, Any]) -> Any:
+    """The function that PRIMITIVE describes, for these parameters and in this scope."""
+    arguments, signature, values, raws = "", [], [], []
+    for i, p in enumerate(parameters):
+        star = "*" * (p.kind is p.VAR_POSITIONAL)
+        if star:
+            each = indent(ARGUMENT.format(x="_a", raw="_r", bit="_bit"), "    ")
+            arguments += VARIADIC.format(x=p.name, bit=1 << i, each=each)
+        else:
+            arguments += ARGUMENT.format(x=p.name, raw="_" + p.name, bit=1 << i)
+        values.append(star + p.name)
+        raws.append(star + "_" + p.name)
+        signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
+        scope["_default_" + p.name] = p.default
+    code = PRIMITIVE.format(
+        signature=", ".join(signature),
+        plain=plain,
+        values=", ".join(values),
+        raws=", ".join(raws),
+        arguments=indent(arguments, "    ").rstrip(),
+    )
+    file = f"<primitive {name}>"
+    linecache.cache[file] = len(code), None, code.splitlines(True), file  # so that tracebacks and debuggers show it
+    exec(compile(code, file, "exec"), scope)
+    return scope["op"]
+
+
+def source(name: str) -> str:
+    """The code that was written out for the primitive of this name."""
+    return "".join(linecache.getlines(f"<primitive {name}>"))

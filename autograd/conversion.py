@@ -1,0 +1,137 @@
+"""How a Tensor looks from outside: to Python, to NumPy, to print, copy and pickle; the base class of Tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .dtypes import get_default_dtype
+from .errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError
+from .graph import Array, Node, mode
+from .printing import format_tensor
+
+NUMPY: dict[Callable[..., Any], Callable[..., Any]] = {}  # np.exp -> what it does to Tensors
+
+
+class Convertible:
+    """What has an `array` and a `node`, and can be looked at, copied and handed to NumPy's functions."""
+
+    __slots__ = ()
+    array: Array
+    node: Node | None
+
+    # ------------------------------------------------------------ to Python
+    def item(self) -> Any:
+        """The value of a one-element Tensor as a Python number."""
+        if self.array.size != 1:
+            raise ShapeError(f"item needs exactly one element, got shape {self.array.shape}; use tolist()")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def __len__(self) -> int:
+        if not self.array.shape:
+            raise UnsupportedError("a 0-d tensor has no len()")
+        return int(self.array.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.array.shape:
+            raise UnsupportedError("a 0-d tensor cannot be iterated over")
+        return iter(self.unbind(0))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.array == getattr(value, "array", value)).any())
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise ArgumentError(f"a tensor of shape {self.array.shape} is neither true nor false; use any() or all()")
+        return bool(self.array)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.dtype.kind not in "iub":
+            raise DtypeError(f"only integer tensors can be an index, not {self.array.dtype}")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.array.size == 1 else str(self)
+
+    def __repr__(self) -> str:
+        return format_tensor(self.array, self.grad_fn, self.requires_grad, get_default_dtype())
+
+    __hash__ = object.__hash__
+
+    # ------------------------------------------------------------ to NumPy
+    def numpy(self, force: bool = False) -> Any:
+        """The array itself, sharing memory; `force` detaches first. Raises NoGradientError if it requires grad."""
+        if self.node is not None and not force:
+            raise NoGradientError("numpy: this tensor requires grad, which an array cannot; use t.detach().numpy()")
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if mode().tape is not None:
+            raise UnsupportedError("a tensor cannot become an array while a tape records: its value would be a constant")
+        return np.array(self.numpy(), dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        name = ufunc.__name__ + (method != "__call__") * f".{method}"
+        if ufunc not in NUMPY or method != "__call__" or kwargs:
+            raise UnsupportedError(_NOT_HERE.format(name + f" with {', '.join(kwargs)}" * bool(kwargs)))
+        if out is None:
+            return NUMPY[ufunc](*args)
+        if not isinstance(out[0], Convertible):
+            raise UnsupportedError(f"np.{name} cannot put a Tensor into an array; leave out= (or +=) away")
+        return out[0]._take(f"np.{name} with out", lambda _, *xs: NUMPY[ufunc](*xs), *args)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function not in NUMPY:
+            raise UnsupportedError(_NOT_HERE.format(function.__name__))
+        return NUMPY[function](*args, **kwargs)
+
+    # ------------------------------------------------------------ to a copy
+    def __copy__(self) -> Any:
+        return _leaf(type(self), self.array, self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if not self.is_leaf:
+            raise GraphError("only leaves can be deep-copied, as a copy has no place in the graph; detach() first")
+        copy = memo[id(self)] = _leaf(type(self), self.array.copy(), self.requires_grad)
+        if self.grad is not None:
+            copy.grad = self.grad.detach().clone()
+        return copy
+
+    def __reduce__(self) -> Any:  # values travel, graphs do not
+        return _leaf, (type(self), self.array, self.requires_grad and self.is_leaf)
+
+    if TYPE_CHECKING:  # what Tensor adds, and the operators and methods of the table in methods.py
+
+        def __getattr__(self, name: str) -> Any: ...
+        def _operator(self, other: Any) -> Any: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __floordiv__ = __getitem__ = _operator
+        __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = _operator
+        __eq__ = __ne__ = _operator
+
+        def __neg__(self) -> Any: ...
+        def __invert__(self) -> Any: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+
+_NOT_HERE = "np.{} does not work on Tensors; compose it of functions that do, or use detach().numpy()"
+
+
+def _leaf(cls: type[Any], array: Array, requires_grad: bool) -> Any:
+    t = object.__new__(cls)
+    t.array, t.node = array, None
+    t.requires_grad = requires_grad
+    return t

@@ -1,0 +1,112 @@
+"""What one op costs on arrays of four numbers, where all the time is overhead: ns per op, forward and forward + backward.
+
+    python benchmarks/overhead.py [--rounds 5]
+
+Runs NumPy alone, chainrule, and PyTorch and MyGrad if they are installed: each in a process of its own on one thread, in
+turn, several rounds; prints the medians and their ratio to PyTorch's. The chain is x = tanh((x * c + c) / c), 200 ops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+OPS = 200
+ROWS = ("forward", "forward, no_grad", "forward + backward, x tracked", "forward + backward, both", "with create_graph")
+
+
+def best(run: Callable[[], object]) -> float:
+    """Nanoseconds per op: the quickest of nine repetitions of twenty runs."""
+    run()
+    times = []
+    for _ in range(9):
+        start = time.perf_counter_ns()
+        for _ in range(20):
+            run()
+        times.append((time.perf_counter_ns() - start) / 20 / OPS)
+    return min(times)
+
+
+def chain(x, c, tanh):
+    for _ in range(OPS // 4):
+        x = tanh((x * c + c) / c)
+    return x
+
+
+def measure(library: str) -> dict[str, float]:
+    """The rows of the table for one library."""
+    import numpy as np
+
+    a, b = np.random.default_rng(0).uniform(0.5, 1, (2, 4))
+    if library == "numpy":
+        return {"forward": best(lambda: chain(a, b, np.tanh))}
+    if library == "mygrad":
+        import mygrad
+
+        x, c, both = mygrad.tensor(a), mygrad.tensor(b, constant=True), mygrad.tensor(b)
+        found = {"forward": best(lambda: chain(x, c, mygrad.tanh))}
+        with mygrad.no_autodiff:
+            found["forward, no_grad"] = best(lambda: chain(x, c, mygrad.tanh))
+        found["forward + backward, x tracked"] = best(lambda: chain(x, c, mygrad.tanh).sum().backward())
+        found["forward + backward, both"] = best(lambda: chain(x, both, mygrad.tanh).sum().backward())
+        return found
+    if library == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+        engine, grad = torch, torch.autograd.grad
+    else:
+        import autograd as engine
+
+        grad = engine.grad
+    x, c = engine.tensor(a, requires_grad=True), engine.tensor(b)
+    both, tanh = engine.tensor(b, requires_grad=True), engine.tanh
+    found = {"forward": best(lambda: chain(x, c, tanh))}
+    with engine.no_grad():
+        found["forward, no_grad"] = best(lambda: chain(x, c, tanh))
+    found["forward + backward, x tracked"] = best(lambda: chain(x, c, tanh).sum().backward())
+    found["forward + backward, both"] = best(lambda: chain(x, both, tanh).sum().backward())
+    found["with create_graph"] = best(lambda: grad(chain(x, c, tanh).sum(), [x], create_graph=True))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one)))
+        return
+    libraries = ["numpy", "chainrule", *(name for name in ("torch", "mygrad") if importlib.util.find_spec(name))]
+    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    seen: dict[tuple[str, str], list[float]] = {}
+    for _ in range(options.rounds):
+        for library in libraries:
+            command = [sys.executable, __file__, "--one", library]
+            printed = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, check=True).stdout
+            for row, ns in json.loads(printed).items():
+                seen.setdefault((library, row), []).append(ns)
+    print(f"ns per op, median of {options.rounds} rounds; in brackets the ratio to torch")
+    print(f"{'':32}" + "".join(f"{library:>18}" for library in libraries))
+    for row in ROWS:
+        cells = []
+        for library in libraries:
+            if (library, row) not in seen:
+                cells.append("-")
+                continue
+            ns = statistics.median(seen[library, row])
+            ratio = f" ({ns / statistics.median(seen['torch', row]):.2f})" if ("torch", row) in seen else ""
+            cells.append(f"{ns:.0f}{ratio}")
+        print(f"{row:32}" + "".join(f"{cell:>18}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()
