@@ -14,79 +14,47 @@ import sys as _sys
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-# PyPI has another package that is imported as `autograd` (HIPS/autograd); if both are installed, one has overwritten the other.
-_foreign = [p for name in ("tracer.py", "numpy", "core.py") if (p := _pathlib.Path(__file__).with_name(name)).exists()]
-if _foreign:
-    raise ImportError(
-        f"{_foreign[0]} belongs to another package called autograd, which cannot share an environment with chainrule; "
-        "pip uninstall autograd chainrule, then install chainrule again"
-    )
+# PyPI has another package that is imported as `autograd`. Installed together, the two overwrite each other's files, and pip
+# says nothing: so look for a file of the other one before anything of it can be imported.
+for _name in ("tracer.py", "core.py", "numpy"):
+    if (_foreign := _pathlib.Path(__file__).with_name(_name)).exists():
+        raise ImportError(
+            f"{_foreign} belongs to another package called autograd, which cannot share an environment with chainrule; "
+            "pip uninstall both, autograd and chainrule, then install chainrule again"
+        )
 
-from . import creation, dtypes, errors, graph, methods, ops, random  # noqa: E402  # noqa: E402
-from .dtypes import (  # noqa: E402
-    bool,
-    double,
-    float,
-    float16,
-    float32,
-    float64,
-    get_default_dtype,
-    half,
-    int,
-    int8,
-    int16,
-    int32,
-    int64,
-    long,
-    promote_types,
-    result_type,
-    set_default_dtype,
-    short,
-    uint8,
+from . import creation, dtypes, errors, graph, methods, ops, random
+from .creation import (
+    BoolTensor,
+    DoubleTensor,
+    FloatTensor,
+    LongTensor,
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
 )
-from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled  # noqa: E402
-from .graph import touch  # noqa: E402
-from .primitive import primitive  # noqa: E402
-from .random import Generator, default_generator, manual_seed  # noqa: E402
-from .tensor import Tensor, grad  # noqa: E402
+from .dtypes import bool, double, float, float16, float32, float64, half, int, int8, int16, int32, int64, long, short, uint8
+from .dtypes import get_default_dtype, promote_types, result_type, set_default_dtype
+from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .graph import touch
+from .primitive import primitive
+from .random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal
+from .random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
+from .tensor import Tensor, grad
 
-_CREATION = [
-    "tensor",
-    "as_tensor",
-    "from_numpy",
-    "FloatTensor",
-    "DoubleTensor",
-    "LongTensor",
-    "BoolTensor",
-    "zeros",
-    "ones",
-    "empty",
-    "full",
-    "eye",
-    "arange",
-    "linspace",
-    "zeros_like",
-    "ones_like",
-    "empty_like",
-    "full_like",
-]
-_RANDOM = [
-    "rand",
-    "randn",
-    "randint",
-    "randperm",
-    "normal",
-    "bernoulli",
-    "multinomial",
-    "rand_like",
-    "randn_like",
-    "randint_like",
-]
-
-# The ops come from the table in methods.py, under PyTorch's names.
-globals().update(methods.FUNCTIONS | methods.ONLY_FUNCTIONS)
-globals().update({name: getattr(creation, name) for name in _CREATION} | {name: getattr(random, name) for name in _RANDOM})
-autograd = _sys.modules[__name__]  # so that `import autograd as torch` has torch.autograd.grad
+globals().update(methods.FUNCTIONS | methods.ONLY_FUNCTIONS)  # the ops come from the table, under PyTorch's names
+autograd = _sys.modules[__name__]  # so that after `import autograd as torch` there is torch.autograd.grad
 __version__ = "0.1.0"
 
 if _TYPE_CHECKING:

@@ -183,7 +183,7 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
         if node.hooks is not None:
             g = _run_hooks(node, g, attach, symbolic)
         if node.keeps if targets is None else node in targets:
-            found[node] = g
+            found[node] = np.asarray(g) if isinstance(g, np.generic) else g
         plan, parents = node.plan, node.parents
         if not parents or (leads is not None and leads.isdisjoint(parents)):
             continue
@@ -211,7 +211,7 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
 def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
     """Show a gradient to the hooks of its node, each of which may replace it."""
     for hook in list((node.hooks or {}).values()):
-        if (new := hook(g if symbolic else attach(g, None))) is not None:
+        if (new := hook(g if symbolic else attach(np.asarray(g) if isinstance(g, np.generic) else g, None))) is not None:
             if new.shape != node.shape:
                 raise ShapeError(f"a hook on {node!r} returned shape {new.shape}; the gradient has {node.shape}")
             g = new if symbolic else new.array

@@ -44,8 +44,9 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     singular, creates = rules.pop("singular", False), rules.pop("creates", False)
     promote = rules.pop("promote", slice(None) if isinstance(fun, np.ufunc) else None)
     ours = inspect.isfunction(fun) and not fun.__module__.startswith("numpy")  # NumPy's argument names vary by version
+    given = [n for n in rules if n != "joint"] or ["x", "y"][: getattr(fun, "nin", 0)]
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = inspect.signature(fun).parameters if ours else {n: inspect.Parameter(n, either) for n in rules if n != "joint"}
+    parameters = inspect.signature(fun).parameters if ours else {n: inspect.Parameter(n, either) for n in given}
     name, names = name or fun.__name__, ["*" * (p.kind is p.VAR_POSITIONAL) + n for n, p in parameters.items()]
     if odd := set(rules) - set(parameters) - {"joint"}:
         raise UnsupportedError(f"{name} has a rule for {odd.pop()!r}, but takes {', '.join(names)}")

@@ -55,14 +55,17 @@ def manual_seed(seed: int) -> Generator:
 
 
 # ---------------------------------------------------------------- the table: randomness is an op of a generator
-def _normal(source: Generator, mean: Array, std: Any, sizes: tuple[int, ...], dtype: Any) -> Array:
-    drawn: Array = source.numpy.standard_normal(sizes, np.float64 if dtype == np.float64 else np.float32)
-    return np.asarray(drawn, dtype) * std + mean
+def _draw(method: Any, sizes: tuple[int, ...], dtype: Any) -> Any:
+    """Numbers from one of a NumPy generator's methods, which know single and double precision only."""
+    return np.asarray(method(sizes, np.float64 if dtype == np.float64 else np.float32)).astype(dtype)
+
+
+def _normal(source: Generator, mean: Array, std: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
+    return _draw(source.numpy.standard_normal, sizes, dtype) * std + mean
 
 
 def _uniform(source: Generator, low: float, high: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    u = np.asarray(source.numpy.random(sizes, np.float64 if dtype == np.float64 else np.float32))
-    return np.astype(u if (low, high) == (0, 1) else u * (high - low) + low, dtype)
+    return _draw(source.numpy.random, sizes, dtype) * (high - low) + low
 
 
 def _integers(source: Generator, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .conversion import NUMPY, Convertible
 from .dtypes import category, get_default_dtype
-from .errors import ArgumentError, DtypeError, GraphError, InPlaceError, NoGradientError, ShapeError
+from .errors import ArgumentError, DtypeError, GraphError, InPlaceError, NoGradientError, ShapeError, describe
 from .graph import Array, Node, ambient, fit, mode, shared, sweep, write
 from .hooks import RemovableHandle
 
@@ -82,8 +82,7 @@ class Tensor(Convertible):
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None and (value.shape, value.dtype) != (self.shape, self.dtype):
-            need, found = f"{self.dtype} {self.shape}", f"{value.dtype} {value.shape}"
-            raise ShapeError(f"a gradient has the dtype and shape of its tensor: expected {need}, got {found}")
+            raise ShapeError(f"a gradient is like its tensor, {describe(self)}; got {describe(value)}")
         (self.node or self._leaf_node()).grad = value
 
     @property
@@ -128,8 +127,7 @@ class Tensor(Convertible):
     @data.setter
     def data(self, value: Tensor) -> None:
         if self.node is not None and (value.shape, value.dtype) != (self.node.shape, self.node.dtype):
-            need, found = f"{self.dtype} {self.shape}", f"{value.dtype} {value.shape}"
-            raise ShapeError(f"the data of a tensor that requires grad keeps its dtype and shape: expected {need}, got {found}")
+            raise ShapeError(f"new data is like that which requires grad, {describe(self)}; got {describe(value)}")
         self.array = value.array
         Tensor.rebinds += 1
 

@@ -130,6 +130,12 @@ def added(x, value, *position):
     return out
 
 
+def last_written(x, *position):
+    elements = np.arange(x.size).reshape(x.shape)[position]
+    last = {element: turn for turn, element in enumerate(elements.flat)}
+    return np.reshape([last[element] == turn for turn, element in enumerate(elements.flat)], elements.shape)
+
+
 def along(positions, dim):
     """What `positions` along `dim` stand for in full: an index for every dim."""
     full = list(np.indices(positions.shape, sparse=False))
@@ -494,7 +500,7 @@ SAMPLES = [
     Sample("index", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], lambda x, *i: x[i]),
     Sample("unindex", sparse(fancy, 1, (1, 3), unpack=True), lambda x, shape, *i: added(np.zeros(shape), x, *i)),
     Sample("setitem", lambda s: (c := written(s), call(c.args[0], c.args[2], *c.args[1]))[1], assigned),
-    Sample("last_written", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0][c.args[1]], *c.args[1]))[1], lambda *a: 0, smooth=False),
+    Sample("last_written", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], last_written, smooth=False),
     Sample("gather", lambda s: call(*positions_along(s)), gathered),
     Sample("scatter", lambda s: (c := scattered(s), call(c.args[3], c.args[2], c.args[1], c.args[0].shape))[1], lambda x, i, dim, shape: added(np.zeros(shape), x, *along(i, dim))),
     Sample("scatter_add", scattered, lambda x, dim, i, src: added(x, src, *along(i, dim))),

@@ -236,7 +236,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0
     shape = tuple(n + a + b for n, a, b in zip(input.shape, before, after, strict=True))
     inner = tuple(slice(max(0, a), a + n + min(0, b)) for n, a, b in zip(input.shape, before, after, strict=True))
     outer = tuple(slice(max(0, -a), n + min(0, b)) for n, a, b in zip(input.shape, before, after, strict=True))
-    return setitem_(np.full_like(getattr(input, "array", input), value, shape=shape), input[outer], inner)
+    return setitem_(np.full_like(getattr(input, "array", input), value, shape=shape), input[outer], *inner)
 
 
 @numpy_names
