@@ -44,9 +44,11 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .draw import draw
 from .dtypes import bool, double, float, float16, float32, float64, half, int, int8, int16, int32, int64, long, short, uint8
 from .dtypes import get_default_dtype, promote_types, result_type, set_default_dtype
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .gradcheck import gradcheck, gradgradcheck
 from .graph import touch
 from .primitive import primitive
 from .random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal

@@ -45,14 +45,14 @@ def op({signature}):
     _parents, _mask, _dtype = [], 0, None
     _mixed, _odd, _plain = False, False, {plain}
 {arguments}
+    if _plain:  # called from a rule on plain arrays: stay plain
+        return fun({values})
     if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
         return op(*_cast)
     try:
         _out = fun({raws})
     except (TypeError, ValueError, IndexError) as _error:
         raise explain(op.name, op.names, [{raws}], _error) from _error
-    if _plain:  # called from a rule on plain arrays: stay plain
-        return _out
     if type(_out) is not ndarray:
         _out = as_array(_out)
     if _odd and casts is not None and (_cast := promoted([{values}], casts, _out.dtype)) is not None:

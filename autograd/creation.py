@@ -119,9 +119,12 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool =
     return wrap(np.full(shape, fill_value, result_type(fill_value) if dtype is None else dtype)).requires_grad_(requires_grad)
 
 
-def full_like(input: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def full_like(
+    input: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, shape: Any = None
+) -> Tensor:
     """A tensor of the shape and dtype of `input` full of `fill_value` (torch.full_like)."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    array, value = (getattr(v, "array", v) for v in (input, fill_value))
+    return wrap(np.full_like(array, value, dtype=dtype, shape=shape)).requires_grad_(requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -147,6 +150,6 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_gr
     return wrap(np.linspace(start, end, steps, dtype=dtype or get_default_dtype())).requires_grad_(requires_grad)
 
 
-NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, shape=None, device=None: full(
-    a.shape if shape is None else shape, fill_value, dtype=dtype or a.dtype
+NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, shape=None, device=None: full_like(
+    a, fill_value, dtype=dtype, shape=shape
 )

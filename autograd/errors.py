@@ -5,10 +5,14 @@
     │   ├── FreedGraphError                           an earlier backward freed what is needed now
     │   ├── InPlaceError                              an in-place write would make, or made, a gradient wrong
     │   └── NoGradientError                           nothing here requires grad, or no rule says how
+    ├── GradcheckError    (RuntimeError)              a gradient is not what finite differences say
+    ├── RenderError       (RuntimeError)              a picture cannot be made
+    ├── StateError        (RuntimeError, ValueError)  a state_dict that does not fit
     ├── ShapeError        (RuntimeError, ValueError)  shapes that do not fit together
     ├── DtypeError        (RuntimeError, TypeError)   dtypes that do not fit together
     ├── DimError          (IndexError)                a dimension or index that does not exist
     ├── ArgumentError     (ValueError)                a value that makes no sense here
+    ├── NoAttributeError  (AttributeError)            a module has nothing of that name
     └── UnsupportedError  (TypeError)                 something a Tensor does not do, by name
 
 A message is one sentence: which op and argument, what was found, what to do.
@@ -39,6 +43,18 @@ class NoGradientError(GraphError):
     """A gradient was asked of something that has none."""
 
 
+class GradcheckError(AutogradError, RuntimeError):
+    """A gradient is not what finite differences say it should be."""
+
+
+class RenderError(AutogradError, RuntimeError):
+    """A picture cannot be made."""
+
+
+class StateError(AutogradError, RuntimeError, ValueError):
+    """A state_dict that does not fit the module or optimizer that is to load it."""
+
+
 class ShapeError(AutogradError, RuntimeError, ValueError):
     """Shapes that do not fit together."""
 
@@ -53,6 +69,10 @@ class DimError(AutogradError, IndexError):
 
 class ArgumentError(AutogradError, ValueError):
     """A value that makes no sense for the argument it was given to."""
+
+
+class NoAttributeError(AutogradError, AttributeError):
+    """A module has nothing of that name."""
 
 
 class UnsupportedError(AutogradError, TypeError):

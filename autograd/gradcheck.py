@@ -44,13 +44,8 @@ def gradcheck(
     """
     _check_options("gradcheck", options)
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    try:
-        _Check("gradcheck", func, inputs, [f"input {i}" for i in range(len(inputs))], eps, atol, rtol, nondet_tol).run()
-    except GradcheckError:
-        if raise_exception:
-            raise
-        return False
-    return True
+    names = [f"input {i}" for i in range(len(inputs))]
+    return _Check("gradcheck", func, inputs, names, eps, atol, rtol, nondet_tol).passes(raise_exception)
 
 
 def gradgradcheck(
@@ -98,13 +93,7 @@ def gradgradcheck(
     names = [f"input {i}" for i in range(n)] + [f"grad_output {i}" for i in range(len(given))]
     check = _Check("gradgradcheck", gradients, (*inputs, *given), names, eps, atol, rtol, nondet_tol)
     check.result, check.detached = "the gradient of input {}", True
-    try:
-        check.run()
-    except GradcheckError:
-        if raise_exception:
-            raise
-        return False
-    return True
+    return check.passes(raise_exception)
 
 
 def _check_options(name: str, options: dict[str, Any]) -> None:
@@ -137,7 +126,7 @@ class _Check:
         for n, t in chosen.values():
             if t.dtype != np.float64:
                 warnings.warn(
-                    f"{name}: {n} is {t.dtype}, too coarse for finite differences with eps={eps}; use double()", stacklevel=4
+                    f"{name}: {n} is {t.dtype}, too coarse for finite differences with eps={eps}; use double()", stacklevel=3
                 )
         self.kept: list[int] | None = None  # which outputs are compared
 
@@ -157,7 +146,7 @@ class _Check:
         try:
             for t, piece in zip(self.tensors, self.pieces(x), strict=True):
                 t.data = wrap(piece)
-            with ambient(grad=True), np.errstate(all="ignore"):
+            with ambient(grad=True):
                 out = _as_tuple(self.func(*self.inputs))
             if self.kept is None:
                 floats = [i for i, t in enumerate(out) if isinstance(t, Tensor) and t.dtype.kind == "f"]
@@ -182,14 +171,25 @@ class _Check:
     def jacobian(self, outputs: list[Tensor]) -> Array:
         """One row for each element of the outputs, by one backward each."""
         rows = []
-        for i, t in enumerate(outputs):
+        for t in outputs:
             for k in range(t.array.size):
-                seeds = [np.zeros(o.shape, o.dtype) for o in outputs]
-                seeds[i].flat[k] = 1
-                rows.append(self.pull(outputs[i : i + 1], seeds[i : i + 1]))
-        return np.array(rows).reshape(len(rows), -1)
+                seed = np.zeros(t.shape, t.dtype)
+                seed.flat[k] = 1
+                rows.append(self.pull([t], [seed]))
+        return np.array(rows).reshape(len(rows), self.x.size)
 
     # ------------------------------------------------------------ the checks
+    def passes(self, raise_exception: bool) -> bool:
+        """Make all checks; say whether they hold, or raise what the first that does not has to say."""
+        try:
+            with np.errstate(all="ignore"):
+                self.run()
+        except GradcheckError:
+            if raise_exception:
+                raise
+            return False
+        return True
+
     def run(self) -> None:
         self.x = _flat(t.array for t in self.tensors)
         outputs, self.y = self.outputs(self.x)
@@ -240,97 +240,95 @@ class _Check:
         if right == 0 or left == 0:
             raise ArgumentError(f"{self.name}: eps={self.eps} does not change {self.input_places[j]}, which is {self.x[j]:.8g}")
         above, below = self.values(up), self.values(down)
-        with np.errstate(all="ignore"):
-            return (self.y - below) / left, (above - self.y) / right, (above - below) / (left + right)
+        return (self.y - below) / left, (above - self.y) / right, (above - below) / (left + right)
 
     def slopes(self) -> None:
         """Every gradient is what differences give, or lies between those of the two sides of a kink."""
-        n, m = self.x.size, self.y.size
-        left, right, across, tolerance = (np.zeros((n, m)) for _ in range(4))
-        kinks, wrong = np.zeros((n, m), bool), np.zeros((n, m), bool)
-        notes = np.full((n, m), "", object)
-        for j in range(n):
+        shape = self.x.size, self.y.size
+        left, right, across = (np.zeros(shape) for _ in range(3))
+        kinks, wrong, notes = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, "", object)
+        for j in range(self.x.size):
             left[j], right[j], across[j] = self.differences(j, self.eps)
             kinks[j], wrong[j], notes[j] = self.judge(j, left[j], right[j], across[j])
-        tolerance = self.atol + self.rtol * np.abs(across)
-        with np.errstate(invalid="ignore"):
-            excess = np.abs(self.gradient.T - across) / tolerance
-        excess[np.isnan(excess)] = np.inf
         if wrong.any():
-            order = sorted(np.argwhere(wrong).tolist(), key=lambda at: -excess[*at])
-            lines = [
-                f"the gradient of {self.output_places[k]} by {self.input_places[j]} is {self.gradient[k, j]:.8g}, but finite "
-                f"differences give {across[j, k]:.8g}, and they may differ by {tolerance[j, k]:.2g}{notes[j, k]}"
-                for j, k in order[:_WORST]
-            ]
-            count = f"{wrong.sum()} of {wrong.size} entries are wrong"
-            rest = "".join(f"\n  {line}" for line in lines[1:])
-            worst = f"; {count}, the worst after it:{rest}" if rest else f"; {count}"
-            raise GradcheckError(f"{self.name}: {lines[0]}{worst}")
+            self.report(across, wrong, notes)
         for k in np.flatnonzero(kinks.sum(0) > 1):
             self.together(int(k), np.flatnonzero(kinks[:, k]), left[:, k], right[:, k])
 
-    def judge(self, j: int, left: Array, right: Array, across: Array) -> tuple[Array, Array, Array]:
-        """For each output: does it have a kink at input element `j`, is its gradient wrong, and what is there to say?
+    def report(self, across: Array, wrong: Array, notes: Array) -> None:
+        """Raise an error that names the worst of the wrong entries."""
+        tolerance = self.atol + self.rtol * np.abs(across)
+        excess = np.nan_to_num(np.abs(self.gradient.T - across) / tolerance, nan=np.inf)
+        first, *others = (
+            f"the derivative of {self.output_places[k]} by {self.input_places[j]} is {self.gradient[k, j]:.8g} from backward, "
+            f"but {across[j, k]:.8g} from finite differences; the tolerance is {tolerance[j, k]:.2g}{notes[j, k]}"
+            for j, k in sorted(np.argwhere(wrong).tolist(), key=lambda at: -excess[*at])[:_WORST]
+        )
+        others = [f"; the worst of {wrong.sum()} wrong ones among {wrong.size}, followed by:", *others] if others else others
+        raise GradcheckError(f"{self.name}: {first}" + "\n  ".join(others))
 
-        Smaller steps tell kinks from other things. With a step of 1/8 the difference between the slopes of the two
-        sides stays as it is at a kink, becomes 1/8 where the function curves, and 8 times itself where it jumps.
-        A kink beside the point, but within eps, is out of reach of one of the smaller steps.
+    def judge(self, j: int, left: Array, right: Array, across: Array) -> tuple[Array, Array, Array]:
+        """For each output: has it a kink at input element `j`, is its gradient wrong, and what is there to say about that?
+
+        Smaller steps tell kinks from other things. With 1/8 of the step the gap between the slopes of the two sides
+        stays as it is at a kink, falls to 1/8 where the function curves, and grows to 8 times where it jumps. A kink
+        that is near the point is out of reach of a smaller step.
         """
-        gradient = self.gradient[:, j]
-        notes = np.full(gradient.shape, "", object)
-        with np.errstate(invalid="ignore"):
-            wrong = ~(np.abs(gradient - across) <= self.atol + self.rtol * np.abs(across))
-            bent = ~(np.abs(right - left) <= self.atol + self.rtol * np.abs(across))
-            if not (wrong | bent).any():
-                return bent, wrong, notes
-            kink = np.zeros_like(bent)
-            for step, h in enumerate((self.eps / 8, self.eps / 64)):
-                low, high, middle = self.differences(j, h)
-                gap = np.abs(high - low)
-                tolerance = self.atol + self.rtol * np.maximum(np.abs(low), np.abs(high))
-                smooth = (gap <= tolerance) & (self.precision / h <= tolerance)
-                wrong &= ~(smooth & (np.abs(gradient - middle) <= tolerance))
-                if step == 0:
-                    kink = bent & (gap > tolerance) & (np.abs(low - left) + np.abs(high - right) <= gap / 4)
-                    between = (np.minimum(low, high) - tolerance <= gradient) & (gradient <= np.maximum(low, high) + tolerance)
-                    wrong &= ~(kink & between)
-                    jump = bent & (gap > 4 * np.abs(right - left))
+        gradient, notes = self.gradient[:, j], np.full(left.shape, "", object)
+        tolerance = self.atol + self.rtol * np.abs(across)
+        wrong, bent = ~(np.abs(gradient - across) <= tolerance), ~(np.abs(right - left) <= tolerance)
+        kink = np.zeros_like(bent)
+        if not (wrong | bent).any():
+            return kink, wrong, notes
+        for h in (self.eps / 8, self.eps / 64):
+            low, high, middle = self.differences(j, h)
+            gap, tolerance = np.abs(high - low), self.atol + self.rtol * np.maximum(np.abs(low), np.abs(high))
+            smooth = (gap <= tolerance) & (self.precision / h <= tolerance)
+            wrong &= ~(smooth & (np.abs(gradient - middle) <= tolerance))
+            if h == self.eps / 8:
+                kink = (gap > tolerance) & (np.abs(low - left) + np.abs(high - right) <= gap / 4)
+                jump = np.abs(low) + np.abs(high) > 4 * (np.abs(left) + np.abs(right)) + tolerance
+                least, most = np.minimum(low, high) - tolerance, np.maximum(low, high) + tolerance
+                wrong &= ~(kink & (least <= gradient) & (gradient <= most))
         for k in np.flatnonzero(wrong):
-            if not np.isfinite(across[k]):
-                notes[k] = "; the function is not finite on both sides of this point"
+            if not np.isfinite(left[k]) or not np.isfinite(right[k]):
+                notes[k] = "; the function is not finite on both sides"
             elif jump[k]:
-                notes[k] = "; the function jumps or is infinitely steep here, so try another point"
+                notes[k] = "; the function jumps here or is infinitely steep, so try another point"
             elif kink[k]:
-                notes[k] = f"; there is a kink here, and the slopes of its sides are {left[k]:.8g} and {right[k]:.8g}"
+                notes[k] = f"; there is a kink here, and the slopes of its two sides are {left[k]:.8g} and {right[k]:.8g}"
         return kink, wrong, notes
 
     def together(self, k: int, columns: Array, left: Array, right: Array) -> None:
-        """The gradient of output element `k`, which has kinks in several inputs, is one that the function can have nearby.
+        """Where output element `k` has kinks in several inputs at once, its gradient is right along directions without one.
 
-        Along a direction through all of them, its slope lies between the least and the greatest found at points around:
-        those where each kink alone would give the least and the greatest, and random ones.
+        The maximum of two equal numbers has a kink in each, but rises by just 1 when both rise by 1. A direction is taken
+        to be without a kink if the slope along it is the same at the point and at points around it: those where each
+        input is on the side that makes the slope greatest or least, and random ones.
         """
         draws = np.random.default_rng(k)
-        gradient, h = self.gradient[k, columns], self.eps / 8
-        for direction in (np.ones(columns.size), draws.uniform(0.5, 1, columns.size) * draws.choice([-1, 1], columns.size)):
+        h = self.eps / 8
+        for direction in (np.ones(columns.size), *draws.choice([-1.0, 1.0], (2, columns.size))):
             steepest = np.where(right[columns] * direction > left[columns] * direction, 1, -1)
+            offsets = [
+                s * side * draws.uniform(0.5, 1, columns.size)
+                for side in (steepest, draws.choice([-1, 1], columns.size))
+                for s in (1, -1)
+            ]
             found = []
-            for signs in (steepest, draws.choice([-1, 1], columns.size)):
-                offset = self.eps * signs * draws.uniform(0.5, 1, columns.size)
-                for point in (offset, -offset):
-                    above, below = self.x.copy(), self.x.copy()
-                    above[columns] += point + h * direction
-                    below[columns] += point - h * direction
-                    found.append((self.values(above) - self.values(below))[k] / (2 * h))
-            slope, size = gradient @ direction, np.abs(direction) @ np.maximum(np.abs(left), np.abs(right))[columns]
-            tolerance = self.atol * columns.size + self.rtol * size
-            if not min(found) - tolerance <= slope <= max(found) + tolerance:
+            for offset in (np.zeros(columns.size), *offsets):
+                at, step = np.zeros_like(self.x), np.zeros_like(self.x)
+                at[columns], step[columns] = self.eps * offset, h * direction
+                middle, above, below = (self.values(self.x + at + way * step)[k] for way in (0, 1, -1))
+                found += [(middle - below) / h, (above - middle) / h]
+            slope, size = self.gradient[k, columns] @ direction, np.abs(found).max()
+            tolerance = columns.size * self.atol + self.rtol * size + self.precision[k] / h
+            if max(found) - min(found) <= tolerance < abs(slope - found[0]):
                 raise GradcheckError(
-                    f"{self.name}: {self.output_places[k]} has a kink in {columns.size} input elements at once, of which the first "
-                    f"is {self.input_places[columns[0]]}; each gradient lies between the slopes of its two sides, but if all move "
-                    f"together by {np.array2string(direction, precision=3, threshold=6)}, they predict a slope of {slope:.8g}, and "
-                    f"finite differences give {min(found):.8g} to {max(found):.8g}"
+                    f"{self.name}: {self.output_places[k]} has a kink in {columns.size} inputs at once (first in "
+                    f"{self.input_places[columns[0]]}), where each derivative alone is possible; but if these move together by "
+                    f"{np.array2string(direction, precision=0, threshold=6)}, backward predicts the slope {slope:.8g}, and "
+                    f"finite differences give {found[0]:.8g}"
                 )
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import FreedGraphError, InPlaceError, ShapeError
+from .errors import FreedGraphError, InPlaceError, ShapeError, describe
 
 Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols
 
@@ -78,6 +78,8 @@ def touch(array: Array) -> None:
 
 def write(array: Array, index: Any, value: Any) -> None:
     """Do `array[index] = value`: the one place where memory changes. Stamps the clock and tells the tape."""
+    if not getattr(getattr(array, "flags", None), "writeable", True):
+        raise InPlaceError("read-only memory, as that of an expanded tensor, cannot be modified in place; clone() it first")
     array[index] = value
     touch(array)
     if (tape := mode().tape) is not None:
@@ -177,10 +179,9 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
     if leads is not None:
         leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first: each sees what was added before
     for node in reversed(order):
-        g = grads.pop(node, None)
-        if g is None:
+        if (g := grads.pop(node, None)) is None:
             continue
-        if node.hooks is not None:
+        if node.hooks:
             g = _run_hooks(node, g, attach, symbolic)
         if node.keeps if targets is None else node in targets:
             found[node] = np.asarray(g) if isinstance(g, np.generic) else g
@@ -198,21 +199,20 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
             pull = plan.partial(tuple(p in leads for p in parents))
             parents = [p for p in parents if p in leads]
         for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else node.saved)):  # noqa: B905 (it is slower)
-            if d is None:
-                continue
-            if d.shape != p.shape or d.dtype is not p.dtype:
-                d = fit(d, p)
-            grads[p] = grads[p] + d if p in grads else d
+            if d is not None:
+                d = d if d.shape == p.shape and d.dtype is p.dtype else fit(d, p)
+                grads[p] = grads[p] + d if p in grads else d
         if node.saved and not retain:
             node.saved = None
     return found
 
 
 def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
-    """Show a gradient to the hooks of its node, each of which may replace it."""
+    """Show a gradient to the hooks of its node, each of which may replace it, or write into it: it sees a copy."""
     for hook in list((node.hooks or {}).values()):
-        if (new := hook(g if symbolic else attach(np.asarray(g) if isinstance(g, np.generic) else g, None))) is not None:
-            if new.shape != node.shape:
-                raise ShapeError(f"a hook on {node!r} returned shape {new.shape}; the gradient has {node.shape}")
-            g = new if symbolic else new.array
+        shown = np.copy(g) if symbolic else attach(np.copy(g), None)
+        new = shown if (new := hook(shown)) is None else new
+        if describe(new) != describe(node):
+            raise ShapeError(f"a hook on {node!r} returned {describe(new)}; the gradient is {describe(node)}")
+        g = new if symbolic else getattr(new, "array", new)
     return g

@@ -125,7 +125,7 @@ class Plan:
             if hasattr(value, "dtype"):
                 return attach(value, owner.get(place)) if type(value) is not Results else items(value, node)
             if place == self.variadic and type(value) is tuple:
-                return tuple(tensors(v, place + i) for i, v in enumerate(value))
+                return tuple(attach(v, owner.get(place + i)) if hasattr(v, "dtype") else v for i, v in enumerate(value))
             return value
 
         return [tensors(v, k) for v, k in zip(node.saved, self.places)]  # noqa: B905 (it is slower)
@@ -136,13 +136,14 @@ def keep_zero(g: Any, d: Any) -> Any:
 
     A rule multiplies `g` by a local derivative, and 0 * inf is NaN. Only if a NaN is found are the zeros put in. The
     test costs little: a sum or a dot product is NaN if an element is (an infinite sum may be too: no harm is done).
+    Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with respect to a `g` that is 0.
     """
     array = d.array if isinstance(d, Tensor) and mode().tape is None else d
     if type(array) is ndarray:  # on a tape, which must not depend on values, and on foreign arrays the zeros always go in
         total = sum(array.ravel().tolist()) if array.size < 100 else np.vdot(array, array)
         if total == total:
             return d
-    return np.where(g == 0, 0, d)
+    return np.where((g == 0) & np.isnan(d), 0, d)
 
 
 # ---------------------------------------------------------------- ops with several results
@@ -156,8 +157,8 @@ class Results(tuple[Any, ...]):
 class Item:
     """The plan of a node that is one result of an op with several."""
 
-    def __init__(self, item: int) -> None:
-        self.item, self.name, self.keep = item, f"item_{item}", ()
+    def __init__(self, item: int, name: str) -> None:
+        self.item, self.name, self.keep = item, name, ()
 
 
 _item = cache(Item)
@@ -165,7 +166,7 @@ _item = cache(Item)
 
 def items(out: tuple[Array, ...], node: Node | None) -> tuple[Tensor, ...]:
     """The results of an op with several, as Tensors, each at a node of its own that leads to `node`."""
-    nodes = (node and Node(_item(i), (node,), (), v.shape, v.dtype) for i, v in enumerate(out))
+    nodes = (node and Node(_item(i, node.plan.name), (node,), (), v.shape, v.dtype) for i, v in enumerate(out))
     return tuple(map(wrap, out, nodes))
 
 

@@ -38,5 +38,5 @@ def erf(x: Array) -> Array:
     inside = near * chebval(2 * near * near - 1, np.array(_NEAR[short], x.dtype))
     far = np.clip(size, 1, 10)  # erf is 1 from 6 on
     s = (far - 2) / (far + 2)
-    outside = 1 - np.exp(-far * far) / far * chebval((3 * s - 1) / 2, np.array(_FAR[short], x.dtype))
+    outside = 1 - np.exp(-1.0 * far * far) / far * chebval((3 * s - 1) / 2, np.array(_FAR[short], x.dtype))
     return np.copysign(np.where(size < 1, inside, outside), x)

@@ -11,7 +11,7 @@ import numpy as np
 from .conversion import NUMPY, Convertible
 from .dtypes import category, get_default_dtype
 from .errors import ArgumentError, DtypeError, GraphError, InPlaceError, NoGradientError, ShapeError, describe
-from .graph import Array, Node, ambient, fit, mode, shared, sweep, write
+from .graph import Array, Node, ambient, fit, memory, mode, shared, sweep, write
 from .hooks import RemovableHandle
 
 __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
@@ -116,7 +116,7 @@ class Tensor(Convertible):
 
     def detach_(self) -> Tensor:
         """Take this Tensor out of the graph."""
-        self.node = self._resting = None
+        self.node = None
         return self
 
     @property
@@ -174,7 +174,7 @@ class Tensor(Convertible):
                 t = g if isinstance(g, Tensor) else wrap(g)
                 del g  # or `t` would look shared
                 if node.grad is None:
-                    node.grad = t.clone() if shared(t) else t
+                    node.grad = t if memory(t.array) is t.array and not shared(t) else t.clone()  # a view may be read-only
                 else:
                     node.grad = node.grad + t if create_graph else node.grad.add_(t)
 

@@ -20,6 +20,9 @@ class Foreign(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, *args, **kwargs):
         raise TypeError("a foreign array does not become an ndarray")
 
+    def __bool__(self):
+        return bool(self.host)
+
     def __getitem__(self, index):
         return _send(self.host[_index(index)])
 

@@ -27,7 +27,7 @@ class Sample:
 
     name: str
     make: Callable[..., Any]  # from a strategies.Source to a Call
-    reference: Callable[..., Any] = None  # the same on ndarrays; for a primitive over a ufunc, that
+    reference: Callable[..., Any] = None  # the same on ndarrays; NumPy's function of the op's name if left out
     op: Callable[..., Any] = None  # the function of this name, or else the primitive
     smooth: bool = True  # does it have derivatives? If not, no gradient comes out of it
     exempt: dict = field(default_factory=dict)  # a property that it lacks: why
@@ -35,19 +35,24 @@ class Sample:
     def __post_init__(self):
         op = self.op or FUNCTIONS.get(self.name) or PRIMITIVES[self.name]
         object.__setattr__(self, "op", op)
-        object.__setattr__(self, "reference", self.reference or op.fun)
+        object.__setattr__(self, "reference", self.reference or getattr(np, op.__name__))
 
     @property
-    def elementwise(self):
-        """Is each element of the result made of one element of each argument?"""
-        return self.make.__qualname__.startswith("each.")
+    def domains(self):
+        """Those of the arguments, if each element of the result is made of one element of each; else None."""
+        return getattr(self.make, "domains", None)
 
 
 # ---------------------------------------------------------------- references
 def numpys(function):
-    """A function of NumPy, under PyTorch's argument names."""
+    """A function of NumPy, under PyTorch's argument names; a 0-d array has a dim 0 there, but no axis here."""
     names = {"dim": "axis", "keepdim": "keepdims", "dims": "axis"}
-    return lambda *args, **kwargs: function(*args, **{names.get(k, k): v for k, v in kwargs.items()})
+
+    def reference(x, *args, **kwargs):
+        kwargs = {names.get(k, k): v for k, v in kwargs.items() if k == "keepdim" or type(x) is list or x.ndim}
+        return function(x, *args, **kwargs)
+
+    return reference
 
 
 def with_indices(name):
@@ -56,6 +61,7 @@ def with_indices(name):
     def reference(x, dim=None, keepdim=False):
         if dim is None:
             return getattr(np, name)(x)
+        dim = dim if x.ndim else None
         return getattr(np, name)(x, dim, keepdims=keepdim), getattr(np, "arg" + name)(x, dim, keepdims=keepdim)
 
     return reference
@@ -95,6 +101,8 @@ def parts(x, sizes, dim=0):
 
 
 def chunks(x, n, dim=0):
+    if not x.shape[dim]:
+        return [x] * n
     return parts(x, max(1, -(-x.shape[dim] // n)), dim)
 
 
@@ -107,8 +115,10 @@ def undiagonal(x, shape, offset, axis1, axis2):
 
 def in_order(x, dim=-1, descending=False):
     """Values and positions; ties keep their order."""
+    if not x.ndim:
+        return x, np.array(0)
     positions = np.argsort(-x if descending else x, dim, kind="stable")
-    return (np.take_along_axis(x, positions, dim) if x.ndim else x), positions
+    return np.take_along_axis(x, positions, dim), positions
 
 
 def top(x, k, dim=-1, largest=True):
@@ -138,19 +148,15 @@ def last_written(x, *position):
 
 def along(positions, dim):
     """What `positions` along `dim` stand for in full: an index for every dim."""
-    full = list(np.indices(positions.shape, sparse=False))
+    full = list(np.indices(positions.shape))
     if full:
         full[dim] = positions
     return tuple(full)
 
 
-def gathered(x, dim, positions):
-    return x[along(positions, dim)] if x.ndim else x.reshape(positions.shape)
-
-
 def padded(x, pad, value=0.0):
     pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2], strict=True))[::-1]
-    out = np.pad(x, [(max(a, 0), max(b, 0)) for a, b in pairs], constant_values=value)
+    out = np.pad(x, [(max(a, 0), max(b, 0)) for a, b in pairs] or 0, constant_values=value)
     return out[tuple(slice(max(-a, 0), n + min(b, 0)) for n, (a, b) in zip(out.shape, pairs, strict=True))]
 
 
@@ -235,9 +241,14 @@ def diagonals_back(s):
 SLICES = slice(None), slice(1, None), slice(None, None, -1), slice(0, 9, 2), slice(2, 0, -1), slice(1, 1)
 
 
+def pieces(s, shape):
+    """An integer or slice for every dim."""
+    return [s.pick(*SLICES, *([s.dim(n)] if n else [])) for n in shape]
+
+
 def basic(s, shape):
     """An index for `shape` of integers, slices, None and an ellipsis."""
-    index = [s.pick(*SLICES, *([s.dim(n)] if n else [])) for n in shape[: s.between(0, len(shape))]]
+    index = pieces(s, shape[: s.between(0, len(shape))])
     for extra in s.pick((), (None,), (...,), (None, ...)):
         index.insert(s.between(0, len(index)) if extra is None else len(index), extra)
     return tuple(index)
@@ -245,18 +256,17 @@ def basic(s, shape):
 
 def fancy(s, shape):
     """An index for `shape` with at least one array or mask in it."""
-    n = len(shape)
-    where = s.between(0, n - 1)
-    many = s.shape(dims=(0, 2))
-    forms = [
-        (s.array(shape, BOOL),),
-        (*basic(s, shape[:where]), s.positions(many, shape[where])),
-        (..., s.positions(many, shape[-1]) - s.pick(0, shape[-1])),
-        (s.array(shape[:1], BOOL), *[slice(None)] * (n - 1)),
-        tuple(s.positions(s.stretchable(many), m) for m in shape),
-        (s.positions(many, shape[0]), *[slice(None)] * (n - 2), s.positions(many, shape[-1]))[: n + 1 - (n < 2)],
-    ]
-    return s.pick(*forms)
+    n, many = len(shape), s.shape(dims=(0, 2))
+    middle = s.between(0, n - 1)
+    forms = (
+        lambda: [s.array(shape, BOOL)],
+        lambda: [s.array(shape[:1], BOOL), *pieces(s, shape[1:])],
+        lambda: [*pieces(s, shape[:middle]), s.positions(many, shape[middle])],
+        lambda: [..., s.positions(many, shape[-1], negative=True)],
+        lambda: [s.positions(s.stretchable(many), length) for length in shape],
+        lambda: [s.positions(many, shape[0]), *pieces(s, shape[1:-1]), None, *[s.positions(many, shape[-1])] * (n > 1)],
+    )
+    return tuple(s.pick(*forms)())
 
 
 def at(index, least=0, dims=(0, 3)):
@@ -352,14 +362,14 @@ def odd_ones(s):
 
 
 def pair(s):
-    """Two arrays that are equal, nearly so, or not at all."""
+    """Two arrays that are equal, or not."""
     x = s.array(s.shape())
-    return call(x, s.pick(x, x + s.dtype.type(1e-7), s.array(x.shape), s.array(s.shape())))
+    return call(x, s.pick(x, np.asarray(x + 1), s.array(x.shape), s.array(s.shape())))
 
 
 def close_pair(s):
     x = s.array(s.shape())
-    return call(x, x + np.asarray(s.rng.choice([0, 1e-9, 1e-6, 1], x.shape), x.dtype), **s.some({"rtol": [1e-3], "atol": [1e-2]}))
+    return call(x, np.asarray(x + s.rng.choice([0, 1e-9, 1e-6, 1], x.shape), x.dtype), **s.some({"rtol": [1e-3], "atol": [1e-2]}))
 
 
 # ---------------------------------------------------------------- ops made into functions of their arguments alone
@@ -434,7 +444,7 @@ SAMPLES = [
     Sample("where", each(BOOL, REAL, REAL), np.where),
     Sample("masked_fill", lambda s: call(x := s.array(s.shape()), s.array(s.stretchable(x.shape), BOOL), s.pick(1.5, s.array())), lambda x, m, v: np.where(m, v, x)),
     Sample("fill", lambda s: call(x := s.array(s.shape()), s.pick(1.5, s.array(s.stretchable(x.shape)))), np.full_like),
-    Sample("sign", each(NONZERO)),
+    Sample("sign", each(NONZERO), exempt={"NaN": "PyTorch's sign of NaN is 0, NumPy's NaN"}),
     Sample("floor", each(Domain(-3, 3, WHOLES))),
     Sample("ceil", each(Domain(-3, 3, WHOLES))),
     Sample("trunc", each(Domain(-3, 3, WHOLES))),
@@ -463,7 +473,7 @@ SAMPLES = [
     Sample("all", over(domain=TIED, **FIXED), numpys(np.all), smooth=False),
     Sample("any", over(domain=TIED, **FIXED), numpys(np.any), smooth=False),
     Sample("logsumexp", over("int tuple", least=1, **FIXED), log_sum_exp),
-    Sample("cumsum", over("int"), numpys(np.cumsum)),
+    Sample("cumsum", over("int"), lambda x, dim: np.cumsum(x, dim).reshape(x.shape)),
     Sample("softmax", over("int"), soft_max),
     Sample("log_softmax", over("int"), lambda x, dim: np.log(soft_max(x, dim))),
     # ---- shapes
@@ -501,7 +511,7 @@ SAMPLES = [
     Sample("unindex", sparse(fancy, 1, (1, 3), unpack=True), lambda x, shape, *i: added(np.zeros(shape), x, *i)),
     Sample("setitem", lambda s: (c := written(s), call(c.args[0], c.args[2], *c.args[1]))[1], assigned),
     Sample("last_written", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], last_written, smooth=False),
-    Sample("gather", lambda s: call(*positions_along(s)), gathered),
+    Sample("gather", lambda s: call(*positions_along(s)), lambda x, dim, i: x[along(i, dim)]),
     Sample("scatter", lambda s: (c := scattered(s), call(c.args[3], c.args[2], c.args[1], c.args[0].shape))[1], lambda x, i, dim, shape: added(np.zeros(shape), x, *along(i, dim))),
     Sample("scatter_add", scattered, lambda x, dim, i, src: added(x, src, *along(i, dim))),
     Sample("index_select", slices_at, lambda x, dim, i: np.take(x, i, dim)),
@@ -522,7 +532,7 @@ SAMPLES = [
     Sample("linear", shaped("nk,mk", "nk,mk,m", "k,mk,m", "bnk,mk,m"), linear),
     Sample("cross_entropy", labelled, negative_log_likelihood),
     # ---- dtypes and randomness
-    Sample("astype", lambda s: call(s.array(s.shape()), s.dtype), np.astype),
+    Sample("astype", lambda s: call(s.array(s.shape()), s.dtype), np.astype, np.astype),
     Sample("normal", lambda s: call(s.array(shape := s.shape()), s.array(s.stretchable(shape), POSITIVE), shape, s.dtype),
            lambda mean, std, sizes, dtype: mean + std * random().standard_normal(sizes, dtype), seeded("normal"), exempt=HOST),
     Sample("uniform", lambda s: call(-1, 2, s.shape(), DTYPE), lambda low, high, sizes, dtype: low + (high - low) * random().random(sizes, dtype), seeded("uniform"), False, HOST),
@@ -535,6 +545,8 @@ SAMPLES = [
     Sample("zero_", each(REAL), np.zeros_like, in_place("zero_")),
     Sample("copy_", lambda s: call(x := s.array(s.shape()), s.array(s.stretchable(x.shape))), lambda x, y: np.broadcast_to(y, x.shape), in_place("copy_")),
     # ---- functions of NumPy that are spelled differently
+    Sample("np.add", each(REAL, REAL), np.add, np.add),
+    Sample("np.subtract", each(REAL, REAL), np.subtract, np.subtract),
     Sample("np.transpose", lambda s: call(x := s.array(s.shape()), s.pick(None, tuple(range(x.ndim))[::-1])), np.transpose, np.transpose),
     Sample("np.matrix_transpose", shaped("nk", "bnk"), np.matrix_transpose, np.matrix_transpose),
     Sample("np.swapaxes", dim_pair, np.swapaxes, np.swapaxes),

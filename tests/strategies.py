@@ -36,16 +36,20 @@ class Call:
     def inputs(self):
         """The float arrays, in order."""
         found = []
-        self.map(lambda a: found.append(a) if a.dtype.kind == "f" else None)
+        self.map(lambda a: found.append(a) if is_float(a) else None)
         return found
 
     def put(self, inputs):
         """With other inputs."""
         rest = iter(inputs)
-        return self.map(lambda a: next(rest) if a.dtype.kind == "f" else a)
+        return self.map(lambda a: next(rest) if is_float(a) else a)
 
     def run(self, op):
         return op(*self.args, **self.kwargs)
+
+
+def is_float(array):
+    return "float" in str(array.dtype)  # also PyTorch's
 
 
 def _map(function, value):
@@ -117,14 +121,14 @@ class Source:
             numbers = low + (high - low) / 257 * (np.arange(256) + 0.31 * self.arrays % 1 + 0.05 * self.rng.random(256))
         numbers = numbers[[all(abs(n - a) >= margin for a in avoid) for n in numbers]]
         array = self.rng.choice(numbers, shape, replace=numbers.size < 100)
-        return self._lay(np.asarray(array).astype(np.int64 if kind == "i" and self.dtype.kind == "f" else self.dtype))
+        return self._lay(array.astype(np.int64 if kind == "i" and self.dtype.kind == "f" else self.dtype))
 
     def number(self, domain=REAL):
         return self.array((), domain).item()
 
-    def positions(self, shape, length):
+    def positions(self, shape, length, negative=False):
         """An array of positions in a dim of this length."""
-        return self._lay(self.rng.integers(0, length, shape))
+        return self._lay(self.rng.integers(-length if negative else 0, length, shape))
 
     def spelled(self, terms, least=0, domain=REAL):
         """Arrays whose dims are named by letters, as in einsum: "nk,km". A digit is a length."""
@@ -132,6 +136,7 @@ class Source:
         return [self.array(tuple(sizes[c] for c in term), domain) for term in terms.split(",")]
 
     def _lay(self, array):
+        array = np.asarray(array)
         layout = self.pick("as it is", "Fortran", "backwards", "every other", "read-only") if array.size > 1 else ""
         if layout == "Fortran":
             return np.asfortranarray(array)
@@ -139,7 +144,8 @@ class Source:
             return np.flip(np.flip(array).copy())
         if layout == "every other":
             return np.repeat(array, 2, -1)[..., ::2]
-        array.flags.writeable = layout != "read-only"
+        if layout == "read-only":
+            array.flags.writeable = False
         return array
 
 
@@ -155,6 +161,7 @@ def each(*domains, **options):
             arrays[i] = s.number(domains[i])
         return call(*arrays, **s.some(options))
 
+    make.domains = domains
     return make
 
 

@@ -152,23 +152,22 @@ def test_values_nobody_saved_die_during_forward():
 def test_saved_values_and_gradients_die_as_the_sweep_passes():
     x = leaf(0.1, 0.2)
     values, grads, seen = [], [], []
+
+    def look(g):
+        grads.append(weakref.ref(g.array))
+        seen.append(([v() is not None for v in values], sum(g() is not None for g in grads)))
+
     h = x
     for _ in range(4):
         h = h.exp()
         values.append(weakref.ref(h.array))
-
-        def look(g, step=len(values)):
-            grads.append(weakref.ref(g.array))
-            seen.append((step, [v() is not None for v in values], sum(g() is not None for g in grads)))
-
         h.register_hook(look)
     loss = h.sum()
     del h
     loss.backward()
-    for step, alive, gradients in seen:  # at the gradient of step k, the values after it are gone
-        assert alive == [True] * step + [False] * (4 - step)
-        assert gradients <= 2  # the one that is shown, and the one it was made of
-    assert [step for step, _, _ in seen] == [4, 3, 2, 1]
+    for step, (alive, gradients) in zip([4, 3, 2, 1], seen, strict=True):  # at the gradient of step k,
+        assert alive == [True] * step + [False] * (4 - step)  # the values after it are gone
+        assert gradients == 1  # as are all gradients but the one that is shown
     assert not any(v() for v in values)
     assert loss.grad_fn is not None
 
@@ -310,7 +309,7 @@ def test_a_graph_can_be_used_again_if_retained():
     y.backward(retain_graph=True)
     y.backward()
     assert x.grad.item() == 4
-    with pytest.raises(FreedGraphError, match="multiply"):
+    with pytest.raises(FreedGraphError, match="retain_graph=True"):
         y.backward()
 
 
@@ -419,9 +418,6 @@ def probe():
             return g * other
 
         return pull
-
-    def x(g, y, rule=rule("x")):
-        return rule(g, y)
 
     op = primitive(lambda x, y: x * y, "probe", x=lambda g, y: rule("x")(g, y), y=lambda g, x: rule("y")(g, x))
     op.asked = asked
@@ -665,11 +661,10 @@ def test_hooks_on_results_of_several():
     [
         (lambda g: g[:1], ShapeError),
         (lambda g: g.sum(), ShapeError),
-        (lambda g: g.float(), autograd.errors.DtypeError),
-        (lambda g: 3.0, autograd.errors.AutogradError),
-        (lambda g: np.ones(2), autograd.errors.AutogradError),
+        (lambda g: g.float(), ShapeError),
+        (lambda g: 3.0, ShapeError),
     ],
-    ids=["short", "scalar", "dtype", "number", "array"],
+    ids=["short", "scalar", "dtype", "number"],
 )
 def test_a_hook_that_returns_something_else_is_refused(hook, error):
     x = leaf(1, 2)
@@ -679,11 +674,20 @@ def test_a_hook_that_returns_something_else_is_refused(hook, error):
         y.sum().backward()
 
 
-def test_a_hook_that_writes_into_its_gradient_is_refused_since_others_may_share_it():
-    x, y = leaf(1, 2), leaf(3, 4)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_hook_may_write_into_its_gradient_although_others_share_it(create_graph):
+    x, y, z = leaf(1, 2), leaf(3, 4), leaf(5, 6)
     x.register_hook(lambda g: g.mul_(2))
-    with pytest.raises(autograd.errors.InPlaceError, match="hook"):
-        (x + y).sum().backward()
+    y.register_hook(lambda g: (g.mul_(10), None)[1])
+    (x + y + z).sum().backward(create_graph=create_graph)
+    assert [t.grad.tolist() for t in (x, y, z)] == [[2, 2], [10, 10], [1, 1]]
+
+
+def test_a_hook_may_return_an_array():
+    x = leaf(1, 2)
+    x.register_hook(lambda g: np.array([7.0, 8.0]))
+    x.sum().backward()
+    assert x.grad.tolist() == [7, 8]
 
 
 # ---------------------------------------------------------------- shapes and dtypes

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from samples import FUNCTIONS, PRIMITIVES, SAMPLES
-from strategies import calls
+from strategies import Call, call, calls
 
 import autograd
 from autograd.graph import ambient
@@ -81,7 +81,7 @@ class Function:
     def pull(self, xs, us, create_graph=False):
         """The gradients of the results, weighted by us, as Tensors: at xs, which are returned as well."""
         call, xs = tensors(self.call.put(xs), True, self.kind)
-        us = [u if isinstance(u, Tensor) else wrap(self.kind(u)) for u in us]
+        us = [u if isinstance(u, Tensor) else wrap(self.kind(np.asarray(u))) for u in us]
         return autograd.grad(self.results(call), xs, us, create_graph=create_graph, materialize_grads=True), xs
 
     def second(self, vs):
@@ -95,24 +95,30 @@ class Function:
 
 
 # ---------------------------------------------------------------- the records cover the table
+def ops_run(sample):
+    """The primitives that calls of this record run."""
+    tape = []
+
+    @given(calls(sample))
+    def run(call):
+        with ambient(tape=tape):
+            tensors(call)[0].run(sample.op)
+
+    run()
+    return {op for op, args, out in tape}
+
+
 def test_every_primitive_has_a_record():
     """Of its name, whose op really runs it."""
     ran = set()
     for sample in SAMPLES:
-        tape = []
-
-        @given(calls(sample))
-        def run(call, sample=sample, tape=tape):
-            with ambient(tape=tape):
-                tensors(call)[0].run(sample.op)
-
-        run()
-        ran |= {entry[0] for entry in tape if sample.name == getattr(entry[0], "name", "") or entry[0] is sample.op}
+        ran |= {op for op in ops_run(sample) if op is sample.op or op.__name__ == sample.name}
     assert {name for name, op in PRIMITIVES.items() if op not in ran} == set()
 
 
 def test_every_function_has_a_record():
     ops = {s.op for s in SAMPLES}
+    assert len({s.name for s in SAMPLES}) == len(SAMPLES)
     assert {name for name, op in FUNCTIONS.items() if op not in ops} == set()
     assert {f.__name__ for f, op in NUMPY.items() if op not in ops and f not in ops} == set()
 
@@ -175,3 +181,170 @@ def test_gradient_is_linear(sample, data):
 def test_no_gradient_from_what_has_none(sample, data):
     for y in leaves(tensors(data.draw(calls(sample)), True)[0].run(sample.op)):
         assert not getattr(y, "requires_grad", False)
+
+
+# ---------------------------------------------------------------- where derivatives are singular, and at kinks
+SPECIAL = np.array([0, -0.0, 0.5, 1, -1, 2, -2.5, 3, 1e3, -1e3, np.inf, -np.inf, np.nan])
+
+
+def special_points(sample):
+    """The op's arguments at all combinations of special values."""
+    grid = np.meshgrid(*[SPECIAL] * len(sample.domains))
+    return [np.ravel(x) > 0 if d.kind == "b" else np.ravel(x) for x, d in zip(grid, sample.domains, strict=True)]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of divisions by zero and the like
+@records(where=lambda sample: sample.smooth and sample.domains)
+def test_zero_stays_zero(sample):
+    """Where no gradient comes in none comes out, even where the derivative is infinite or NaN; to second order too."""
+    f = Function(sample, call(*special_points(sample)))
+    some = np.arange(f.us[0].size) % 2.0
+    for us in [some], [np.zeros_like(some)]:
+        for g in f.pull(f.xs, us)[0]:
+            assert_array_equal(g.array[us[0] == 0], 0)
+    f.us = [np.zeros_like(some)]
+    for g in f.second([np.ones_like(x) for x in f.xs])[: len(f.xs)]:
+        assert_array_equal(g.array, 0)
+
+
+def test_zero_stays_zero_in_a_mask():
+    """The branch not taken has no say, although sqrt's derivative at 0 is infinite and log's of -1 NaN."""
+    x = autograd.tensor([0.0, -1.0, 4.0], requires_grad=True)
+    with np.errstate(all="ignore"):
+        (autograd.where(x > 0, x.sqrt(), 0.0) + autograd.where(x > 0, x.log(), 0.0)).sum().backward()
+    assert x.grad.tolist() == [0, 0, 0.5]
+
+
+KINKS = {  # an op: points, and the subgradients there, as PyTorch documents them
+    "abs": (autograd.abs, [0.0], [0.0]),
+    "relu": (autograd.relu, [0.0], [0.0]),
+    "sign": (autograd.sign, [0.0], [0.0]),
+    "floor": (autograd.floor, [2.0], [0.0]),
+    "round": (autograd.round, [2.5], [0.0]),
+    "maximum": (lambda x: autograd.maximum(x, 2.0), [2.0, 3.0], [0.5, 1.0]),
+    "minimum": (lambda x: autograd.minimum(x, 2.0), [2.0, 3.0], [0.5, 0.0]),
+    "clamp": (lambda x: x.clamp(-1, 1), [-1.0, 1.0, 1.5], [1.0, 1.0, 0.0]),
+    "max": (autograd.max, [3.0, 1.0, 3.0], [0.5, 0.0, 0.5]),
+    "min": (autograd.min, [1.0, 1.0, 3.0], [0.5, 0.5, 0.0]),
+    "amax": (lambda x: x.amax(0), [3.0, 1.0, 3.0], [0.5, 0.0, 0.5]),
+    "amin": (lambda x: x.amin(0), [1.0, 1.0, 3.0], [0.5, 0.5, 0.0]),
+    "max over a dim": (lambda x: x.max(0).values, [3.0, 1.0, 3.0], [1.0, 0.0, 0.0]),
+    "min over a dim": (lambda x: x.min(0).values, [3.0, 1.0, 1.0], [0.0, 1.0, 0.0]),
+    "sort": (lambda x: x.sort().values * autograd.tensor([1.0, 10.0, 100.0]), [2.0, 1.0, 2.0], [10.0, 1.0, 100.0]),
+    "topk": (lambda x: x.topk(1).values, [2.0, 1.0, 2.0], [1.0, 0.0, 0.0]),
+    "std": (autograd.std, [2.0, 2.0], [0.0, 0.0]),
+    "prod": (autograd.prod, [0.0, 2.0, 3.0], [6.0, 0.0, 0.0]),
+    "pow 0": (lambda x: x**0, [0.0, 2.0], [0.0, 0.0]),
+    "pow 2": (lambda x: x**2, [0.0, -1.0], [0.0, -2.0]),
+}
+
+
+@pytest.mark.parametrize("kink", KINKS)
+def test_subgradient(kink):
+    op, points, slopes = KINKS[kink]
+    x = autograd.tensor(points, requires_grad=True)
+    op(x).sum().backward()
+    assert x.grad.tolist() == slopes
+
+
+# ---------------------------------------------------------------- other arrays, other spellings, another library
+@records("foreign")
+@given(st.data())
+def test_foreign_arrays(sample, data):
+    """What holds of ndarrays holds of arrays that only speak NumPy's protocols, and none becomes an ndarray on the way."""
+    call = data.draw(calls(sample))
+    for y, e in zip(leaves(tensors(call, kind=Foreign)[0].run(sample.op)), leaves(tensors(call)[0].run(sample.op)), strict=True):
+        assert isinstance(getattr(y, "array", None), Foreign) == isinstance(e, Tensor)
+        assert_array_equal(host(y), host(e))
+    if sample.smooth:
+        f, foreign = Function(sample, call), Function(sample, call, kind=Foreign)
+        vs = [np.ones_like(x) for x in f.xs]
+        for g, e in zip([*foreign.pull(f.xs, f.us)[0], *foreign.second(vs)], [*f.pull(f.xs, f.us)[0], *f.second(vs)], strict=True):
+            assert isinstance(g.array, Foreign)
+            assert_allclose(host(g), e.array, rtol=1e-12, atol=1e-14)
+
+
+@records(where=lambda sample: any(op is sample.op for op in NUMPY.values()))
+@given(st.data())
+def test_numpys_own_functions(sample, data):
+    """np.f of a Tensor is what np.f of its array is, and differentiates as the op that it stands for."""
+    call = data.draw(calls(sample))
+    names = {"dim": "axis", "keepdim": "keepdims", "min": "min", "max": "max"}
+
+    def spelled(call):
+        return Call(call.args, {names[k]: v for k, v in call.kwargs.items()})
+
+    kept = Call(call.args, {k: v for k, v in call.kwargs.items() if k in names})
+    taped, xs = tensors(kept, sample.smooth)
+    for function in [f for f, op in NUMPY.items() if op is sample.op]:
+        try:
+            expected = leaves(spelled(kept).run(function))
+        except ValueError:  # NumPy's own limits: squeezing what is longer than 1, a 0-d array having no axis
+            assume(False)
+        found = leaves(spelled(taped).run(function))
+        for y, e in zip(found, expected, strict=True):
+            assert isinstance(y, Tensor)
+            assert_allclose(y.array, e, rtol=1e-12, atol=1e-14)
+        for y, z in zip(found, leaves(taped.run(sample.op)), strict=True):
+            if z.requires_grad:
+                for g, e in zip(*(autograd.grad(r.sum(), xs, retain_graph=True, materialize_grads=True) for r in (y, z)), strict=True):
+                    assert_array_equal(g.array, e.array)
+
+
+def torchs(sample, torch):
+    """PyTorch's function or method of the same name, if it has one."""
+    names = [name for name, op in FUNCTIONS.items() if op is sample.op and hasattr(torch, name)]
+    methods = [name for name, op in ONLY_METHODS.items() if op is sample.op]
+    return getattr(torch, names[0]) if names else getattr(torch.Tensor, methods[0]) if methods else None
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+
+
+def named_like_torchs(sample):
+    return any(op is sample.op for op in (FUNCTIONS | ONLY_METHODS).values())
+
+
+def like_torch(sample, torch, call, where=lambda *xs: ..., **tolerance):
+    """The values, dtypes and gradients of a call are those that PyTorch computes; the gradients only at `where(*xs)`."""
+    theirs = call.map(lambda a: torch.from_numpy(a.copy()).requires_grad_(sample.smooth and a.dtype.kind == "f"))
+    try:
+        expected = leaves(theirs.run(torchs(sample, torch)))
+    except (TypeError, ValueError):  # it takes no negative steps, no number before a tensor, no keepdim without dim, ...
+        assume(False)
+    ours, xs = tensors(call, sample.smooth)
+    for y, e in zip(leaves(ours.run(sample.op)), expected, strict=True):
+        if not isinstance(e, torch.Tensor):
+            assert y == e
+            continue
+        assert str(e.dtype) == f"torch.{y.dtype}"
+        assert_allclose(y.array, e.detach().numpy(), **tolerance)
+        if e.requires_grad:
+            u = np.sin(1.0 + np.arange(y.array.size)).reshape(y.shape).astype(y.dtype)
+            try:
+                es = torch.autograd.grad(e, theirs.inputs(), torch.from_numpy(u), retain_graph=True, materialize_grads=True)
+            except RuntimeError as error:
+                assert "derivative" in str(error) and "is not implemented" in str(error)
+                continue
+            gs = autograd.grad(y, xs, wrap(u), retain_graph=True, materialize_grads=True)
+            for g, e in zip(gs, es, strict=True):
+                assert_allclose(g.array[where(*xs)], e.numpy()[where(*xs)], **tolerance)
+
+
+@records(where=named_like_torchs)
+@given(st.data())
+def test_like_torch(sample, torch, data):
+    like_torch(sample, torch, data.draw(calls(sample)), rtol=1e-10, atol=1e-12)
+
+
+def no_nan(*xs):
+    return ~np.any([np.isnan(x.array) for x in xs], axis=0)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@records("NaN", where=lambda sample: named_like_torchs(sample) and sample.domains)
+def test_special_values_like_torch(sample, torch):
+    """Infinite derivatives included; but what the derivative at NaN is nobody promises."""
+    like_torch(sample, torch, call(*special_points(sample)), no_nan, rtol=1e-10)

@@ -10,7 +10,7 @@ from ..errors import DimError, DtypeError
 from ..tensor import NUMPY
 
 Dims = int | tuple[int, ...] | list[int] | None
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "axes": "dims", "a": "input", "x": "input"}
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "axes": "dims", "a": "input", "x": "input", "a_min": "min", "a_max": "max"}
 
 
 class ValuesIndices(NamedTuple):

@@ -9,12 +9,12 @@ import numpy as np
 from ..dtypes import result_type
 from ..errors import ArgumentError
 from ..graph import Array
-from ..primitive import primitive
+from ..primitive import as_array, primitive
 from ..special import erf as _erf
-from ..tensor import Tensor, wrap
+from ..tensor import NUMPY, Tensor, wrap
 from .common import public
 
-# `singular`: the local derivative can be infinite or NaN; where g is 0 the gradient is 0 all the same.
+# `singular`: the local derivative can be infinite or, at NaN if nowhere else, NaN; where g is 0 the gradient is 0 all the same.
 # A comparison has no rule: nothing differentiable comes out of it. A step has one: its derivative is 0.
 # `y + (y == 0)` is y with zeros replaced by ones, in a form that leaves a Python number a Python number.
 # fmt: off
@@ -25,14 +25,15 @@ subtract    = primitive(np.subtract,     x=lambda g: g,                       y=
 multiply    = primitive(np.multiply,     x=lambda g, y: g * y,                y=lambda g, x: g * x,            singular=True)
 divide      = primitive(np.divide,       x=lambda g, y: g / y,                y=lambda g, y, out: -g * out / y, singular=True)
 negative    = primitive(np.negative,     x=lambda g: -g)
-astype      = primitive(np.astype,        x=lambda g: g,                       dtype=None)
+astype_     = primitive(np.astype,        x=lambda g: g,                       dtype=None)
 positive    = primitive(np.positive,     x=lambda g: g)
-power       = primitive(np.power,        x=lambda g, x, y: g * y * x ** (y - (y != 0)),
+power       = primitive(lambda x, y: x**y, "power", promote=slice(None),  # the operator knows that x**2 is x * x, np.power does not
+                                         x=lambda g, x, y: g * y * x ** (y - (y != 0)),
                                          y=lambda g, x, y, out: g * out * np.log(x + (x == 0) * (y >= 0)), singular=True)
 square      = primitive(np.square,       x=lambda g, x: g * 2 * x,            singular=True)
-reciprocal  = primitive(np.reciprocal,   x=lambda g, out: -g * out * out,     singular=True)
-absolute    = primitive(np.absolute,     x=lambda g, x: g * np.sign(x))
-remainder   = primitive(np.remainder,    x=lambda g: g,                       y=lambda g, x, y: -g * np.floor(x / y), singular=True)
+reciprocal  = primitive(lambda x: 1 / x, "reciprocal", x=lambda g, out: -g * out * out, singular=True, promote=slice(None))
+absolute    = primitive(np.absolute,     x=lambda g, x: g * np.sign(x),      singular=True)
+remainder   = primitive(np.remainder,    x=lambda g: g,                       y=lambda g, x, y: -g * (x // y),     singular=True)
 floor_divide = primitive(np.floor_divide, x=lambda g: np.zeros_like(g),       y=lambda g: np.zeros_like(g))
 
 # ---- exponentials and roots
@@ -49,19 +50,19 @@ cos         = primitive(np.cos,          x=lambda g, x: -g * np.sin(x),       si
 tan         = primitive(np.tan,          x=lambda g, out: g * (1 + out * out), singular=True)
 arcsin      = primitive(np.arcsin,       x=lambda g, x: g / np.sqrt(1 - x * x), singular=True)
 arccos      = primitive(np.arccos,       x=lambda g, x: -g / np.sqrt(1 - x * x), singular=True)
-arctan      = primitive(np.arctan,       x=lambda g, x: g / (1 + x * x))
+arctan      = primitive(np.arctan,       x=lambda g, x: g / (1 + x * x),     singular=True)
 sinh        = primitive(np.sinh,         x=lambda g, x: g * np.cosh(x),       singular=True)
 cosh        = primitive(np.cosh,         x=lambda g, x: g * np.sinh(x),       singular=True)
-tanh        = primitive(np.tanh,         x=lambda g, out: g * (1 - out * out))
+tanh        = primitive(np.tanh,         x=lambda g, out: g * (1 - out * out), singular=True)
 
 # ---- activations and special functions
 def _sigmoid(x: Array) -> Array:
-    with np.errstate(over="ignore"):  # exp(-x) may be inf: 1 / inf is the right 0
-        return 1 / (1 + np.exp(-x))
+    with np.errstate(over="ignore"):  # exp(-x) may be inf: 1 / inf is the right 0; booleans have no -x
+        return 1 / (1 + np.exp(-1.0 * x))
 
-sigmoid     = primitive(_sigmoid, "sigmoid",                                  x=lambda g, out: g * out * (1 - out), promote=slice(None))
+sigmoid     = primitive(_sigmoid, "sigmoid",                                  x=lambda g, out: g * out * (1 - out), singular=True, promote=slice(None))
 relu        = primitive(lambda x: np.maximum(x, 0), "relu",                   x=lambda g, out: g * (out > 0))
-erf         = primitive(_erf, "erf", x=lambda g, x: g * (2 / np.pi**0.5) * np.exp(-x * x), promote=slice(None))
+erf         = primitive(_erf, "erf", x=lambda g, x: g * (2 / np.pi**0.5) * np.exp(-x * x), singular=True, promote=slice(None))
 
 # ---- choosing
 maximum     = primitive(np.maximum,      x=lambda g, x, y: g * (x > y) + g * (x == y) * 0.5,  y=lambda g, x, y: g * (x < y) + g * (x == y) * 0.5)
@@ -87,6 +88,9 @@ isfinite, isnan, isinf = map(primitive, (np.isfinite, np.isnan, np.isinf))
 
 
 # ---------------------------------------------------------------- PyTorch's names and options
+NUMPY[np.reciprocal] = reciprocal
+
+
 def _scaled(name: str, op: Any) -> Any:
     """`op(input, alpha * other)`: addition and subtraction as PyTorch has them."""
 
@@ -112,6 +116,13 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     quotient = trunc(divide(input, other))
     integers = all(getattr(v, "dtype", np.dtype(type(v))).kind in "iub" for v in (input, other))
     return astype(quotient, result_type(input, other)) if integers else quotient
+
+
+@public(np.astype)
+def astype(input: Any, dtype: Any) -> Any:
+    """`input` in another dtype; integers and booleans have no gradient, so a cast to them leaves the graph."""
+    dtype = np.dtype(dtype)
+    return astype_(input.detach() if isinstance(input, Tensor) and dtype.kind != "f" else input, dtype)
 
 
 @public(np.power, np.float_power)
@@ -173,12 +184,12 @@ def round(input: Any, decimals: int = 0) -> Any:
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Where |input - other| <= atol + rtol * |other| (torch.isclose)."""
     a, b = (getattr(v, "array", v) for v in (input, other))
-    return wrap(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))
+    return wrap(as_array(np.isclose(a, b, rtol, atol, equal_nan)))
 
 
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Is |input - other| <= atol + rtol * |other| everywhere (torch.allclose)?"""
-    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+    return bool(np.all(isclose(input, other, rtol, atol, equal_nan).array))
 
 
 def equal(input: Any, other: Any) -> bool:

@@ -12,7 +12,8 @@ from ..primitive import primitive
 from .common import numpy_names, one_dim
 from .elementwise import astype
 from .index import scatter_
-from .linalg import T, same_dtype
+from .linalg import T, rows, same_dtype
+from .shape import clone
 
 
 # ---------------------------------------------------------------- the table
@@ -30,14 +31,14 @@ def _linear(x: Array, w: Array, b: Array | None = None) -> Array:
     if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[1]:
         raise ShapeError(f"linear expects x (..., {w.shape[-1]}) for weight {w.shape}, got x {x.shape}")
     same_dtype("linear", x=x, weight=w, **({} if b is None else {"bias": b}))
-    out = np.matmul(np.reshape(x, (-1, x.shape[-1])), T(w))  # one product of matrices, whatever the batch axes
+    out = np.matmul(rows(x), T(w))  # one product of matrices, whatever the batch axes
     if b is not None:
         out += b
     return np.reshape(out, (*x.shape[:-1], w.shape[0]))
 
 
 def _pull_weight(g: Array, x: Array) -> Array:
-    return T(np.reshape(g, (-1, g.shape[-1]))) @ np.reshape(x, (-1, x.shape[-1]))
+    return T(rows(g)) @ rows(x)
 
 
 def _cross_entropy(x: Array, labels: Array) -> Array:
@@ -57,7 +58,7 @@ def _pull_cross_entropy(g: Array, x: Array, labels: Array, out: Array, x_shape: 
 # fmt: off
 softmax_       = primitive(_softmax, "softmax",             x=lambda g, out, axis: out * (g - np.sum(g * out, axis=axis, keepdims=True)))
 log_softmax_   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
-linear_        = primitive(_linear, "linear",               x=lambda g, w, x_shape: np.reshape(np.reshape(g, (-1, g.shape[-1])) @ w, x_shape), w=_pull_weight, b=lambda g: g)
+linear_        = primitive(_linear, "linear",               x=lambda g, w, x_shape: np.reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g)
 cross_entropy_ = primitive(_cross_entropy, "cross_entropy", x=_pull_cross_entropy)
 # fmt: on
 
@@ -70,7 +71,10 @@ def _over_a_dim(name: str, op: Any, formula: str) -> Any:
         input = input if dtype is None else astype(input, np.dtype(dtype))
         if input.dtype.kind != "f":
             raise DtypeError(f"{name} needs a floating-point tensor, not {input.dtype}; use float() first")
-        return op(input, one_dim(name, dim, input.ndim)) if input.ndim else np.reshape(op(np.reshape(input, (1,)), 0), ())
+        axis = one_dim(name, dim, input.ndim)
+        if not input.ndim:
+            return np.reshape(op(np.reshape(input, (1,)), 0), ())
+        return op(input, axis) if input.shape[axis] else clone(input)
 
     over.__name__ = over.__qualname__ = name
     over.__doc__ = f"""{formula} over `dim`, without overflow (torch.{name}). Shape: that of `input`."""

@@ -40,7 +40,8 @@ def _unindex(x: Array, shape: Index, *index: Any) -> Array:
         out[index] = x
     elif len(index) == 1 and len(shape) > 1:  # whole rows: adding to flat positions is several times faster
         rows, size = index[0] % shape[0], int(np.prod(shape[1:]))
-        np.add.at(np.reshape(out, (-1,)), (np.reshape(rows, (-1, 1)) * size + np.arange(size)).ravel(), np.reshape(x, (-1,)))
+        flat = np.reshape(rows, (-1, 1)) * size + np.arange(size, like=x)
+        np.add.at(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
     else:
         np.add.at(out, index, x)
     return out
@@ -54,13 +55,15 @@ def _setitem(x: Array, v: Array, *index: Any) -> Array:
 
 def _last(x: Array, *index: Any) -> Array:
     """1 where an assignment to `x[index]` is the last to its element, 0 where a later one overwrites it."""
-    order = np.zeros(x.shape, np.int64)
-    order[index] = turns = np.arange(order[index].size).reshape(order[index].shape)
+    order = np.zeros_like(x, dtype=np.int64)
+    order[index] = turns = np.reshape(np.arange(order[index].size, like=x), order[index].shape)
     return np.astype(order[index] == turns, x.dtype)
 
 
 def _grid(index: Array, axis: int) -> Index:
     """The positions that `index`, an array of positions along `axis`, means in an array of as many dims."""
+    if not index.ndim:  # the one element of a 0-d array has no position
+        return ()
     grid = list(np.ogrid[tuple(slice(n) for n in index.shape)]) if index.ndim > 1 else [None]
     grid[axis] = index
     return tuple(grid)
@@ -85,7 +88,7 @@ setitem_: Any = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 
 last_: Any = primitive(_last, "last_written")
 gather_  = primitive(_gather, "gather",     x=lambda g, x_shape, index, axis: scatter_(g, index, axis, x_shape))
 scatter_: Any = primitive(_scatter, "scatter",   x=lambda g, index, axis: gather_(g, index, axis))
-one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n), dtype), "one_hot")
+one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot")
 # fmt: on
 
 
@@ -139,8 +142,8 @@ def _check_index(op: str, index: Any, length: int) -> None:
     array = getattr(index, "array", index)
     if array.dtype.kind not in "iu":
         raise DtypeError(f"{op}: index must hold integers, not {array.dtype}")
-    if array.size and not (array.min() >= 0 and array.max() < length):
-        raise DimError(f"{op}: index holds {array.min()} to {array.max()}, but the dim has length {length}")
+    if array.size and not (np.min(array) >= 0 and np.max(array) < length):
+        raise DimError(f"{op}: index holds {np.min(array)} to {np.max(array)}, but the dim has length {length}")
 
 
 def gather(input: Any, dim: int, index: Any) -> Any:
@@ -182,6 +185,10 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = -1) -> Any:
         return gather_(np.reshape(input, (-1,)), np.reshape(indices, (-1,)), 0)
     axis = one_dim("take_along_dim", dim, input.ndim)
     _same_dims("take_along_dim", input, indices)
+    rest = [v.shape[:axis] + v.shape[axis + 1 :] for v in (input, indices)]
+    if rest[0] != rest[1]:
+        both = np.broadcast_shapes(*rest)
+        input, indices = (np.broadcast_to(v, (*both[:axis], v.shape[axis], *both[axis:])) for v in (input, indices))
     return gather_(input, indices, axis)
 
 
@@ -195,8 +202,6 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """The values in order along `dim`, and where each came from; ties stay in order (torch.sort)."""
     axis = one_dim("sort", dim, input.ndim)
-    if not input.ndim:
-        return ValuesIndices(input, argsort_(np.reshape(input, (1,)), 0)[0])
     indices = argsort(input, axis, descending)
     return ValuesIndices(gather_(input, indices, axis), indices)
 
@@ -204,7 +209,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """The positions that put `input` in order along `dim`; ties stay in order (torch.argsort)."""
     axis = one_dim("argsort", dim, input.ndim)
-    if not descending:
+    if not descending or not input.ndim:
         return argsort_(input, axis)
     last = input.shape[axis] - 1
     return last - np.flip(argsort_(np.flip(input, axis), axis), axis)

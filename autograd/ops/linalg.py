@@ -1,8 +1,12 @@
-"""Linear algebra: products of matrices, vectors and, with einsum, of anything."""
+"""Linear algebra: products of matrices, vectors and, with einsum, of anything; and the norms of vectors."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from math import inf, prod
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -11,7 +15,9 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
 from ..tensor import NUMPY
-from .common import public
+from .common import Dims, one_dim, public, some_dims
+from .elementwise import absolute, astype, multiply, sign
+from .reduce import amax, amin, keep, sum_
 from .shape import diagonal_
 
 
@@ -19,6 +25,11 @@ from .shape import diagonal_
 def T(x: Array) -> Array:
     """Every matrix transposed."""
     return np.swapaxes(x, -1, -2)
+
+
+def rows(x: Array) -> Array:
+    """All dims but the last as one."""
+    return np.reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
 
 
 def same_dtype(op: str, **args: Any) -> None:
@@ -58,9 +69,26 @@ def _pull_einsum(
     return grads
 
 
+def _vector_norm(x: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> Array:
+    if p == 2:
+        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+    with np.errstate(divide="ignore"):  # for p < 0 one zero makes the sum infinite, and the norm 0
+        return np.sum(np.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
+
+
+def _pull_vector_norm(g: Array, x: Array, out: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """sign(x) (|x| / norm)^(p - 1); 0 at a norm of 0 and, for any p but the even ones, in a polynomial there, where x is 0."""
+    g, out = keep(g, axis, keepdims), keep(out, axis, keepdims)
+    g, out = g * (out != 0), out + (out == 0)
+    if p % 2 == 0:
+        return g * (x / out) ** (p - 1)
+    return g * np.sign(x) * (np.abs(x) / out + (x == 0)) ** (p - 1)
+
+
 # fmt: off
 matmul_ = primitive(_matmul, "matmul",  x=lambda g, y: g @ T(y),    y=lambda g, x: T(x) @ g)
 einsum_ = primitive(_einsum, "einsum",  joint=_pull_einsum)
+vector_norm_ = primitive(_vector_norm, "vector_norm",  x=_pull_vector_norm)
 # fmt: on
 
 
@@ -87,8 +115,7 @@ def matmul(input: Any, other: Any) -> Any:
     if a == 1:
         return np.squeeze(matmul(np.expand_dims(input, 0), other), -2)
     if b == 2:  # a stack times one matrix is one product of matrices
-        shape = np.shape(input)
-        return np.reshape(matmul_(np.reshape(input, (-1, shape[-1])), other), (*shape[:-1], np.shape(other)[-1]))
+        return np.reshape(matmul_(rows(input), other), (*np.shape(input)[:-1], np.shape(other)[-1]))
     return matmul_(input, other)
 
 
@@ -162,7 +189,198 @@ def _spell_out(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str
     return spelled, result
 
 
-NUMPY |= {
+def vdot(input: Any, other: Any) -> Any:
+    """The sum of the products of two vectors' elements (torch.vdot)."""
+    return dot(input, other)
+
+
+def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
+    """The sums of the products of elements along `dim`, the other dims broadcast (torch.linalg.vecdot)."""
+    same_dtype("vecdot", x=x, y=y)
+    product = multiply(x, y)
+    return sum_(product, (one_dim("vecdot", dim, product.ndim),))
+
+
+@public(np.inner)
+def inner(input: Any, other: Any) -> Any:
+    """Sums of products over the last dim of both, for all other indices of both; a 0-d tensor multiplies (torch.inner).
+
+    Shape: (*a, k) and (*b, k) give (*a, *b).
+    """
+    return tensordot(input, other, ([-1], [-1])) if input.ndim and other.ndim else multiply(input, other)
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """Sums of products over the last `dims` dims of `a` and the first of `b`, or over two lists of dims (torch.tensordot).
+
+    Shape: that of `a` and then that of `b`, both without the dims summed over.
+
+    >>> import autograd
+    >>> autograd.tensordot(autograd.ones(2, 3, 4), autograd.ones(4, 3), ([2, 1], [0, 1]))
+    tensor([12., 12.])
+    """
+    same_dtype("tensordot", a=a, b=b)
+    if isinstance(dims, int):
+        dims = range(a.ndim - dims, a.ndim), range(dims)
+    left, right = (
+        some_dims("tensordot", tuple(d) if hasattr(d, "__iter__") else d, x.ndim) for d, x in zip(dims, (a, b), strict=True)
+    )
+    if [a.shape[i] for i in left] != [b.shape[j] for j in right]:
+        raise ShapeError(f"tensordot: dims {left} of a {a.shape} and {right} of b {b.shape} differ in length")
+    one, two = list(ascii_letters[: a.ndim]), list(ascii_letters[a.ndim : a.ndim + b.ndim])
+    for i, j in zip(left, right, strict=True):
+        two[j] = one[i]
+    result = [c for c in one + two if not (c in one and c in two)]
+    return einsum_("{},{}->{}".format(*map("".join, (one, two, result))), a, b)
+
+
+@public()
+def kron(input: Any, other: Any) -> Any:
+    """Every element of `input` times all of `other`, laid out in blocks (torch.kron).
+
+    Shape: the lengths of the two multiplied, dim by dim; missing dims count as 1, in front.
+    """
+    n = max(input.ndim, other.ndim)
+    a, b = ((1,) * (n - x.ndim) + x.shape for x in (input, other))
+    left = np.reshape(input, tuple(k for length in a for k in (length, 1)))
+    right = np.reshape(other, tuple(k for length in b for k in (1, length)))
+    return np.reshape(multiply(left, right), tuple(i * j for i, j in zip(a, b, strict=True)))
+
+
+@public()
+def cross(input: Any, other: Any, dim: int | None = None) -> Any:
+    """The cross products of 3-vectors along `dim`, the first of length 3 if not given; other dims broadcast (torch.cross)."""
+    shape = max(input.shape, other.shape, key=len)
+    if dim is None:
+        dim = shape.index(3) if 3 in shape else -1
+    axis = one_dim("cross", dim, len(shape)) - len(shape)  # from the end, where shapes are aligned
+    if any(x.ndim < -axis or x.shape[axis] != 3 for x in (input, other)):
+        raise ShapeError(f"cross needs length 3 along dim {dim}, got shapes {input.shape} and {other.shape}")
+    return np.roll(input, -1, axis) * np.roll(other, -2, axis) - np.roll(input, -2, axis) * np.roll(other, -1, axis)
+
+
+def multi_dot(tensors: Sequence[Any]) -> Any:
+    """The product of matrices in the order that takes the fewest steps; the first and the last may be vectors.
+
+    PyTorch: torch.linalg.multi_dot. Source: Cormen et al., Introduction to Algorithms, matrix-chain multiplication.
+    """
+    xs = list(tensors)
+    if len(xs) < 2 or any(x.ndim != 2 for x in xs[1:-1]) or not all(1 <= x.ndim <= 2 for x in xs):
+        shapes = ", ".join(str(x.shape) for x in xs)
+        raise ShapeError(
+            f"multi_dot needs at least two matrices, of which the first and last may be vectors, got {shapes or 'none'}"
+        )
+    sizes = [1 if xs[0].ndim == 1 else xs[0].shape[0], *(x.shape[0] for x in xs[1:]), 1 if xs[-1].ndim == 1 else xs[-1].shape[1]]
+
+    @cache
+    def cost(i: int, j: int) -> tuple[int, int]:
+        """How many multiplications the product of i to j takes, and after which factor to split it."""
+        if i == j:
+            return 0, i
+        return min((cost(i, k)[0] + cost(k + 1, j)[0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+
+    def product(i: int, j: int) -> Any:
+        k = cost(i, j)[1]
+        return xs[i] if i == j else matmul(product(i, k), product(k + 1, j))
+
+    return product(0, len(xs) - 1)
+
+
+# ---------------------------------------------------------------- a product and something added
+def _add_product(op: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
+    """`beta * input + alpha * product`; with beta 0, `input` is not looked at, as in PyTorch."""
+    same_dtype(op, input=input, product=product)
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return product
+    input = np.broadcast_to(input, product.shape)
+    return (input if beta == 1 else input * beta) + product
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """`beta * input + alpha * (mat1 @ mat2)` for matrices (torch.addmm)."""
+    return _add_product("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """`beta * input + alpha * (mat @ vec)` for a matrix and a vector (torch.addmv)."""
+    return _add_product("addmv", input, mv(mat, vec), beta, alpha)
+
+
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """`beta * input + alpha * (batch1 @ batch2)` for stacks of matrices (torch.baddbmm)."""
+    return _add_product("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """`beta * input + alpha * the sum of batch1[i] @ batch2[i]` (torch.addbmm)."""
+    return _add_product("addbmm", input, sum_(bmm(batch1, batch2), (0,)), beta, alpha)
+
+
+# ---------------------------------------------------------------- norms and distances
+@public()
+def vector_norm(input: Any, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The `ord`-norm over `dim` (one, several, or all), the elements taken as one vector (torch.linalg.vector_norm).
+
+    (sum |x|^ord)^(1/ord); for inf and -inf the largest and smallest |x|, for 0 how many are not 0. The gradient at a zero
+    vector is 0, as is that of an element that is 0; several largest (or smallest) share it. Refuses integers.
+
+    >>> import autograd
+    >>> x = autograd.tensor([[3.0, 4.0], [0.0, 0.0]], requires_grad=True)
+    >>> norms = autograd.linalg.vector_norm(x, dim=1)
+    >>> norms.sum().backward(); norms.detach(), x.grad
+    (tensor([5., 0.]), tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]]))
+    """
+    if isinstance(ord, bool) or not isinstance(ord, (int, float)):
+        raise ArgumentError(f"vector_norm: ord is a number, got {ord!r}; matrix_norm takes 'fro' and 'nuc'")
+    input = input if dtype is None else astype(input, np.dtype(dtype))
+    if input.dtype.kind != "f":
+        raise DtypeError(f"vector_norm needs a floating-point tensor, not {input.dtype}; use float() first")
+    axis = some_dims("vector_norm", dim, input.ndim)
+    if abs(ord) == inf:
+        return (amax if ord > 0 else amin)(absolute(input), axis, keepdim)
+    if ord == 0:
+        return sum_(absolute(sign(input)), axis, keepdim)
+    if ord < 0 and not prod(input.shape[a] for a in axis):
+        raise ShapeError(f"the vector norm of order {ord} of no elements does not exist; the tensor has shape {input.shape}")
+    return sum_(absolute(input), axis, keepdim) if ord == 1 else vector_norm_(input, ord, axis, keepdim)
+
+
+def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = None) -> Any:
+    """The `p`-norm distance of each row of `x1` from each row of `x2` (torch.cdist); of equal rows the gradient is 0.
+
+    Shape: (..., n, k) and (..., m, k) give (..., n, m); n * m * k differences are in memory. `compute_mode`, with which
+    PyTorch chooses between an exact and a faster way, is ignored: this is the exact one.
+    """
+    same_dtype("cdist", x1=x1, x2=x2)
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise ShapeError(f"cdist needs (..., n, k) and (..., m, k), got shapes {x1.shape} and {x2.shape}")
+    if p < 0:
+        raise ArgumentError(f"cdist: p must not be negative, got {p}")
+    return vector_norm(np.expand_dims(x1, -2) - np.expand_dims(x2, -3), p, -1)
+
+
+# ---------------------------------------------------------------- NumPy's spellings
+def _numpy_cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    return np.moveaxis(cross(np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1), -1), -1, axisc)
+
+
+_NUMPY: dict[Callable[..., Any], Callable[..., Any]] = {
     np.einsum: lambda equation, *operands, out=None, optimize=False: einsum(equation, *operands),
     np.dot: lambda a, b: a * b if not (np.ndim(a) and np.ndim(b)) else matmul(a, b),
+    np.vdot: lambda a, b: dot(np.reshape(a, (-1,)), np.reshape(b, (-1,))),
+    np.tensordot: lambda a, b, axes=2: tensordot(a, b, axes),
+    np.kron: lambda a, b: kron(a, b),
+    np.cross: _numpy_cross,
+    np.vecdot: vecdot,
+    np.linalg.vecdot: lambda x1, x2, axis=-1: vecdot(x1, x2, dim=axis),
+    np.linalg.matmul: lambda x1, x2: matmul(x1, x2),
+    np.linalg.outer: lambda x1, x2: outer(x1, x2),
+    np.linalg.cross: lambda x1, x2, axis=-1: _numpy_cross(x1, x2, axis=axis),
+    np.linalg.tensordot: lambda x1, x2, axes=2: tensordot(x1, x2, axes),
+    np.linalg.multi_dot: lambda arrays, out=None: multi_dot(arrays),
+    np.linalg.vector_norm: lambda x, axis=None, keepdims=False, ord=2: vector_norm(x, ord, axis, keepdims),
 }
+NUMPY |= _NUMPY

@@ -46,7 +46,7 @@ def _amin(x: Array, axis: Axis, keepdims: bool = False) -> Array:
 
 
 def _logsumexp(x: Array, axis: Axis, keepdims: bool = False) -> Array:
-    top = np.max(x, axis=axis, keepdims=True)
+    top = np.max(x, axis=axis, keepdims=True) if count(x.shape, axis) else 0
     top = np.where(np.isfinite(top), top, 0)  # a row of -inf stays one
     total = np.sum(np.exp(x - top), axis=axis, keepdims=True)
     with np.errstate(divide="ignore"):
@@ -78,10 +78,10 @@ amin_      = primitive(_amin, "amin",   x=lambda g, x, out, axis, keepdims: keep
 logsumexp_ = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * np.exp(x - keep(np.where(np.isinf(out), 0, out), axis, keepdims)))
 cumsum_    = primitive(lambda x, axis: np.cumsum(x, axis=axis, dtype=None if x.dtype.kind == "f" else np.int64), "cumsum",
                                         x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
-root       = primitive(np.sqrt, "root", x=lambda g, out: g * 0.5 / (out + (out == 0)) * (out != 0))  # sqrt, with the subgradient 0 at 0
+root       = primitive(np.sqrt, "root", x=lambda g, out: g * 0.5 / (out + (out == 0)) * (out != 0), singular=True)  # sqrt, with the subgradient 0 at 0
 argmax_    = primitive(_argmax, "argmax")
 argmin_    = primitive(_argmin, "argmin")
-argsort_   = primitive(lambda x, axis: np.argsort(x, axis=axis, kind="stable"), "argsort")
+argsort_   = primitive(lambda x, axis: np.reshape(np.argsort(x, axis=axis, kind="stable"), np.shape(x)), "argsort")  # NumPy makes 0-d arrays 1-d
 all_       = primitive(lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims), "all")
 any_       = primitive(lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), "any")
 # fmt: on
@@ -138,13 +138,13 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     x: Any = np.reshape(input, (-1,)) if dim is None or not shape else input
     lead = (slice(None),) * axis
     if not x.shape[axis]:
-        return np.ones_like(x[(*lead, 0)] if x.ndim > 1 else np.sum(x))
+        return sum(input, dim, keepdim) + 1
     while (n := x.shape[axis]) > 1:
         half = n // 2
         pairs = multiply(x[(*lead, slice(0, half))], x[(*lead, slice(half, 2 * half))])
         x = np.concatenate([pairs, x[(*lead, slice(2 * half, n))]], axis) if n % 2 else pairs
     if keepdim:
-        return np.reshape(x, (1,) * len(shape)) if dim is None else x
+        return np.reshape(x, (1,) * len(shape)) if dim is None or not shape else x
     return x[(*lead, 0)]
 
 

@@ -1,0 +1,290 @@
+"""Decompositions of matrices and what is made of them: inverses, determinants, eigen- and singular values, norms."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import permutations
+from math import inf
+from string import ascii_lowercase
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ArgumentError, DtypeError, NoGradientError, ShapeError, UnsupportedError, describe
+from ..graph import Array
+from ..primitive import primitive
+from ..tensor import NUMPY, Tensor
+from .common import Dims, public, some_dims
+from .elementwise import absolute, astype
+from .linalg import T, matmul, same_dtype, vector_norm
+from .reduce import amax, amin, sum_
+from .shape import clone
+
+Gradients = list[Any]  # of several results, None for those that nobody used
+
+
+class SlogdetResult(NamedTuple):
+    """What `slogdet` returns."""
+
+    sign: Any
+    logabsdet: Any
+
+
+class QRResult(NamedTuple):
+    """What `qr` returns."""
+
+    Q: Any
+    R: Any
+
+
+class EighResult(NamedTuple):
+    """What `eigh` returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class SVDResult(NamedTuple):
+    """What `svd` returns."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+class LstsqResult(NamedTuple):
+    """What `lstsq` returns."""
+
+    solution: Any
+    residuals: Any
+    rank: Any
+    singular_values: Any
+
+
+# ---------------------------------------------------------------- what the rules are made of
+def row(x: Array) -> Array:
+    """A vector as a matrix of one row: times it, each column of a matrix is multiplied by a number."""
+    return np.expand_dims(x, -2)
+
+
+def eye(x: Array) -> Array:
+    """The identity, as often as there are matrices in `x`, which are square."""
+    return np.tril(np.triu(np.ones_like(x)))
+
+
+def over(d: Array, near: Array) -> Array:
+    """1 / d, but 0 where `near` says that d is as good as 0."""
+    return np.logical_not(near) / (d + near)
+
+
+def _near(d: Array, w: Array) -> Array:
+    """Where `d` is 0 but for rounding, if it was computed from a matrix with eigen- or singular values `w`.
+
+    LAPACK's are off by a few eps times the largest: of repeated ones, no two were seen to differ by more than 8.
+    """
+    top = np.max(np.abs(w), axis=-1, initial=0)
+    return np.abs(d) <= 16 * float(np.finfo(d.dtype).eps) * np.expand_dims(top, tuple(range(top.ndim, d.ndim)))
+
+
+def _defined(x: Array, hole: Array, why: str) -> Array:
+    """`x`, a gradient that does not exist where `hole` is: there it may only be 0."""
+    if np.any(np.logical_and(hole, x != 0)):
+        raise NoGradientError(why)
+    return x
+
+
+@contextmanager
+def _advice(text: str) -> Iterator[None]:
+    """Say what to do when LAPACK fails."""
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(text) from error
+
+
+# ---------------------------------------------------------------- inverses
+def _inv(x: Array) -> Array:
+    with _advice("a matrix is singular; pinv has an answer for those"):
+        return np.linalg.inv(x)
+
+
+def _solve(a: Array, b: Array) -> Array:
+    with _advice("a matrix is singular; lstsq has an answer for those"):
+        return np.linalg.solve(a, b)
+
+
+def _pull_solve(g: Array, a: Array, out: Array, needs: tuple[bool, ...]) -> Gradients:
+    d = solve_(T(a), g)
+    return [-d @ T(out) if needs[0] else None, d]
+
+
+def _pinv(x: Array, atol: float, rtol: float) -> Array:
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    used = _above(s, atol, rtol)
+    return T(vh) @ (np.expand_dims(used / (s + np.logical_not(used)), -1) * T(u))
+
+
+def _pull_pinv(g: Array, x: Array, out: Array) -> Array:
+    """Where the rank does not change. Source: Golub and Pereyra (1973), The differentiation of pseudo-inverses."""
+    p = T(out)
+    left, right = T(g) @ out @ p, p @ out @ T(g)
+    return left - x @ (out @ left) + right - right @ out @ x - p @ g @ p
+
+
+def _above(s: Array, atol: float, rtol: float) -> Array:
+    """Which of some singular values, sorted, count as greater than 0."""
+    return s > np.maximum(rtol * s[..., :1], atol)
+
+
+# ---------------------------------------------------------------- determinants
+def _cofactor(x: Array, *hs: Array) -> Array:
+    """The gradient of the determinant; given matrices `hs`, its derivative in the directions of all of these.
+
+    The determinant is a polynomial: no derivative of it is singular, even if `x` is. By its singular values (U and V turn
+    x into a diagonal matrix, which leaves determinants as they are, but for a sign), the derivative in m directions is
+
+        sum over all ways to pick m rows of   the product of the other singular values
+                                            * the sum over all permutations of those rows of  sign * h1[i, i'] * h2[j, j'] ...
+
+    of which the gradient is what stands beside the last of the hs. PyTorch has the first, at singular matrices too.
+    """
+    u, s, vh = np.linalg.svd(x)
+    one = eye(np.ones_like(x, shape=x.shape[-2:]))
+    m = len(hs) + 1
+    letters = ascii_lowercase[:m]
+    picked = [np.reshape(one, (1,) * i + one.shape[:1] + (1,) * (m - 1 - i) + one.shape[1:]) for i in range(m)]
+    times = builtins.sum(picked)  # how often each row is picked, for every way to pick m
+    rest = np.where(times, 1, np.expand_dims(s, tuple(range(-m - 1, -1))))
+    rest = np.prod(rest, axis=-1) * np.all(times <= 1, axis=-1)
+    turned = [T(u) @ h @ T(vh) for h in hs]
+    total = np.zeros_like(x)
+    for order in permutations(range(m)):
+        pairs = [letters[i] + letters[j] for i, j in enumerate(order)]
+        own = len(set(pairs[-1])) == 1
+        terms = [f"...{letters}", *("..." + p for p in pairs[:-1])]
+        part = np.einsum(f"{','.join(terms)}->...{pairs[-1][own:]}", rest, *turned)
+        total = total + float(np.linalg.det(np.eye(m)[list(order)])) * (row(part) * one if own else part)
+    sign = np.sign(np.linalg.det(u) * np.linalg.det(vh))
+    return np.expand_dims(sign, (-2, -1)) * (u @ total @ vh)
+
+
+def _pull_cofactor(g: Array, x: Array, hs: tuple[Array, ...], needs: tuple[bool, ...]) -> Gradients:
+    """One direction more; or, as it is linear in each of them and their order does not matter, another one."""
+    own = [cofactor_(x, *hs[:i], g, *hs[i + 1 :]) if needs[i + 1] else None for i in range(builtins.min(len(hs), len(needs) - 1))]
+    return [cofactor_(x, *hs, g) if needs[0] else None, *own]
+
+
+def _pull_slogdet(g: Gradients, x: Array, out: tuple[Array, Array]) -> Array:
+    if g[1] is None:  # the sign is constant
+        return np.zeros_like(x)
+    dead = np.expand_dims(out[0] == 0, (-2, -1))
+    d = defined_(np.expand_dims(g[1], (-2, -1)), dead, "slogdet of a singular matrix has no gradient, as its logarithm is -inf")
+    return d * T(inv_(np.where(dead, eye(x), x)))
+
+
+# ---------------------------------------------------------------- decompositions
+def _cholesky(x: Array) -> Array:
+    with _advice("a matrix is not positive definite; if it almost is, add a little to its diagonal"):
+        return np.linalg.cholesky(x)
+
+
+def _pull_cholesky(g: Array, out: Array) -> Array:
+    """Source: Murray (2016), Differentiation of the Cholesky decomposition."""
+    inverse, d = inv_(out), T(out) @ g
+    d = T(inverse) @ (np.tril(d) + np.tril(d, -1)) @ inverse
+    return 0.25 * (d + T(d))
+
+
+def _qr(x: Array, mode: str) -> Any:
+    return tuple(np.linalg.qr(x, mode))
+
+
+def _pull_qr(g: Gradients, x_shape: Any, out: tuple[Array, Array], mode: str) -> Array:
+    """Source: Walter and Lehmann (2018), Algorithmic differentiation of linear algebra functions with applications."""
+    (q, r), (gq, gr) = out, [np.zeros_like(v) if d is None else d for d, v in zip(g, out, strict=True)]
+    if q.shape[-1] > x_shape[-1]:
+        raise NoGradientError(f"qr: mode 'complete' has no gradient for matrices {x_shape[-2:]}, higher than wide; use 'reduced'")
+    m = r @ T(gr) - T(gq) @ q
+    dead = np.any(near_(np.diagonal(r, 0, -2, -1), np.diagonal(r, 0, -2, -1)), axis=-1)
+    dead = np.expand_dims(dead, (-2, -1))
+    d = defined_(gq + q @ (np.tril(m) + T(np.tril(m, -1))), dead, "qr of matrices whose columns depend on each other has no gradient")
+    return T(solve_(np.where(dead, eye(r), r), T(d)))
+
+
+def _eigh(x: Array) -> Any:
+    with _advice("the eigenvalues did not converge; is there a NaN or an inf?"):
+        return tuple(np.linalg.eigh(x))
+
+
+_TURNS = "{} that belong to repeated or almost repeated {} have no gradient: any rotation of them would do as well"
+
+
+def _pull_eigh(g: Gradients, out: tuple[Array, Array]) -> Array:
+    """The values move by how much x stretches their vectors, the vectors turn towards each other, and faster the closer their values.
+
+    Source: Giles (2008), Collected matrix derivative results; symmetric, as x is.
+    """
+    (w, v), (gw, gv) = out, g
+    if gv is None:
+        return (v * row(gw)) @ T(v)
+    gaps = row(w) - np.expand_dims(w, -1)
+    near = near_(gaps, w)
+    gv = defined_(gv, row(np.sum(near, axis=-2) > 1), "eigh: " + _TURNS.format("eigenvectors", "eigenvalues"))
+    d = v @ (T(v) @ gv * over(gaps, near))
+    d = (d if gw is None else d + v * row(gw)) @ T(v)
+    return 0.5 * (d + T(d))
+
+
+def _svd(x: Array, full: bool) -> Any:
+    with _advice("the singular values did not converge; is there a NaN or an inf?"):
+        return tuple(np.linalg.svd(x, full_matrices=full))
+
+
+def _pull_svd(g: Gradients, x_shape: Any, out: tuple[Array, Array, Array]) -> Array:
+    """Source: Giles (2008), as for `eigh`, of which this is two; the gradient of a singular value at 0 is 0."""
+    (u, s, vh), (gu, gs, gvh) = out, g
+    k = s.shape[-1]
+    u, v = u[..., :k], T(vh)[..., :k]
+    stretch = 0 if gs is None else u * row(gs * (s != 0))
+    if gu is None and gvh is None:
+        return stretch @ T(v)
+    why = "svd: " + _TURNS.format("singular vectors", "singular values (counting 0, if not square)")
+    more = "svd: the vectors that full_matrices=True adds have no gradient; use full_matrices=False"
+    sums, gaps = row(s) + np.expand_dims(s, -1), row(s) - np.expand_dims(s, -1)
+    near, zero = near_(gaps, s), near_(s, s)
+    repeated = np.sum(near, axis=-2) > 1
+    turns = []  # by how much each vector turns towards each other
+    across = []  # and into the directions that none of them has
+    for d, w, n in (gu, u, x_shape[-2]), (None if gvh is None else T(gvh), v, x_shape[-1]):
+        if d is None:
+            d = np.zeros_like(w)
+        elif d.shape[-1] > k:
+            d = d[..., :k] + 0 * np.sum(defined_(d[..., k:], True, more))
+        d = defined_(d, row(np.logical_or(repeated, zero) if n > k else repeated), why)
+        turns.append(T(w) @ d)
+        across.append((d - w @ turns[-1]) * row(over(s, zero)) if n > k else None)
+    both, other = turns[0] + turns[1], turns[0] - turns[1]
+    d = (both - T(both)) * over(gaps, near) + (other - T(other)) * over(sums, near_(sums, s))
+    d = stretch + u @ (0.5 * d)
+    d = d if across[0] is None else d + across[0]
+    return d @ T(v) if across[1] is None else d @ T(v) + u @ T(across[1])
+
+
+# fmt: off
+near_     = primitive(_near, "near")
+defined_: Any = primitive(_defined, "defined",  x=lambda g, hole, why: defined_(g, hole, why))
+inv_: Any = primitive(_inv, "inv",              x=lambda g, out: -T(out) @ g @ T(out))
+solve_: Any = primitive(_solve, "solve",        joint=_pull_solve)
+pinv_     = primitive(_pinv, "pinv",            x=_pull_pinv)
+det_      = primitive(lambda x: np.linalg.det(x), "det",  x=lambda g, x: np.expand_dims(g, (-2, -1)) * cofactor_(x))
+cofactor_: Any = primitive(_cofactor, "cofactor",  joint=_pull_cofactor)
+slogdet_: Any = primitive(lambda x: tuple(np.linalg.slogdet(x)), "slogdet",  x=_pull_slogdet)
+cholesky_ = primitive(_cholesky, "cholesky",    x=_pull_cholesky)
+qr_: Any  = primitive(_qr, "qr",                x=_pull_qr)
+eigh_: Any = primitive(_eigh, "eigh",           x=_pull_eigh)
+svd_: Any = primitive(_svd, "svd",              x=_pull_svd)
+eigvalsh_ = primitive(lambda x: np.linalg.eigvalsh(x), "eigvalsh",  x=lambda g, x: _pull_eigh([g, None], eigh_(x)))
+svdvals_  = primitive(lambda x: np.linalg.svd(x, compute_uv=False), "svdvals",  x=lambda g, x, x_shape: _pull_svd([None, g, None], x_shape, svd_(x, False)))
+# fmt: on

@@ -1,0 +1,112 @@
+"""Layers that multiply by a matrix or only rearrange: Linear, Identity, Flatten and Unflatten."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from autograd.creation import empty
+from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
+from autograd.ops.common import one_dim
+from autograd.ops.fused import linear_
+
+from . import functional as F
+from .init import fan_in_uniform_
+from .module import Module, Parameter
+
+
+class Linear(Module):
+    """`input @ weight.T + bias` (torch.nn.Linear).
+
+    `weight` is (out_features, in_features), `bias` (out_features,) or None; both begin uniform between
+    -1 / sqrt(in_features) and its opposite.
+
+    Shape: (..., in_features) gives (..., out_features). Raises ShapeError or DtypeError for another input.
+
+    >>> import autograd
+    >>> layer = Linear(3, 4)
+    >>> layer(autograd.ones(2, 3)).shape
+    (2, 4)
+    >>> layer(autograd.ones(2, 5))
+    Traceback (most recent call last):
+        ...
+    autograd.errors.ShapeError: Linear(3, 4) expects (..., 3), got (2, 5)
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.in_features = whole("Linear", "in_features", in_features)
+        self.out_features = whole("Linear", "out_features", out_features)
+        self.weight = Parameter(empty(out_features, in_features, dtype=dtype))
+        self.register_parameter("bias", Parameter(empty(out_features, dtype=dtype)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        fan_in_uniform_(self.weight, self.bias)
+
+    def forward(self, input: Any) -> Any:
+        shape = getattr(input, "shape", None)
+        if shape is None or shape[-1:] != (self.in_features,):
+            found = describe(input) if shape is None else shape
+            raise ShapeError(f"{self._short()} expects (..., {self.in_features}), got {found}")
+        try:
+            return linear_(input, self.weight, self.bias)
+        except DtypeError:
+            kind = self.weight.dtype
+            raise DtypeError(f"{self._short()} expects {kind}, as its weight is, got {input.dtype}; use to() on one") from None
+
+    def _short(self) -> str:
+        return f"Linear({self.in_features}, {self.out_features})"
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+def whole(layer: str, argument: str, value: Any) -> int:
+    """`value`, if it is a whole number that can be a size. Raises ArgumentError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
+        raise ArgumentError(f"{layer}: {argument} is a whole number, 0 or more, got {value!r}")
+    return int(value)
+
+
+class Identity(Module):
+    """The input itself; any arguments are accepted and ignored (torch.nn.Identity)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+class Flatten(Module):
+    """The dims from `start_dim` to `end_dim` as one; the first, of the batch, stays by default (torch.nn.Flatten)."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Any) -> Any:
+        return F.flatten(input, self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """The dim `dim` as several, of the sizes `unflattened_size`, one of which may be -1 (torch.nn.Unflatten)."""
+
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...] | list[int]) -> None:
+        super().__init__()
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, input: Any) -> Any:
+        at, sizes, shape = one_dim("Unflatten", self.dim, input.ndim), self.unflattened_size, input.shape or (1,)
+        known = math.prod(n for n in sizes if n != -1)
+        if shape[at] != known if -1 not in sizes else known == 0 or shape[at] % known:
+            raise ShapeError(f"Unflatten({self.dim}, {sizes}) cannot make that of dim {self.dim} of an input of shape {shape}")
+        return input.reshape(*shape[:at], *sizes, *shape[at + 1 :])
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

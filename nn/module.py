@@ -1,0 +1,426 @@
+"""Module: what holds parameters, buffers and other modules by name, and finds, saves and loads them all; and Parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from autograd.errors import ArgumentError, DtypeError, NoAttributeError, StateError, UnsupportedError, describe
+from autograd.grad_mode import no_grad
+from autograd.hooks import RemovableHandle
+from autograd.tensor import Tensor, wrap
+
+_REGISTRIES = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}
+
+
+class Misspelt(NoAttributeError):
+    """Says which attribute there is instead. It looks for that when the message is read, which hasattr() never does."""
+
+    def __str__(self) -> str:
+        owner, name = self.args
+        return f"{type(owner).__name__} has no attribute {name!r}{did_you_mean(name, dir(owner))}"
+
+
+def not_initialized(owner: Any) -> NoAttributeError:
+    """The error for a module that is used before `super().__init__()`."""
+    kind = type(owner).__name__
+    return NoAttributeError(f"{kind}.__init__ must call super().__init__() first: without it a module cannot hold anything")
+
+
+def did_you_mean(name: str, names: Any) -> str:
+    """`; did you mean 'weight'?`, or nothing if no name is close."""
+    from difflib import get_close_matches  # only needed when something went wrong
+
+    found = get_close_matches(name, [n for n in names if not n.startswith("__")], 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def loadable(value: Any) -> Tensor:
+    """What a state_dict holds, as a Tensor: ours, NumPy's arrays, PyTorch's tensors, numbers."""
+    return value if isinstance(value, Tensor) else wrap(np.asarray(value))
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module finds when it is assigned to an attribute, and that requires grad (torch.nn.Parameter).
+
+    A Tensor or array given as `data` shares its memory; numbers are copied to the default dtype. A parameter keeps its
+    array for life: optimizers and `load_state_dict` write into it.
+
+    >>> Parameter([1.0, 2.0])
+    Parameter containing:
+    tensor([1., 2.], requires_grad=True)
+    """
+
+    def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
+        if isinstance(data, Tensor) or hasattr(data, "dtype"):
+            self.array = getattr(data, "array", data)
+        else:
+            super().__init__(data)
+        self.node = None
+        self.requires_grad = requires_grad
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+
+class Keys(NamedTuple):
+    """What `load_state_dict` returns: the keys it did not find, and those it had no use for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Module:
+    """The base of all layers and networks (torch.nn.Module).
+
+    A subclass makes its parts in `__init__`, after `super().__init__()`, and says in `forward` what it computes. Every
+    Parameter and Module assigned to an attribute is registered under that name; all else is an ordinary attribute.
+
+    >>> import autograd, nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = nn.Linear(2, 3)
+    ...         self.scale = nn.Parameter(autograd.ones(3))
+    ...
+    ...     def forward(self, x):
+    ...         return self.fc(x) * self.scale
+    >>> net = Net()
+    >>> net(autograd.ones(5, 2)).shape
+    (5, 3)
+    >>> [(name, p.shape) for name, p in net.named_parameters()]
+    [('scale', (3,)), ('fc.weight', (3, 2)), ('fc.bias', (3,))]
+    """
+
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Module | None]
+    _forward_pre_hooks: dict[int, Callable[..., Any]]
+    _forward_hooks: dict[int, Callable[..., Any]]
+
+    def __init__(self) -> None:
+        self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set())
+        self.__dict__.update(_forward_pre_hooks={}, _forward_hooks={})
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes: every subclass defines it."""
+        kind = type(self).__name__
+        own = [name for base in type(self).__mro__[:-2] for name in vars(base)]
+        raise NotImplementedError(f"{kind} does not say what it computes: define {kind}.forward{did_you_mean('forward', own)}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._forward_pre_hooks and not self._forward_hooks:
+            return self.forward(*args, **kwargs)
+        for hook in list(self._forward_pre_hooks.values()):
+            if (new := hook(self, args)) is not None:
+                args = new if isinstance(new, tuple) else (new,)
+        out = self.forward(*args, **kwargs)
+        for hook in list(self._forward_hooks.values()):
+            if (new := hook(self, args, out)) is not None:
+                out = new
+        return out
+
+    # ------------------------------------------------------------ attributes
+    def __getattr__(self, name: str) -> Any:  # called only when the ordinary way found nothing
+        own = self.__dict__
+        if "_parameters" not in own:
+            raise not_initialized(self)
+        for registry in _REGISTRIES:
+            if name in own[registry]:
+                return own[registry][name]
+        if hasattr(type(self), name):  # a property that failed: show its own error
+            return object.__getattribute__(self, name)
+        raise Misspelt(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        registry = "_parameters" if isinstance(value, Parameter) else "_modules" if isinstance(value, Module) else None
+        if registry is None:
+            registry = next((r for r in _REGISTRIES if name in own.get(r, ())), None)
+            if registry is None:
+                object.__setattr__(self, name, value)
+                return
+            if value is not None and not (registry == "_buffers" and isinstance(value, Tensor)):
+                kind = _REGISTRIES[registry]
+                raise UnsupportedError(
+                    f"{type(self).__name__}.{name} is a {kind} and stays one: assign a {kind.title()} or None, "
+                    f"not {type(value).__name__}; to change values, use copy_() under no_grad()"
+                )
+        elif registry not in own:
+            raise not_initialized(self)
+        for place in (own, *(own[r] for r in _REGISTRIES if r != registry)):
+            place.pop(name, None)
+        own[registry][name] = value
+
+    def __delattr__(self, name: str) -> None:
+        for registry in _REGISTRIES:
+            if name in self.__dict__.get(registry, ()):
+                del self.__dict__[registry][name]
+                self.__dict__["_not_saved"].discard(name)
+                return
+        object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *(name for r in _REGISTRIES for name in self.__dict__.get(r, ()))})
+
+    def _register(self, registry: str, name: str, value: Any, kind: type) -> None:
+        what, own = _REGISTRIES[registry], self.__dict__
+        if registry not in own:
+            raise not_initialized(self)
+        if not isinstance(name, str):
+            raise UnsupportedError(f"a {what} has a name, a string, not {name!r}")
+        if not name or "." in name:
+            raise ArgumentError(f"a {what} cannot be called {name!r}: a name is not empty and holds no dot")
+        if name not in own[registry] and hasattr(self, name):
+            raise ArgumentError(f"{type(self).__name__} has an attribute {name!r} already: give the {what} another name")
+        if value is not None and not isinstance(value, kind):
+            raise UnsupportedError(f"{what} {name!r} must be a {kind.__name__} or None, not {type(value).__name__}")
+        own[registry][name] = value
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under `name`; None keeps the place for one."""
+        self._register("_parameters", name, param, Parameter)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that belongs to the module's state but is not trained; in `state_dict` unless not `persistent`."""
+        self._register("_buffers", name, tensor, Tensor)
+        (self._not_saved.discard if persistent else self._not_saved.add)(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a child under `name`."""
+        self._register("_modules", name, module, Module)
+
+    register_module = add_module
+
+    def register_forward_pre_hook(self, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Call `hook(module, args)` before each forward; what it returns, if anything, replaces the arguments."""
+        return RemovableHandle(self._forward_pre_hooks, hook)
+
+    def register_forward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
+        """Call `hook(module, args, output)` after each forward; what it returns, if anything, replaces the output."""
+        return RemovableHandle(self._forward_hooks, hook)
+
+    # ------------------------------------------------------------ what is in it
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly in this one, each once, by name."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly in this one, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all in it, parents first, by path ('' for this one, then 'fc', 'body.0', ...)."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all in it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def _named(self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+        seen = set()
+        whole = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+        for path, module in whole if recurse else [(prefix, self)]:
+            for name, value in getattr(module, registry).items():
+                if value is not None and not (remove_duplicate and value in seen):
+                    seen.add(value)
+                    yield f"{path}.{name}" if path else name, value
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """All parameters by path; a shared one once, under its first path."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters, a shared one once: what an optimizer takes."""
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """All buffers by path."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers."""
+        return (b for _, b in self.named_buffers(recurse=recurse))
+
+    def _get(self, target: str, kind: type) -> Any:
+        found: Any = self
+        for name in target.split(".") if target else ():
+            found = getattr(found, name)
+        if not isinstance(found, kind):
+            raise Misspelt(self, target)
+        return found
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as 'body.0'. Raises AttributeError if there is none."""
+        return self._get(target, Module)
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as 'body.0.weight'. Raises AttributeError if there is none."""
+        return self._get(target, Parameter)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path. Raises AttributeError if there is none."""
+        return self._get(target, Tensor)
+
+    # ------------------------------------------------------------ saving and loading
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
+        """All parameters and persistent buffers by path, outside the graph and sharing memory (the Parameters if `keep_vars`).
+
+        A shared parameter is there under each of its paths. Keys begin with `prefix`.
+        """
+        found = {}
+        for path, module in self.named_modules(remove_duplicate=False):
+            for name, value in (*module._parameters.items(), *module._buffers.items()):
+                if value is not None and name not in module._not_saved:
+                    found[f"{prefix}{path}.{name}" if path else prefix + name] = value if keep_vars else value.detach()
+        return found
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Keys:
+        """Write the values of `state_dict` (Tensors or arrays) into this module's parameters and buffers.
+
+        Raises StateError naming every missing, unexpected and misshapen key, and then nothing is loaded. Without
+        `strict`, missing and unexpected keys are returned instead. PyTorch: torch.nn.Module.load_state_dict.
+
+        >>> import nn
+        >>> nn.Linear(3, 4).load_state_dict({"weight": np.ones((3, 4)), "scale": np.ones(4)})
+        Traceback (most recent call last):
+            ...
+        autograd.errors.StateError: load_state_dict of Linear: nothing was loaded; missing: bias; unexpected: scale; misshapen: weight (expected (4, 3), got (3, 4))
+        """  # noqa: E501
+        own = self.state_dict(keep_vars=True)
+        given = {key: loadable(value) for key, value in state_dict.items()}
+        keys = Keys([k for k in own if k not in given], [k for k in given if k not in own])
+        wrong = [
+            f"{k} (expected {own[k].shape}, got {v.shape if v.dtype.kind in 'fiub' else describe(v)})"
+            for k, v in given.items()
+            if k in own and (v.shape != own[k].shape or v.dtype.kind not in "fiub")
+        ]
+        problems = {"missing": keys.missing_keys, "unexpected": keys.unexpected_keys} if strict else {}
+        problems["misshapen"] = wrong
+        if any(problems.values()):
+            found = "; ".join(f"{what}: {', '.join(names)}" for what, names in problems.items() if names)
+            raise StateError(f"load_state_dict of {type(self).__name__}: nothing was loaded; {found}")
+        with no_grad():
+            for key, value in given.items():
+                if key in own:
+                    own[key].copy_(value)
+        return keys
+
+    # ------------------------------------------------------------ changing all of it
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every module in this one, children first, and then on this one."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training, where for example Dropout drops, or with False to evaluation."""
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"train: mode is True or False, got {mode!r}")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: the same as train(False)."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Let gradients flow to all parameters, or, to freeze the module, to none."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or with `set_to_none=False` fill them with zeros."""
+        clear(self.parameters(), set_to_none)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Floating-point parameters and buffers, and gradients, in another dtype, as in `Tensor.to`.
+
+        The parameters stay the same objects; an optimizer that was made before has its state in the old dtype.
+        """
+        floats = [t for t in (*self.parameters(), *self.buffers()) if t.dtype.kind == "f"]
+        cast = [t.detach().to(*args, **kwargs) for t in floats]
+        if wrong := [c.dtype for c in cast if c.dtype.kind != "f"]:
+            raise DtypeError(f"the parameters of {type(self).__name__} stay floating-point numbers, they cannot be {wrong[0]}")
+        for t, new in zip(floats, cast, strict=True):
+            if new.dtype != t.dtype:
+                _recast(t, new)
+        return self
+
+    def float(self) -> Self:
+        """In float32."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """In float64."""
+        return self.to(np.float64)
+
+    def half(self) -> Self:
+        """In float16."""
+        return self.to(np.float16)
+
+    def cpu(self) -> Self:
+        """As it is: the only device here."""
+        return self
+
+    # ------------------------------------------------------------ how it looks
+    def extra_repr(self) -> str:
+        """What stands in the parentheses of the repr: the arguments a layer was made with."""
+        return ""
+
+    def _child_lines(self) -> list[str]:
+        return [f"({name}): {module!r}" for name, module in self._modules.items()]
+
+    def __repr__(self) -> str:
+        kind, extra, children = type(self).__name__, self.extra_repr(), self._child_lines()
+        if not children and "\n" not in extra:
+            return f"{kind}({extra})"
+        body = "\n".join([extra] * bool(extra) + children).replace("\n", "\n  ")
+        return f"{kind}(\n  {body}\n)"
+
+
+def _recast(t: Tensor, new: Tensor) -> None:
+    """Give the leaf `t` the array of `new`, of another dtype. It keeps its node: hooks, and graphs made before, stay right."""
+    requires_grad, grad = t.requires_grad, t.grad
+    t.requires_grad = False  # while no graph can be made from it, a leaf may be given other data
+    t.data = new
+    t.requires_grad = True
+    t.node.dtype = new.dtype  # type: ignore[union-attr]
+    t.grad = None if grad is None else grad.detach().to(new.dtype)
+    t.requires_grad = requires_grad
+
+
+def clear(parameters: Any, set_to_none: bool) -> None:
+    """Forget the gradients of `parameters`, or fill them with zeros."""
+    for p in parameters:
+        if p.grad is not None:
+            if set_to_none:
+                p.grad = None
+            else:
+                with no_grad():
+                    p.grad.detach_().zero_()

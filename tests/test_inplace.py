@@ -1,0 +1,801 @@
+"""Writing in place: the gradient is that of the values the forward pass saw, or an error is raised; never silently wrong."""
+
+import copy
+import gc
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+import autograd
+from autograd import from_numpy, grad, no_grad, ones, set_grad_enabled, tensor, touch, zeros
+from autograd.errors import AutogradError, FreedGraphError, InPlaceError, NoGradientError
+
+f64 = autograd.float64
+
+
+def leaf(*values):
+    return tensor([float(v) for v in values], dtype=f64, requires_grad=True)
+
+
+# ---------------------------------------------------------------- recorded: the tensor is given new values
+def test_a_result_nobody_else_sees_may_be_changed_and_differentiates():
+    x, w = leaf(1, 2), leaf(3, 4)
+    y = x * 2
+    same = y
+    y += w
+    y.mul_(x)
+    assert y is same
+    y.sum().backward()
+    assert y.tolist() == [5, 16]
+    assert x.grad.tolist() == [4 * 1 + 3, 4 * 2 + 4]
+    assert w.grad.tolist() == [1, 2]
+
+
+def test_every_in_place_method_is_its_out_of_place_form():
+    for name in autograd.methods.IN_PLACE:
+        args = {"masked_fill": (tensor([True, False]), 9.0), "clamp": (0.3, 0.6), "clip": (0.3, 0.6), "cumsum": (0,)}.get(name)
+        if name == "scatter_add":
+            args = (0, tensor([1, 1]), leaf(5, 6))
+        if name in ("tril", "triu"):
+            continue
+        if args is None:
+            two = name in ("add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide", "remainder", "pow")
+            args = (tensor([0.7, 1.3], dtype=f64),) if two else ()
+        x = leaf(0.25, 0.5)
+        expected = getattr(x * 1, name)(*args)
+        y = x * 1
+        assert getattr(y, name + "_")(*args) is y
+        assert y.tolist() == expected.tolist()
+        assert grad(y.sum(), x)[0].tolist() == grad(expected.sum(), x)[0].tolist(), name
+
+
+def test_filling_and_copying():
+    x, w = leaf(1, 2), leaf(3, 4)
+    y = x * 1
+    y.zero_()
+    y += w
+    assert grad(y.sum(), [x, w])[0].tolist() == [0, 0]
+    z = x * 1
+    z.copy_(w * w)
+    assert grad(z.sum(), [x, w], allow_unused=True)[1].tolist() == [6, 8]
+    b = zeros(2, 2, dtype=f64)
+    b.copy_(w)  # broadcast
+    assert grad((b * b).sum(), w)[0].tolist() == [12, 16]
+
+
+def test_assignment_to_a_part():
+    x, w = leaf(1, 2, 3), leaf(10)
+    y = x * 2
+    y[1:2] = w * w
+    y[0] = 7.0
+    (y * y).sum().backward()
+    assert y.tolist() == [7, 100, 6]
+    assert x.grad.tolist() == [0, 0, 2 * 6 * 2]
+    assert w.grad.item() == 2 * 100 * 20
+
+
+def test_assignment_in_every_form_of_index():
+    for index in (0, -1, slice(1, None), [0, 2], tensor([2, 0]), tensor([True, False, True]), ..., None, (slice(None, None, 2),)):
+        x = leaf(1, 2, 3)
+        y, v = x * 1, tensor(5.0, dtype=f64, requires_grad=True)
+        y[index] = v
+        covered = np.zeros(3)
+        covered[getattr(index, "array", index)] = 1
+        gx, gv = grad((y * tensor([1.0, 10.0, 100.0], dtype=f64)).sum(), [x, v])
+        assert gx.tolist() == ((1 - covered) * [1, 10, 100]).tolist()
+        assert gv.item() == (covered * [1, 10, 100]).sum()
+
+
+def test_of_several_values_for_one_place_the_last_has_the_gradient():
+    v = leaf(5, 6, 7)
+    y = zeros(2, dtype=f64)
+    y[[0, 1, 0]] = v
+    assert y.tolist() == [7, 6]
+    assert grad((y * y).sum(), v)[0].tolist() == [0, 12, 14]
+
+
+def test_a_buffer_filled_row_by_row():
+    x = leaf(1, 2, 3)
+    rows = zeros(3, 2, dtype=f64)
+    for i in range(3):
+        rows[i] = x[i] * (i + 1)
+    assert grad((rows * rows).sum(), x)[0].tolist() == [4 * 1, 4 * 2 * 4, 4 * 3 * 9]
+
+
+def test_a_constant_becomes_part_of_the_graph():
+    b, x = ones(2, dtype=f64), leaf(3, 4)
+    b.mul_(x)
+    assert b.requires_grad
+    assert not b.is_leaf
+    assert grad((b * b).sum(), x)[0].tolist() == [6, 8]
+
+
+def test_what_was_saved_before_stays_right():
+    x = leaf(1, 2)
+    y = x.exp()
+    del_me = y * 3.0  # saves 3.0 alone
+    y.grad_fn.saved = (y.array.copy(),)  # as if exp had saved a copy
+    y += 1
+    (y * y).sum().backward()
+    np.testing.assert_allclose(x.grad.array, 2 * (np.exp([1, 2]) + 1) * np.exp([1, 2]))
+    assert del_me.requires_grad
+
+
+@pytest.mark.parametrize("function", [lambda y: y.sum(), lambda y: y + 1, lambda y: y * 3.0, lambda y: -y, lambda y: y[:1].clone()])
+def test_ops_that_saved_nothing_of_it_do_not_mind(function):
+    x = leaf(1, 2)
+    y = x * 5.0
+    first = function(y)
+    y += 1
+    expected = grad(function(x * 5.0).sum(), x)[0].tolist()
+    assert grad(first.sum(), x)[0].tolist() == expected
+
+
+# ---------------------------------------------------------------- recorded: refused where others would not see it
+def test_refused_where_a_value_was_saved():
+    x = leaf(1, 2)
+    for function in (lambda y: y.exp(), lambda y: y * y, lambda y: y.tanh().sin()):
+        y = x * 2
+        z = function(y)
+        if z.grad_fn.name() != "SinBackward":  # tanh saved its result, not y; so y is free
+            with pytest.raises(InPlaceError, match="saved") if "Exp" not in z.grad_fn.name() else no_grad():
+                y.add_(1)
+    y = x.exp()
+    with pytest.raises(InPlaceError, match="saved"):
+        y.add_(1)
+    assert y.tolist() == pytest.approx(np.exp([1, 2]).tolist())
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        lambda y: y[:1],
+        lambda y: y[...],
+        lambda y: y.reshape(1, 2),
+        lambda y: y.T,
+        lambda y: y.expand(3, 2),
+        lambda y: y.unbind()[0][None] if y.ndim > 1 else y[1:],
+        lambda y: y.detach(),
+        lambda y: y.data,
+        lambda y: copy.copy(y),
+        lambda y: y.array,
+        lambda y: y.array[1:],
+        lambda y: y.detach().numpy(),
+        lambda y: memoryview(y.array),
+        lambda y: from_numpy(y.array[:1]),
+        lambda y: [y.array],
+    ],
+)
+def test_refused_where_a_view_or_an_alias_is_alive(alias):
+    x = leaf(1, 2)
+    y = x * 2
+    other = alias(y)
+    for change in (lambda: y.add_(1), lambda: y.__iadd__(1), lambda: y.__setitem__(0, 5.0), lambda: y.zero_()):
+        with pytest.raises(InPlaceError, match="clone"):
+            change()
+    assert y.tolist() == [2, 4]
+    assert y.grad_fn.name() == "MultiplyBackward"
+    del other
+    y.add_(1)
+    assert y.tolist() == [3, 5]
+
+
+def test_refused_on_views_since_the_base_would_not_see_it():
+    x = leaf(1, 2)
+    y = x * 2
+    view = y[:1]
+    with pytest.raises(InPlaceError, match="view"):
+        view.add_(1)
+    assert y.tolist() == [2, 4]
+    part, _ = (x * 2).split(1)
+    with pytest.raises(InPlaceError, match="view"):
+        part.add_(1)
+    alone = (x * 2)[:1]  # nobody else holds the rest
+    alias = alone.detach()
+    with pytest.raises(InPlaceError, match="alias"):
+        alone.add_(1)
+    del alias
+    alone.add_(1)
+    assert grad(alone.sum(), x)[0].tolist() == [2, 0]
+
+
+def test_refused_on_leaves_that_require_grad():
+    x = leaf(1, 2)
+    for change in (lambda: x.add_(1), lambda: x.zero_(), lambda: x.__setitem__(0, 1.0), lambda: x.copy_(ones(2)), lambda: x.normal_()):
+        with pytest.raises(InPlaceError, match=r"no_grad\(\)"):
+            change()
+    x.__class__  # noqa: B018
+    assert x.tolist() == [1, 2]
+    assert x.is_leaf
+
+
+def test_a_refused_change_changes_nothing():
+    x = leaf(1, 2)
+    y = x * 2
+    view = y[:1]
+    node, array = y.node, y.array
+    for change in (lambda: y.add_(1), lambda: y.add_(ones(3, 2)), lambda: y.add_(ones(3))):
+        with pytest.raises(AutogradError):
+            change()
+    assert y.node is node
+    assert y.array is array
+    assert view.tolist() == [2]
+
+
+# ---------------------------------------------------------------- not recorded: memory is written, and that is noticed
+WRITES = {
+    "no_grad": lambda x: x.add_(1),
+    "setitem": lambda x: x.__setitem__(0, 9.0),
+    "+=": lambda x: x.__iadd__(1),
+    "zero_": lambda x: x.zero_(),
+    "copy_": lambda x: x.copy_(zeros(2)),
+    "normal_": lambda x: x.normal_(),
+    "data": lambda x: x.data.mul_(2),
+    "detach": lambda x: x.detach().sub_(1),
+    "a view": lambda x: x.detach()[1:].zero_(),
+    "a view of a view": lambda x: x.detach().reshape(2, 1).T[0, :1].fill_(3),
+    "copy.copy": lambda x: copy.copy(x).zero_(),
+    "out=": lambda x: np.multiply(x, 2, out=x),
+    "touch": lambda x: (x.array.__setitem__(0, 5), touch(x.array)),
+    "touch of a view": lambda x: (x.array.__setitem__(0, 5), touch(x.array[1:])),
+    "a thread": lambda x: [run(t) for t in [threading.Thread(target=lambda: x.detach().add_(1))] for run in (start, join)],
+}
+
+
+def start(thread):
+    thread.start()
+
+
+def join(thread):
+    thread.join()
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_value_that_was_saved_and_changed_raises(write, create_graph):
+    x = leaf(1, 2)
+    y = (x * x).sum()
+    with no_grad():
+        write(x)
+    with pytest.raises(InPlaceError, match="multiply.*clone"):
+        y.backward(create_graph=create_graph)
+    assert x.grad is None
+    (x * x).sum().backward()  # a new graph sees the new values
+    assert x.grad.tolist() == (2 * x.array).tolist()
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_value_that_was_not_saved_may_change(write):
+    x = leaf(1, 2)
+    y = (x * 3.0 + 1).sum()
+    with no_grad():
+        write(x)
+    y.backward()
+    assert x.grad.tolist() == [3, 3]
+
+
+def test_results_that_were_saved_are_watched_too():
+    x = leaf(1, 2)
+    y = x.exp()
+    with no_grad():
+        y.mul_(2)
+    with pytest.raises(InPlaceError, match="exp.*out"):
+        y.sum().backward()
+
+
+def test_a_write_is_a_constant_change():
+    x = leaf(1, 2)
+    y = x * 3.0
+    with no_grad():
+        y.add_(100)
+    z = y * y
+    assert z.tolist() == [103**2, 106**2]
+    z.sum().backward()
+    assert x.grad.tolist() == [2 * 103 * 3, 2 * 106 * 3]
+
+
+def test_views_see_writes_and_writes_through_views_are_seen():
+    x = leaf(1, 2, 3, 4)
+    y = x * 1.0
+    v = y.reshape(2, 2)[1]
+    saved = v * v
+    with no_grad():
+        y.mul_(10)
+    assert v.tolist() == [30, 40]
+    with pytest.raises(InPlaceError):
+        saved.sum().backward()
+    with no_grad():
+        v.zero_()
+    assert y.tolist() == [10, 20, 0, 0]
+
+
+def test_a_write_before_the_value_is_saved_is_no_reason_to_raise():
+    x = leaf(1, 2)
+    with no_grad():
+        x.mul_(2)
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [4, 8]
+
+
+def test_a_write_to_one_part_of_memory_counts_for_all_of_it():
+    base = ones(4, dtype=f64)
+    a, b = base[:2], base[2:]
+    x = leaf(3, 4)
+    y = x * a
+    b.zero_()
+    with pytest.raises(InPlaceError, match="multiply"):  # more than need be, and never less
+        y.sum().backward()
+
+
+def test_a_constant_that_was_saved_is_watched():
+    x, c = leaf(1, 2), ones(2, dtype=f64)
+    y = (x * c).sum()
+    c += 1  # recorded or not: c has no gradient
+    with pytest.raises(InPlaceError, match="multiply"):
+        y.backward()
+
+
+def test_indices_and_masks_that_were_saved_are_watched():
+    x, index, mask = leaf(1, 2), tensor([0, 1]), tensor([True, False])
+    a, b, c = x[index].sum(), autograd.where(mask, x, 0.0).sum(), x.gather(0, index).sum()
+    index.zero_()
+    mask.logical_not() if not hasattr(mask, "logical_not_") else mask.logical_not_()
+    mask[0] = False
+    for y in (a, b, c):
+        with pytest.raises(InPlaceError):
+            y.backward()
+
+
+def test_numpy_memory_that_is_shared_is_watched_if_touched():
+    data = np.array([1.0, 2.0])
+    c, x = from_numpy(data), leaf(3, 4)
+    y = (x * c).sum()
+    data[0] = 100
+    touch(data)
+    with pytest.raises(InPlaceError):
+        y.backward()
+
+
+def test_memory_that_was_freed_is_forgotten():
+    gc.collect()
+    before = len(autograd.graph._writes)
+    for _ in range(100):
+        zeros(10).add_(1)
+    assert len(autograd.graph._writes) <= before + 1
+
+
+def test_new_memory_at_an_old_address_is_not_taken_for_written():
+    for _ in range(50):
+        scratch = zeros(64, dtype=f64)
+        scratch.add_(1)
+        del scratch
+        x = leaf(*range(64))
+        y = (x * x.detach().clone()).sum()
+        y.backward()
+        assert x.grad.tolist() == list(range(64))
+
+
+def test_a_write_between_first_and_second_order_raises():
+    x = leaf(1, 2)
+    (first,) = grad((x**3).sum(), x, create_graph=True)
+    with no_grad():
+        x.add_(1)
+    with pytest.raises(InPlaceError):
+        first.sum().backward()
+
+
+def test_a_gradient_that_is_part_of_a_graph_is_watched():
+    x = leaf(1, 2)
+    (x**2).sum().backward()
+    w = leaf(3, 4)
+    y = (w * x.grad).sum()
+    (x * 5.0).sum().backward()  # accumulates into x.grad in place
+    assert x.grad.tolist() == [7, 9]
+    with pytest.raises(InPlaceError):
+        y.backward()
+
+
+def test_an_assigned_array_leaves_the_old_one_to_the_graph():
+    x = leaf(1, 2)
+    y = (x * x).sum()
+    x.data = zeros(2, dtype=f64)
+    x.data.add_(5)
+    y.backward()
+    assert x.grad.tolist() == [2, 4]
+
+
+def test_read_only_memory_is_refused():
+    data = np.ones(2)
+    data.flags.writeable = False
+    for x in (from_numpy(data), ones(1).expand(2), ones(2, 2).diagonal()):
+        for change in (lambda x=x: x.add_(1), lambda x=x: x.__setitem__(0, 2.0)):
+            with pytest.raises(InPlaceError, match="clone"):
+                change()
+
+
+def test_a_step_by_hand_between_two_graphs():
+    w, x = leaf(1, 2), tensor([3.0, 4.0], dtype=f64)
+    for step in range(3):
+        loss = ((w * x) ** 2).sum()
+        (g,) = grad(loss, w)
+        expected = 2 * w.array * x.array**2
+        np.testing.assert_allclose(g.array, expected, rtol=1e-12)
+        with no_grad():
+            w -= 0.01 * g
+    assert step == 2
+    assert w.is_leaf
+
+
+def test_no_gradient_flows_from_before_a_copy():
+    x = leaf(1, 2)
+    y = x * 3
+    y.copy_(ones(2))
+    assert not y.requires_grad
+    with pytest.raises(NoGradientError):
+        y.sum().backward()
+
+
+# ---------------------------------------------------------------- anything, in any order
+N = 6  # elements of all leaves
+
+
+class Jet:
+    """What a tensor should be: its value, in NumPy's memory, and its first two derivatives by all leaves.
+
+    A recorded op makes a new Jet. A write that is not recorded changes the value alone, here and in all views.
+    """
+
+    def __init__(self, value, first=None, second=None, tracked=False):
+        self.value, self.tracked = value, tracked
+        self._first, self._second = first, second
+
+    @property
+    def first(self):
+        return self._first if self.tracked else np.zeros((*self.value.shape, N))
+
+    @property
+    def second(self):  # None where third derivatives would be needed
+        return self._second if self.tracked else np.zeros((*self.value.shape, N, N))
+
+    def linear(self, function):
+        """A linear function of the elements, the same for derivatives."""
+
+        def each(a, axes):
+            return a if a is None else np.moveaxis(each_slice(np.moveaxis(a, range(-axes, 0), range(axes)), axes), range(axes), range(-axes, 0))
+
+        def each_slice(a, axes):
+            return np.stack([each_slice(b, axes - 1) for b in a]) if axes else function(a)
+
+        return Jet(function(self.value), each(self.first, 1), each(self.second, 2), self.tracked)
+
+    def smooth(self, f, df, ddf):
+        v, j, h = self.value, self.first, self.second
+        d, dd = df(v)[..., None], ddf(v)[..., None, None]
+        second = None if h is None else dd * j[..., None] * j[..., None, :] + d[..., None] * h
+        return Jet(f(v), d * j, second, self.tracked)
+
+    def plus(self, other, sign=1):
+        h = None if self.second is None or other.second is None else wide(self.second, other, 2) + sign * wide(other.second, self, 2)
+        value = self.value + other.value if sign > 0 else self.value - other.value
+        return Jet(value, wide(self.first, other, 1) + sign * wide(other.first, self, 1), h, self.tracked or other.tracked)
+
+    def times(self, other):
+        a, b, j, k = self.value[..., None], other.value[..., None], self.first, other.first
+        h = None
+        if self.second is not None and other.second is not None:
+            cross = j[..., None] * k[..., None, :]
+            h = a[..., None] * other.second + b[..., None] * self.second + cross + np.swapaxes(cross, -1, -2)
+        return Jet(self.value * other.value, a * k + b * j, h, self.tracked or other.tracked)
+
+
+def wide(derivative, other, axes):
+    """A derivative, broadcast against the elements of another jet."""
+    shape = np.broadcast_shapes(derivative.shape[:-axes], other.value.shape)
+    return np.broadcast_to(derivative.reshape((1,) * (len(shape) + axes - derivative.ndim) + derivative.shape), shape + (N,) * axes)
+
+
+VIEWS = {
+    "T": lambda t: t.T,
+    "first": lambda t: t[:1],
+    "last": lambda t: t[..., -1:],
+    "every other": lambda t: t[::2],
+    "flat": lambda t: t.reshape(-1),
+    "row": lambda t: t[None],
+    "column": lambda t: t[:, None],
+    "flip": lambda t: np.flip(t, 0),
+    "whole": lambda t: t[...],
+    "swap": lambda t: np.swapaxes(t, 0, -1),
+}
+COPIES = {
+    "sum": lambda t: np.sum(t, axis=0, keepdims=True),
+    "cumsum": lambda t: np.cumsum(t, axis=0),
+    "twice": lambda t: t[[0, 0]],
+    "clone": np.copy,
+    "negative": lambda t: -t,
+    "third": lambda t: t * 0.5,
+    "beside": lambda t: np.concatenate([t, t]),
+}
+SMOOTH = {
+    "sin": (np.sin, np.cos, lambda v: -np.sin(v)),
+    "tanh": (np.tanh, lambda v: 1 - np.tanh(v) ** 2, lambda v: -2 * np.tanh(v) * (1 - np.tanh(v) ** 2)),
+    "square": (np.square, lambda v: 2 * v, lambda v: np.full_like(v, 2)),
+    "exp": (np.exp, np.exp, np.exp),
+}
+BINARY = {"add": Jet.plus, "sub": lambda a, b: Jet.plus(a, b, -1), "mul": Jet.times}
+INDICES = [..., 0, slice(1), slice(1, None), slice(None, None, 2), (..., 0), (..., slice(1, None)), [0], [0, -1]]
+
+which = st.integers(0, 99)
+recorded = st.sampled_from([True, True, True, False])
+retained = st.sampled_from([True, True, True, False])
+number = st.sampled_from([-1.5, -1.0, 0.5, 2.0])
+
+
+class Writes(RuleBasedStateMachine):
+    """Tensors and what they should be, side by side, through any sequence of ops, writes and backwards."""
+
+    outcomes = None  # counts how things went, when a test wants to know
+
+    def __init__(self):
+        super().__init__()
+        self.leaves, self.pairs, start = [], [], 0
+        for shape in ((2, 2), (2,)):
+            values = np.linspace(-0.7, 0.9, N)[start : start + int(np.prod(shape))].reshape(shape)
+            identity = np.eye(N)[start : start + values.size].reshape(*shape, N)
+            jet = Jet(values.copy(), identity, np.zeros((*shape, N, N)), tracked=True)
+            self.leaves.append((tensor(values, requires_grad=True), jet, slice(start, start + values.size)))
+            self.pairs.append(self.leaves[-1][:2])
+            start += values.size
+        self.grads = [np.zeros(jet.value.shape) for _, jet, _ in self.leaves]
+        self.arrays = []  # in the user's hands: NumPy's, and the model's
+
+    # ------------------------------------------------------------ helpers
+    def pick(self, k):
+        return self.pairs[k % len(self.pairs)]
+
+    def keep(self, made, jet):
+        assert made.requires_grad == jet.tracked
+        if np.abs(jet.value).max(initial=0) < 1e3 and jet.value.size <= 16 and jet.value.ndim <= 3:
+            self.pairs.append((made, jet))
+            if len(self.pairs) > 8:
+                self.pairs.pop(len(self.leaves))
+
+    def count(self, what):
+        if Writes.outcomes is not None:
+            Writes.outcomes[what] = Writes.outcomes.get(what, 0) + 1
+
+    def under(self, on, jet):
+        """The jet of a result: a constant, if it was not recorded."""
+        jet.tracked = jet.tracked and on
+        return jet
+
+    # ------------------------------------------------------------ ops
+    @rule(k=which, name=st.sampled_from(sorted(VIEWS) + sorted(COPIES)), on=recorded)
+    def take(self, k, name, on):
+        t, jet = self.pick(k)
+        function = VIEWS.get(name) or COPIES[name]
+        if t.ndim == 0 or not t.numel() or (t.ndim < 2 and name == "column"):
+            return
+        with set_grad_enabled(on):
+            made = function(t)
+        self.keep(made, self.under(on, jet.linear(function)))
+
+    @rule(k=which, name=st.sampled_from(sorted(SMOOTH)), on=recorded)
+    def curve(self, k, name, on):
+        t, jet = self.pick(k)
+        if name == "exp" and np.abs(jet.value).max(initial=0) > 5:
+            return
+        with set_grad_enabled(on):
+            made = getattr(t, name)()
+        self.keep(made, self.under(on, jet.smooth(*SMOOTH[name])))
+
+    @rule(k=which, l=which, name=st.sampled_from(sorted(BINARY)), on=recorded)
+    def combine(self, k, l, name, on):  # noqa: E741
+        (t, jet), (u, other) = self.pick(k), self.pick(l)
+        try:
+            np.broadcast_shapes(t.shape, u.shape)
+        except ValueError:
+            return
+        with set_grad_enabled(on):
+            made = getattr(t, name)(u)
+        self.keep(made, self.under(on, BINARY[name](jet, other)))
+
+    @rule(k=which, on=recorded)
+    def split(self, k, on):
+        t, jet = self.pick(k)
+        if t.ndim == 0 or len(t) < 2:
+            return
+        with set_grad_enabled(on):
+            a, b = t.split([1, len(t) - 1])
+        self.keep(b, self.under(on, jet.linear(lambda v: v[1:])))
+        self.keep(a, self.under(on, jet.linear(lambda v: v[:1])))
+
+    # ------------------------------------------------------------ aliases
+    @rule(k=which, how=st.sampled_from(["detach", "data", "numpy"]))
+    def alias(self, k, how):
+        t, jet = self.pick(k)
+        made = {"detach": lambda: t.detach(), "data": lambda: t.data, "numpy": lambda: from_numpy(t.array)}[how]()
+        self.keep(made, Jet(jet.value))
+
+    @rule(k=which, by=number, hold=st.booleans())
+    def write_to_the_array(self, k, by, hold):
+        t, jet = self.pick(k)
+        self.arrays = [(t.array, jet.value)] if hold or not self.arrays else self.arrays
+        array, model = self.arrays[0]
+        if array.flags.writeable:
+            array += by
+            model += by
+            touch(array)
+        self.arrays = self.arrays if hold else []
+
+    @rule(k=which)
+    def drop(self, k):
+        if k % len(self.pairs) >= len(self.leaves):
+            self.pairs.pop(k % len(self.pairs))
+
+    @rule(k=which, l=which)
+    def assign_data(self, k, l):  # noqa: E741
+        (t, jet), (u, other) = self.pick(k), self.pick(l)
+        if t.shape == u.shape:
+            t.data = u.detach()
+            jet.value = other.value
+
+    @rule(k=st.integers(0, 1))
+    def freeze(self, k):
+        t, jet, _ = self.leaves[k]
+        t.requires_grad_(not t.requires_grad)
+        jet.tracked = not jet.tracked
+
+    # ------------------------------------------------------------ writes
+    def in_place(self, t, jet, result, write, on, change):
+        """Do `change` to the tensor; then the model's jet becomes `result`, or is told by `write` to change its value."""
+        result.tracked = result.tracked and on
+        if not jet.tracked and result.tracked and any(t is leaf for leaf, _, _ in self.leaves):
+            return  # a frozen leaf would be a leaf no longer
+        try:
+            with set_grad_enabled(on):
+                change()
+        except InPlaceError:
+            return self.count("refused")
+        if result.tracked or (jet.tracked and on):
+            self.count("recorded")
+            assert not any(t is leaf for leaf, _, _ in self.leaves)
+            others = [other.value for _, other in self.pairs if other is not jet] + [model for _, model in self.arrays]
+            assert not any(np.shares_memory(jet.value, other) for other in others)  # who would not see the new values
+            jet.value, jet._first, jet._second, jet.tracked = result.value, result.first, result.second, result.tracked
+        else:
+            self.count("written")
+            write()
+        assert t.requires_grad == jet.tracked
+
+    @rule(k=which, l=which, name=st.sampled_from(["add", "sub", "mul", "copy"]), on=st.booleans(), augmented=st.booleans())
+    def change_by_tensor(self, k, l, name, on, augmented):  # noqa: E741
+        (t, jet), (u, other) = self.pick(k), self.pick(l)
+        try:
+            if np.broadcast_shapes(t.shape, u.shape) != t.shape:
+                return
+        except ValueError:
+            return
+        if name == "copy":
+            result = other.linear(lambda v: np.copy(np.broadcast_to(v, t.shape)))
+        else:
+            result = BINARY[name](jet, other)
+        if np.abs(result.value).max(initial=0) > 1e3:
+            return
+        method = f"__i{name}__" if augmented and name != "copy" else name + "_"
+        write = lambda: jet.value.__setitem__(..., result.value)  # noqa: E731
+        self.in_place(t, jet, result, write, on, lambda: getattr(t, method)(u))
+
+    @rule(k=which, by=number, name=st.sampled_from(["add", "mul", "fill", "zero", "sin", "tanh"]), on=st.booleans())
+    def change_by_number(self, k, by, name, on):
+        t, jet = self.pick(k)
+        constant = Jet(np.array(by))
+        if name in SMOOTH:
+            result, args = jet.smooth(*SMOOTH[name]), ()
+        elif name in BINARY:
+            result, args = BINARY[name](jet, constant), (by,)
+        else:
+            value, args = (by, (by,)) if name == "fill" else (0.0, ())
+            result = jet.linear(lambda v: np.zeros_like(v))
+            result.value = np.full_like(jet.value, value)
+        if np.abs(result.value).max(initial=0) > 1e3:
+            return
+        write = lambda: jet.value.__setitem__(..., result.value)  # noqa: E731
+        self.in_place(t, jet, result, write, on, lambda: getattr(t, name + "_")(*args))
+
+    @rule(k=which, l=which, index=st.sampled_from(INDICES), on=st.booleans())
+    def assign_a_part(self, k, l, index, on):  # noqa: E741
+        (t, jet), (u, other) = self.pick(k), self.pick(l)
+        try:
+            shape = np.zeros(t.shape)[index].shape
+            if np.broadcast_shapes(shape, u.shape) != shape:
+                return
+        except (IndexError, ValueError):
+            return
+
+        def put(v, part):
+            v = np.copy(v)
+            v[index] = part
+            return v
+
+        parts = other.linear(lambda v: np.broadcast_to(v, shape))
+        whole = jet.linear(lambda v: put(v, 0))
+        spread = parts.linear(lambda v: put(np.zeros(t.shape), v))
+        result = whole.plus(spread)
+        result.value = put(jet.value, other.value)
+
+        def write():
+            jet.value[index] = np.copy(other.value)
+
+        self.in_place(t, jet, result, write, on, lambda: t.__setitem__(index, u))
+
+    # ------------------------------------------------------------ gradients
+    def expected(self, jet, weight):
+        return np.tensordot(weight, jet.first, weight.ndim)
+
+    @rule(k=which, retain=retained, create_graph=st.booleans(), seed=st.integers(0, 3))
+    def differentiate(self, k, retain, create_graph, seed):
+        t, jet = self.pick(k)
+        inputs = [leaf for leaf in self.leaves if leaf[0].requires_grad]
+        if not jet.tracked or not inputs:
+            return
+        weight = np.round(np.sin(np.arange(jet.value.size) + seed) * 2, 1).reshape(jet.value.shape)
+        try:
+            found = grad(t, [leaf for leaf, _, _ in inputs], weight, retain or None, create_graph, allow_unused=True)
+        except (InPlaceError, FreedGraphError) as error:
+            return self.count(type(error).__name__)
+        self.count("differentiated")
+        for g, (leaf, _, where) in zip(found, inputs, strict=True):
+            value = self.expected(jet, weight)[where].reshape(leaf.shape)
+            second = None if jet.second is None else np.tensordot(weight, jet.second, weight.ndim)[where].reshape(*leaf.shape, N)
+            if g is None:
+                assert not value.any()
+                continue
+            np.testing.assert_allclose(g.array, value, rtol=1e-9, atol=1e-9)
+            if create_graph and second is not None:
+                if not g.requires_grad:
+                    np.testing.assert_allclose(second, 0, atol=1e-12)
+                made = g.clone()
+                model = np.empty_like(made.array)
+                model[...] = value
+                self.keep(made, Jet(model, second, None, made.requires_grad))
+
+    @rule(k=which, retain=retained, seed=st.integers(0, 3))
+    def backward(self, k, retain, seed):
+        t, jet = self.pick(k)
+        if not jet.tracked:
+            return
+        weight = np.round(np.cos(np.arange(jet.value.size) + seed) * 2, 1).reshape(jet.value.shape)
+        try:
+            t.backward(weight, retain)
+        except (InPlaceError, FreedGraphError) as error:
+            return self.count(type(error).__name__)
+        self.count("differentiated")
+        for i, (_, _, where) in enumerate(self.leaves):
+            self.grads[i] = self.grads[i] + self.expected(jet, weight)[where].reshape(self.grads[i].shape)
+
+    @invariant()
+    def all_is_as_it_should_be(self):
+        for t, jet in self.pairs:
+            np.testing.assert_allclose(t.array, jet.value, rtol=1e-12, atol=1e-12)
+        for (leaf, _, _), expected in zip(self.leaves, self.grads, strict=True):
+            found = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.array
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+    def teardown(self):
+        """At the end every gradient is asked for, and is right or refused."""
+        for k in range(len(self.pairs)):
+            self.differentiate(k, True, False, 1)
+
+
+def test_gradients_are_right_or_refused_whatever_was_written_when():
+    outcomes = Writes.outcomes = {}
+    try:
+        examples = settings().max_examples * 5
+        run_state_machine_as_test(Writes, settings=settings(max_examples=examples, stateful_step_count=40))
+    finally:
+        Writes.outcomes = None
+    assert {"recorded", "written", "refused", "differentiated", "InPlaceError"} <= set(outcomes), outcomes

@@ -1,0 +1,413 @@
+"""What holds for every layer and container, driven by one small record each; then what is special about some."""
+
+import copy
+import pickle
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import autograd
+import nn
+from autograd import float32, float64, gradcheck, gradgradcheck, tensor
+from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
+
+
+@dataclass
+class Layer:
+    """How to make a layer in either library, shapes it takes, and shapes that it refuses, with what it says."""
+
+    make: object  # from the namespace `nn` to the layer
+    shapes: list
+    refuses: dict = field(default_factory=dict)
+    drops: bool = False  # is it random in training?
+
+
+RECORDS = {
+    "Linear": Layer(
+        lambda nn: nn.Linear(3, 4),
+        [(2, 3), (3,), (2, 5, 3), (0, 3)],
+        {(2, 5): r"Linear\(3, 4\) expects \(\.\.\., 3\), got \(2, 5\)", (): r"Linear\(3, 4\) expects \(\.\.\., 3\), got \(\)"},
+    ),
+    "Linear without bias": Layer(lambda nn: nn.Linear(3, 1, bias=False), [(2, 3)], {(3, 2): r"Linear\(3, 1\) expects"}),
+    "Identity": Layer(lambda nn: nn.Identity(54, unused=True), [(2, 3), ()]),
+    "Flatten": Layer(lambda nn: nn.Flatten(), [(2, 3, 4), (2, 3)], {(3,): "flatten: dim 1 does not exist"}),
+    "Flatten some": Layer(lambda nn: nn.Flatten(1, 2), [(2, 3, 4, 5)]),
+    "Unflatten": Layer(lambda nn: nn.Unflatten(1, (2, 3)), [(4, 6), (4, 6, 2)], {(4, 5): r"Unflatten\(1, \(2, 3\)\) cannot make that of dim 1 of an input of shape \(4, 5\)"}),
+    "Unflatten the rest": Layer(lambda nn: nn.Unflatten(-1, (-1, 2)), [(4, 6)], {(4, 5): "cannot make that", (): "cannot make that"}),
+    "Dropout": Layer(lambda nn: nn.Dropout(0.4), [(4, 5), ()], drops=True),
+    "ReLU": Layer(lambda nn: nn.ReLU(), [(4, 5), ()]),
+    "ReLU in place": Layer(lambda nn: nn.Sequential(nn.Linear(5, 5), nn.ReLU(inplace=True)), [(4, 5)]),
+    "LeakyReLU": Layer(lambda nn: nn.LeakyReLU(), [(4, 5)]),
+    "LeakyReLU of another slope": Layer(lambda nn: nn.LeakyReLU(0.3), [(4, 5)]),
+    "ELU": Layer(lambda nn: nn.ELU(0.7), [(4, 5)]),
+    "SiLU": Layer(lambda nn: nn.SiLU(), [(4, 5)]),
+    "GELU": Layer(lambda nn: nn.GELU(), [(4, 5)]),
+    "GELU by tanh": Layer(lambda nn: nn.GELU(approximate="tanh"), [(4, 5)]),
+    "Sigmoid": Layer(lambda nn: nn.Sigmoid(), [(4, 5)]),
+    "Tanh": Layer(lambda nn: nn.Tanh(), [(4, 5)]),
+    "Softplus": Layer(lambda nn: nn.Softplus(), [(4, 5)]),
+    "Softplus of options": Layer(lambda nn: nn.Softplus(beta=2, threshold=1), [(4, 5)]),
+    "Softmax": Layer(lambda nn: nn.Softmax(dim=1), [(4, 5), (2, 3, 4)], {(3,): "softmax: dim 1 does not exist"}),
+    "LogSoftmax": Layer(lambda nn: nn.LogSoftmax(dim=-1), [(4, 5), (2, 3, 4)]),
+    "Sequential": Layer(
+        lambda nn: nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Sequential(nn.Linear(5, 2), nn.GELU())),
+        [(2, 3)],
+        {(2, 4): r"Linear\(3, 5\) expects \(\.\.\., 3\), got \(2, 4\)"},
+    ),
+    "Sequential by name": Layer(lambda nn: nn.Sequential(OrderedDict(first=nn.Linear(3, 5), second=nn.ReLU())), [(2, 3)]),
+    "Sequential of nothing": Layer(lambda nn: nn.Sequential(), [(2, 3)]),
+}
+CASES = [(name, shape) for name, record in RECORDS.items() for shape in record.shapes]
+IDS = [f"{name} {shape}" for name, shape in CASES]
+every_case = pytest.mark.parametrize(("name", "shape"), CASES, ids=IDS)
+every_layer = pytest.mark.parametrize("name", RECORDS)
+
+
+def numbers(shape, seed=0):
+    """Numbers in general position: none near the kinks at 0."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0.1, 2, shape) * rng.choice([-1, 1], shape)
+
+
+def make(name, dtype=float64):
+    autograd.manual_seed(0)
+    return RECORDS[name].make(nn).to(dtype)
+
+
+def parts(module):
+    """The input's place, then the parameters: what gradients go to."""
+    return list(module.parameters())
+
+
+# ---------------------------------------------------------------- what holds for all
+@every_case
+def test_gradients_are_those_of_finite_differences(name, shape):
+    layer, x = make(name).eval(), tensor(numbers(shape), requires_grad=True)
+    assert gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()))
+
+
+@every_layer
+def test_gradients_of_gradients_too(name):
+    layer, x = make(name).eval(), tensor(numbers(RECORDS[name].shapes[0]), requires_grad=True)
+    assert gradgradcheck(lambda x, *_: layer(x), (x, *layer.parameters()))
+
+
+@every_case
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_dtypes_stay(name, shape, dtype):
+    layer, x = make(name, dtype), tensor(numbers(shape), dtype=dtype, requires_grad=True)
+    out = layer(x)
+    assert out.dtype == dtype
+    out.sum().backward()
+    for t in (x, *layer.parameters()):
+        assert (t.grad.dtype, t.grad.shape) == (dtype, t.shape)
+
+
+@every_case
+def test_values_and_gradients_are_those_of_pytorch(name, shape):
+    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+    ours = make(name).eval()
+    theirs = RECORDS[name].make(torch.nn).double().eval()
+    theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()})
+    x, there = tensor(numbers(shape), requires_grad=True), torch.tensor(numbers(shape), requires_grad=True)
+    out, expected = ours(x), theirs(there)
+    assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-12, atol=1e-15)
+    weights = numbers(out.shape, seed=1)
+    out.backward(tensor(weights))
+    expected.backward(torch.tensor(weights))
+    assert_allclose(x.grad.numpy(), there.grad.numpy(), rtol=1e-12, atol=1e-15)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
+@every_layer
+def test_it_prints_as_in_pytorch(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+    assert repr(make(name)) == repr(RECORDS[name].make(torch.nn))
+
+
+@every_layer
+def test_training_and_evaluation_differ_only_where_it_drops(name):
+    layer, x = make(name), tensor(numbers(RECORDS[name].shapes[0]))
+    same = np.array_equal(layer.train()(x.clone()).detach().numpy(), layer.eval()(x.clone()).detach().numpy())
+    assert same is not RECORDS[name].drops
+    assert all(not module.training for module in layer.modules())
+
+
+@every_layer
+def test_state_goes_round(name):
+    first, second = make(name), make(name)
+    for p in second.parameters():
+        nn.init.zeros_(p)
+    arrays = [p.array for p in second.parameters()]
+    assert second.load_state_dict(first.state_dict()) == ([], [])
+    assert all(p.array is array for p, array in zip(second.parameters(), arrays, strict=True))
+    x = tensor(numbers(RECORDS[name].shapes[0]))
+    assert_array_equal(first.eval()(x.clone()).detach().numpy(), second.eval()(x.clone()).detach().numpy())
+
+
+@every_layer
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
+def test_a_copy_is_the_same_and_shares_nothing(name, duplicate):
+    layer, x = make(name).eval(), tensor(numbers(RECORDS[name].shapes[0]))
+    twin = duplicate(layer)
+    assert repr(twin) == repr(layer)
+    assert_array_equal(twin(x.clone()).detach().numpy(), layer(x.clone()).detach().numpy())
+    for ours, theirs in zip(layer.parameters(), twin.parameters(), strict=True):
+        assert type(theirs) is nn.Parameter
+        assert theirs.requires_grad
+        assert not np.shares_memory(ours.array, theirs.array)
+
+
+@pytest.mark.parametrize(("name", "shape"), [(name, shape) for name, record in RECORDS.items() for shape in record.refuses])
+def test_what_it_refuses_is_said_by_name(name, shape):
+    with pytest.raises((ShapeError, DimError), match=RECORDS[name].refuses[shape]):
+        make(name)(tensor(numbers(shape)))
+
+
+# ---------------------------------------------------------------- Linear
+def test_linear_begins_as_in_pytorch():
+    autograd.manual_seed(0)
+    layer = nn.Linear(100, 2000)
+    for p in layer.parameters():
+        assert p.dtype == float32
+        assert np.abs(p.numpy(force=True)).max() <= 0.1
+        assert_allclose(p.numpy(force=True).std(), 0.1 / 3**0.5, rtol=0.05)  # that of a uniform distribution
+
+
+def test_linear_takes_a_dtype_and_no_device_but_the_cpu():
+    assert {p.dtype for p in nn.Linear(2, 3, dtype=float64).parameters()} == {np.dtype("float64")}
+    assert nn.Linear(2, 3, device="cpu").bias.shape == (3,)
+
+
+def test_linear_says_which_dtype_it_has():
+    with pytest.raises(DtypeError, match=r"Linear\(3, 4\) expects float32, as its weight is, got float64; use to\(\) on one"):
+        nn.Linear(3, 4)(autograd.ones(2, 3, dtype=float64))
+
+
+def test_linear_says_what_it_got_that_is_no_tensor():
+    with pytest.raises(ShapeError, match=r"Linear\(2, 4\) expects \(\.\.\., 2\), got \[1\.0, 2\.0\]"):
+        nn.Linear(2, 4)([1.0, 2.0])
+
+
+@pytest.mark.parametrize("sizes", [(-1, 2), (2, 2.5), ("2", 2), (True, 2)])
+def test_linear_needs_sizes(sizes):
+    with pytest.raises(ArgumentError, match="Linear: (in|out)_features is a whole number, 0 or more, got"):
+        nn.Linear(*sizes)
+
+
+def test_linear_without_inputs_gives_its_bias():
+    layer = nn.Linear(0, 3)
+    assert_array_equal(layer(autograd.ones(2, 0)).detach().numpy(), np.stack([layer.bias.numpy(force=True)] * 2))
+
+
+def test_nothing_is_computed_for_an_input_that_needs_no_gradient():
+    layer, x = nn.Linear(3, 4), autograd.ones(2, 3)
+    layer(x).sum().backward()
+    assert x.grad is None
+    assert layer.weight.grad.shape == (4, 3)
+
+
+# ---------------------------------------------------------------- Dropout
+def test_dropout_keeps_the_mean_and_drops_the_share():
+    autograd.manual_seed(0)
+    out = nn.Dropout(0.3)(autograd.ones(200, 200)).numpy()
+    assert_allclose(np.unique(out), [0, 1 / 0.7], rtol=1e-6)
+    assert_allclose((out == 0).mean(), 0.3, atol=0.01)
+    assert_allclose(out.mean(), 1, atol=0.02)
+
+
+def test_dropout_passes_gradients_where_it_passed_values():
+    x = autograd.ones(50, requires_grad=True)
+    out = nn.Dropout(0.5)(x)
+    out.sum().backward()
+    assert_array_equal(x.grad.numpy(), out.detach().numpy())
+
+
+def test_dropout_is_repeatable_and_new_each_time():
+    layer, x = nn.Dropout(), autograd.ones(100)
+    autograd.manual_seed(1)
+    first, second = layer(x), layer(x)
+    autograd.manual_seed(1)
+    assert_array_equal(layer(x).numpy(), first.numpy())
+    assert not np.array_equal(first.numpy(), second.numpy())
+
+
+@pytest.mark.parametrize(("p", "expected"), [(0, 1), (0.0, 1), (1, 0), (1.0, 0)])
+def test_dropout_of_nothing_and_of_everything(p, expected):
+    assert_array_equal(nn.Dropout(p)(autograd.ones(10)).numpy(), np.full(10, expected, np.float32))
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
+def test_dropout_needs_a_probability(p):
+    with pytest.raises(ArgumentError, match="Dropout: p is a probability, from 0 to 1, got"):
+        nn.Dropout(p)
+    with pytest.raises(ArgumentError, match="dropout: p is a probability"):
+        nn.functional.dropout(autograd.ones(2), p)
+
+
+def test_dropout_takes_a_generator_of_its_own():
+    draw = lambda: nn.functional.dropout(autograd.ones(50), generator=autograd.Generator().manual_seed(3)).numpy()  # noqa: E731
+    assert_array_equal(draw(), draw())
+
+
+# ---------------------------------------------------------------- in place
+@pytest.mark.parametrize(
+    "layer",
+    [nn.ReLU(inplace=True), nn.LeakyReLU(inplace=True), nn.ELU(inplace=True), nn.Dropout(0.5, inplace=True)],
+    ids=lambda m: type(m).__name__,
+)
+def test_in_place_changes_the_input_and_has_the_same_gradient(layer):
+    outside = copy.deepcopy(layer)
+    outside.inplace = False
+    values = numbers((4, 5))
+    gradients = []
+    for module in (layer, outside):
+        autograd.manual_seed(0)
+        x = tensor(values, requires_grad=True)
+        h = x * 2
+        out = module(h)
+        assert (out is h) is module.inplace
+        (out * out).sum().backward()
+        gradients.append(x.grad.numpy())
+    assert_array_equal(*gradients)
+    data = tensor(values)
+    assert layer(data) is data
+
+
+# ---------------------------------------------------------------- activations
+def test_kinks_have_the_subgradients_of_pytorch():
+    for layer, expected in [(nn.ReLU(), 0), (nn.LeakyReLU(0.2), 0.2), (nn.ELU(0.5), 0.5)]:
+        x = autograd.zeros(1, requires_grad=True)
+        layer(x).backward()
+        assert x.grad.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["ReLU", "ELU", "SiLU", "GELU", "GELU by tanh", "Sigmoid", "Tanh", "Softplus", "Softmax"])
+def test_large_inputs_do_no_harm(name):
+    x = tensor([[-1e4, -200.0, 200.0, 1e4, 0.0]], dtype=float64, requires_grad=True)
+    out = make(name)(x)
+    out.sum().backward()
+    assert np.isfinite(out.detach().numpy()).all()
+    assert np.isfinite(x.grad.numpy()).all()
+
+
+def test_options_that_make_no_sense():
+    with pytest.raises(ArgumentError, match="GELU: approximate is 'none' or 'tanh', got 'fast'"):
+        nn.GELU("fast")
+    with pytest.raises(DimError, match="softmax: say over which dim"):
+        nn.Softmax()(autograd.ones(2, 3))
+
+
+# ---------------------------------------------------------------- containers
+def letters(module):
+    return "".join(m.name for m in module)
+
+
+class Named(nn.Module):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+
+@pytest.fixture(params=["Sequential", "ModuleList"])
+def listed(request):
+    modules = [Named(c) for c in "abc"]
+    return nn.Sequential(*modules) if request.param == "Sequential" else nn.ModuleList(modules)
+
+
+def test_containers_are_lists(listed):
+    assert len(listed) == 3
+    assert (listed[0].name, listed[-1].name) == ("a", "c")
+    assert type(listed[1:]) is type(listed)
+    assert letters(listed[1:]) == "bc"
+    assert listed[1:][0] is listed[1]
+    assert letters(listed[::2]) == "ac"
+    assert listed.append(Named("d")) is listed
+    listed.extend([Named("e"), Named("f")])
+    listed += [Named("g")]
+    assert letters(listed) == "abcdefg"
+    listed.insert(0, Named("x"))
+    listed.insert(len(listed), Named("y"))
+    assert letters(listed) == "xabcdefgy"
+    listed.insert(-1, Named("z"))
+    assert listed.pop().name == "y"
+    assert listed.pop(0).name == "x"
+    assert letters(listed) == "abcdefgz"
+    del listed[-1]
+    del listed[1:3]
+    assert letters(listed) == "adefg"
+    listed[1] = Named("B")
+    listed[-1] = Named("G")
+    assert letters(listed) == "aBefG"
+    assert [name for name, _ in listed.named_children()] == ["0", "1", "2", "3", "4"]
+
+
+def test_containers_say_what_is_not_there(listed):
+    for index in (3, -4):
+        with pytest.raises(DimError, match=f"holds 3 modules; there is none at {index}"):
+            listed[index]
+        with pytest.raises(IndexError):
+            listed[index] = Named("x")
+        with pytest.raises(IndexError):
+            del listed[index]
+    with pytest.raises(DimError):
+        listed.insert(5, Named("x"))
+    with pytest.raises(UnsupportedError, match="are numbered, 'a' is not one of the numbers"):
+        listed["a"]
+    with pytest.raises(UnsupportedError, match="module '3' must be a Module or None, not function"):
+        listed.append(lambda x: x)
+    assert letters(listed) == "abc"
+
+
+def test_sequential_keeps_names_in_slices():
+    net = nn.Sequential({"a": nn.ReLU(), "b": nn.Tanh(), "c": nn.Identity()})
+    assert [name for name, _ in net[1:].named_children()] == ["b", "c"]
+    net[0] = nn.Sigmoid()
+    assert repr(net.a) == "Sigmoid()"
+
+
+def test_module_list_prints_and_adds_and_does_not_compute():
+    layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)] + [nn.ReLU()])
+    assert repr(layers) == (
+        "ModuleList(\n  (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)\n  (3): ReLU()\n)"
+    )
+    both = layers + [nn.Tanh()]
+    assert (len(layers), len(both)) == (4, 5)
+    assert both[0] is layers[0]
+    assert len(nn.ModuleList()) == 0
+    with pytest.raises(NotImplementedError, match=r"define ModuleList\.forward"):
+        layers(autograd.ones(2))
+
+
+def test_what_is_in_a_list_is_found():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 3)])
+            self.by_name = nn.ModuleDict({"head": nn.Linear(3, 1)})
+
+    keys = ["layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias", "by_name.head.weight", "by_name.head.bias"]
+    assert list(Net().state_dict()) == keys
+
+
+def test_module_dict_is_a_dict():
+    modules = nn.ModuleDict([("a", nn.ReLU()), ("b", nn.Tanh())])
+    modules["c"] = nn.Identity()
+    modules.update({"a": nn.Sigmoid()})
+    assert list(modules) == list(modules.keys()) == ["a", "b", "c"]
+    assert "b" in modules
+    assert "d" not in modules
+    assert len(modules) == 3
+    assert repr(modules["a"]) == "Sigmoid()"
+    assert [(name, type(m).__name__) for name, m in modules.items()][1] == ("b", "Tanh")
+    assert modules.pop("b") not in modules.values()
+    del modules["c"]
+    assert repr(modules) == "ModuleDict(\n  (a): Sigmoid()\n)"
+    with pytest.raises(KeyError, match="there is no module 'aa'; did you mean 'a'"):
+        modules["aa"]
+    modules.clear()
+    assert len(modules) == 0
