@@ -2,7 +2,7 @@
 
 As namedtuple and dataclass do it. A loop over `*args` would say the same and take half as long again, and a function
 that has its real signature reports a wrong call by itself. What differs from op to op stands in braces below; for
-`multiply` the signature is `x, y`, and the arguments are ARGUMENT twice, with x, _x, 1 and with y, _y, 2.
+`multiply` the signature is `x, y`, and the arguments are ARGUMENT twice, with x, x_, 1 and with y, y_, 2.
 `autograd.codegen.source("multiply")` shows what came out.
 """
 
@@ -34,10 +34,10 @@ else:
     {raw}, _mixed = {x}, True
 """
 VARIADIC = """\
-_{x}, _bit = [], {bit}
+{x}_, _bit = [], {bit}
 for _a in {x}:
 {each}
-    _{x}.append(_r)
+    {x}_.append(_r)
     _bit += _bit
 """
 PRIMITIVE = """\
@@ -58,13 +58,15 @@ def op({signature}):
     if _odd and casts is not None and (_cast := promoted([{values}], casts, _out.dtype)) is not None:
         return op(*_cast)
     _recording, _tape = current_mode()
-    if _tape is not None:
-        _tape.append((op, [{raws}], _out))
     _node = None
     if _mask and _recording and differentiable:
         if (_plan := plans.get(_mask)) is None:
             _plan = plans[_mask] = Plan(op, _mask)
         _node = Node(_plan, _parents, _plan.save(_out, {raws}), _out.shape, _out.dtype)
+    if _tape is not None:
+        _tape.append((op, [{raws}], _out))
+        if _node is not None and not isinstance(_tape, list):  # debug.py listens
+            _tape.watch(_node)
     if type(_out) is Results:
         return items(_out, _node)
     _result = new(Tensor)
@@ -82,9 +84,9 @@ def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, scope
             each = indent(ARGUMENT.format(x="_a", raw="_r", bit="_bit"), "    ")
             arguments += VARIADIC.format(x=p.name, bit=1 << i, each=each)
         else:
-            arguments += ARGUMENT.format(x=p.name, raw="_" + p.name, bit=1 << i)
+            arguments += ARGUMENT.format(x=p.name, raw=p.name + "_", bit=1 << i)
         values.append(star + p.name)
-        raws.append(star + "_" + p.name)
+        raws.append(star + p.name + "_")
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
         scope["_default_" + p.name] = p.default
     code = PRIMITIVE.format(

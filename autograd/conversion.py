@@ -78,7 +78,7 @@ class Convertible:
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if mode().tape is not None:
+        if isinstance(mode().tape, list):
             raise UnsupportedError("a tensor cannot become an array while a tape records: its value would be a constant")
         return np.array(self.numpy(), dtype, copy=copy)
 

@@ -6,38 +6,38 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import get_default_dtype, result_type
-from .errors import ArgumentError, DtypeError
+from .dtypes import as_dtype, get_default_dtype, result_type
+from .errors import ArgumentError, DtypeError, ShapeError, describe
 from .tensor import NUMPY, Tensor, wrap
 
-_KINDS = {k: k for k in map(np.dtype, ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"))}
 
 
 def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
     """`data` as an array of a dtype that Tensors have: PyTorch's for Python numbers, their own for arrays."""
     if isinstance(data, Tensor):
         data = data.array
-    elif isinstance(data, (list, tuple)) and _has_tensors(data):
-        data = np.array(_plain(data))
+    elif any(isinstance(v, Tensor) for v in _leaves(data)):
+        data, dtype = _plain(data), result_type(*_leaves(data)) if dtype is None else dtype
     own = hasattr(data, "dtype")
-    array = data if own and not isinstance(data, np.generic) else np.asarray(data)
+    try:
+        array = data if own and not isinstance(data, np.generic) else np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(f"tensor needs nested lists of equal lengths, got {describe(data)}") from error
     if dtype is None:
         dtype = array.dtype
         if not own and dtype.kind == "f":
             dtype = get_default_dtype()
         if not array.size and not own:
             dtype = get_default_dtype()
-    kind = _KINDS.get(np.dtype(dtype).newbyteorder("="))
-    if kind is None:
-        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}; got {type(data).__name__} {str(data)[:40]!r}")
+    kind = as_dtype(dtype, f"; got {type(data).__name__} {str(data)[:40]!r}")
     if type(array) is not np.ndarray:  # another library's array, which stays one
         return array
     array = array.astype(kind, copy=bool(copy))
     return array if array.dtype is kind else array.view(kind)  # one object for each dtype: the engine compares with `is`
 
 
-def _has_tensors(data: Any) -> bool:
-    return any(isinstance(v, Tensor) or (isinstance(v, (list, tuple)) and _has_tensors(v)) for v in data)
+def _leaves(data: Any) -> list[Any]:
+    return [v for part in data for v in _leaves(part)] if isinstance(data, (list, tuple)) else [data]
 
 
 def _plain(data: Any) -> Any:
@@ -89,16 +89,18 @@ LongTensor, BoolTensor = _of_dtype("LongTensor", "int64"), _of_dtype("BoolTensor
 
 
 def _filled(name: str, numpy: Any) -> tuple[Any, Any]:
-    def make(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-        shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-        return wrap(numpy(shape, get_default_dtype() if dtype is None else dtype)).requires_grad_(requires_grad)
+    def make(*sizes: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+        shape = sizes if size is None else (size,)
+        shape = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        return wrap(numpy(shape, as_dtype(dtype))).requires_grad_(requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"""A tensor of the given sizes {_FILLINGS[name]} (torch.{name})."""
     like_numpy = getattr(np, name + "_like")
 
     def like(input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **options: Any) -> Tensor:
-        array = like_numpy(getattr(input, "array", input), dtype=dtype, shape=options.get("shape"))
+        kind = input.dtype if dtype is None else as_dtype(dtype)
+        array = like_numpy(getattr(input, "array", input), dtype=kind, shape=options.get("shape"))
         return wrap(array).requires_grad_(requires_grad)
 
     like.__name__ = like.__qualname__ = name + "_like"
@@ -116,7 +118,7 @@ empty, empty_like = _filled("empty", np.empty)
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """A tensor of the given sizes full of `fill_value`, in the dtype that tensor(fill_value) has (torch.full)."""
     shape = (size,) if isinstance(size, int) else tuple(size)
-    return wrap(np.full(shape, fill_value, result_type(fill_value) if dtype is None else dtype)).requires_grad_(requires_grad)
+    return wrap(np.full(shape, fill_value, as_dtype(result_type(fill_value) if dtype is None else dtype))).requires_grad_(requires_grad)
 
 
 def full_like(
@@ -124,12 +126,12 @@ def full_like(
 ) -> Tensor:
     """A tensor of the shape and dtype of `input` full of `fill_value` (torch.full_like)."""
     array, value = (getattr(v, "array", v) for v in (input, fill_value))
-    return wrap(np.full_like(array, value, dtype=dtype, shape=shape)).requires_grad_(requires_grad)
+    return wrap(np.full_like(array, value, dtype=dtype and as_dtype(dtype), shape=shape)).requires_grad_(requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Ones on the diagonal, zeros elsewhere (torch.eye)."""
-    return wrap(np.eye(n, m, dtype=dtype or get_default_dtype())).requires_grad_(requires_grad)
+    return wrap(np.eye(n, m, dtype=as_dtype(dtype))).requires_grad_(requires_grad)
 
 
 def arange(
@@ -140,14 +142,14 @@ def arange(
     start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(f"arange: from {start} to {end} there is no way by steps of {step}")
-    kind: Any = dtype or result_type(start, end, step)
+    kind = as_dtype(dtype or result_type(start, end, step))
     return wrap(np.arange(start, end, step, dtype=kind)).requires_grad_(requires_grad)
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced (torch.linspace)."""
     start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    return wrap(np.linspace(start, end, steps, dtype=dtype or get_default_dtype())).requires_grad_(requires_grad)
+    return wrap(np.linspace(start, end, steps, dtype=as_dtype(dtype))).requires_grad_(requires_grad)
 
 
 NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, shape=None, device=None: full_like(

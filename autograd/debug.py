@@ -1,4 +1,4 @@
-"""detect_anomaly: the op and the user's line that made the first NaN or Inf, and both lines of in-place and freed-graph errors."""
+"""detect_anomaly: the op and the user's line that made the first NaN or Inf; both lines of in-place and freed-graph errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import linecache
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -64,20 +65,23 @@ class Watch:
             _writes[id(memory(args[0]))] += (users_line(),)
             return
         for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
-            if (bad := self.odd(array)) is None or (not np.isnan(array[bad]).any() and not all(map(_finite, args))):
+            if (bad := self.odd(array)) is None:
+                continue
+            nan = bool(np.any(np.isnan(array[bad])))
+            if not nan and not all(map(_finite, args)):
                 continue  # an Inf is reported where it is made; that which was given may be meant, as -inf in a mask
             named = dict(zip(_names(op.names, len(args)), args, strict=True))
             result = f"result {i} of {op.name}" if isinstance(out, tuple) else op.name
             found = _found(array, bad, named if _elementwise(op) else {})
-            advice = "" if np.isnan(array[bad]).any() else "; if an inf is meant here, pass check_inf=False"
+            advice = "; if an inf is meant here, pass check_inf=False" * (not nan)
             raise AnomalyError(f"{result} is {found}; its arguments were {_arguments(named)}; called at {users_line()}{advice}")
 
     def odd(self, array: Array) -> Array | None:
         """Where `array` holds what is looked for, or None if it does not."""
-        if not (self.nan or self.inf) or getattr(array, "dtype", np.dtype(bool)).kind != "f" or np.isfinite(array).all():
+        if not (self.nan or self.inf) or getattr(array, "dtype", np.dtype(bool)).kind != "f" or np.all(np.isfinite(array)):
             return None
         bad = ~np.isfinite(array) if self.nan and self.inf else np.isnan(array) if self.nan else np.isinf(array)
-        return bad if bad.any() else None
+        return bad if np.any(bad) else None
 
     def watch(self, node: Node) -> None:
         """Mark a node that was just made."""
@@ -87,7 +91,8 @@ class Watch:
     def who_saved(self, array: Array) -> str:
         """Which ops saved the memory of `array` for backward, and where they were called."""
         owner = memory(array)
-        return "".join(f"; {n.plan.name} saved it at {n.plan.line}" for n in self.nodes if any(a is owner for a in _saved(n)))
+        nodes = [n for n in self.nodes if any(a is owner for a in _saved(n))]
+        return "".join(f"; {n.plan.name} saved it at {n.plan.line}" for n in sorted(nodes, key=attrgetter("time"))[:_PLACES])
 
 
 class WatchedPlan:
@@ -119,12 +124,12 @@ class WatchedPlan:
         for place, d in zip(places, ds, strict=True):
             array = getattr(d, "array", d)
             if (bad := watch.odd(array)) is not None:
+                name, op = self.plan.name, self.plan.op
                 named = {k: getattr(v, "array", v) for k, v in zip(("g", *self.plan.keep), (g, *saved), strict=True)}
-                found = _found(array, bad, named if _elementwise(self.plan.op) else {})
-                argument = _names(self.plan.op.names, place + 1)[place]
+                found = _found(array, bad, named if _elementwise(op) else {})
                 raise AnomalyError(
-                    f"the gradient of {self.plan.name} with respect to {argument} is {found}; it was made of {_arguments(named)}; "
-                    f"{self.plan.name} was called at {self.line}; backward at {self.swept}"
+                    f"the gradient of {name} with respect to {_names(op.names, place + 1)[place]} is {found}; "
+                    f"it was made of {_arguments(named)}; {name} was called at {self.line}; backward at {self.swept}"
                 )
         return ds
 
@@ -143,7 +148,7 @@ class WatchedNode(Node):
             raise FreedGraphError(f"{error}; saved at {plan.line}; freed by the backward at {plan.swept}") from None
         except InPlaceError as error:
             writes = [_writes.get(id(a), (-1,)) for a in _saved(self)]
-            lines = dict.fromkeys(w[2] if len(w) > 2 else "a line outside of detect_anomaly" for w in writes if w[0] > self.time)
+            lines = dict.fromkeys(w[2] if len(w) > 2 else "a line that detect_anomaly did not see" for w in writes if w[0] > self.time)
             raise InPlaceError(f"{error}; saved at {plan.line}; modified at {' and '.join(map(str, lines))}") from None
 
 
@@ -156,7 +161,7 @@ def _saved(node: Node) -> list[Array]:
 def _finite(value: Any) -> bool:
     """Is there neither NaN nor Inf among the numbers in an argument?"""
     kind = getattr(value, "dtype", np.dtype(type(value)) if isinstance(value, float) else np.dtype(bool)).kind
-    return kind != "f" or bool(np.isfinite(value).all())
+    return kind != "f" or bool(np.all(np.isfinite(value)))
 
 
 def _elementwise(op: Any) -> bool:
@@ -199,8 +204,10 @@ def _argument(value: Any) -> str:
     text = describe(value)
     if value.dtype.kind == "f" and value.size:
         finite = value[np.isfinite(value)]
-        text += f" from {finite.min():.6g} to {finite.max():.6g}" * bool(finite.size)
-        text += f" with {_found(value, ~np.isfinite(value), {})}" * (finite.size < value.size)
+        if finite.size:
+            text += f" from {finite.min():.6g} to {finite.max():.6g}"
+        if finite.size < value.size:
+            text += f" with {_found(value, ~np.isfinite(value), {})}"
     return text
 
 

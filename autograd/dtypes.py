@@ -17,6 +17,7 @@ float16, float32, float64, int8, int16, int32, int64, uint8, bool = map(
 )
 half, float, double, short, int, long = float16, float32, float64, int16, int32, int64
 
+_OURS = {d: d for d in (float16, float32, float64, int8, int16, int32, int64, uint8, bool)}  # one object for each: see `is`
 _SCALARS = {builtins.bool: bool, builtins.int: int64}  # a Python float has the default dtype
 _default: ContextVar[DType] = ContextVar("default dtype", default=float32)
 get_default_dtype = _default.get
@@ -32,6 +33,16 @@ def set_default_dtype(dtype: Any) -> None:
     if np.dtype(dtype).kind != "f":
         raise DtypeError(f"the default dtype must be a floating-point one, not {np.dtype(dtype)}")
     _default.set(np.dtype(dtype))
+
+
+def as_dtype(dtype: Any, found: str = "") -> DType:
+    """The dtype by any of its names; None is the default one. Raises DtypeError for those that tensors do not have."""
+    if dtype is None:
+        return get_default_dtype()
+    try:
+        return _OURS[np.dtype(dtype).newbyteorder("=")]
+    except (KeyError, TypeError):
+        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}{found}") from None
 
 
 def promote_types(a: Any, b: Any) -> DType:

@@ -5,6 +5,7 @@
     │   ├── FreedGraphError                           an earlier backward freed what is needed now
     │   ├── InPlaceError                              an in-place write would make, or made, a gradient wrong
     │   └── NoGradientError                           nothing here requires grad, or no rule says how
+    ├── AnomalyError      (RuntimeError, FloatingPointError)  a NaN or Inf, where detect_anomaly looks for them
     ├── GradcheckError    (RuntimeError)              a gradient is not what finite differences say
     ├── RenderError       (RuntimeError)              a picture cannot be made
     ├── StateError        (RuntimeError, ValueError)  a state_dict that does not fit
@@ -41,6 +42,10 @@ class InPlaceError(GraphError):
 
 class NoGradientError(GraphError):
     """A gradient was asked of something that has none."""
+
+
+class AnomalyError(AutogradError, RuntimeError, FloatingPointError):
+    """A NaN or Inf, where detect_anomaly looks for them."""
 
 
 class GradcheckError(AutogradError, RuntimeError):

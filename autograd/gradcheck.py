@@ -55,7 +55,8 @@ def gradgradcheck(
     """As `gradcheck`, for the gradients of the gradients of `func(*inputs)`. PyTorch: torch.autograd.gradgradcheck.
 
     What is checked is the function from `inputs` and `grad_outputs` (one Tensor per differentiable output; None or no
-    entry: random numbers, the same in each call) to the gradients of the inputs that require grad.
+    entry: random numbers, the same in each call) to the gradients of the inputs that require grad. Where a function has
+    a kink its gradient jumps: check second derivatives at other points.
 
     >>> import autograd
     >>> x = autograd.tensor([0.5, 2.0], dtype=autograd.float64, requires_grad=True)
@@ -64,13 +65,9 @@ def gradgradcheck(
     """
     _check_options("gradgradcheck", options)
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    checked = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
-
-    def outputs_of(args: Sequence[Any]) -> list[Tensor]:
-        return [t for t in _as_tuple(func(*args)) if isinstance(t, Tensor) and t.requires_grad]
-
-    with ambient(grad=True):
-        outputs = outputs_of(inputs)
+    checked, n = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad], len(inputs)
+    names = [f"input {i}" for i in range(n)]
+    outputs = [t for t in _Check("gradgradcheck", func, inputs, names, eps, atol, rtol, nondet_tol).start() if t.requires_grad]
     if not outputs:
         raise ArgumentError("gradgradcheck: no output of func depends on an input that requires grad")
     given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or [None] * len(outputs))
@@ -80,17 +77,17 @@ def gradgradcheck(
 
     def random(like: Tensor) -> Tensor:
         numbers = draws.uniform(-1, 1, (*like.shape, 2)).astype(like.dtype)[..., 0]  # every second number in memory
-        return wrap(numbers if gen_non_contig_grad_outputs else np.ascontiguousarray(numbers)).requires_grad_()
+        return wrap(numbers if gen_non_contig_grad_outputs else numbers.copy()).requires_grad_()
 
     given = tuple(random(t) if g is None else g for g, t in zip(given, outputs, strict=True))
-    n = len(inputs)
 
     def gradients(*args: Any) -> list[Any]:
-        found = grad(outputs_of(args[:n]), [args[i] for i in checked], args[n:], create_graph=True, allow_unused=True)
+        out = [t for t in _as_tuple(func(*args[:n])) if isinstance(t, Tensor) and t.requires_grad]
+        found = grad(out, [args[i] for i in checked], args[n:], create_graph=True, allow_unused=True)
         by_input = dict(zip(checked, found, strict=True))
         return [by_input.get(i) for i in range(n)]
 
-    names = [f"input {i}" for i in range(n)] + [f"grad_output {i}" for i in range(len(given))]
+    names += [f"grad_output {i}" for i in range(len(given))]
     check = _Check("gradgradcheck", gradients, (*inputs, *given), names, eps, atol, rtol, nondet_tol)
     check.result, check.detached = "the gradient of input {}", True
     return check.passes(raise_exception)
@@ -190,18 +187,23 @@ class _Check:
             return False
         return True
 
-    def run(self) -> None:
+    def start(self) -> list[Tensor]:
+        """The outputs at the point where the slopes are compared."""
         self.x = _flat(t.array for t in self.tensors)
         outputs, self.y = self.outputs(self.x)
         if not outputs:
             raise ArgumentError(f"{self.name}: func returned no floating-point tensor, so there is nothing to check")
+        return outputs
+
+    def run(self) -> None:
+        outputs = self.start()
         self.input_places = _places("{}", self.names, self.tensors)
         self.output_places = _places(self.result, self.kept or [], outputs)
         self.precision = _flat(np.full(t.shape, np.finfo(t.dtype).eps) for t in outputs) * np.abs(self.y)
         self.gradient = self.jacobian(outputs)
         self.repeatable()
-        self.linear(outputs)
         self.slopes()
+        self.linear(outputs)
 
     def repeatable(self) -> None:
         """The same inputs give the same outputs and gradients."""
@@ -292,9 +294,9 @@ class _Check:
                 wrong &= ~(kink & (least <= gradient) & (gradient <= most))
         for k in np.flatnonzero(wrong):
             if not np.isfinite(left[k]) or not np.isfinite(right[k]):
-                notes[k] = "; the function is not finite on both sides"
+                notes[k] = "; the values around this point are not all finite"
             elif jump[k]:
-                notes[k] = "; the function jumps here or is infinitely steep, so try another point"
+                notes[k] = "; there is a jump here, or an infinite slope, so try another point"
             elif kink[k]:
                 notes[k] = f"; there is a kink here, and the slopes of its two sides are {left[k]:.8g} and {right[k]:.8g}"
         return kink, wrong, notes

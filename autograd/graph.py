@@ -24,7 +24,7 @@ class Mode(NamedTuple):
     """What holds for every op in this context: are graphs recorded, and does a tape listen?"""
 
     grad: bool = True
-    tape: list[Any] | None = None  # (primitive, its arguments, its result) of every op, and every write
+    tape: Any = None  # a list: (primitive, its arguments, its result) of every op, and every write; or who listens, as debug.py
 
 
 _mode = ContextVar("mode", default=Mode())  # noqa: B039 (a tuple that holds no list)
@@ -53,7 +53,7 @@ class ambient(ContextDecorator):
 # order. In-place writes take a number too, so "changed since it was saved" is a comparison. A write is
 # remembered with the memory that it hit (the array that owns it), hence views and aliases are covered.
 tick = count().__next__
-_writes: dict[int, tuple[int, weakref.ref[Any]]] = {}  # id of the owning array -> time of its last write
+_writes: dict[int, tuple[Any, ...]] = {}  # id of the owning array -> time of its last write
 _last_write = -1  # nodes made later have nothing to check
 
 
@@ -100,8 +100,8 @@ def _references(holder: Any) -> tuple[list[int], bool]:
     """How often `holder.array` and the owner of its memory are referred to, the tape not counted; are they the same?"""
     array = holder.array
     owner = memory(array)
-    taped = [v for _, args, out in mode().tape or () for v in (*args, *(out if isinstance(out, tuple) else (out,)))]
-    return [sys.getrefcount(a) - sum(v is a for v in taped) for a in (array, owner)], owner is array
+    taped = [id(v) for _, args, out in mode().tape or () for v in (*args, *(out if isinstance(out, tuple) else (out,)))]
+    return [sys.getrefcount(a) - taped.count(id(a)) for a in (array, owner)], owner is array
 
 
 _alone = {owns: _references(SimpleNamespace(array=np.zeros(2) if owns else np.zeros(2)[1:]))[0] for owns in (True, False)}

@@ -27,11 +27,9 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bo
             dtype = a
     if device not in (None, "cpu"):
         raise UnsupportedError(f"to: the only device here is 'cpu', not {device!r}")
-    if dtype is None or np.dtype(dtype) == self.dtype:
+    if dtype is None or (kind := dtypes.as_dtype(dtype)) == self.dtype:
         return shape.clone(self) if copy else self
-    if np.dtype(dtype).kind not in "fiub":
-        raise ArgumentError(f"to: tensors hold booleans, integers or floats, not {np.dtype(dtype)}")
-    return e.astype(self, np.dtype(dtype))
+    return e.astype(self, kind)
 
 
 def _cast(dtype: Any) -> Callable[[Tensor], Tensor]:
@@ -83,10 +81,6 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return to(self, other.dtype)
 
 
-def scatter_add_(self: Tensor, dim: int, index_: Any, src: Any) -> Tensor:
-    return self._take("scatter_add_", lambda x: index.scatter_add(x, dim, index_, src))
-
-
 # ---------------------------------------------------------------- the table
 BINARY = {  # operator: (the op, does it have an in-place form?)
     "add": e.add, "sub": e.subtract, "mul": e.multiply, "truediv": e.divide, "floordiv": e.floor_divide, "mod": e.remainder,
@@ -132,54 +126,14 @@ ONLY_METHODS: dict[str, Any] = {
     "view_as": lambda self, other: shape.reshape(self, other.shape), "expand_as": lambda self, other: shape.broadcast_to(self, other.shape),
     "copy_": copy_, "uniform_": _random_(uniform), "normal_": _random_(normal), "bernoulli_": _random_(bernoulli),
     "fill_": lambda self, value: self._take("fill_", e.fill, value), "zero_": lambda self: self._take("zero_", e.fill, 0),
-    "__getitem__": index.getitem, "__setitem__": index.setitem,
+    "__getitem__": index.getitem, "__setitem__": index.setitem, "where": lambda self, condition, other: e.where(condition, self, other),
 }  # fmt: skip
 IN_PLACE = [
-    "add",
-    "sub",
-    "subtract",
-    "mul",
-    "multiply",
-    "div",
-    "divide",
-    "true_divide",
-    "floor_divide",
-    "remainder",
-    "neg",
-    "pow",
-    "square",
-    "reciprocal",
-    "abs",
-    "sign",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "sqrt",
-    "rsqrt",
-    "sin",
-    "cos",
-    "tan",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "sigmoid",
-    "relu",
-    "clamp",
-    "clip",
-    "floor",
-    "ceil",
-    "trunc",
-    "round",
-    "masked_fill",
-    "scatter_add",
-    "cumsum",
-    "tril",
-    "triu",
-]
+    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide", "remainder", "neg", "pow",
+    "square", "reciprocal", "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tan", "asin",
+    "acos", "atan", "sinh", "cosh", "tanh", "sigmoid", "relu", "clamp", "clip", "floor", "ceil", "trunc", "round",
+    "masked_fill", "scatter_add", "cumsum", "tril", "triu",
+]  # fmt: skip
 PROPERTIES: dict[str, Any] = {
     "T": lambda self: shape.permute(self, tuple(range(self.ndim))[::-1]),
     "mT": lambda self: shape.transpose(self, -2, -1),

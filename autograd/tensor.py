@@ -12,7 +12,7 @@ from .conversion import NUMPY, Convertible
 from .dtypes import category, get_default_dtype
 from .errors import ArgumentError, DtypeError, GraphError, InPlaceError, NoGradientError, ShapeError, describe
 from .graph import Array, Node, ambient, fit, memory, mode, shared, sweep, write
-from .hooks import RemovableHandle
+from .hooks import RemovableHandle, who_saved
 
 __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
 
@@ -151,7 +151,7 @@ class Tensor(Convertible):
         if self.node is not None and self.is_leaf:
             raise InPlaceError(f"{name}: a leaf that requires grad can only be modified in place under no_grad()")
         if looked_at:
-            why = "something else sees its memory (a view, an alias or a value saved for backward) and would miss the change"
+            why = f"others see its memory (a view, an alias, a value saved for backward{who_saved(self.array)}) and would miss it"
             raise InPlaceError(f"{name}: cannot work in place on recorded values while {why}; use the form without _, or clone()")
         self.array, self.node = new.array, new.node
         return self
@@ -194,7 +194,7 @@ def _gradients(
     outputs: Sequence[Tensor], seeds: Sequence[Any], targets: set[Node] | None, retain: bool | None, create_graph: bool
 ) -> dict[Node, Any]:
     """Sweep back from `outputs`. Under a tape the rules run on Tensors too, so that it hears of every step."""
-    symbolic, grads = create_graph or mode().tape is not None, dict[Node, Any]()
+    symbolic, grads = create_graph or isinstance(mode().tape, list), dict[Node, Any]()
     with ambient(grad=create_graph), np.errstate(all="ignore"):
         for i, (t, seed) in enumerate(zip(outputs, seeds, strict=True)):
             if t.node is None:

@@ -76,10 +76,10 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         raise DtypeError(f"one_hot needs integers, not {tensor.dtype}; use long()")
     if not tensor.numel() and num_classes < 0:
         raise ArgumentError("one_hot: say num_classes for a tensor without elements")
-    highest = int(tensor.array.max(initial=-1))
-    classes = highest + 1 if num_classes == -1 else num_classes
-    if highest >= classes or tensor.array.min(initial=0) < 0:
-        raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {tensor.array.min()} to {highest}")
+    low, high = (int(tensor.array.min()), int(tensor.array.max())) if tensor.numel() else (0, -1)
+    classes = high + 1 if num_classes == -1 else num_classes
+    if low < 0 or high >= classes:
+        raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {low} to {high}")
     return one_hot_(tensor, classes, np.dtype(np.int64))
 
 
@@ -307,6 +307,8 @@ def _check_classes(op: str, input: Any, target: Any, weight: Any, probabilities:
         _need_tensors(op, weight=weight)
         if weight.shape != (classes,):
             raise ShapeError(f"{op}: weight has one number for each of {classes} classes, not shape {weight.shape}")
+        if weight.dtype != input.dtype:
+            raise DtypeError(f"{op}: weight is {weight.dtype}, but input is {input.dtype}; use to() on one of them")
     if probabilities and target.dtype.kind == "f" and target.shape == input.shape:
         return
     if target.dtype.kind not in "iu":

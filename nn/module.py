@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from autograd.creation import as_tensor
 from autograd.errors import ArgumentError, DtypeError, NoAttributeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import no_grad
 from autograd.hooks import RemovableHandle
@@ -54,10 +55,10 @@ class Parameter(Tensor):
     """
 
     def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
-        if isinstance(data, Tensor) or hasattr(data, "dtype"):
-            self.array = getattr(data, "array", data)
+        if hasattr(data, "dtype"):
+            self.array = as_tensor(data).array
         else:
-            super().__init__(data)
+            super().__init__(() if data is None else data)
         self.node = None
         self.requires_grad = requires_grad
 
@@ -125,12 +126,12 @@ class Module:
 
     # ------------------------------------------------------------ attributes
     def __getattr__(self, name: str) -> Any:  # called only when the ordinary way found nothing
-        own = self.__dict__
-        if "_parameters" not in own:
-            raise not_initialized(self)
         for registry in _REGISTRIES:
-            if name in own[registry]:
-                return own[registry][name]
+            values = self.__dict__.get(registry)
+            if values is None:
+                raise not_initialized(self)
+            if name in values:
+                return values[name]
         if hasattr(type(self), name):  # a property that failed: show its own error
             return object.__getattribute__(self, name)
         raise Misspelt(self, name)

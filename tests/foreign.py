@@ -58,6 +58,6 @@ def _index(index):
 
 
 def _send(value):
-    if isinstance(value, (tuple, list)) and any(isinstance(v, np.ndarray) for v in value):
-        return type(value)(map(_send, value))
+    if isinstance(value, (tuple, list)) and any(isinstance(v, (np.ndarray, np.generic)) for v in value):
+        return getattr(value, "_make", type(value))(map(_send, value))
     return Foreign(value) if isinstance(value, (np.ndarray, np.generic)) else value

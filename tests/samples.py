@@ -397,7 +397,6 @@ NO_JUMP = Domain(0.1, 0.9), Domain(-3, 3, (0,), 1)  # quotients away from intege
 UNIT, HALVES, WHOLES = Domain(-0.9, 0.9), tuple(np.arange(-3.5, 4)), tuple(range(-3, 4))
 HOST = {"foreign": "random numbers come from NumPy's generator, on the host"}
 FIXED = {"keepdim": [True, False]}
-DTYPE = np.dtype("float32")
 
 # fmt: off
 SAMPLES = [
@@ -535,10 +534,10 @@ SAMPLES = [
     Sample("astype", lambda s: call(s.array(s.shape()), s.dtype), np.astype, np.astype),
     Sample("normal", lambda s: call(s.array(shape := s.shape()), s.array(s.stretchable(shape), POSITIVE), shape, s.dtype),
            lambda mean, std, sizes, dtype: mean + std * random().standard_normal(sizes, dtype), seeded("normal"), exempt=HOST),
-    Sample("uniform", lambda s: call(-1, 2, s.shape(), DTYPE), lambda low, high, sizes, dtype: low + (high - low) * random().random(sizes, dtype), seeded("uniform"), False, HOST),
-    Sample("randint", lambda s: call(-3, 5, s.shape(), DTYPE), lambda low, high, sizes, dtype: random().integers(low, high, sizes), seeded("randint"), False, HOST),
-    Sample("randperm", lambda s: call(s.between(0, 9), DTYPE), lambda n, dtype: random().permutation(n), seeded("randperm"), False, HOST),
-    Sample("bernoulli", lambda s: call(0.3, s.shape(), DTYPE), lambda p, sizes, dtype: random().random(sizes, dtype) < p, seeded("bernoulli"), False, HOST),
+    Sample("uniform", lambda s: call(-1, 2, s.shape(), s.dtype), lambda low, high, sizes, dtype: low + (high - low) * random().random(sizes, dtype), seeded("uniform"), False, HOST),
+    Sample("randint", lambda s: call(-3, 5, s.shape(), s.dtype), lambda low, high, sizes, dtype: random().integers(low, high, sizes), seeded("randint"), False, HOST),
+    Sample("randperm", lambda s: call(s.between(0, 9), s.dtype), lambda n, dtype: random().permutation(n), seeded("randperm"), False, HOST),
+    Sample("bernoulli", lambda s: call(0.3, s.shape(), s.dtype), lambda p, sizes, dtype: random().random(sizes, np.float32) < p, seeded("bernoulli"), False, HOST),
     Sample("multinomial", lambda s: call(s.array((4,), POSITIVE), 3, True), lambda p, n, again: random().choice(p.size, n, again, p / p.sum()), seeded("multinomial"), False, HOST),
     # ---- in-place methods that are no function made in place
     Sample("fill_", lambda s: call(s.array(s.shape()), s.pick(1.5, s.array())), np.full_like, in_place("fill_")),

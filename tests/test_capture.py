@@ -36,7 +36,8 @@ class ByHand:
     @property
     def inputs(self):
         """Every array that a step reads before it writes it."""
-        return [t.array for t in (self.x, self.labels, self.lr, self.count, *self.params, *sum(self.state, []))]
+        state = [s for pair in self.state for s in pair]
+        return [t.array for t in (self.x, self.labels, self.lr, self.count, *self.params, *state)]
 
     def feed(self, k):
         for t, value in ((self.x, INPUTS[k]), (self.labels, LABELS[k]), (self.lr, RATES[k])):

@@ -742,6 +742,18 @@ def test_zero_stays_zero_where_the_derivative_is_infinite():
     assert x.grad.tolist() == [0, 0.25]
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("index", [[0, 0], [[1, 0], [0, 0]], (slice(None), [1, 1]), ([0, 1], [1, 1]), [True, False], -1, ...])
+def test_the_layout_of_a_gradient_in_memory_does_not_matter(order, index):
+    x = ones(2, 2, dtype=autograd.float64, requires_grad=True)
+    y = x[index]
+    weight = np.arange(1.0, 1 + y.numel()).reshape(y.shape)
+    expected = np.zeros((2, 2))
+    np.add.at(expected, index, weight)
+    y.backward(np.array(weight, order=order))
+    assert x.grad.tolist() == expected.tolist()
+
+
 # ---------------------------------------------------------------- modes
 MODES = [
     pytest.param(no_grad, False, id="no_grad()"),

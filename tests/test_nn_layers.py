@@ -35,8 +35,14 @@ RECORDS = {
     "Identity": Layer(lambda nn: nn.Identity(54, unused=True), [(2, 3), ()]),
     "Flatten": Layer(lambda nn: nn.Flatten(), [(2, 3, 4), (2, 3)], {(3,): "flatten: dim 1 does not exist"}),
     "Flatten some": Layer(lambda nn: nn.Flatten(1, 2), [(2, 3, 4, 5)]),
-    "Unflatten": Layer(lambda nn: nn.Unflatten(1, (2, 3)), [(4, 6), (4, 6, 2)], {(4, 5): r"Unflatten\(1, \(2, 3\)\) cannot make that of dim 1 of an input of shape \(4, 5\)"}),
-    "Unflatten the rest": Layer(lambda nn: nn.Unflatten(-1, (-1, 2)), [(4, 6)], {(4, 5): "cannot make that", (): "cannot make that"}),
+    "Unflatten": Layer(
+        lambda nn: nn.Unflatten(1, (2, 3)),
+        [(4, 6), (4, 6, 2)],
+        {(4, 5): r"Unflatten\(1, \(2, 3\)\) cannot make that of dim 1 of an input of shape \(4, 5\)"},
+    ),
+    "Unflatten the rest": Layer(
+        lambda nn: nn.Unflatten(-1, (-1, 2)), [(4, 6)], {(4, 5): "cannot make that", (): "cannot make that"}
+    ),
     "Dropout": Layer(lambda nn: nn.Dropout(0.4), [(4, 5), ()], drops=True),
     "ReLU": Layer(lambda nn: nn.ReLU(), [(4, 5), ()]),
     "ReLU in place": Layer(lambda nn: nn.Sequential(nn.Linear(5, 5), nn.ReLU(inplace=True)), [(4, 5)]),
@@ -195,7 +201,7 @@ def test_linear_says_what_it_got_that_is_no_tensor():
 
 @pytest.mark.parametrize("sizes", [(-1, 2), (2, 2.5), ("2", 2), (True, 2)])
 def test_linear_needs_sizes(sizes):
-    with pytest.raises(ArgumentError, match="Linear: (in|out)_features is a whole number, 0 or more, got"):
+    with pytest.raises(ArgumentError, match=r"Linear: (in|out)_features is a whole number, 0 or more, got"):
         nn.Linear(*sizes)
 
 
@@ -372,10 +378,8 @@ def test_sequential_keeps_names_in_slices():
 
 def test_module_list_prints_and_adds_and_does_not_compute():
     layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)] + [nn.ReLU()])
-    assert repr(layers) == (
-        "ModuleList(\n  (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)\n  (3): ReLU()\n)"
-    )
-    both = layers + [nn.Tanh()]
+    assert repr(layers) == ("ModuleList(\n  (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)\n  (3): ReLU()\n)")
+    both = layers + [nn.Tanh()]  # noqa: RUF005 (the operator is what is tested)
     assert (len(layers), len(both)) == (4, 5)
     assert both[0] is layers[0]
     assert len(nn.ModuleList()) == 0

@@ -70,10 +70,13 @@ class Function:
         self.op, self.call, self.kind = sample.op, call, kind
         self.xs, self.rng = call.inputs(), np.random.default_rng(seed)
         out = self.results(tensors(call)[0])
-        self.us = [self.rng.uniform(-1, 1, y.shape).astype(y.dtype) for y in out]
+        self.us = [np.asarray(self.rng.uniform(-1, 1, y.shape), y.dtype) for y in out]
 
     def results(self, call):
         return [y for y in leaves(call.run(self.op)) if isinstance(y, Tensor) and y.dtype.kind == "f"]
+
+    def constant(self, array):
+        return wrap(self.kind(np.asarray(array)))
 
     def __call__(self, xs):
         return self.results(tensors(self.call.put(xs))[0])
@@ -81,14 +84,14 @@ class Function:
     def pull(self, xs, us, create_graph=False):
         """The gradients of the results, weighted by us, as Tensors: at xs, which are returned as well."""
         call, xs = tensors(self.call.put(xs), True, self.kind)
-        us = [u if isinstance(u, Tensor) else wrap(self.kind(np.asarray(u))) for u in us]
+        us = [u if isinstance(u, Tensor) else self.constant(u) for u in us]
         return autograd.grad(self.results(call), xs, us, create_graph=create_graph, materialize_grads=True), xs
 
     def second(self, vs):
         """The gradients of <gradients, vs> with respect to the inputs and to us."""
-        us = [wrap(self.kind(u)).requires_grad_() for u in self.us]
+        us = [self.constant(u).requires_grad_() for u in self.us]
         gs, xs = self.pull(self.xs, us, create_graph=True)
-        total = sum(np.sum(g * wrap(self.kind(v))) for g, v in zip(gs, vs, strict=True))
+        total = sum(np.sum(g * self.constant(v)) for g, v in zip(gs, vs, strict=True))
         if not total.requires_grad:
             return [wrap(np.zeros_like(x.array)) for x in [*xs, *us]]
         return autograd.grad(total, [*xs, *us], materialize_grads=True)

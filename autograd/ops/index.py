@@ -35,7 +35,7 @@ def _index(x: Array, *index: Any) -> Array:
 
 
 def _unindex(x: Array, shape: Index, *index: Any) -> Array:
-    out = np.zeros_like(x, shape=shape)
+    out = np.zeros_like(x, shape=shape, order="C")  # whose flat form is a view of it
     if all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):  # a mask takes each element once
         out[index] = x
     elif len(index) == 1 and len(shape) > 1:  # whole rows: adding to flat positions is several times faster
@@ -178,9 +178,9 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     return index_(input, *(slice(None),) * axis, index)
 
 
-@public(np.take_along_axis)
-def take_along_dim(input: Any, indices: Any, dim: int | None = -1) -> Any:
-    """Elements of `input` at `indices` along `dim`, the other dims broadcast (torch.take_along_dim)."""
+@public()
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """Elements of `input` at `indices` along `dim`, the other dims broadcast; without `dim`, of all (torch.take_along_dim)."""
     if dim is None:
         return gather_(np.reshape(input, (-1,)), np.reshape(indices, (-1,)), 0)
     axis = one_dim("take_along_dim", dim, input.ndim)
@@ -258,6 +258,7 @@ def _take(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 NUMPY |= {
     np.take: _take,
+    np.take_along_axis: lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis),
     np.sort: lambda a, axis=-1, kind=None, order=None, stable=None: sort(a, axis).values,
     np.argsort: lambda a, axis=-1, kind=None, order=None, stable=None: argsort(a, axis),
 }

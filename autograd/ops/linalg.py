@@ -73,7 +73,7 @@ def _vector_norm(x: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> A
     if p == 2:
         return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
     with np.errstate(divide="ignore"):  # for p < 0 one zero makes the sum infinite, and the norm 0
-        return np.sum(np.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
+        return np.power(np.sum(np.power(np.abs(x), p), axis=axis, keepdims=keepdims), 1 / p)
 
 
 def _pull_vector_norm(g: Array, x: Array, out: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> Array:
@@ -358,7 +358,7 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = None) -> 
         raise ShapeError(f"cdist needs (..., n, k) and (..., m, k), got shapes {x1.shape} and {x2.shape}")
     if p < 0:
         raise ArgumentError(f"cdist: p must not be negative, got {p}")
-    return vector_norm(np.expand_dims(x1, -2) - np.expand_dims(x2, -3), p, -1)
+    return vector_norm(np.expand_dims(x1, -2) - np.expand_dims(x2, -3), p if x1.shape[-1] else 2, -1)
 
 
 # ---------------------------------------------------------------- NumPy's spellings

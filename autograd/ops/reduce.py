@@ -25,8 +25,8 @@ def keep(g: Array, axis: Axis, keepdims: bool) -> Array:
 
 def ties(x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
     """How much of each element an extreme took: equal shares among the tied."""
-    mask = x == keep(out, axis, keepdims)
-    return np.astype(mask, x.dtype) / np.sum(mask, axis=axis, keepdims=True)
+    mask = np.astype(x == keep(out, axis, keepdims), x.dtype)
+    return mask / np.sum(mask, axis=axis, keepdims=True)
 
 
 def _sum(x: Array, axis: Axis, keepdims: bool = False) -> Array:
@@ -88,6 +88,11 @@ any_       = primitive(lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=k
 
 
 # ---------------------------------------------------------------- PyTorch's names and options
+def _axes(op: str, dim: Dims, ndim: int) -> Axis:
+    """`dim` as axes; none at all means all of them, as in PyTorch."""
+    return some_dims(op, None if isinstance(dim, (tuple, list)) and not dim else dim, ndim)
+
+
 def _need_elements(op: str, input: Any, axis: Axis) -> None:
     if not count(input.shape, axis):
         raise ShapeError(f"{op} of no elements does not exist; the tensor has shape {input.shape}")
@@ -109,7 +114,7 @@ def sum(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = Non
     tensor([4., 6.])
     """
     input = input if dtype is None else astype(input, np.dtype(dtype))
-    return sum_(input, some_dims("sum", dim, input.ndim), keepdim)
+    return sum_(input, _axes("sum", dim, input.ndim), keepdim)
 
 
 @public(np.mean)
@@ -117,7 +122,7 @@ def mean(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = No
     """The mean over `dim` (one, several, or all); refuses integers (torch.mean)."""
     input = input if dtype is None else astype(input, np.dtype(dtype))
     _need_float("mean", input)
-    return mean_(input, some_dims("mean", dim, input.ndim), keepdim)
+    return mean_(input, _axes("mean", dim, input.ndim), keepdim)
 
 
 @public(np.prod)
@@ -148,11 +153,11 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     return x[(*lead, 0)]
 
 
-@public()
-def var(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
-    """The variance over `dim`: squared deviations summed, over their number less `correction` (torch.var)."""
-    _need_float("var", input)
-    axis = some_dims("var", dim, input.ndim)
+def _spread(op: str, input: Any, dim: Dims, unbiased: bool | None, keepdim: bool, correction: float) -> Any:
+    _need_float(op, input)
+    if isinstance(dim, bool):  # var(False) is PyTorch's short form of var(unbiased=False)
+        dim, unbiased = None, dim
+    axis = _axes(op, dim, input.ndim)
     if unbiased is not None:
         correction = int(unbiased)
     squares = sum_(square(input - mean_(input, axis, True)), axis, keepdim)
@@ -160,15 +165,21 @@ def var(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: boo
 
 
 @public()
+def var(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
+    """The variance over `dim`: squared deviations summed, over their number less `correction` (torch.var)."""
+    return _spread("var", input, dim, unbiased, keepdim, correction)
+
+
+@public()
 def std(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
     """The standard deviation over `dim` (torch.std); the gradient at a constant is 0."""
-    return root(var(input, dim, unbiased, keepdim, correction=correction))
+    return root(_spread("std", input, dim, unbiased, keepdim, correction))
 
 
 @public(np.max, np.amax)
 def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
     """The largest value over `dim`; ties share the gradient equally (torch.amax)."""
-    axis = some_dims("amax", dim, input.ndim)
+    axis = _axes("amax", dim, input.ndim)
     _need_elements("amax", input, axis)
     return amax_(input, axis, keepdim)
 
@@ -176,7 +187,7 @@ def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
 @public(np.min, np.amin)
 def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
     """The smallest value over `dim`; ties share the gradient equally (torch.amin)."""
-    axis = some_dims("amin", dim, input.ndim)
+    axis = _axes("amin", dim, input.ndim)
     _need_elements("amin", input, axis)
     return amin_(input, axis, keepdim)
 
@@ -239,7 +250,7 @@ def any(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
 @public()
 def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over `dim`, without overflow (torch.logsumexp)."""
-    return logsumexp_(input, some_dims("logsumexp", dim, input.ndim), keepdim)
+    return logsumexp_(input, _axes("logsumexp", dim, input.ndim), keepdim)
 
 
 @public(np.cumsum)

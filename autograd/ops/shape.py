@@ -76,14 +76,14 @@ def _sizes(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 @public(np.reshape)
-def reshape(input: Any, *shape: Any) -> Any:
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """The same elements in `shape`; one size may be -1, and follows from the others (torch.reshape).
 
     >>> import autograd
     >>> autograd.arange(6).reshape(2, -1).shape
     (2, 3)
     """
-    return reshape_(input, _sizes(shape))
+    return reshape_(input, _sizes(sizes if shape is None else (shape,)))
 
 
 def view(input: Any, *shape: Any) -> Any:
@@ -132,12 +132,12 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
 
 
 @public(np.permute_dims)
-def permute(input: Any, *dims: Any) -> Any:
+def permute(input: Any, *axes: Any, dims: Dims = None) -> Any:
     """With the dims in the order `dims` (torch.permute)."""
-    axes = some_dims("permute", _sizes(dims), input.ndim)
-    if len(axes) != input.ndim:
-        raise ShapeError(f"permute: {len(axes)} dims were given for a tensor of {input.ndim}")
-    return permute_(input, axes)
+    order = some_dims("permute", _sizes(axes) if dims is None else dims, input.ndim)
+    if len(order) != input.ndim:
+        raise ShapeError(f"permute: {len(order)} dims were given for a tensor of {input.ndim}")
+    return permute_(input, order)
 
 
 def t(input: Any) -> Any:
@@ -181,11 +181,14 @@ def broadcast_to(input: Any, shape: Any) -> Any:
 
 @public(np.concatenate)
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """The tensors one after the other along `dim` (torch.cat)."""
+    """The tensors one after the other along `dim`; as in PyTorch an empty vector may join anything (torch.cat)."""
     tensors = list(tensors)
     if not tensors:
         raise ArgumentError("cat needs at least one tensor")
-    return concatenate_(one_dim("cat", dim, np.ndim(tensors[0])), *tensors)
+    shape = next((np.shape(v) for v in tensors if np.shape(v) != (0,)), (0,))
+    axis = one_dim("cat", dim, len(shape))
+    empty = (*shape[:axis], 0, *shape[axis + 1 :])
+    return concatenate_(axis, *(np.reshape(v, empty) if np.shape(v) == (0,) != empty else v for v in tensors))
 
 
 @public(np.stack)
@@ -227,9 +230,10 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
 
 
 @public(np.flip)
-def flip(input: Any, *dims: Any, dim: Dims = None) -> Any:
+def flip(input: Any, *axes: Any, dims: Dims = None, dim: Dims = None) -> Any:
     """With the elements along `dims` in reverse order (torch.flip); all dims if none is given (np.flip)."""
-    return flip_(input, some_dims("flip", _sizes(dims) if dims and dims[0] is not None else dim, input.ndim))
+    given = _sizes(axes) if axes and axes[0] is not None else dim if dims is None else dims
+    return flip_(input, some_dims("flip", given, input.ndim))
 
 
 @public()

@@ -147,6 +147,12 @@ class Optimizer:
         for group in self.param_groups:
             clear(group["params"], set_to_none)
 
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines += [f"Parameter Group {i}", *(f"    {name}: {group[name]}" for name in sorted(group) if name != "params"), ""]
+        return "\n".join([f"{type(self).__name__} (", *lines[:-1], ")"])
+
     # ------------------------------------------------------------ saving and loading
     def state_dict(self) -> dict[str, Any]:
         """State and options, with parameters as numbers, in the layout of torch.optim.
@@ -163,7 +169,11 @@ class Optimizer:
 
         Raises StateError, and then changes nothing, if the groups or the shapes of the state do not fit.
         """
-        kind, groups = type(self).__name__, list(state_dict["param_groups"])
+        kind = type(self).__name__
+        if not {"state", "param_groups"} <= set(state_dict):
+            found = ", ".join(map(str, state_dict))
+            raise StateError(f"a state_dict of an optimizer has 'state' and 'param_groups', not {found}")
+        groups = list(state_dict["param_groups"])
         sizes, own_sizes = ([len(group["params"]) for group in gs] for gs in (groups, self.param_groups))
         if sizes != own_sizes:
             raise StateError(f"load_state_dict of {kind}: the groups hold {own_sizes} parameters, in the state_dict {sizes}")

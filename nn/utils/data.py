@@ -17,6 +17,11 @@ from autograd.ops.shape import stack
 from autograd.random import Generator, randint, randperm
 from autograd.tensor import Tensor
 
+__all__ = [
+    "BatchSampler", "ConcatDataset", "DataLoader", "Dataset", "RandomSampler", "Sampler", "SequentialSampler", "Subset",
+    "TensorDataset", "default_collate", "random_split",
+]  # fmt: skip
+
 
 # ---------------------------------------------------------------- datasets
 class Dataset:
@@ -178,7 +183,7 @@ class BatchSampler(Sampler):
 # ---------------------------------------------------------------- batches
 def default_collate(batch: Sequence[Any]) -> Any:
     """Make one batch of a list of examples: tensors and arrays are stacked, numbers become a tensor, and tuples, lists and
-    dicts of these become lists and dicts of batches; all else stays a list.
+    dicts of these become lists and dicts of batches; all else stays as it is.
 
     >>> default_collate([(1, 0.5), (2, 1.5)])
     [tensor([1, 2]), tensor([0.5000, 1.5000], dtype=float64)]
@@ -199,7 +204,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
             raise ShapeError("DataLoader: the examples of a batch have different numbers of parts; give a collate_fn")
         parts = [default_collate(part) for part in zip(*batch, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else parts
-    return list(batch)
+    return batch
 
 
 def _whole(dataset: Any, indices: list[int]) -> list[Any] | None:

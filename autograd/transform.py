@@ -1,0 +1,162 @@
+"""What transforms are made of: the call of a function, gradients that go back through it, and its Jacobian both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .dtypes import get_default_dtype
+from .errors import ArgumentError, DtypeError, NoGradientError, ShapeError, UnsupportedError, describe
+from .graph import Array, ambient, mode
+from .ops.shape import stack
+from .tensor import Tensor, wrap
+from .tensor import grad as gradients
+from .tree import tree_leaves, tree_map
+
+Function = Callable[..., Any]
+Argnums = int | tuple[int, ...]
+
+
+class Call:
+    """A call of a function in which stand-ins take the places of the Tensors in the arguments `argnums`.
+
+    A stand-in has the values of its Tensor and a node of its own, where the gradients of this call end, whoever else uses
+    that Tensor: so transforms nest. The Tensor's node, if it has one, is the stand-in's parent, and an outer transform
+    sees through it. Whatever goes out does so by `release`, which takes off the nodes that nobody outside can know.
+    """
+
+    def __init__(
+        self, name: str, func: Function, args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums, has_aux: bool = False
+    ) -> None:
+        self.name, self.recording, self.inputs = name, mode().grad, list[Tensor]()
+        args = list(args)
+        for i in (argnums,) if isinstance(argnums, int) else argnums:
+            if not -len(args) <= i < len(args):
+                raise ArgumentError(f"{name}: argnums names argument {i}, but {len(args)} were given")
+            args[i] = tree_map(self._stand_in, args[i])
+        self.point = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
+        self.own = {t.node for t in self.inputs}
+        with ambient(grad=True):
+            out = func(*args, **kwargs)
+        if has_aux and not (isinstance(out, tuple) and len(out) == 2):
+            raise UnsupportedError(f"{name}: with has_aux the function returns (output, aux), got {describe(out)}")
+        self.out: Any = out[0] if has_aux else out
+        self.aux: Any = out[1] if has_aux else None
+        self.outputs: list[Tensor] = tree_leaves(self.out)
+        if odd := [t for t in self.outputs if not isinstance(t, Tensor)]:
+            raise UnsupportedError(f"{name}: the function returns Tensors, got {describe(odd[0])}; return all else as aux")
+        self.open = self.recording and any(map(self._reaches_out, [*self.outputs, *tree_leaves(self.aux)]))
+
+    def _stand_in(self, t: Any) -> Tensor:
+        if not isinstance(t, Tensor):
+            raise UnsupportedError(f"{self.name}: gradients are with respect to Tensors, got {describe(t)}; see argnums")
+        if t.dtype.kind != "f":
+            raise DtypeError(f"{self.name}: only floating-point tensors have gradients, got {describe(t)}; use float() first")
+        self.inputs.append(t.view(t.shape) if self.recording and t.requires_grad else t.detach().requires_grad_())
+        return self.inputs[-1]
+
+    def _reaches_out(self, t: Any) -> bool:
+        """Does `t` depend on a leaf that is none of this call's?"""
+        stack = [t.node] if isinstance(t, Tensor) and t.node is not None else []
+        seen = set(stack)
+        while stack:
+            node = stack.pop()
+            if not node.parents and node not in self.own:
+                return True
+            stack += (new := set(node.parents) - seen)
+            seen |= new
+        return False
+
+    def release(self, tree: Any, keep: bool | None = None) -> Any:
+        """`tree` for the outside: what depends on this call's stand-ins alone loses its node; all do unless `keep`."""
+        keep = self.open if keep is None else keep
+        return tree_map(lambda t: t.detach() if isinstance(t, Tensor) and not (keep and self._reaches_out(t)) else t, tree)
+
+    def creates(self, *seeds: Tensor) -> bool:
+        """Are gradients of this call, weighted by `seeds`, to be differentiable from outside?"""
+        return mode().grad and (self.open or any(s.requires_grad for s in seeds))
+
+
+def pull(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any],
+    create: bool = False, retain: bool = True, strict: str = "",
+) -> list[Any]:  # fmt: skip
+    """The gradients of <seeds, outputs> with respect to `inputs`: zeros where there is no dependence.
+
+    That is an error if `strict`, the name of the caller, is given.
+    """
+    found: Sequence[Any] = [None] * len(inputs)
+    if pairs := [(t, s) for t, s in zip(outputs, seeds, strict=True) if t.requires_grad]:
+        tracked, weights = zip(*pairs, strict=True)
+        found = gradients(tracked, inputs, weights, retain_graph=retain, create_graph=create, allow_unused=True)
+    if strict and (unused := [i for i, g in enumerate(found) if g is None]):
+        raise NoGradientError(f"{strict}: the outputs do not depend on input {unused[0]}, which strict=True refuses")
+    return [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, inputs, strict=True)]
+
+
+def matched(name: str, tree: Any, like: Any) -> list[Any]:
+    """The leaves of `tree`, the weights or directions for `like`, which have its structure, shapes and kind of dtype."""
+
+    def check(t: Tensor, v: Any) -> None:
+        if not isinstance(v, Tensor) or v.shape != t.shape or v.dtype.kind != t.dtype.kind:
+            raise ShapeError(f"{name}: what goes with a tensor is like it, {describe(t)}; got {describe(v)}")
+
+    tree_map(check, like, tree)
+    return tree_leaves(tree)
+
+
+def jacobian_blocks(outputs: Sequence[Tensor], inputs: Sequence[Tensor], create: bool, strict: str = "") -> list[list[Any]]:
+    """For each output and input the derivatives of one by the other, of shape (*output.shape, *input.shape).
+
+    A row, the derivatives of one element of an output by all inputs, takes one backward.
+    """
+    blocks = []
+    for y in outputs:
+        rows = []
+        for k in np.ndindex(y.shape):
+            seed = np.zeros_like(y.array)
+            seed[k] = 1
+            rows.append(pull([y], inputs, [wrap(seed)], create, strict=strict))
+        columns = [stack(c) for c in zip(*rows, strict=True)] or [wrap(np.zeros_like(x.array, shape=0)) for x in inputs]
+        blocks.append([c.reshape(*y.shape, *x.shape) for c, x in zip(columns, inputs, strict=True)])
+    return blocks
+
+
+class Linear:
+    """The derivative of a call as a linear function of the direction, got by transposing twice.
+
+    The gradients J^T u are linear in the weights u, so their gradient with respect to u, weighted by a direction v, is
+    J v: every op has forward mode by its gradient rules alone. It does not matter which u that is, except that a 0 would
+    hide a derivative that is infinite ("zero stays zero"): so none is 0, and no two cancel.
+    """
+
+    def __init__(self, call: Call, strict: str = "") -> None:
+        self.call = call
+        self.weights = [wrap(_generic(t.array)).requires_grad_() for t in call.outputs]
+        call.own.update(u.node for u in self.weights)
+        self.pulled = pull(call.outputs, call.inputs, self.weights, create=True, strict=strict)
+
+    def __call__(self, directions: Sequence[Tensor]) -> list[Tensor]:
+        """The derivative of each output along `directions`, of which there is one for each input."""
+        create = self.call.creates(*directions)
+        found = self.call.release(pull(self.pulled, self.weights, directions, create), create)
+        return [d if t.dtype.kind == "f" else wrap(np.zeros_like(t.array)) for d, t in zip(found, self.call.outputs, strict=True)]
+
+    def blocks(self) -> list[list[Any]]:
+        """What `jacobian_blocks` makes of the call, with one backward for each element of the inputs."""
+        inputs, outputs = self.call.inputs, self.call.outputs
+        transposed = jacobian_blocks(self.pulled, self.weights, self.call.creates())
+        return [[_swapped(row[o], x, y) for row, x in zip(transposed, inputs, strict=True)] for o, y in enumerate(outputs)]
+
+
+def _generic(array: Array) -> Array:
+    """Numbers in the shape of `array`, of which no simple sum is 0."""
+    ones = np.ones_like(array, dtype=array.dtype if array.dtype.kind == "f" else get_default_dtype())
+    return np.reshape(np.cos(np.cumsum(ones)), array.shape)
+
+
+def _swapped(block: Any, x: Tensor, y: Tensor) -> Any:
+    """A block of shape (*x.shape, *y.shape) as (*y.shape, *x.shape)."""
+    return block.reshape(x.numel(), y.numel()).T.reshape(*y.shape, *x.shape)

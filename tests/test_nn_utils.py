@@ -1,0 +1,88 @@
+"""nn.utils: clipping gradients by norm and by value."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import nn
+from autograd import tensor
+from autograd.errors import ArgumentError
+from nn.utils import clip_grad_norm_, clip_grad_value_
+
+INF = float("inf")
+
+
+def parameters(seed=0, dtype=np.float64):
+    """Three with a gradient, one without."""
+    rng = np.random.default_rng(seed)
+    made = [nn.Parameter(tensor(rng.standard_normal(s).astype(dtype))) for s in ((3, 4), (4,), (2,), (1,))]
+    for p in made[:-1]:
+        p.grad = tensor(rng.standard_normal(p.shape).astype(dtype))
+    return made
+
+
+def gradients(ps):
+    return np.concatenate([p.grad.numpy().ravel() for p in ps if p.grad is not None])
+
+
+@pytest.mark.parametrize("p", [1, 2.0, 3, INF])
+@pytest.mark.parametrize("limit", [0.1, 2.0, 100.0])
+def test_the_norm_becomes_at_most_the_limit(p, limit):
+    ps = parameters()
+    before = gradients(ps)
+    arrays = [q.grad.array for q in ps[:-1]]
+    norm = clip_grad_norm_(ps, limit, norm_type=p)
+    expected = np.linalg.norm(before, p)
+    assert norm.shape == ()
+    assert norm.item() == pytest.approx(expected)
+    assert_allclose(gradients(ps), before * min(1, limit / expected), rtol=1e-5)
+    assert all(q.grad.array is a for q, a in zip(ps, arrays, strict=False))
+    assert not any(q.grad.requires_grad for q in ps[:-1])
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, INF])
+def test_it_is_what_pytorch_does(p):
+    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+    ours = parameters(dtype=np.float32)
+    theirs = [torch.nn.Parameter(torch.tensor(q.numpy(force=True))) for q in ours]
+    for q, t in zip(ours[:-1], theirs, strict=False):
+        t.grad = torch.tensor(q.grad.numpy().copy())
+    norm, expected = clip_grad_norm_(ours, 1.0, p), torch.nn.utils.clip_grad_norm_(theirs, 1.0, p)
+    assert norm.dtype == np.float32
+    assert_allclose(norm.numpy(), expected.numpy(), rtol=1e-6)
+    for q, t in zip(ours[:-1], theirs, strict=False):
+        assert_allclose(q.grad.numpy(), t.grad.numpy(), rtol=1e-6)
+
+
+def test_one_parameter_an_iterator_and_none_at_all():
+    p = parameters()[0]
+    clip_grad_norm_(p, 1.0)
+    assert np.linalg.norm(p.grad.numpy()) == pytest.approx(1, rel=1e-5)
+    clip_grad_norm_(iter([p]), 0.5)
+    assert np.linalg.norm(p.grad.numpy()) == pytest.approx(0.5, rel=1e-5)
+    assert clip_grad_norm_([], 1.0).item() == 0
+    assert clip_grad_norm_([nn.Parameter([1.0])], 1.0).item() == 0
+
+
+def test_gradients_that_are_not_finite():
+    p = nn.Parameter([1.0, 2.0])
+    p.grad = tensor([float("nan"), 1.0])
+    with pytest.raises(ArgumentError, match="the norm of the gradients is nan; they are left as they are"):
+        clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
+    assert p.grad.numpy()[1] == 1
+    assert np.isnan(clip_grad_norm_(p, 1.0).item())
+    assert np.isnan(p.grad.numpy()).all()
+
+
+def test_values_are_limited():
+    ps = parameters()
+    before = gradients(ps)
+    assert clip_grad_value_(ps, 0.5) is None
+    assert_allclose(gradients(ps), before.clip(-0.5, 0.5))
+    clip_grad_value_(ps[0], 0.1)
+    assert np.abs(ps[0].grad.numpy()).max() <= 0.1
+
+
+def test_utils_are_where_pytorch_has_them():
+    assert nn.utils.data.DataLoader
+    assert nn.utils.__all__ == ["clip_grad_norm_", "clip_grad_value_", "data"]

