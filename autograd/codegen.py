@@ -13,6 +13,8 @@ import linecache
 from textwrap import indent
 from typing import Any
 
+from .errors import DtypeError, describe
+
 ARGUMENT = """\
 if isinstance({x}, Tensor):
     _plain = False
@@ -27,7 +29,7 @@ if isinstance({x}, Tensor):
             _odd = True
         _dtype = _d
 elif not hasattr({x}, "dtype"):
-    {raw} = {x}
+    {raw} = {value}
 elif isinstance({x}, generic):  # NumPy's scalars are as weak as Python's
     {raw} = {x}.item()
 else:
@@ -75,16 +77,26 @@ def op({signature}):
 """
 
 
+def number(op: str, argument: str, value: Any) -> Any:
+    """`value`, if it is a number or speaks NumPy's protocols. Raises DtypeError."""
+    if isinstance(value, (int, float)) or hasattr(value, "__array_ufunc__"):
+        return value
+    raise DtypeError(f"{op}: {argument} must be a number, an array or a tensor, not {describe(value)}")
+
+
 def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, scope: dict[str, Any]) -> Any:
     """The function that PRIMITIVE describes, for these parameters and in this scope."""
     arguments, signature, values, raws = "", [], [], []
+    scope |= {"_numbers": (float, int, bool), "_number": number}
+    operands = range(len(parameters))[scope["casts"] or slice(0)]  # the others may be anything: sizes, dims, None
     for i, p in enumerate(parameters):
         star = "*" * (p.kind is p.VAR_POSITIONAL)
+        value = '{x} if type({x}) in _numbers else _number(op.name, "{name}", {x})' if i in operands else "{x}"
         if star:
-            each = indent(ARGUMENT.format(x="_a", raw="_r", bit="_bit"), "    ")
-            arguments += VARIADIC.format(x=p.name, bit=1 << i, each=each)
+            each = ARGUMENT.format(x="_a", raw="_r", bit="_bit", value=value.format(x="_a", name=p.name))
+            arguments += VARIADIC.format(x=p.name, bit=1 << i, each=indent(each, "    "))
         else:
-            arguments += ARGUMENT.format(x=p.name, raw=p.name + "_", bit=1 << i)
+            arguments += ARGUMENT.format(x=p.name, raw=p.name + "_", bit=1 << i, value=value.format(x=p.name, name=p.name))
         values.append(star + p.name)
         raws.append(star + p.name + "_")
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))

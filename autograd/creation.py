@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,14 @@ from .dtypes import as_dtype, get_default_dtype, result_type
 from .errors import ArgumentError, DtypeError, ShapeError, describe
 from .tensor import NUMPY, Tensor, wrap
 
+
+def as_shape(op: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """The shape in `zeros(2, 3)`, `zeros((2, 3))` and `zeros(size=(2, 3))`. Raises ShapeError."""
+    sizes = sizes if size is None else (size,)
+    sizes = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+    if not all(hasattr(n, "__index__") and n >= 0 for n in sizes):
+        raise ShapeError(f"{op}: the sizes of a tensor are integers, none negative, got {sizes}")
+    return tuple(map(index, sizes))
 
 
 def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
@@ -90,9 +99,7 @@ LongTensor, BoolTensor = _of_dtype("LongTensor", "int64"), _of_dtype("BoolTensor
 
 def _filled(name: str, numpy: Any) -> tuple[Any, Any]:
     def make(*sizes: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-        shape = sizes if size is None else (size,)
-        shape = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return wrap(numpy(shape, as_dtype(dtype))).requires_grad_(requires_grad)
+        return wrap(numpy(as_shape(name, sizes, size), as_dtype(dtype))).requires_grad_(requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"""A tensor of the given sizes {_FILLINGS[name]} (torch.{name})."""
@@ -117,8 +124,10 @@ empty, empty_like = _filled("empty", np.empty)
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """A tensor of the given sizes full of `fill_value`, in the dtype that tensor(fill_value) has (torch.full)."""
-    shape = (size,) if isinstance(size, int) else tuple(size)
-    return wrap(np.full(shape, fill_value, as_dtype(result_type(fill_value) if dtype is None else dtype))).requires_grad_(requires_grad)
+    shape = as_shape("full", (size,))
+    return wrap(np.full(shape, fill_value, as_dtype(result_type(fill_value) if dtype is None else dtype))).requires_grad_(
+        requires_grad
+    )
 
 
 def full_like(
@@ -131,6 +140,7 @@ def full_like(
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Ones on the diagonal, zeros elsewhere (torch.eye)."""
+    n, m = as_shape("eye", (n, n if m is None else m))
     return wrap(np.eye(n, m, dtype=as_dtype(dtype))).requires_grad_(requires_grad)
 
 
@@ -149,6 +159,8 @@ def arange(
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced (torch.linspace)."""
     start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    if not hasattr(steps, "__index__") or steps < 0:
+        raise ArgumentError(f"linspace: steps is an integer, not negative, got {steps}")
     return wrap(np.linspace(start, end, steps, dtype=as_dtype(dtype))).requires_grad_(requires_grad)
 
 

@@ -147,9 +147,9 @@ class WatchedNode(Node):
         except FreedGraphError as error:
             raise FreedGraphError(f"{error}; saved at {plan.line}; freed by the backward at {plan.swept}") from None
         except InPlaceError as error:
-            writes = [_writes.get(id(a), (-1,)) for a in _saved(self)]
-            lines = dict.fromkeys(w[2] if len(w) > 2 else "a line that detect_anomaly did not see" for w in writes if w[0] > self.time)
-            raise InPlaceError(f"{error}; saved at {plan.line}; modified at {' and '.join(map(str, lines))}") from None
+            writes = [w for a in _saved(self) if (w := _writes.get(id(a), (-1,)))[0] > self.time]
+            lines = dict.fromkeys(str(w[2]) if len(w) > 2 else "a line that detect_anomaly did not see" for w in writes)
+            raise InPlaceError(f"{error}; saved at {plan.line}; modified at {' and '.join(lines)}") from None
 
 
 def _saved(node: Node) -> list[Array]:
@@ -221,9 +221,9 @@ class detect_anomaly(ambient):
 
     A NaN is always reported, unless `check_nan` is False. An Inf is reported where an op makes it out of finite numbers:
     one that was given, as the -inf that masks attention scores, passes, and so does what comes of it. Gradients must be
-    finite. `check_inf=False` lets every Inf pass, for programs in which log(0) = -inf is meant. What holds for every NaN
-    holds for those in the branch that a `where` does not take, although no gradient comes of them here:
-    `set_detect_anomaly(False)` around such a line lets them pass. Each op is checked, so programs run slower.
+    finite. `check_inf=False` lets every Inf pass, for programs in which log(0) = -inf is meant, also on the way to a finite
+    result, as inside of binary_cross_entropy. A NaN in the branch that a `where` does not take is one, although no gradient
+    comes of it here: `set_detect_anomaly(False)` around such a line lets it pass. Every op is looked at, which takes time.
     PyTorch: torch.autograd.detect_anomaly, which checks for NaN in gradients.
 
     >>> import autograd

@@ -178,7 +178,7 @@ def _boxes(
     of: dict[Any, Box] = {}  # by node, or by id of the array
     numbers: Counter[str] = Counter()
 
-    def add(key: Any, prefix: str, kind: str, shape: Any, dtype: Any, value: Array | None, op: str = "") -> Box:
+    def add(key: Any, prefix: str, kind: str, shape: Any, dtype: Any, value: Array, op: str = "") -> Box:
         numbers[prefix] += 1
         called = ", ".join(names.get(key, ())) or ("" if op else f"{prefix} {numbers[prefix]}")
         of[key] = box = Box(f"{prefix}{numbers[prefix]}", kind, " = ".join(part for part in (called, op) if part))
@@ -186,7 +186,8 @@ def _boxes(
             box.several, dtype, shape = True, "", f"{len(shape)} results"
         line = " ".join([str(dtype)] * ("dtype" in show) + [str(shape)] * ("shape" in show)).strip()
         box.rows["type"] = [line] * bool(line)
-        if value is not None and "value" in show and value.size <= _SMALL:
+        readable = value is not None and hasattr(value, "tolist")  # another library's array may not have it
+        if "value" in show and readable and value.size <= _SMALL:
             box.rows["value"] = _equals("", value)
         boxes.append(box)
         return box
@@ -238,7 +239,12 @@ def _saved_arrays(node: Node) -> list[tuple[Any, Array]]:
             found += enumerate(value, first[name])
         elif name == "out" or name in first:
             found.append((first.get(name, name), value))
-    return [(place, value) for place, value in found if hasattr(value, "nbytes")]
+    return [(place, value) for place, value in found if _is_array(value)]
+
+
+def _is_array(value: Any) -> bool:
+    """NumPy's, or one of a library that speaks its protocols?"""
+    return hasattr(value, "__array_ufunc__")
 
 
 def _stale(node: Node) -> bool:
@@ -271,6 +277,8 @@ def _equals(name: str, array: Array) -> list[str]:
 
 
 def _gradient(grad: Array) -> list[str]:
+    if not hasattr(grad, "tolist"):
+        return [f"grad is a {type(grad).__name__}"]
     if not grad.shape:
         return _equals("grad", grad)
     norm = f"grad norm {_number(float(np.sum(np.astype(grad, np.float64) ** 2)) ** 0.5)}"
@@ -283,24 +291,25 @@ def _saved(node: Node, stale: bool) -> list[str]:
         parts = [*node.plan.keep[:-1], f"{node.plan.keep[-1]}: freed"]
     else:
         parts = [f"{name} {_value(value)}" for name, value in zip(node.plan.keep, node.saved, strict=True)]
-    lines = ["saved"]
-    for i, part in enumerate(parts + ["modified in place since"] * stale):
+    lines = [f"saved {parts[0]}"]
+    for part in parts[1:] + ["modified in place since"] * stale:
+        lines[-1] += ","
         if len(lines[-1]) + len(part) < _WIDTH:
-            lines[-1] += f", {part}" if i else f" {part}"
+            lines[-1] += f" {part}"
         else:
-            lines = [*lines[:-1], lines[-1] + ",", part]
+            lines.append(part)
     return lines
 
 
 def _value(value: Any) -> str:
-    text = str(value.shape) if getattr(value, "shape", ()) and hasattr(value, "nbytes") else f"= {_plain(value)}"
+    text = str(value.shape) if _is_array(value) and value.shape else f"= {_plain(value)}"
     return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
 
 
 def _plain(value: Any) -> str:
     """A saved value as one would write it: slices with colons, arrays among others by shape."""
-    if hasattr(value, "nbytes"):
-        return f"array {value.shape}" if value.shape else _number(value.item())
+    if _is_array(value):
+        return f"array {value.shape}" if value.shape or not hasattr(value, "item") else _number(value.item())
     if isinstance(value, tuple):
         return f"({', '.join(map(_plain, value))}{',' * (len(value) == 1)})"
     if isinstance(value, slice):
@@ -365,7 +374,7 @@ def _rule(node: Node) -> list[str]:
         given = []
         for want in plan.wants[name]:
             value = values.get(want, want)  # freed: all that is known is its name
-            given.append(_Symbol(want, like=value) if hasattr(value, "nbytes") or value is want else value)
+            given.append(_Symbol(want, like=value) if _is_array(value) or value is want else value)
         try:
             lines.append(f"d{name} = {_Symbol._part(plan.op.rules[name](_Symbol('g', like=node), *given), 0)}")
         except Exception:  # a rule that is more than a formula: nothing is said about it
@@ -378,7 +387,7 @@ def _caption(order: list[Node]) -> str:
     ops = [n for n in order if n.plan is not None and n.plan.item is None]
     leaves = sum(n.plan is None for n in order)
     arrays = {id(m): m for n in ops if n.saved for _, v in _saved_arrays(n) for m in (memory(v),)}
-    size, unit = float(sum(m.nbytes for m in arrays.values())), "bytes"
+    size, unit = float(sum(getattr(m, "nbytes", 0) for m in arrays.values())), "bytes"
     for larger in ("kB", "MB", "GB"):
         if size >= 1000:
             size, unit = size / 1000, larger

@@ -73,11 +73,12 @@ def result_type(*values: Any) -> DType:
     dtype('float32')
     """
     ranks: list[DType | None] = [None, None, None]  # of tensors, 0-d tensors, Python scalars
+    dtype: DType | None
     for v in values:
         if isinstance(v, np.generic):
             v = v.item()
         if hasattr(v, "dtype"):
-            rank, dtype = (0 if v.shape else 1), v.dtype
+            rank, dtype = (0 if v.shape else 1), as_dtype(v.dtype)
         else:
             rank, dtype = 2, _SCALARS.get(type(v)) or get_default_dtype()
         was = ranks[rank]

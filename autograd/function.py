@@ -127,13 +127,14 @@ class Function:
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a `backward` that cannot be differentiated: that a second derivative goes through it is then an error.
 
-    It runs without recording, so it may compute in any way (torch.autograd.function.once_differentiable).
+    It gets detached Tensors and may compute in any way, with NumPy too (torch.autograd.function.once_differentiable).
     """
 
     @wraps(backward)
     def once(ctx: Context, *grads: Any) -> Any:
+        ctx._saved = _detached(ctx.saved_tensors)
         with ambient(grad=False):
-            found = backward(ctx, *grads)
+            found = backward(ctx, *_detached(grads))
         if not mode().grad:
             return found
         nodes = [*ctx._parents, *(g.node for g in grads if g is not None and g.node is not None)]
@@ -141,6 +142,10 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(map(end, found)) if isinstance(found, tuple) else end(found)
 
     return once
+
+
+def _detached(tensors: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(t if t is None else t.detach() for t in tensors)
 
 
 # ---------------------------------------------------------------- in the graph

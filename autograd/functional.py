@@ -83,11 +83,7 @@ def vhp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     >>> vhp(lambda x: (x**3).sum(), autograd.tensor([1.0, 2.0]), autograd.ones(2))
     (tensor(9.), tensor([ 6., 12.]))
     """
-    with ambient(grad=create_graph):
-        call, value = _gradient("vhp", func, inputs, strict)
-        seeds = _weights("vhp", v, call.point)
-        found = pull(call.outputs, call.inputs, seeds, call.creates(*seeds), strict="vhp" * strict)
-        return value, call.release(tree_build(call.point, found), create_graph)
+    return _hessian_product("vhp", func, inputs, v, create_graph, strict)
 
 
 def hvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
@@ -95,7 +91,15 @@ def hvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
 
     PyTorch: torch.autograd.functional.hvp.
     """
-    return vhp(func, inputs, v, create_graph, strict)
+    return _hessian_product("hvp", func, inputs, v, create_graph, strict)
+
+
+def _hessian_product(name: str, func: Function, inputs: Any, v: Any, create_graph: bool, strict: bool) -> tuple[Any, Any]:
+    with ambient(grad=create_graph):
+        call, value = _gradient(name, func, inputs, strict)
+        seeds = _weights(name, v, call.point)
+        found = pull(call.outputs, call.inputs, seeds, create_graph, create_graph, name * strict)
+        return value, call.release(tree_build(call.point, found), create_graph)
 
 
 def jacobian(

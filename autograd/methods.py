@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, random
-from .errors import ArgumentError, UnsupportedError
+from .errors import UnsupportedError
 from .ops import elementwise as e
 from .ops import fused, index, linalg, reduce, shape
 from .ops.common import one_dim
@@ -151,6 +151,11 @@ def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
     return method
 
 
+def _equality(op: Callable[..., Any]) -> Callable[..., Any]:
+    """`op` on what tensors can be compared with; Python itself says that they are not equal to anything else."""
+    return lambda self, other: op(self, other) if isinstance(other, (int, float)) or hasattr(other, "dtype") else NotImplemented
+
+
 def _reflected(op: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: op(other, self)
 
@@ -162,7 +167,7 @@ def _attach() -> None:
         put(f"__r{name}__", _reflected(op))
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
     for name, op in (UNARY | COMPARE).items():
-        put(f"__{name}__", op)
+        put(f"__{name}__", _equality(op) if name in ("eq", "ne") else op)
     for name, op in (FUNCTIONS | ONLY_METHODS).items():
         put(name, op)
     for name in IN_PLACE:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import get_default_dtype, int64
-from .errors import ArgumentError, ShapeError
+from .creation import as_shape
+from .dtypes import DType, as_dtype, int64
+from .errors import ArgumentError, DtypeError, ShapeError
 from .graph import Array
 from .primitive import primitive
 
@@ -65,7 +66,10 @@ def _normal(source: Generator, mean: Array, std: Array, sizes: tuple[int, ...], 
 
 
 def _uniform(source: Generator, low: float, high: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return _draw(source.numpy.random, sizes, dtype) * (high - low) + low
+    u = _draw(source.numpy.random, sizes, dtype)
+    if dtype == np.float16:  # which rounds what is just below 1 up to it
+        u = np.minimum(u, 1 - np.finfo(np.float16).epsneg)
+    return u * (high - low) + low
 
 
 def _integers(source: Generator, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:
@@ -95,49 +99,51 @@ multinomial_ = primitive(_multinomial, "multinomial", creates=True)
 
 
 # ---------------------------------------------------------------- PyTorch's names
-def _sizes(size: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-
-
-def _dtype(dtype: Any) -> Any:
-    return get_default_dtype() if dtype is None else np.dtype(dtype)
+def _float(op: str, dtype: Any) -> DType:
+    dtype = as_dtype(dtype)
+    if dtype.kind != "f":
+        raise DtypeError(f"{op} makes floating-point numbers, not {dtype}")
+    return dtype
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
-) -> Any:
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Any:  # fmt: skip
     """Uniform in [0, 1) (torch.rand)."""
-    return uniform_(generator or default_generator, 0, 1, _sizes(size), _dtype(dtype)).requires_grad_(requires_grad)
+    return uniform_(generator or default_generator, 0, 1, as_shape("rand", sizes, size), _float("rand", dtype)).requires_grad_(requires_grad)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
-) -> Any:
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Any:  # fmt: skip
     """Normal with mean 0 and standard deviation 1 (torch.randn)."""
-    return normal_(generator or default_generator, 0, 1, _sizes(size), _dtype(dtype)).requires_grad_(requires_grad)
+    return normal_(generator or default_generator, 0, 1, as_shape("randn", sizes, size), _float("randn", dtype)).requires_grad_(requires_grad)
 
 
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None
 ) -> Any:
     """Integers from `low` (0 if left out) to `high` - 1, all as likely (torch.randint)."""
-    if size is None:
-        low, high, size = 0, low, high
+    if high is None or isinstance(high, (tuple, list)):
+        low, high, size = 0, low, size if high is None else high
     if low >= high:
         raise ArgumentError(f"randint: high must be greater than low, got {low} to {high}")
-    return integers_(generator or default_generator, low, high, tuple(size), int64 if dtype is None else np.dtype(dtype))
+    shape = as_shape("randint", (size,))
+    return integers_(generator or default_generator, low, high, shape, as_dtype(int64 if dtype is None else dtype))
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Any:
     """The integers from 0 to n - 1 in random order (torch.randperm)."""
-    return permutation_(generator or default_generator, n, int64 if dtype is None else np.dtype(dtype))
+    return permutation_(generator or default_generator, n, as_dtype(int64 if dtype is None else dtype))
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None) -> Any:
     """Normal with the given means and standard deviations, through which gradients flow (torch.normal)."""
-    shape = np.broadcast_shapes(np.shape(mean), np.shape(std)) if size is None else tuple(size)
+    shape = np.broadcast_shapes(np.shape(mean), np.shape(std)) if size is None else as_shape("normal", (size,))
+    if not np.all((spread := getattr(std, "array", std)) >= 0):
+        raise ArgumentError(f"normal: standard deviations are not negative, got {np.min(spread)}")
     kind = dtype or getattr(mean, "dtype", None) or getattr(std, "dtype", None)
-    return normal_(generator or default_generator, mean, std, shape, _dtype(kind))
+    return normal_(generator or default_generator, mean, std, shape, _float("normal", kind))
 
 
 def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None = None) -> Any:
@@ -154,8 +160,8 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     if input.ndim not in (1, 2):
         raise ShapeError(f"multinomial needs a vector or a matrix of weights, got shape {input.shape}")
     array = input.array
-    if not (array >= 0).all() or not (array.sum(-1) > 0).all():
-        raise ArgumentError("multinomial: the weights of a row must not be negative, and not all zero")
+    if not (array >= 0).all() or not (array.sum(-1) > 0).all() or not np.isfinite(array).all():
+        raise ArgumentError("multinomial: the weights of a row are finite, not negative, and not all zero")
     if not replacement and num_samples > (array > 0).sum(-1).min():
         raise ArgumentError(f"multinomial: {num_samples} cannot be drawn without replacement from {(array > 0).sum(-1).min()}")
     return multinomial_(generator or default_generator, input, num_samples, replacement)

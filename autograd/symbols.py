@@ -26,6 +26,7 @@ _INFIX = {
 }  # fmt: skip
 _PREFIX = {np.negative: "-", np.positive: "+", np.invert: "~"}
 _SIGNED, _POWER, _ATOM = 7, 8, 9
+_SPECIAL = {"inf": np.inf, "nan": np.nan}
 
 
 class Symbol(NDArrayOperatorsMixin):
@@ -94,7 +95,6 @@ def _call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], scope: 
 
 def _part(value: Any, binds: int = 0) -> Iterator[Any]:
     """A value as it is written in a formula: text, and symbols with how closely they have to bind."""
-    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, Symbol):
         yield value, binds
     elif isinstance(value, (tuple, list)):
@@ -104,9 +104,12 @@ def _part(value: Any, binds: int = 0) -> Iterator[Any]:
             yield ", " * (i > 0)
             yield from _part(v)
         yield "," * (isinstance(value, tuple) and len(value) == 1) + right
-    elif isinstance(value, (int, float)) and value < 0:
-        yield Symbol(repr(value), binds=_SIGNED), binds
-    elif value is None or value is ... or isinstance(value, (bool, int, float, str)):
+    elif isinstance(value, np.generic):
+        kind = type(value).__name__
+        yield Symbol(f"{kind}({value.item()!r})", scope={kind: type(value)}), binds
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield Symbol(repr(value), binds=_SIGNED if value < 0 else _ATOM, scope=_SPECIAL if value - value != 0 else None), binds
+    elif value is None or value is ... or isinstance(value, (bool, str)):
         yield "..." if value is ... else repr(value)
     elif isinstance(value, slice):
         yield from _part(_call("slice", (value.start, value.stop, value.step), {}, {}))
@@ -225,7 +228,8 @@ def _formula(op: Any, argument: str, rule: Any) -> Formula:
         found = on_symbols(rule)(*(_given(op, p) for p in parameters))
         if argument == "joint" and isinstance(found, (list, tuple)):
             gradients = {n.lstrip("*"): d for n, d in zip(op.names, found, strict=False) if d is not None}
-            arguments, (lines, scope) = tuple(gradients), write([Symbol(*_part(d)) for d in gradients.values()], [f"d{n}" for n in gradients])
+            arguments = tuple(gradients)
+            lines, scope = write([Symbol(*_part(d)) for d in gradients.values()], [f"d{n}" for n in arguments])
         else:
             lines, scope = write([Symbol(*_part(found))], [target])
         return Formula(arguments, saves, tuple(lines), "symbols", scope)
@@ -265,21 +269,26 @@ KINKS = {
     "power": "x**0 has derivative 0 in x, also at x = 0; the derivative in y is 0 where x is 0 and y is not negative",
     "absolute": "0 at x = 0",
     "remainder": "1 in x and -(x // y) in y, also where it jumps",
-    "floor_divide": "a step: 0, also where it jumps",
+    "floor_divide": "0, also where it jumps",
     "relu": "0 at x = 0",
     "maximum": "half to each where x = y",
     "minimum": "half to each where x = y",
     "clip_min": "where x = low it goes to x",
     "clip_max": "where x = high it goes to x",
-    "sign": "a step: 0, also where it jumps",
-    "floor": "a step: 0, also where it jumps",
-    "ceil": "a step: 0, also where it jumps",
-    "trunc": "a step: 0, also where it jumps",
-    "round": "a step: 0, also where it jumps",
+    "sign": "0, also where it jumps",
+    "floor": "0, also where it jumps",
+    "ceil": "0, also where it jumps",
+    "trunc": "0, also where it jumps",
+    "round": "0, also where it jumps",
     "amax": "ties share equally",
     "amin": "ties share equally",
     "root": "0 at x = 0, where the slope is infinite: what makes std of a constant have gradient 0",
     "vector_norm": "0 where x is 0, and where the norm is 0",
+    "slogdet": "refused where the determinant is 0, unless g is 0",
+    "qr": "refused where columns depend on each other, unless g is 0",
+    "eigh": "that of eigenvectors is refused where eigenvalues repeat, unless it is 0; that of eigenvalues is right there",
+    "svd": "that of singular vectors is refused where singular values repeat, unless it is 0; 0 for a singular value of 0",
+    "svdvals": "0 for a singular value of 0",
     "window_max": "of tied elements the first in the window gets it",
 }
 
@@ -305,35 +314,38 @@ How to read it:
 def families() -> dict[str, list[Any]]:
     """The primitives that this package defines, by the name of the module where each stands."""
     found: dict[str, list[Any]] = {}
+    last = __name__
     for op in PRIMITIVES.values():
-        own = [getattr(f, "__module__", None) or "" for f in (*op.rules.values(), op.fun)]
-        module = next((m for m in own if m.startswith("autograd.")), "")
-        if not module and found and any(v is op for v in vars(sys.modules[[*found][-1]]).values()):
-            module = [*found][-1]  # a function of NumPy without rules stands among others
+        modules = [str(getattr(f, "__module__", "")) for f in (*op.rules.values(), op.fun)]
+        module = next((m for m in modules if m.startswith("autograd.")), "")
+        if not module and any(v is op for v in vars(sys.modules[last]).values()):
+            module = last  # a function of NumPy without rules stands where its neighbours stand
         if module:
             found.setdefault(module, []).append(op)
+            last = module
     return found
 
 
 def page() -> str:
     """The text of docs/rules.md."""
-    text, called, programs = [_HEAD], dict[str, Any](), dict[str, Any]()
+    text = [_HEAD]
+    called, programs = dict[Any, str](), dict[Any, str]()  # functions, and their names
     for module, ops in families().items():
         title, _, about = _sentence(sys.modules[module]).partition(": ")
-        text += [f"\n## {title}\n", *([about[0].upper() + about[1:] + ".\n"] if about else []), "```python"]
-        for op in ops:
-            if rules := formulas(op):
-                text += _entry(op, rules)
-                for f in rules:
-                    (programs if f.origin == "program" else called).update(_called(f))
-        text.append("```")
-        if bare := [f"`{op.name}`" for op in ops if not op.rules]:
-            text.append(f"\nNo gradient: {', '.join(bare)}.")
+        text += [f"\n## {title}\n", *([about[0].upper() + about[1:] + ".\n"] if about else [])]
+        rules = {op: found for op in ops if (found := formulas(op))}
+        if rules:
+            text += ["```python", *(line for op, found in rules.items() for line in _entry(op, found)), "```"]
+        if bare := [f"`{op.name}`" for op in ops if op not in rules]:
+            text.append("\n" * bool(rules) + f"No gradient: {', '.join(bare)}.")
+        for f in (f for found in rules.values() for f in found):
+            (programs if f.origin == "program" else called).update(_called(f))
     text.append("\n## What the formulas call\n")
-    for name, value in sorted(called.items()):
-        text.append(f"- `{name}`: " + (f"the primitive `{value.name}`." if hasattr(value, "rules") else f"{_sentence(value)}."))
+    for function, name in sorted(called.items(), key=lambda item: item[1]):
+        what = f"the primitive `{function.name}`" if hasattr(function, "rules") else _sentence(function)
+        text.append(f"- `{name}`: {what}.")
     text += ["\n## Rules that are programs\n", "```python"]
-    text += ["\n\n".join(inspect.getsource(f).strip() for f in programs.values()), "```"]
+    text += ["\n\n".join(inspect.getsource(function).strip() for function in programs), "```"]
     return "\n".join(text) + "\n"
 
 
@@ -351,10 +363,10 @@ def _entry(op: Any, rules: list[Formula]) -> list[str]:
     return lines
 
 
-def _called(formula: Formula) -> dict[str, Any]:
-    """The functions besides NumPy's that a formula calls."""
+def _called(formula: Formula) -> dict[Any, str]:
+    """The functions besides NumPy's that a formula calls, and their names."""
     names = re.findall(r"(?<![\w.])(\w+)\(", "\n".join(formula.lines))
-    return {n: v for n in names if isinstance(v := formula.scope.get(n), FunctionType) and v.__module__ != "numpy"}
+    return {f: n for n in names if isinstance(f := formula.scope.get(n), FunctionType) and f.__module__ != "numpy"}
 
 
 def _sentence(thing: Any) -> str:

@@ -4,7 +4,9 @@ Adding an op to the table costs one record here. test_ops.py then checks its val
 order, its dtypes, that its gradient is linear, foreign arrays, and PyTorch's answers where that has the same name.
 """
 
+import importlib
 import math
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +14,15 @@ from typing import Any
 import numpy as np
 from strategies import BOOL, NONZERO, POSITIVE, REAL, TIED, WHOLE, Domain, call, each, over, shaped
 
+import autograd
 from autograd import Tensor, methods
 from autograd.ops import index
 from autograd.primitive import PRIMITIVES
 from autograd.random import Generator
 
-PRIMITIVES = dict(PRIMITIVES)  # as autograd made them: tests and examples may add their own later
+for module in pkgutil.walk_packages(autograd.__path__, "autograd."):
+    importlib.import_module(module.name)
+PRIMITIVES = dict(PRIMITIVES)  # all that autograd made; tests and examples may add their own later
 FUNCTIONS = methods.FUNCTIONS | methods.ONLY_FUNCTIONS
 
 
@@ -165,7 +170,9 @@ def linear(x, w, b=0.0):
 
 
 def negative_log_likelihood(x, labels):
-    return np.array([-np.log(soft_max(row, 0)[label]) for row, label in zip(x, labels, strict=True)], x.dtype).reshape(labels.shape)
+    return np.array([-np.log(soft_max(row, 0)[label]) for row, label in zip(x, labels, strict=True)], x.dtype).reshape(
+        labels.shape
+    )
 
 
 # ---------------------------------------------------------------- how calls are drawn, beyond the words of strategies.py
@@ -555,6 +562,7 @@ SAMPLES = [
     Sample("np.roll", lambda s: call(x := s.array(s.shape(dims=(1, 3))), s.between(-4, 4), s.pick(None, s.dim(x.ndim))), np.roll, np.roll),
     Sample("np.diagonal", lambda s: call(s.array(s.shape(dims=(2, 2))), s.between(-2, 2)), np.diagonal, np.diagonal),
     Sample("np.take", lambda s: (c := slices_at(s), call(c.args[0], c.args[2], c.args[1]))[1], np.take, np.take),
+    Sample("np.take_along_axis", lambda s: (c := same_shape_along(s), call(*c.args, c.kwargs["dim"]))[1], np.take_along_axis, np.take_along_axis),
     Sample("np.sort", lambda s: call(x := s.array(s.shape(dims=(1, 3))), s.dim(x.ndim)), np.sort, np.sort),
     Sample("np.argsort", lambda s: call(x := s.array(s.shape(dims=(1, 3))), s.dim(x.ndim)), np.argsort, np.argsort, False),
     Sample("np.einsum", contraction, np.einsum, np.einsum),
@@ -568,3 +576,8 @@ SAMPLES = [
     Sample("np.size", each(REAL), np.size, np.size, False),
 ]
 # fmt: on
+
+from samples_linalg import SAMPLES as LINALG  # noqa: E402  # these need Sample from here
+from samples_window import WINDOW_SAMPLES  # noqa: E402
+
+SAMPLES += [*LINALG, *WINDOW_SAMPLES]

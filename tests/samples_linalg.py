@@ -95,7 +95,7 @@ def contracted(s):
 
 
 def crossed(s):
-    return call(*s.spelled(s.pick("3,3", "n3,n3", "n3,3", "bn3,n3", "3,bn3")), -1)
+    return call(*s.spelled(s.pick("3,3", "n3,n3", "n3,13", "bn3,1n3")), -1)
 
 
 def crossed_along(s):
@@ -116,7 +116,7 @@ def added(spec, terms):
     """A matrix or what stretches to one, factors, beta and alpha; and what is to come out."""
 
     def make(s):
-        sums, *factors = s.spelled(terms)
+        sums, *factors = s.spelled(terms, 1)  # PyTorch's addmv of nothing and a number has no gradient
         return call(s.pick(sums, s.array(s.stretchable(sums.shape))), *factors, **s.some({"beta": [0.5, 2], "alpha": [-1.5]}))
 
     return make, lambda x, a, b, beta=1, alpha=1: beta * x + alpha * np.einsum(spec, a, b)
@@ -248,7 +248,7 @@ SAMPLES = [
     lapack("matrix_power", of(lambda s: square(s) / 3, -2, 1, 2, 5)),
     # ---- norms
     Sample("vector_norm", over(domain=NONZERO, least=1, keepdim=[True], **VECTOR_ORDS), power_norm, linalg.vector_norm),
-    Sample("norm", over(domain=NONZERO, least=1, keepdim=[True], p=["fro", 1, 3, np.inf]), torchs_norm, decomposition.p_norm),
+    Sample("norm", over("int tuple none", NONZERO, 1, (0, 2), keepdim=[True], p=["fro", 1, 3, np.inf]), torchs_norm, decomposition.p_norm),
     lapack("matrix_norm", of(lambda s: any_shape(s, 1), **KEEP, **MATRIX_ORDS)),
     Sample("cdist", points, distances, linalg.cdist),
     lapack("cond", of(lambda s: square(s, 1), None, 2, -2, "fro", 1, -np.inf)),
@@ -272,6 +272,11 @@ SAMPLES = [
     lapack("matrix_rank", of(of_any_rank), smooth=False),
     Sample("near", lambda s: call(s.array((2, 3)) * np.asarray(1e-15, s.dtype), s.array((2, 3))), near, smooth=False),
     Sample("defined", lambda s: call(x := s.array(s.shape()), np.zeros(x.shape, bool), "no reason"), lambda x, hole, why: x),
+    # ---- functions of PyTorch that are spelled differently
+    Sample("torch.inverse", of(square), np.linalg.inv, decomposition.inv, exempt=NO_HALF),
+    Sample("torch.det", of(square), np.linalg.det, decomposition.det, exempt=NO_HALF),
+    Sample("torch.slogdet", of(square), np.linalg.slogdet, decomposition.slogdet, exempt=NO_HALF),
+    Sample("torch.matrix_power", of(lambda s: square(s) / 3, -1, 3), np.linalg.matrix_power, public.matrix_power, exempt=NO_HALF),
     # ---- functions of NumPy that are spelled differently
     Sample("np.vdot", shaped("k,k", "nk,nk"), np.vdot, np.vdot),
     Sample("np.vecdot", shaped("k,k", "nk,k", "bnk,nk"), np.vecdot, np.vecdot),

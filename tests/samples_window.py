@@ -1,4 +1,4 @@
-"""The records of autograd/ops/window.py, their references written out as loops over windows, places and elements."""
+"""The records of autograd/ops/window.py and resample.py, with references written out as loops over windows and elements."""
 
 import itertools
 import math
@@ -7,7 +7,7 @@ import numpy as np
 from samples import Sample
 from strategies import call
 
-from autograd.ops import window
+from autograd.ops import resample, window
 
 
 # ---------------------------------------------------------------- windows, by definition
@@ -274,13 +274,16 @@ def interpolated(x, size=None, scale_factor=None, mode="nearest", align_corners=
     if recompute_scale_factor:
         scales = (None,) * n
     for axis, (m, scale) in enumerate(zip(size, scales, strict=True), 2):
+        old = x.shape[axis]
+        if (m == old and mode in ("linear", "bilinear", "trilinear")) or (mode == "nearest" and n == 2 and m in (old, 2 * old)):
+            scale = None  # PyTorch's choice
         if mode == "area":
             how = ("area",)
         elif mode.startswith("nearest"):
             how = ("nearest", scale, 0.5 * (mode == "nearest-exact"))
         else:
             how = ("cubic" if mode == "bicubic" else "linear", scale, bool(align_corners))
-        x = resampled(x, axis, (how[0], x.shape[axis], m, *how[1:]))
+        x = resampled(x, axis, (how[0], old, m, *how[1:]))
     return x
 
 
@@ -522,7 +525,7 @@ def pad_calls(s):
     mode = s.pick("constant", "reflect", "replicate", "circular")
     if mode == "constant":
         x = s.array(s.shape(2))
-        return call(x, tuple(s.between(-1, 2) for _ in range(2 * s.between(0, x.ndim))), **s.some({"value": [1.5, -np.inf]}))
+        return call(x, tuple(s.between(-1, 2) for _ in range(2 * s.between(0, x.ndim))), **s.some({"value": [1.5]}))
     n = s.between(1, 3)
     x = s.array(image(s, n, 2, least=2, most=4))
     room = [m - (mode == "reflect") for m in x.shape[: -n - 1 : -1] for _ in range(2)]
@@ -608,11 +611,11 @@ WINDOW_SAMPLES = [
     Sample("F.adaptive_max_pool", adaptive_calls(return_indices=[True]), adaptive_max_pool, of_dims("adaptive_max_pool")),
     Sample("F.unfold", unfold_calls, unfold, window.unfold),
     Sample("F.fold", fold_calls, folded, window.fold),
-    Sample("F.pad", pad_calls, padded, window.pad),
-    Sample("F.interpolate", interpolate_calls, interpolated, window.interpolate),
-    Sample("F.affine_grid", affine_calls, affine, window.affine_grid),
-    Sample("F.grid_sample", grid_calls, sampled, window.grid_sample),
-    Sample("F.pixel_shuffle", shuffle_calls(False), shuffled, window.pixel_shuffle),
-    Sample("F.pixel_unshuffle", shuffle_calls(True), unshuffled, window.pixel_unshuffle),
+    Sample("F.pad", pad_calls, padded, resample.pad),
+    Sample("F.interpolate", interpolate_calls, interpolated, resample.interpolate),
+    Sample("F.affine_grid", affine_calls, affine, resample.affine_grid),
+    Sample("F.grid_sample", grid_calls, sampled, resample.grid_sample),
+    Sample("F.pixel_shuffle", shuffle_calls(False), shuffled, resample.pixel_shuffle),
+    Sample("F.pixel_unshuffle", shuffle_calls(True), unshuffled, resample.pixel_unshuffle),
 ]
 # fmt: on

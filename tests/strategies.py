@@ -49,7 +49,8 @@ class Call:
 
 
 def is_float(array):
-    return "float" in str(array.dtype)  # also PyTorch's
+    kind = getattr(array.dtype, "kind", None)
+    return kind == "f" if kind else array.dtype.is_floating_point  # PyTorch's
 
 
 def _map(function, value):
@@ -119,7 +120,7 @@ class Source:
         else:
             self.arrays += 1
             numbers = low + (high - low) / 257 * (np.arange(256) + 0.31 * self.arrays % 1 + 0.05 * self.rng.random(256))
-        numbers = numbers[[all(abs(n - a) >= margin for a in avoid) for n in numbers]]
+        numbers = numbers[np.all([np.abs(numbers - a) >= margin for a in (np.inf, *avoid)], axis=0)]
         array = self.rng.choice(numbers, shape, replace=numbers.size < 100)
         return self._lay(array.astype(np.int64 if kind == "i" and self.dtype.kind == "f" else self.dtype))
 

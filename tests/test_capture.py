@@ -319,6 +319,6 @@ def test_a_tape_belongs_to_its_context_and_nested_ones_do_not_mix():
 
 def test_no_tensor_becomes_an_array_unseen():
     x = ones(2)
-    for convert in (np.asarray, np.array, np.linalg.norm, lambda t: np.ones(2).dot(t)):
+    for convert in (np.asarray, np.array, np.unwrap, lambda t: np.ones(2).dot(t)):
         with pytest.raises(UnsupportedError):
             record(lambda convert=convert: convert(x))

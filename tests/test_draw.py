@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from foreign import Foreign
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from samples import SAMPLES
@@ -259,6 +260,15 @@ def test_gradients_have_their_colour_and_titles_their_weight(direction):
     assert sorted(bold) == sorted([*params, "matmul", "add", "tanh", "matmul", "add", "subtract", "power", "mean"])
     assert len(coloured) == 5
     assert all(text.startswith("grad ") for text in coloured)
+
+
+def test_arrays_of_other_libraries_are_drawn_without_being_read():
+    x = wrap(Foreign(np.ones(3)))
+    x.requires_grad_()
+    y = (x * x).sum()
+    assert "multiply(x=x, y=x)  float64 (3,); saved y (3,), x (3,); dx = g * y" in str(draw(y, {"x": x}))
+    y.backward()
+    assert "float64 (3,); grad is a Foreign" in str(draw(y, {"x": x}))
 
 
 # ---------------------------------------------------------------- before and after backward

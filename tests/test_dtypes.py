@@ -139,7 +139,9 @@ def test_in_place_keeps_the_dtype_and_refuses_a_higher_category():
         if isinstance(second, tuple) and second[1] and not first[1]:
             continue  # does not fit by shape
         order = "b iu f".split()
-        categories = [next(i for i, c in enumerate(order) if np.dtype(d).kind in c) for d in (a.dtype, autograd.result_type(a, b))]
+        categories = [
+            next(i for i, c in enumerate(order) if np.dtype(d).kind in c) for d in (a.dtype, autograd.result_type(a, b))
+        ]
         if categories[1] > categories[0]:
             with pytest.raises(errors.DtypeError, match="does not fit in place"):
                 a += b

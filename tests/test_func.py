@@ -185,6 +185,21 @@ def test_results_have_no_node_unless_something_outside_requires_grad():
     assert w.grad is None
 
 
+def test_weights_and_directions_are_differentiated_through():
+    x, v, w = f64(1, 2), f64(3, 4).requires_grad_(), tensor(5.0, requires_grad=True)
+    for f in (lambda v: vjp(lambda x: x**2 * w, x)[1](v), lambda v: jvp(lambda x: x**2 * w, (x,), (v,))[1]):
+        gv, gw = autograd.grad(f(v).sum(), (v, w))
+        assert_allclose(gv.array, 5 * 2 * x.array)
+        assert_allclose(gw.item(), (2 * x * v).sum().item())
+        with autograd.no_grad():
+            assert not f(v).requires_grad
+    assert autograd.grad(vjp(lambda x: x**2, x)[1](v).sum(), v)[0].tolist() == [2, 4]
+    _, pullback = vjp(lambda x: x**2 * w, x)
+    with autograd.no_grad():
+        assert not pullback(v).requires_grad
+    assert not pullback(v, create_graph=False).requires_grad
+
+
 def test_aux_and_value_keep_a_whole_graph():
     """If one result reaches outside, nothing that the others share with it is freed."""
     x, w = tensor([1.0, 2.0]), tensor(3.0, requires_grad=True)
@@ -340,7 +355,7 @@ def test_infinite_derivatives_forward():
     assert_array_equal(jvp(autograd.sqrt, (x,), (f64(1, 1),))[1].array, [np.inf, 0.25])
     assert_array_equal(jvp(autograd.sqrt, (x,), (f64(0, 1),))[1].array, [0, 0.25])
     assert_array_equal(jvp(lambda x: autograd.where(x > 0, x.sqrt(), 0.0), (x,), (f64(1, 1),))[1].array, [0, 0.25])
-    both = jvp(lambda x: autograd.stack([x.sqrt(), -x.sqrt()]), (x,), (f64(1, 1),))[1]
+    both = jvp(lambda x: autograd.stack([(y := x.sqrt()), -y]), (x,), (f64(1, 1),))[1]
     assert_array_equal(both.array, [[np.inf, 0.25], [-np.inf, -0.25]])
     assert_array_equal(jacfwd(autograd.sqrt)(x).array, [[np.inf, 0], [0, 0.25]])
 

@@ -6,13 +6,16 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from samples import SAMPLES
+from strategies import calls
 
 import autograd
 from autograd import from_numpy, grad, no_grad, ones, set_grad_enabled, tensor, touch, zeros
 from autograd.errors import AutogradError, FreedGraphError, InPlaceError, NoGradientError
+from autograd.tensor import wrap
 
 f64 = autograd.float64
 
@@ -435,6 +438,42 @@ def test_no_gradient_flows_from_before_a_copy():
     assert not y.requires_grad
     with pytest.raises(NoGradientError):
         y.sum().backward()
+
+
+# ---------------------------------------------------------------- every op
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.smooth], ids=lambda s: s.name)
+@given(data=st.data())
+def test_an_op_whose_input_or_result_was_overwritten_is_right_or_refuses(sample, data):
+    """It saved what its rule reads, all of it, and is told when that changes."""
+    drawn = data.draw(calls(sample))
+
+    def forward():
+        call = drawn.map(lambda a: wrap(np.copy(a)))
+        inputs = [x.requires_grad_() for x in call.inputs()]
+        results = call.run(sample.op)
+        results = [y for y in flat(results) if isinstance(y, autograd.Tensor) and y.requires_grad]
+        return inputs, results
+
+    def pull(inputs, results):
+        weights = [np.full(y.shape, 0.5, y.dtype) for y in results]
+        return [g.tolist() for g in grad(results, inputs, weights, materialize_grads=True)]
+
+    expected = pull(*forward())
+    for k in range(sum(map(len, forward()))):
+        inputs, results = forward()
+        target = [*inputs, *results][k]
+        if target.array.flags.writeable:
+            target.array[...] = 3.25
+            touch(target.array)
+        try:
+            found = pull(inputs, results)
+        except InPlaceError:
+            continue
+        np.testing.assert_equal(found, expected)
+
+
+def flat(value):
+    return [v for part in value for v in flat(part)] if isinstance(value, (tuple, list)) else [value]
 
 
 # ---------------------------------------------------------------- anything, in any order

@@ -194,7 +194,11 @@ def test_numpys_argument_names():
 
 def test_numpys_functions_that_do_not_work_say_so():
     x = autograd.ones(2)
-    for call, name in ((lambda: np.fft.fft(x), "fft"), (lambda: np.add.reduce(x), "add.reduce"), (lambda: np.exp(x, where=x > 0), "exp")):
+    for call, name in (
+        (lambda: np.fft.fft(x), "fft"),
+        (lambda: np.add.reduce(x), "add.reduce"),
+        (lambda: np.exp(x, where=x > 0), "exp"),
+    ):
         with pytest.raises(errors.UnsupportedError, match=f"{name}.* does not work on Tensors"):
             call()
 
@@ -270,3 +274,94 @@ def test_what_cannot_be_done_is_said(message):
         REFUSED[message]()
     assert str(caught.value).startswith(message)
     assert X.tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+# ---------------------------------------------------------------- PyTorch's ways to write a call
+FORMS = """
+    x.sum(0, True); x.sum([0, 1]); x.sum(dim=(0,), keepdim=True); x.sum(()); x.mean(dim=0, dtype=t.float64); x.prod(1, True);
+    x.var(False); x.var(0, False); x.var(0, unbiased=False); x.var(dim=1, correction=0, keepdim=True); x.std(0); x.std();
+    x.max(0); x.max(1, True); x.min(dim=-1, keepdim=True); x.max(y); t.max(x, y); t.max(x, dim=0); x.argmax(0, True);
+    x.argmax(); x.all(); x.any(0); x.all(dim=1, keepdim=True); (x > 0).all(0); x.logsumexp(0); x.logsumexp((0, 1), True);
+    x.cumsum(0); x.cumsum(dim=1, dtype=t.float64); x.softmax(0); x.softmax(dim=-1, dtype=t.float64); t.softmax(x, 1);
+    x.log_softmax(-1); x.reshape(3, 2); x.reshape((3, -1)); x.view(-1); x.view((6,)); x.flatten(); x.flatten(0, 1);
+    x.flatten(start_dim=1); x.ravel(); x[0].squeeze(); x.unsqueeze(-1).squeeze(-1); x.unsqueeze(0).squeeze((0, 1));
+    x.unsqueeze(1); x.transpose(0, 1); x.transpose(-1, 0); x.swapaxes(0, 1); x.permute(1, 0); x.permute((1, 0));
+    t.permute(x, (1, 0)); x.movedim(0, 1); x.movedim((0, 1), (1, 0)); x.t(); x.T; x.mT; x.expand(4, 2, 3); x.expand(2, -1);
+    x.expand(-1, -1); x.broadcast_to((4, 2, 3)); x.repeat(2, 1); x.repeat(2, 1, 1); x.tile(2); x.tile((2, 1)); x.tile(2, 1, 1);
+    x.split(1); x.split([1, 2], dim=1); x.split(2, 1); t.split(x, 2, dim=1); x.chunk(2, dim=1); x.chunk(5, 1); x.unbind();
+    x.unbind(1); x.flip(0); x.flip(0, 1); x.flip((0, 1)); x.flip(dims=(1,)); x.roll(1); x.roll(1, 0); x.roll((1, 2), (0, 1));
+    x.roll(shifts=1, dims=1); x.tril(); x.triu(1); x.tril(diagonal=-1); x.diagonal(); x.diagonal(1);
+    x.diagonal(offset=-1, dim1=1, dim2=0); x.clone(); t.cat((x, y)); t.cat([x, y], 1); t.cat([x, y], dim=-1); t.concat([x, y]);
+    t.stack([x, y]); t.stack((x, y), dim=2); t.cat([x, t.tensor([])]); x.gather(1, i); t.gather(x, dim=1, index=i);
+    x.scatter_add(1, i, y); x.index_select(1, t.tensor([0, 2])); x.masked_fill(x > 0, 9); x.masked_fill(x > 0, t.tensor(9.0));
+    x.take_along_dim(i, 1); x.take_along_dim(i); x.sort(); x.sort(0); x.sort(dim=1, descending=True); x.sort(descending=True);
+    x.argsort(0); x.argsort(descending=True); x.topk(2); x.topk(1, 0); x.topk(2, largest=False); x.topk(2, dim=1, sorted=True);
+    x @ y.T; x.matmul(y.T); x.mm(y.T); x.mv(y[0]); x[0].dot(y[0]); x[0].outer(y[0]); t.outer(x[0], y[0]);
+    t.einsum('ij,kj->ik', x, y); t.einsum('ij,ij', x, y); t.einsum('ij,kj->ik', [x, y]); t.einsum('...j,kj->k...', x, y);
+    t.einsum('i j, k j', x, y); t.einsum('ba', x); t.einsum('ij->', x); x.clamp(0); x.clamp(min=0); x.clamp(max=0.5);
+    x.clamp(-1, 1); x.clamp(y, y + 1); t.clamp(x, min=y); x.clip(-1, 1); t.where(x > 0, x, y); t.where(x > 0, x, 0.0);
+    t.where(x > 0, 1.0, 0.0); t.where(x > 0, 1, 0); t.where(x > 0, x, 2); t.where(x > 0, 1, 2.5); t.where(x > 0);
+    x.where(x > 0, y); x.where(x > 0, 0); x.add(y, alpha=2); t.add(x, y, alpha=0.5); x.sub(1); x.sub(y, alpha=2); x.mul(2);
+    x.div(2); x.div(y, rounding_mode='floor'); x.div(y, rounding_mode='trunc'); n.div(2); n.div(2, rounding_mode='floor');
+    n.div(2, rounding_mode='trunc'); n / 2; n // 2; n % 2; -n // 2; n ** 2; 2.0 ** n; n ** 2.0; n * 1.5; n + True; x // 2;
+    x % 2; -x % 2; x % -2; 2 % x; 2 // x; 1 / x; 1 / n; x ** 2; x.pow(2); x.abs().pow(0.5); 2 ** x; t.pow(2, x);
+    t.pow(x.abs(), y); x.remainder(2); x.floor_divide(2); x.square(); x.reciprocal(); n.reciprocal(); n.square(); n.abs().sqrt();
+    n.abs(); n.neg(); -n; n.sign(); n.float(); n.sum(); n.prod(); n.max(); n.max(0); n.cumsum(0); n.sort(); n.exp();
+    n.sigmoid(); n.relu(); n.floor(); n.round(); n.clamp(1, 2); n.clamp(1.5, 2); b.sum(); b.sum(0); b.prod(); b.cumsum(0);
+    b.max(); b.any(); b & b; b | ~b; b ^ b; ~b; ~n; n & 1; n | 2; n ^ n; b + b; b * b; b + 1; b * 1.5; b.long(); b.float();
+    b == b; x == x; x != y; x > 0; x.eq(1); x.lt(y); x.ge(0); t.logical_and(x, y); t.logical_not(x); x.logical_or(b); x.isnan();
+    x.isfinite(); t.isclose(x, x + 1e-9); t.allclose(x, x); t.equal(x, y); x.round(); x.round(decimals=1);
+    t.tensor([0.5, 1.5, -0.5]).round(); x.trunc(); x.ceil(); x.erf(); x.abs().rsqrt(); x.expm1(); (x * 0.1).asin(); t.arcsin(x * 0.1); x[0];
+    x[0, 1]; x[..., 0]; x[None]; x[:, None]; x[t.tensor([0, 1, 0])]; x[:, t.tensor([0, 2])]; x[x > 0]; x[[0, 1], [1, 2]];
+    x[t.tensor(1)]; x[True]; x[b]; x.size(1); x.dim(); x.numel(); x.ndim; x.tolist(); x.sum().item(); x.to(t.float64);
+    x.double(); x.half(); x.int(); x.bool(); len(x); list(x); 0.5 in x; x.maximum(y); t.minimum(x, y); t.maximum(n, x);
+    x.amax(0); x.amax((0, 1), True); x.amin(); t.zeros(2, 3); t.zeros((2, 3)); t.zeros([2, 3], dtype=t.int64);
+    t.zeros(size=(2, 3)); t.ones(2); t.ones(()); t.full((2, 2), 1); t.full((2,), 1.5); t.full((2,), True);
+    t.full([2], 1, dtype=t.float32); t.eye(2); t.eye(2, 3); t.arange(5); t.arange(1, 5); t.arange(1, 5, 2);
+    t.arange(0, 1, 0.25); t.arange(5.); t.arange(5, 0, -2); t.arange(0); t.arange(3, dtype=t.float64); t.arange(start=1, end=4);
+    t.linspace(0, 1, 5); t.linspace(0, 1, steps=3); t.linspace(3, 3, 1); t.linspace(0, 1, 0);
+    t.linspace(0, 10, 5, dtype=t.int64); t.zeros_like(x); t.ones_like(n); t.full_like(x, 3); t.full_like(n, 1.5);
+    t.zeros_like(n, dtype=t.float64); t.tensor(1); t.tensor(1.5); t.tensor(True); t.tensor([1, 2.5]); t.tensor([True, 2]);
+    t.tensor([]); t.tensor([[1, 2], [3, 4]]); t.tensor(np.arange(3)); t.tensor(np.float64(1)); t.tensor(np.ones(2, np.float16));
+    t.tensor([t.tensor(1), t.tensor(2)]); t.tensor([t.tensor(1.5), 2]); t.tensor((1, 2), dtype=t.float64); t.tensor(range(3));
+    t.as_tensor([1, 2]); t.from_numpy(np.ones(2)); t.FloatTensor([1, 2]); t.LongTensor([1, 2]); t.BoolTensor([True, False]);
+    t.Tensor([1, 2]); t.Tensor([[1, 2], [3, 4]]); t.rand((2, 3)).dtype; t.randn(2, dtype=t.float64).dtype;
+    t.randint(1, 2, (3,)); t.randint(0, 1, size=(2,)); t.randint(low=0, high=1, size=(2,)); t.randperm(5).sort().values;
+    t.normal(0., 1., (2,)).dtype; t.bernoulli(t.ones(3)); t.multinomial(t.tensor([0., 1.]), 1);
+    t.multinomial(t.tensor([0., 1.]), 3, replacement=True); t.randn_like(x).dtype; t.randint_like(n, 1);
+    t.randint_like(x, 0, 1); t.float32; x.dtype; t.result_type(x, n); t.promote_types(t.int64, t.float16); x.fill_(3);
+    x.clone().zero_(); x.clone().add_(1); x.clone().add_(y, alpha=2); x.clone().mul_(y).sub_(1); x.clone().div_(2);
+    x.clone().clamp_(0); x.clone().copy_(y); x.clone().copy_(y[0]); x.clone().masked_fill_(b, 0); x.clone().uniform_(1, 1);
+    x.clone().normal_(3, 0); x.clone().bernoulli_(1); n.clone().add_(1); n.clone().mul_(2); x.square().mean().sqrt();
+    t.sqrt(x.square().sum(-1, keepdim=True)); x.sum(axis=0); x.mean(axis=0, keepdim=True); x.max(axis=0); x.ne(0); x.exp_();
+    x.sigmoid_(); x.T @ x; x[None].bmm(y.T[None]); x.argmax(dim=None); x.tanh().detach(); x.__len__();
+    x.index_select(dim=0, index=t.tensor([1])); x.min(); x.floor_divide(y); x.contiguous(); t.randint(10, size=(2, 3)) < 10;
+    t.permute(x, dims=(1, 0)); t.reshape(x, shape=(3, 2))
+"""
+DATA = {
+    "x": [[-1.25, 2.0, 3.5], [0.5, -0.75, 1.0]],
+    "y": [[2.0, 1.0, -1.0], [3.0, -2.0, 0.5]],
+    "n": [[1, -2, 3], [4, 5, -6]],
+    "b": [[True, False, True], [False, False, True]],
+    "i": [[0, 2, 1], [1, 1, 0]],
+}
+
+
+def evaluate(form, library):
+    return leaves(eval(form, {"t": library, "np": np} | {name: library.tensor(data) for name, data in DATA.items()}))
+
+
+@pytest.mark.parametrize("form", [form.strip() for form in FORMS.split(";")])
+def test_form_like_torch(form):
+    """Written as in PyTorch, it gives the same values in the same dtypes, or the same tuple of such."""
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    found, expected = evaluate(form, autograd), evaluate(form, torch)
+    assert len(found) == len(expected)
+    for y, e in zip(found, expected, strict=True):
+        if isinstance(e, torch.Tensor):
+            assert isinstance(y, Tensor)
+            assert f"torch.{y.dtype}" == str(e.dtype)
+            assert y.shape == tuple(e.shape)
+            assert_allclose(y.array, e.numpy(), rtol=1e-5, atol=1e-6)
+        else:
+            assert str(y) == str(e).removeprefix("torch.")

@@ -71,6 +71,7 @@ def test_subset_concat_and_sum():
     assert type(both) is ConcatDataset
     assert len(both) == 9
     assert [both[i][0].item() for i in (0, 2, 3, 8, -1, -9)] == [5, 1, 0, 5, 5, 5]
+    assert [i.item() for i, _ in map(ConcatDataset([part, d, d]).__getitem__, range(15))] == [5, 3, 1, *range(6), *range(6)]
     for index in (9, -10):
         with pytest.raises(DimError, match=f"the dataset has 9 examples, there is none at {index}"):
             both[index]

@@ -184,6 +184,12 @@ def test_linear_begins_as_in_pytorch():
         assert_allclose(p.numpy(force=True).std(), 0.1 / 3**0.5, rtol=0.05)  # that of a uniform distribution
 
 
+def test_linear_of_one_input_begins_between_minus_1_and_1():
+    autograd.manual_seed(0)
+    for p in nn.Linear(1, 2000).parameters():
+        assert 0.99 < np.abs(p.numpy(force=True)).max() <= 1
+
+
 def test_linear_takes_a_dtype_and_no_device_but_the_cpu():
     assert {p.dtype for p in nn.Linear(2, 3, dtype=float64).parameters()} == {np.dtype("float64")}
     assert nn.Linear(2, 3, device="cpu").bias.shape == (3,)
@@ -327,7 +333,7 @@ def listed(request):
 
 def test_containers_are_lists(listed):
     assert len(listed) == 3
-    assert (listed[0].name, listed[-1].name) == ("a", "c")
+    assert (listed[0].name, listed[-1].name, listed[-3].name) == ("a", "c", "a")
     assert type(listed[1:]) is type(listed)
     assert letters(listed[1:]) == "bc"
     assert listed[1:][0] is listed[1]
@@ -383,6 +389,7 @@ def test_module_list_prints_and_adds_and_does_not_compute():
     assert (len(layers), len(both)) == (4, 5)
     assert both[0] is layers[0]
     assert len(nn.ModuleList()) == 0
+    assert letters(nn.ModuleList().insert(0, Named("a"))) == "a"
     with pytest.raises(NotImplementedError, match=r"define ModuleList\.forward"):
         layers(autograd.ones(2))
 

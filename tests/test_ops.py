@@ -262,7 +262,9 @@ def test_foreign_arrays(sample, data):
     if sample.smooth:
         f, foreign = Function(sample, call), Function(sample, call, kind=Foreign)
         vs = [np.ones_like(x) for x in f.xs]
-        for g, e in zip([*foreign.pull(f.xs, f.us)[0], *foreign.second(vs)], [*f.pull(f.xs, f.us)[0], *f.second(vs)], strict=True):
+        for g, e in zip(
+            [*foreign.pull(f.xs, f.us)[0], *foreign.second(vs)], [*f.pull(f.xs, f.us)[0], *f.second(vs)], strict=True
+        ):
             assert isinstance(g.array, Foreign)
             assert_allclose(host(g), e.array, rtol=1e-12, atol=1e-14)
 
@@ -290,7 +292,9 @@ def test_numpys_own_functions(sample, data):
             assert_allclose(y.array, e, rtol=1e-12, atol=1e-14)
         for y, z in zip(found, leaves(taped.run(sample.op)), strict=True):
             if z.requires_grad:
-                for g, e in zip(*(autograd.grad(r.sum(), xs, retain_graph=True, materialize_grads=True) for r in (y, z)), strict=True):
+                for g, e in zip(
+                    *(autograd.grad(r.sum(), xs, retain_graph=True, materialize_grads=True) for r in (y, z)), strict=True
+                ):
                     assert_array_equal(g.array, e.array)
 
 

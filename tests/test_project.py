@@ -31,8 +31,9 @@ SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob(
 LAYERS = {
     "autograd": """
         errors dtypes graph hooks printing conversion tensor grad_mode codegen primitive special
-        ops/common ops/elementwise ops/reduce ops/shape ops/index ops/linalg ops/fused ops/window ops/decomposition ops/__init__
-        random creation linalg methods
+        ops/common ops/elementwise ops/reduce ops/shape ops/index ops/linalg ops/fused ops/resample ops/window ops/decomposition
+        ops/__init__
+        creation random linalg methods
         tree transform func functional function recompute gradcheck debug symbols draw __init__
     """,
     "nn": """

@@ -16,7 +16,9 @@ def libraries(which):
     else:
         torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
         names = ("torch.nn", "torch.nn.functional", "torch.optim", "torch.utils.data")
-    return types.SimpleNamespace(torch=torch, **dict(zip(("nn", "F", "optim", "data"), map(importlib.import_module, names), strict=True)))
+    return types.SimpleNamespace(
+        torch=torch, **dict(zip(("nn", "F", "optim", "data"), map(importlib.import_module, names), strict=True))
+    )
 
 
 # ---------------------------------------------------------------- the program, as anyone would write it for PyTorch

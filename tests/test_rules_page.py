@@ -16,7 +16,9 @@ from strategies import calls
 
 import autograd
 from autograd import grad, ops, primitive, tensor
+from autograd.errors import NoGradientError
 from autograd.graph import ancestors
+from autograd.ops import decomposition
 from autograd.primitive import Plan, Results
 from autograd.symbols import KINKS, Symbol, formulas, write
 from autograd.tensor import Tensor
@@ -123,7 +125,7 @@ BINARY = [
     lambda x, y: np.where(x > y, x, y), lambda x, y: np.sum(x * y, axis=0, keepdims=True),
     lambda x, y: (x > 0) | (y > 0) & (x < y), lambda x, y: np.concatenate([x, y], 0), lambda x, y: np.add.reduce(x, 0) - y,
 ]  # fmt: skip
-NUMBERS = st.sampled_from([2, -1, 0.5, -2.5, np.float64(1.5), np.float32(-3)])
+NUMBERS = st.sampled_from([2, -1, 0.5, -2.5, np.inf, -np.inf, np.nan, np.float64(1.5), np.float32(-3)])
 EXPRESSIONS = st.recursive(
     st.sampled_from([lambda s: s["x"], lambda s: s["y"], lambda s: s["z"]]) | NUMBERS.map(lambda n: lambda s: n * s["x"]),
     lambda inner: (
@@ -227,7 +229,7 @@ def test_joint_rule_has_a_line_for_each_gradient():
 
 
 # ---------------------------------------------------------------- kinks
-AT_KINKS = {  # an op: calls of it, and the gradients of their sum
+AT_KINKS = {  # an op: calls of it, where, and the gradients of their sum there
     "power": [(lambda x: x**0, [0.0], [0.0]), (lambda y: 0.0**y, [0.0, 2.0], [0.0, 0.0])],
     "absolute": [(autograd.abs, [0.0], [0.0])],
     "remainder": [(lambda x: x % 2, [4.0], [1.0]), (lambda y: 4 % y, [2.0], [-2.0])],
@@ -249,6 +251,17 @@ AT_KINKS = {  # an op: calls of it, and the gradients of their sum
         (lambda x: ops.linalg.vector_norm_(x, 1, (0,), False), [0.0, 2.0], [0.0, 1.0]),
         (lambda x: ops.linalg.vector_norm_(x, 2, (0,), False), [0.0, 0.0], [0.0, 0.0]),
     ],
+    "slogdet": [(lambda x: decomposition.slogdet_(x.reshape(1, 1))[1], [0.0], NoGradientError)],
+    "qr": [(lambda x: decomposition.qr_(x.reshape(2, 2), "reduced")[0], [1.0, 1.0, 1.0, 1.0], NoGradientError)],
+    "eigh": [
+        (lambda x: decomposition.eigh_(x.reshape(2, 2))[1] * tensor([1.0, 2.0]), [1.0, 0.0, 0.0, 1.0], NoGradientError),
+        (lambda x: decomposition.eigh_(x.reshape(2, 2))[0], [1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]),
+    ],
+    "svd": [
+        (lambda x: decomposition.svd_(x.reshape(2, 2), False)[0] * tensor([1.0, 2.0]), [1.0, 0.0, 0.0, 1.0], NoGradientError),
+        (lambda x: decomposition.svd_(x.reshape(2, 2), False)[1], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]),
+    ],
+    "svdvals": [(lambda x: decomposition.svdvals_(x.reshape(2, 2)), [2.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0])],
     "window_max": [(lambda x: ops.window.window_max_(x, ((2, 2, 0, 1),), (1,)), [3.0, 3.0], [1.0, 0.0])],
 }
 
@@ -266,4 +279,8 @@ def test_subgradient(name):
         x = tensor(points, requires_grad=True)
         y = call(x)
         assert name in {n.plan.name for n in ancestors([y.node]) if n.plan is not None}
-        assert grad(y.sum(), x)[0].tolist() == slopes
+        if slopes is NoGradientError:
+            with pytest.raises(NoGradientError):
+                y.sum().backward()
+        else:
+            assert grad(y.sum(), x)[0].tolist() == slopes

@@ -291,7 +291,7 @@ def test_numpy_functions_take_tensors_and_differentiate():
         (lambda x: np.add.outer(x, x), "np.add.outer"),
         (lambda x: np.exp(x, where=np.array([True, False])), "np.exp with where"),
         (lambda x: np.spacing(x), "np.spacing"),
-        (lambda x: np.linalg.cholesky(x), "np.cholesky"),
+        (lambda x: np.unwrap(x), "np.unwrap"),
         (lambda x: np.add(np.ones(2), x, out=np.ones(2)), "np.add"),
     ],
 )
@@ -406,10 +406,25 @@ def test_builtins():
 
 
 def test_an_operand_that_is_no_number_is_refused_by_name():
-    for other in ("a", None, {}, object()):
+    for other in ("a", None, {}, object(), [1, 2], (1.0, 2.0), 1j, np.array([1j, 2j]), np.array(["a", "b"])):
         for op in (operator.add, operator.mul, operator.lt):
-            with pytest.raises(TypeError):
+            with pytest.raises(DtypeError, match=r"add|multiply|less|complex|U1"):
                 op(ones(2), other)
+
+
+def test_a_tensor_is_not_equal_to_what_is_no_number():
+    x = ones(1)
+    for other in ("a", None, {}, [1.0]):
+        assert (x == other, x != other, other == x, other != x) == (False, True, False, True)
+    assert x not in ["a", None]
+
+
+def test_another_class_may_know_how_to_meet_a_tensor_on_its_right():
+    class Meets:
+        def __add__(self, other):
+            return "met"
+
+    assert Meets() + ones(2) == "met"
 
 
 # ---------------------------------------------------------------- augmented assignment

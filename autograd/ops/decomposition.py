@@ -202,16 +202,15 @@ def _qr(x: Array, mode: Any) -> Any:
 
 def _pull_qr(g: Gradients, x_shape: Any, out: tuple[Array, Array], mode: str) -> Array:
     """Source: Walter and Lehmann (2018), Algorithmic differentiation of linear algebra functions with applications."""
-    (q, r), (gq, gr) = out, [np.zeros_like(v) if d is None else d for d, v in zip(g, out, strict=True)]
+    q, r = out
     if q.shape[-1] > x_shape[-1]:
         raise NoGradientError(f"qr: mode 'complete' has no gradient for matrices {x_shape[-2:]}, higher than wide; use 'reduced'")
-    m = r @ T(gr) - T(gq) @ q
-    dead = np.any(near_(np.diagonal(r, 0, -2, -1), np.diagonal(r, 0, -2, -1)), axis=-1)
+    dead = np.any(near_(np.diagonal(r, 0, -2, -1), np.sum(np.abs(r), axis=-2)), axis=-1)
     dead = np.expand_dims(dead, (-2, -1))
-    d = defined_(
-        gq + q @ (np.tril(m) + T(np.tril(m, -1))), dead, "qr of matrices whose columns depend on each other has no gradient"
-    )
-    return T(solve_(np.where(dead, eye(r), r), T(d)))
+    why = "qr of matrices whose columns depend on each other has no gradient"
+    gq, gr = (np.zeros_like(v) if d is None else defined_(d, dead, why) for d, v in zip(g, out, strict=True))
+    m = r @ T(gr) - T(gq) @ q
+    return T(solve_(np.where(dead, eye(r), r), T(gq + q @ (np.tril(m) + T(np.tril(m, -1))))))
 
 
 def _eigh(x: Array) -> Any:
@@ -353,7 +352,8 @@ def solve_triangular(A: Any, B: Any, *, upper: bool, left: bool = True, unitrian
 def det(A: Any) -> Any:
     """The determinant of square matrices (torch.linalg.det). Its gradients, of any order, are right at singular ones too.
 
-    The gradient takes a singular value decomposition; that of `slogdet`, an inverse, is several times faster.
+    The gradient takes a singular value decomposition, and its gradient room for n * n * n numbers; that of `slogdet`, an
+    inverse, is several times faster.
 
     >>> import autograd
     >>> x = autograd.tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True)

@@ -77,10 +77,10 @@ def _vector_norm(x: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> A
 
 
 def _pull_vector_norm(g: Array, x: Array, out: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> Array:
-    """sign(x) (|x| / norm)^(p - 1); 0 at a norm of 0 and, for any p but the even ones, in a polynomial there, where x is 0."""
+    """sign(x) (|x| / norm)^(p - 1); 0 where x is 0, or the norm. Of an even p it is a polynomial, to be right to any order."""
     g, out = keep(g, axis, keepdims), keep(out, axis, keepdims)
     g, out = g * (out != 0), out + (out == 0)
-    if p % 2 == 0:
+    if p > 0 and p % 2 == 0:
         return g * (x / out) ** (p - 1)
     return g * np.sign(x) * (np.abs(x) / out + (x == 0)) ** (p - 1)
 
@@ -216,7 +216,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     Shape: that of `a` and then that of `b`, both without the dims summed over.
 
     >>> import autograd
-    >>> autograd.tensordot(autograd.ones(2, 3, 4), autograd.ones(4, 3), ([2, 1], [0, 1]))
+    >>> autograd.ops.linalg.tensordot(autograd.ones(2, 3, 4), autograd.ones(4, 3), ([2, 1], [0, 1]))
     tensor([12., 12.])
     """
     same_dtype("tensordot", a=a, b=b)

@@ -1,0 +1,125 @@
+"""Random numbers: the same from the same seed, and distributed as their names say."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import autograd
+from autograd import errors
+
+DRAWS = {  # what draws 100,000 numbers: their mean, standard deviation, least and greatest value
+    "rand": (lambda g: autograd.rand(100, 1000, generator=g), 0.5, 12**-0.5, 0, 1),
+    "rand of float16": (lambda g: autograd.rand(100_000, dtype=autograd.float16, generator=g), 0.5, 12**-0.5, 0, 1 - 2**-11),
+    "rand of float64": (lambda g: autograd.rand(100_000, dtype=autograd.float64, generator=g), 0.5, 12**-0.5, 0, 1),
+    "randn": (lambda g: autograd.randn(100_000, generator=g), 0, 1, -6, 6),
+    "normal": (lambda g: autograd.normal(3.0, 2.0, (100_000,), generator=g), 3, 2, -9, 15),
+    "normal of tensors": (lambda g: autograd.normal(autograd.full((100_000,), 3.0), 2.0, generator=g), 3, 2, -9, 15),
+    "randint": (lambda g: autograd.randint(2, 5, (100_000,), generator=g).double(), 3, (2 / 3) ** 0.5, 2, 4),
+    "randint from 0": (lambda g: autograd.randint(2, size=(100_000,), generator=g).double(), 0.5, 0.5, 0, 1),
+    "randperm": (lambda g: autograd.randperm(100_000, generator=g).double(), 49999.5, 100_000 / 12**0.5, 0, 99_999),
+    "bernoulli": (lambda g: autograd.bernoulli(autograd.full((100_000,), 0.2), generator=g), 0.2, 0.4, 0, 1),
+    "bernoulli of p": (lambda g: autograd.bernoulli(autograd.zeros(100_000), 0.2, generator=g), 0.2, 0.4, 0, 1),
+    "multinomial": (lambda g: autograd.multinomial(autograd.tensor([2.0, 0.0, 6.0]), 100_000, True, generator=g).double(), 1.5, 0.75**0.5, 0, 2),
+    "uniform_": (lambda g: autograd.zeros(100_000).uniform_(-1, 3, generator=g), 1, 4 / 12**0.5, -1, 3),
+    "normal_": (lambda g: autograd.zeros(100_000).normal_(3, 2, generator=g), 3, 2, -9, 15),
+    "bernoulli_": (lambda g: autograd.zeros(100_000).bernoulli_(0.2, generator=g), 0.2, 0.4, 0, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_distribution(name):
+    """Within four standard errors, and nothing outside the bounds; the seed decides every number."""
+    draw, mean, std, low, high = DRAWS[name]
+    x = draw(autograd.Generator().manual_seed(7)).array.astype(np.float64)
+    assert abs(x.mean() - mean) < 4 * std / x.size**0.5
+    assert_allclose(x.std(), std, rtol=0.02)
+    assert low <= x.min() <= x.max() <= high
+    assert np.array_equal(x, draw(autograd.Generator().manual_seed(7)).array)
+    assert not np.array_equal(x, draw(autograd.Generator().manual_seed(8)).array)
+
+
+def test_whole_uniform_range():
+    """The quarters of [0, 1) are hit equally often; neighbouring numbers do not hang together."""
+    x = autograd.rand(100_000, generator=autograd.Generator().manual_seed(0)).array.astype(np.float64)
+    assert_allclose(np.histogram(x, 4, (0, 1))[0], 25_000, rtol=0.03)
+    assert abs(np.corrcoef(x[1:], x[:-1])[0, 1]) < 0.02
+
+
+def test_the_default_generator_and_its_seed():
+    draws = [autograd.randn, autograd.rand, autograd.randperm, lambda n: autograd.randint(9, (n,))]
+    draws += [lambda n: autograd.bernoulli(autograd.full((n,), 0.5)), lambda n: autograd.normal(0.0, 1.0, (n,))]
+    assert autograd.manual_seed(3) is autograd.default_generator
+    first = [draw(20).tolist() for draw in draws]
+    assert [draw(20).tolist() for draw in draws] != first
+    autograd.manual_seed(3)
+    assert [draw(20).tolist() for draw in draws] == first
+
+
+def test_generator():
+    a, b = autograd.Generator().manual_seed(1), autograd.Generator().manual_seed(1)
+    autograd.randn(5, generator=a)
+    state = a.get_state()
+    next_numbers = autograd.randn(5, generator=a).tolist()
+    autograd.randn(5)  # from another generator: no business of a's
+    assert autograd.randn(10, generator=b).tolist()[5:] == next_numbers
+    a.set_state(state)
+    assert autograd.randn(5, generator=a).tolist() == next_numbers
+    seed = a.seed()
+    from_seed = autograd.rand(3, generator=a).tolist()
+    assert a.seed() != seed
+    assert autograd.rand(3, generator=a.manual_seed(seed)).tolist() == from_seed
+
+
+def test_shapes_and_dtypes():
+    x = autograd.ones(2, 3, dtype=autograd.float64)
+    for y, dtype in (
+        (autograd.rand(2, 3), "float32"), (autograd.rand((2, 3)), "float32"), (autograd.randn(size=(2, 3)), "float32"),
+        (autograd.randint(5, (2, 3)), "int64"), (autograd.randint(0, 5, (2, 3), dtype=autograd.uint8), "uint8"), (autograd.rand_like(x), "float64"),
+        (autograd.randn_like(x, dtype=autograd.float32), "float32"), (autograd.randint_like(x, 1, 5), "float64"),
+        (autograd.normal(x, x), "float64"), (autograd.normal(0.0, x[0]).expand(2, 3), "float64"), (autograd.bernoulli(x), "float64"),
+        (autograd.multinomial(x, 3), "int64"),
+    ):  # fmt: skip
+        assert (y.shape, y.dtype) == ((2, 3), dtype)
+        assert not y.requires_grad
+    assert autograd.randn(2, requires_grad=True).requires_grad
+    assert autograd.randperm(4, dtype=autograd.int32).dtype == "int32"
+    assert sorted(autograd.randperm(50).tolist()) == list(range(50))
+
+
+def test_multinomial_without_replacement():
+    """Draws each position once at most, and none that has no weight."""
+    g = autograd.Generator().manual_seed(0)
+    weights = autograd.tensor([[1.0, 2.0, 0.0, 3.0], [0.0, 1.0, 1.0, 1.0]])
+    drawn = np.array([autograd.multinomial(weights, 3, generator=g).tolist() for _ in range(20)])
+    assert (np.sort(drawn[:, 0]) == [0, 1, 3]).all()
+    assert (np.sort(drawn[:, 1]) == [1, 2, 3]).all()
+
+
+def test_gradients_flow_through_normal():
+    mean = autograd.zeros(3, requires_grad=True)
+    std = autograd.full((3,), 2.0, requires_grad=True)
+    x = autograd.normal(mean, std, generator=autograd.Generator().manual_seed(0))
+    x.sum().backward()
+    assert mean.grad.tolist() == [1, 1, 1]
+    assert_allclose(std.grad.array, x.detach().array / 2, rtol=1e-6)
+
+
+REFUSED = {
+    "randint: high must be greater than low, got 3 to 3": lambda: autograd.randint(3, 3, (2,)),
+    "randint: the sizes of a tensor are integers, none negative, got (-2,)": lambda: autograd.randint(3, (-2,)),
+    "rand: the sizes of a tensor are integers, none negative, got (-2,)": lambda: autograd.rand(-2),
+    "randn makes floating-point numbers, not int64": lambda: autograd.randn(2, dtype=autograd.int64),
+    "normal: standard deviations are not negative, got -1.0": lambda: autograd.normal(autograd.zeros(2), -1.0),
+    "bernoulli: probabilities lie between 0 and 1, got 0.0 to 2.0": lambda: autograd.bernoulli(autograd.tensor([0.0, 2.0])),
+    "multinomial needs a vector or a matrix of weights, got shape ()": lambda: autograd.multinomial(autograd.tensor(1.0), 1),
+    "multinomial: the weights of a row are finite": lambda: autograd.multinomial(autograd.tensor([1.0, -1.0]), 1),
+    "multinomial: 2 cannot be drawn without replacement from 1": lambda: autograd.multinomial(autograd.tensor([1.0, 0.0]), 2),
+    "this generator is a PCG64, not MT19937": lambda: autograd.Generator().set_state({"bit_generator": "MT19937"}),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_cannot_be_drawn_is_said(message):
+    with pytest.raises(errors.AutogradError) as caught:
+        REFUSED[message]()
+    assert str(caught.value).startswith(message)
