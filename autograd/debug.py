@@ -221,8 +221,8 @@ class detect_anomaly(ambient):
 
     A NaN is always reported, unless `check_nan` is False. An Inf is reported where an op makes it out of finite numbers:
     one that was given, as the -inf that masks attention scores, passes, and so does what comes of it. Gradients must be
-    finite. `check_inf=False` lets every Inf pass, for programs in which log(0) = -inf is meant, also on the way to a finite
-    result, as inside of binary_cross_entropy. A NaN in the branch that a `where` does not take is one, although no gradient
+    finite. `check_inf=False` lets every Inf pass, for programs in which log(0) = -inf is meant, perhaps on the way to a finite
+    result that a clamp makes of it. A NaN in the branch that a `where` does not take is one, although no gradient
     comes of it here: `set_detect_anomaly(False)` around such a line lets it pass. Every op is looked at, which takes time.
     PyTorch: torch.autograd.detect_anomaly, which checks for NaN in gradients.
 

@@ -340,7 +340,8 @@ class _Symbol(NDArrayOperatorsMixin):
             return _Symbol("-" + self._part(args[0], 4), 4)
         if ufunc in self.INFIX:
             sign, binds = self.INFIX[ufunc]
-            x, y = (self._part(a, binds + i) for i, a in enumerate(args))
+            grouped = 2 <= binds <= 3  # from the left: x - y - z is (x - y) - z
+            x, y = self._part(args[0], binds + (not grouped)), self._part(args[1], binds + 1)
             return _Symbol(f"{x}**{y}" if sign == "**" else f"{x} {sign} {y}", binds)
         return self.__array_function__(ufunc, (), args, {})
 
@@ -361,7 +362,8 @@ class _Symbol(NDArrayOperatorsMixin):
             return value.text if value.binds >= binds else f"({value.text})"
         if hasattr(value, "shape") and value.shape:
             raise TypeError("an array has no short name")
-        return _number(value)
+        text = _number(value)
+        return f"({text})" if text[0] == "-" and binds > 4 else text
 
 
 def _rule(node: Node) -> list[str]:

@@ -1,4 +1,7 @@
-"""The records of linear algebra; samples.py takes them in. How matrices are drawn is up to here: well away from singular."""
+"""The records of linear algebra, which samples.py takes in.
+
+How matrices are drawn is up to here: well away from singular.
+"""
 
 from itertools import permutations
 
@@ -215,6 +218,7 @@ def solve_triangle(a, b, upper, left=True, unitriangular=False):
 
 
 VECTOR_ORDS = {"ord": [0.5, 1, 1.5, 3, 4, np.inf, -np.inf, -1, 0]}
+TORCH_ORDS = {"p": ["fro", 1, 3, np.inf]}
 MATRIX_ORDS = {"ord": ["fro", "nuc", 2, -2, 1, -1, np.inf, -np.inf]}
 KEEP = {"keepdims": [True]}
 
@@ -248,7 +252,7 @@ SAMPLES = [
     lapack("matrix_power", of(lambda s: square(s) / 3, -2, 1, 2, 5)),
     # ---- norms
     Sample("vector_norm", over(domain=NONZERO, least=1, keepdim=[True], **VECTOR_ORDS), power_norm, linalg.vector_norm),
-    Sample("norm", over("int tuple none", NONZERO, 1, (0, 2), keepdim=[True], p=["fro", 1, 3, np.inf]), torchs_norm, decomposition.p_norm),
+    Sample("norm", over("int tuple none", NONZERO, 1, (0, 2), keepdim=[True], **TORCH_ORDS), torchs_norm, decomposition.p_norm),
     lapack("matrix_norm", of(lambda s: any_shape(s, 1), **KEEP, **MATRIX_ORDS)),
     Sample("cdist", points, distances, linalg.cdist),
     lapack("cond", of(lambda s: square(s, 1), None, 2, -2, "fro", 1, -np.inf)),

@@ -160,6 +160,22 @@ def test_the_formulas_of_rules_are_true(data):
     assert len(compared) > 25
 
 
+def test_formulas_have_the_parentheses_they_need():
+    x, y, z = (np.float64(v) for v in (1.7, 0.6, 2.3))
+    formulas = [
+        lambda x, y, z: x - (y - z), lambda x, y, z: (x - y) - z, lambda x, y, z: x - (y + z), lambda x, y, z: x / (y / z),
+        lambda x, y, z: x / (y * z), lambda x, y, z: x / y * z, lambda x, y, z: -(x + y) * z, lambda x, y, z: -(x * y),
+        lambda x, y, z: (-x) ** 2, lambda x, y, z: -(x**2), lambda x, y, z: (x**y) ** z, lambda x, y, z: x ** (y**z),
+        lambda x, y, z: (x > y) == (z > y), lambda x, y, z: (x > y) > z, lambda x, y, z: x > (y > z), lambda x, y, z: x * -y,
+        lambda x, y, z: x ** (-y), lambda x, y, z: (-0.5 * x) * -3.0, lambda x, y, z: np.exp(x + y) ** z, lambda x, y, z: 2 ** (x + y),
+        lambda x, y, z: (x + y) * (y > z), lambda x, y, z: (-2.0) ** np.floor(x), lambda x, y, z: np.where(x > y, -x, z) - 1,
+    ]  # fmt: skip
+    for formula in formulas:
+        text = formula(*map(drawing._Symbol, "xyz")).text
+        assert eval(text, vars(np) | {"x": x, "y": y, "z": z}) == formula(x, y, z), text
+    assert drawing._Symbol("x")._part(formulas[1](*map(drawing._Symbol, "xyz")), 0) == "x - y - z"  # and no others
+
+
 def test_formulas_by_example():
     x, y, z = leaf([[1.0, 2.0]]), leaf([[3.0], [4.0]]), leaf([2.0])
     text = str(draw([x * z, x @ y, autograd.tanh(x), x.relu(), (-x) ** 2, x / z, x.mean(), x.exp().detach() * x]))
@@ -183,6 +199,19 @@ def test_values_are_drawn_where_they_are_known():
     ]
     product = x * w
     assert "product = multiply(x=x, y=w)  float32 (); = 6" in str(draw(product * b, {"product": product, "w": w, "b": b, "x": x}))
+
+
+def test_results_that_ops_saved_are_known():
+    x = leaf([0.0, 1.0])
+    line = next(line for line in str(draw((x.tanh() * 2).sum())).splitlines() if "tanh" in line)
+    assert "(2,); = [0, 0.7616]; saved out (2,)" in line
+
+
+def test_data_that_several_ops_use_is_one_box():
+    x, w = tensor([1.0, 2.0]), leaf([3.0, 4.0])
+    picture = draw(x * (x * w))
+    assert [i for i in ids(picture.source) if i.startswith("data")] == ["data1"]
+    assert len([a for a, _ in edges(picture.source) if a == "data1"]) == 2
 
 
 def test_numbers_have_four_digits_and_large_arrays_no_values():
@@ -239,7 +268,9 @@ def test_several_results():
     assert "%2 %1[0]" in text
     assert "%3 %1[2]                 float32 (2,); = [5, 6]" in text
     assert "%1[1]" not in text  # nobody used it
-    assert draw((a * c).sum()).source.count("class=item") == 2
+    source = draw((a * c).sum()).source
+    assert source.count("class=item") == 2
+    assert re.findall(r"^\t(\w+) \[.*ordering=out", source, re.MULTILINE) == ["op1"]  # its results stand in their order
 
 
 def test_several_roots_are_emphasised():
@@ -317,12 +348,19 @@ def test_what_was_modified_since_is_said_to_be_modified():
     text = str(draw(z))
     assert "modified in place since" in text
     assert "41" not in text
+    x, w = tensor([1.0, 2.0]), leaf([3.0, 4.0])
+    y = x * w
+    x.add_(40)
+    assert "41" not in str(draw(y))
+    assert "data" not in draw(y, {"w": w}).source
 
 
 def test_how_much_is_saved_counts_memory_once():
     x = leaf(np.ones((100, 10)))
     y = x * x + x * x  # saves x, and nothing but x
     assert "4 kB saved" in str(draw(y))
+    x = leaf(np.ones((10, 10)))
+    assert "400 bytes saved" in str(draw(x * x.T))  # a view of the same
 
 
 # ---------------------------------------------------------------- what is shown
@@ -576,6 +614,14 @@ def test_the_suffix_says_the_format(tmp_path, suffix, start):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@needs["dot"]
+def test_bitmaps_are_sharp(tmp_path):
+    """Two dots and more for each unit of the SVG."""
+    picture = draw(leaf(1.0) * 2)
+    width = int.from_bytes(picture.render(tmp_path / "x.png").read_bytes()[16:20], "big")
+    assert width > 2 * float(re.search(r'<svg width="(\d+)pt"', picture.svg())[1])
+
+
 def test_the_source_and_the_text_need_no_engine(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(drawing, "_wasi", lambda: None)
@@ -607,10 +653,11 @@ def test_files_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError("no space left")
 
-    monkeypatch.setattr(drawing.os, "fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
-        draw(leaf(1.0) * 2).render(path)
-    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
-    monkeypatch.undo()
+    for step in ("fsync", "replace"):
+        monkeypatch.setattr(drawing.os, step, fail)
+        with pytest.raises(OSError, match="no space left"):
+            draw(leaf(1.0) * 2).render(path)
+        assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
+        monkeypatch.undo()
     draw(leaf(1.0) * 2).render(path)
     assert path.read_text().startswith("digraph")

@@ -157,10 +157,9 @@ def strictly_fit(g, node, fit=graph.fit):
     return fit(g, node)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @records("dtype")
-@given(st.data())
-def test_floats_keep_their_dtype(sample, dtype, data):
+@given(st.data(), st.sampled_from([np.float32, np.float16, np.float64]))
+def test_floats_keep_their_dtype(sample, data, dtype):
     """Values and gradients have the dtype of the inputs, to second order, and nothing in between is wider."""
     call, tape = data.draw(calls(sample, dtype)), []
     with np.errstate(all="ignore"):
@@ -173,5 +172,5 @@ def test_floats_keep_their_dtype(sample, dtype, data):
             assert [(g.shape, g.dtype) for g in gs] == [(x.shape, dtype) for x in [*f.xs, *f.xs, *f.us]]
         with ambient(tape=tape):
             found = leaves(tensors(call)[0].run(sample.op))
-    for a in leaves([found, *(entry[1:] for entry in tape)]):
-        assert getattr(a, "dtype", dtype) in (dtype, bool, int, object)
+    seen = {a.dtype for a in leaves([found, *(entry[1:] for entry in tape)]) if hasattr(a, "dtype")}
+    assert {d for d in seen if d.kind == "f"} <= {np.dtype(dtype)}

@@ -5,9 +5,12 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import calls
+from test_ops import Function as OpFunction
+from test_ops import inner, records, smooth
 
 import autograd
 import nn
@@ -107,6 +110,18 @@ def test_jvp_and_vjp_are_transposes(program, point, direction):
     gradient = vjp(program, *point)[1](weights)
     assert_allclose(numbers(weights) @ numbers(derivative), numbers(gradient) @ numbers(direction), rtol=1e-9, atol=1e-11)
     assert_allclose(numbers(linearize(program, *point)[1](*direction)), numbers(derivative))
+
+
+@records(where=smooth)
+@settings(max_examples=2)
+@given(st.data())
+def test_forward_mode_of_every_op(sample, data):
+    """<u, J v> is <J^T u, v>."""
+    f = OpFunction(sample, data.draw(calls(sample)))
+    vs = [f.rng.uniform(-1, 1, x.shape) for x in f.xs]
+    point, direction = (tuple(map(wrap, arrays)) for arrays in (f.xs, vs))
+    _, derivatives = jvp(lambda *xs: tuple(f.results(f.call.map(wrap).put(xs))), point, direction)
+    assert_allclose(inner(f.us, derivatives), inner(f.pull(f.xs, f.us)[0], vs), rtol=1e-9, atol=1e-9)
 
 
 @given(programs(ENDS[1:2]), SMALL, SMALL)

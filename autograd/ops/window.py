@@ -142,8 +142,24 @@ def _flat_index(which: Array, windows: Windows, size: Axis) -> Array:
 
 # ---------------------------------------------------------------- the table: convolution
 # One trilinear form, sum(y * conv(x, w)), differentiated by each of its three arguments: conv by y, conv_transpose by x,
-# conv_weight by w. Each one's rules are the other two. All are products of matrices with one row for each window, channels
-# last in memory. So results are channels last in memory too, which pooling and the next convolution like best.
+# conv_weight by w. Each one's rules are the other two. They are products of matrices with one row for each window, the
+# channels last in memory. So results are channels last in memory too, which pooling and the next convolution like best.
+def _last(x: Array) -> Array:
+    """(images, channels, ...) with the channels last."""
+    return np.transpose(x, (0, *range(2, x.ndim), 1))
+
+
+def _second(x: Array) -> Array:
+    """(images, ..., channels) with the channels second."""
+    return np.transpose(x, (0, x.ndim - 1, *range(1, x.ndim - 1)))
+
+
+def _rows(x: Array, groups: int) -> Array:
+    """(groups, positions in all images, channels)."""
+    images, channels, *size = x.shape
+    return np.swapaxes(np.reshape(_last(x), (images * prod(size), groups, channels // groups)), 0, 1)
+
+
 def _section(x: Array, starts: Axis, sizes: Axis) -> Array:
     """The part of the last dims that begins at `starts`, zero where there is nothing."""
     n = len(sizes)
@@ -157,19 +173,25 @@ def _section(x: Array, starts: Axis, sizes: Axis) -> Array:
 
 
 def _patches(x: Array, windows: Windows, count: Axis, groups: int) -> Array:
-    """(groups, windows of all images, elements of a window): one strided copy, in the order that makes its runs longest."""
-    n, (images, channels) = len(windows), x.shape[:2]
+    """(groups, windows of all images, elements of a window), by one strided copy.
+
+    Its runs are to be long: so where there are many channels they come last in memory, else the windows.
+    """
+    n, images, inner = len(windows), x.shape[0], x.shape[1] // groups
     spans = tuple((k - 1) * d + 1 for k, _, _, d in windows)
     sizes = tuple((m - 1) * s + span for (_, s, _, _), m, span in zip(windows, count, spans, strict=True))
     x = _section(x, tuple(-before for _, _, before, _ in windows), sizes)
-    x = sliding_window_view(x, spans, axis=tuple(range(2, 2 + n)))
+    if inner >= 8:
+        x = _last(x)
+        x = _second(np.reshape(np.reshape(x, (-1,)), x.shape))  # a copy if they were not last
+    x = sliding_window_view(x, spans, axis=tuple(range(2, n + 2)))
     x = x[(..., *(slice(None, None, s) for _, s, _, _ in windows), *(slice(None, None, d) for _, _, _, d in windows))]
-    x = np.reshape(x, (images, groups, channels // groups, *x.shape[2:]))
-    at, inside = tuple(range(3, 3 + n)), tuple(range(3 + n, 3 + 2 * n))
-    rows, elements = images * prod(count), prod(w[0] for w in windows) * channels // groups
-    if channels // groups < 8:
-        return T(np.reshape(np.transpose(x, (1, *inside, 2, 0, *at)), (groups, elements, rows)))
-    return np.reshape(np.transpose(x, (1, 0, *at, *inside, 2)), (groups, rows, elements))
+    x = np.reshape(x, (images, groups, inner, *x.shape[2:]))
+    at, place = range(3, n + 3), range(n + 3, 2 * n + 3)
+    rows, elements = images * prod(count), prod(k for k, _, _, _ in windows) * inner
+    if inner >= 8:
+        return np.reshape(np.transpose(x, (1, 0, *at, *place, 2)), (groups, rows, elements))
+    return T(np.reshape(np.transpose(x, (1, *place, 2, 0, *at)), (groups, elements, rows)))
 
 
 def _batches(images: int, elements: int) -> Iterator[slice]:
@@ -178,15 +200,12 @@ def _batches(images: int, elements: int) -> Iterator[slice]:
     return (slice(i, i + step) for i in range(0, images, step))
 
 
-def _rows(x: Array, groups: int) -> Array:
-    """(groups, positions of all images, channels)."""
-    images, channels, *size = x.shape
-    return np.swapaxes(np.reshape(np.moveaxis(x, 1, -1), (images * prod(size), groups, channels // groups)), 0, 1)
-
-
 def _product(x: Array, w: Array, b: Array | None, windows: Windows, count: Axis, groups: int) -> Array:
-    images, channels, inner, length = x.shape[0], w.shape[0], w.shape[1], prod(w.shape[2:])
-    kernel = np.moveaxis(np.reshape(w, (groups, channels // groups, inner, length)), 2, 3)
+    images, (channels, inner), length = x.shape[0], w.shape[:2], prod(w.shape[2:])
+    if inner == 1 and groups == channels:
+        out = _each_alone(x, w, places(windows, x.shape[2:], count), count)
+        return out if b is None else out + np.reshape(b, (channels, *(1,) * len(count)))
+    kernel = np.swapaxes(np.reshape(w, (channels, inner, length)), 1, 2)
     kernel = T(np.reshape(kernel, (groups, channels // groups, length * inner)))
     out = np.empty_like(x, shape=(images, prod(count), groups, channels // groups), order="C")
     for part in _batches(images, prod(count) * groups * inner * length):
@@ -194,27 +213,41 @@ def _product(x: Array, w: Array, b: Array | None, windows: Windows, count: Axis,
         np.matmul(_patches(x[part], windows, count, groups), kernel, out=np.swapaxes(rows, 0, 1))
         if b is not None:
             rows += np.reshape(b, rows.shape[1:])
-    return np.moveaxis(np.reshape(out, (images, *count, channels)), -1, 1)
+    return _second(np.reshape(out, (images, *count, channels)))
 
 
 def _transposed_product(y: Array, w: Array, windows: Windows, size: Axis, groups: int) -> Array:
-    images, channels, count = y.shape[0], w.shape[0], y.shape[2:]
-    kernels = np.reshape(w, (groups, channels // groups, w.shape[1], prod(w.shape[2:])))
-    kernels = np.copy(np.moveaxis(kernels, -1, 0), order="C")
-    rows = _rows(y, groups)
-    out = np.moveaxis(np.zeros_like(y, shape=(images, *size, groups * w.shape[1]), order="C"), -1, 1)
-    for kernel, (where, seen) in zip(kernels, places(windows, size, count), strict=True):
-        part = np.reshape(np.swapaxes(rows @ kernel, 0, 1), (images, *count, out.shape[1]))
-        out[seen] += np.moveaxis(part, -1, 1)[where]
-    return out
+    images, (channels, inner), count = y.shape[0], w.shape[:2], y.shape[2:]
+    found = places(windows, size, count)
+    if inner == 1 and groups == channels:
+        return _each_alone(y, w, [(seen, where) for where, seen in found], size)
+    kernels = np.reshape(w, (groups, channels // groups, inner, len(found)))
+    kernels = np.copy(np.transpose(kernels, (3, 0, 1, 2)), order="C")
+    rows, out = _rows(y, groups), np.zeros_like(y, shape=(images, *size, groups * inner), order="C")
+    for kernel, (where, seen) in zip(kernels, found, strict=True):
+        part = np.reshape(np.swapaxes(rows @ kernel, 0, 1), (images, *count, groups * inner))
+        out[(slice(None), *seen[1:])] += part[(slice(None), *where[1:])]
+    return _second(out)
 
 
 def _weight_product(y: Array, x: Array, windows: Windows, groups: int) -> Array:
-    channels, inner, count, kernel = y.shape[1], x.shape[1] // groups, y.shape[2:], tuple(w[0] for w in windows)
+    channels, inner, count, kernel = y.shape[1], x.shape[1] // groups, y.shape[2:], tuple(k for k, _, _, _ in windows)
+    if inner == 1 and groups == channels:
+        axes, found = (0, *range(2, x.ndim)), places(windows, x.shape[2:], count)
+        return np.reshape(np.stack([np.sum(y[where] * x[seen], axis=axes) for where, seen in found], -1), (channels, 1, *kernel))
     out = np.zeros_like(x, shape=(groups, channels // groups, prod(kernel) * inner), order="C")
     for part in _batches(x.shape[0], prod(count) * groups * inner * prod(kernel)):
         out += T(_rows(y[part], groups)) @ _patches(x[part], windows, count, groups)
-    return np.reshape(np.moveaxis(np.reshape(out, (channels, prod(kernel), inner)), 2, 1), (channels, inner, *kernel))
+    return np.reshape(np.swapaxes(np.reshape(out, (channels, prod(kernel), inner)), 1, 2), (channels, inner, *kernel))
+
+
+def _each_alone(x: Array, w: Array, pairs: list[tuple[Index, Index]], size: Axis) -> Array:
+    """The product, or with `pairs` swapped the transposed one, where each channel is a group: matrices with one element."""
+    kernels = np.moveaxis(np.reshape(w, (w.shape[0], *(1,) * len(size), -1)), -1, 0)
+    out = np.zeros_like(x, shape=(*x.shape[:2], *size))
+    for kernel, (to, of) in zip(kernels, pairs, strict=True):
+        out[to] += x[of] * kernel
+    return out
 
 
 # fmt: off
