@@ -23,7 +23,7 @@ for _name in ("tracer.py", "core.py", "numpy"):
             "pip uninstall both, autograd and chainrule, then install chainrule again"
         )
 
-from . import creation, dtypes, errors, func, function, functional, graph, methods, ops, random
+from . import creation, dtypes, errors, func, function, functional, graph, linalg, methods, ops, random
 from .creation import (
     BoolTensor,
     DoubleTensor,

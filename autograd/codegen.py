@@ -13,7 +13,7 @@ import linecache
 from textwrap import indent
 from typing import Any
 
-from .errors import DtypeError, describe
+from .errors import AutogradError, DtypeError, describe
 
 ARGUMENT = """\
 if isinstance({x}, Tensor):
@@ -53,6 +53,8 @@ def op({signature}):
         return op(*_cast)
     try:
         _out = fun({raws})
+    except AutogradError:  # clear already
+        raise
     except (TypeError, ValueError, IndexError) as _error:
         raise explain(op.name, op.names, [{raws}], _error) from _error
     if type(_out) is not ndarray:
@@ -87,7 +89,7 @@ def number(op: str, argument: str, value: Any) -> Any:
 def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, scope: dict[str, Any]) -> Any:
     """The function that PRIMITIVE describes, for these parameters and in this scope."""
     arguments, signature, values, raws = "", [], [], []
-    scope |= {"_numbers": (float, int, bool), "_number": number}
+    scope |= {"AutogradError": AutogradError, "_numbers": (float, int, bool), "_number": number}
     operands = range(len(parameters))[scope["casts"] or slice(0)]  # the others may be anything: sizes, dims, None
     for i, p in enumerate(parameters):
         star = "*" * (p.kind is p.VAR_POSITIONAL)

@@ -134,14 +134,13 @@ class Node:
 
     def check(self) -> None:
         """Raise unless the values saved for the rules are still there, and are what they were."""
-        name = self.plan.name
         if self.saved is None:
             what = "the values it saved were freed by an earlier backward"
-            raise FreedGraphError(f"{name}: {what}; pass retain_graph=True to that one to go through the graph again")
+            raise FreedGraphError(f"{self.plan.name}: {what}; pass retain_graph=True to that one to go through the graph again")
         values = [(n, a) for n, v in zip(self.plan.keep, self.saved, strict=True) for a in (v if isinstance(v, tuple) else (v,))]
         if stale := {n: 0 for n, a in values if _writes.get(id(memory(a)), (-1,))[0] > self.time}:
             what = f"its gradient needs {', '.join(stale)} as the forward pass left it, but it was modified in place since"
-            raise InPlaceError(f"{name}: {what}; clone() it before that write")
+            raise InPlaceError(f"{self.plan.name}: {what}; clone() it before that write")
 
 
 # ---------------------------------------------------------------- the sweep

@@ -10,7 +10,7 @@ import numpy as np
 from . import dtypes, random
 from .errors import UnsupportedError
 from .ops import elementwise as e
-from .ops import fused, index, linalg, reduce, shape
+from .ops import decomposition, fused, index, linalg, reduce, shape
 from .ops.common import one_dim
 from .tensor import Tensor, wrap
 
@@ -114,9 +114,20 @@ FUNCTIONS: dict[str, Any] = {
     "gather": index.gather, "scatter_add": index.scatter_add, "index_select": index.index_select, "masked_fill": index.masked_fill,
     "take_along_dim": index.take_along_dim, "sort": index.sort, "argsort": index.argsort, "topk": index.topk,
     "matmul": linalg.matmul, "mm": linalg.mm, "bmm": linalg.bmm, "mv": linalg.mv, "dot": linalg.dot, "outer": linalg.outer,
+    "vdot": linalg.vdot, "inner": linalg.inner, "kron": linalg.kron, "cross": linalg.cross, "addmm": linalg.addmm, "addmv": linalg.addmv,
+    "addbmm": linalg.addbmm, "baddbmm": linalg.baddbmm, "norm": decomposition.p_norm, "det": decomposition.det,
+    "slogdet": decomposition.slogdet, "matrix_power": decomposition.matrix_power, "inverse": decomposition.inv,
     "softmax": fused.softmax, "log_softmax": fused.log_softmax,
 }  # fmt: skip
-ONLY_FUNCTIONS = {"cat": shape.cat, "concat": shape.cat, "concatenate": shape.cat, "stack": shape.stack, "einsum": linalg.einsum}
+ONLY_FUNCTIONS = {
+    "cat": shape.cat,
+    "concat": shape.cat,
+    "concatenate": shape.cat,
+    "stack": shape.stack,
+    "einsum": linalg.einsum,
+    "tensordot": linalg.tensordot,
+    "cdist": linalg.cdist,
+}
 ONLY_METHODS: dict[str, Any] = {
     "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": to, "type_as": type_as,
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),

@@ -128,6 +128,7 @@ class Tensor(Convertible):
     def data(self, value: Tensor) -> None:
         if self.node is not None and (value.shape, value.dtype) != (self.node.shape, self.node.dtype):
             raise ShapeError(f"new data is like that which requires grad, {describe(self)}; got {describe(value)}")
+        self._resting = None if value.shape != self.shape else getattr(self, "_resting", None)
         self.array = value.array
         Tensor.rebinds += 1
 

@@ -27,7 +27,9 @@ def main() -> None:
     print(y)
     print(w.grad, b.grad)
 
-    autograd.gradcheck(lambda w, b: ((x.double() @ w + b).tanh() ** 2).mean(), [v.detach().double().requires_grad_() for v in (w, b)])
+    autograd.gradcheck(
+        lambda w, b: ((x.double() @ w + b).tanh() ** 2).mean(), [v.detach().double().requires_grad_() for v in (w, b)]
+    )
     print("finite differences agree")
     options.out.mkdir(parents=True, exist_ok=True)
     print(autograd.draw(y, {"w": w, "b": b}).render(options.out / "first_graph.svg"))

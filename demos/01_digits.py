@@ -107,7 +107,10 @@ def draw_predictions(images, labels, guesses, sureness, path: pathlib.Path, rows
         axes.set_yticks([])
         label, guess = labels[i].item(), guesses[i].item()
         right = label == guess
-        axes.set_xlabel(f"{guess}" if right else f"{guess}, is {label}\n{sureness[i].item():.0%} sure", color="#334155" if right else "#dc2626")
+        axes.set_xlabel(
+            f"{guess}" if right else f"{guess}, is {label}\n{sureness[i].item():.0%} sure",
+            color="#334155" if right else "#dc2626",
+        )
         for spine in axes.spines.values():
             spine.set(color="#cbd5e1" if right else "#dc2626", linewidth=1 if right else 2.5)
     figure.savefig(path, dpi=130)

@@ -30,7 +30,12 @@ def test_tensor_copies_and_infers_the_dtype():
 
 def test_tensor_of_tensors():
     one, two = autograd.tensor(1.5), autograd.tensor(2.0, dtype=autograd.float64)
-    for data, dtype in (([one, 2], "float32"), ([one, two], "float64"), ([[one], [3]], "float32"), ([autograd.tensor(1), 2], "int64")):
+    for data, dtype in (
+        ([one, 2], "float32"),
+        ([one, two], "float64"),
+        ([[one], [3]], "float32"),
+        ([autograd.tensor(1), 2], "int64"),
+    ):
         x = autograd.tensor(data)
         assert (x.dtype, x.shape) == (dtype, np.shape(data))
     assert autograd.tensor([autograd.ones(2), autograd.zeros(2)]).tolist() == [[1, 1], [0, 0]]
@@ -68,7 +73,11 @@ def test_filled():
         assert (make().shape, make(()).shape, make(0, 2).shape) == ((), (), (0, 2))
         assert make(2, dtype=autograd.int64, requires_grad=False).dtype == "int64"
         assert make(2, requires_grad=True).requires_grad
-        for x in (like(autograd.ones(2).long()), like(np.ones(2, np.int64)), getattr(np, name + "_like")(autograd.ones(2).long())):
+        for x in (
+            like(autograd.ones(2).long()),
+            like(np.ones(2, np.int64)),
+            getattr(np, name + "_like")(autograd.ones(2).long()),
+        ):
             assert (x.tolist(), x.dtype) == ([value] * 2, "int64")
         assert like(autograd.ones(2), dtype=autograd.float64).dtype == "float64"
     assert autograd.empty(2, 3).shape == autograd.empty_like(autograd.ones(2, 3)).shape == (2, 3)
@@ -102,7 +111,9 @@ REFUSED = {
     "tensors hold booleans, integers or floats, not float33": lambda: autograd.ones(2).to("float33"),
     "tensor needs nested lists of equal lengths, got [[1], [2, 3]]": lambda: autograd.tensor([[1], [2, 3]]),
     "from_numpy needs an array, got list; use tensor()": lambda: autograd.from_numpy([1.0]),
-    "only floating-point tensors can require gradients, not int64; use float() first": lambda: autograd.tensor(1, requires_grad=True),
+    "only floating-point tensors can require gradients, not int64; use float() first": lambda: autograd.tensor(
+        1, requires_grad=True
+    ),
     "arange: from 0 to 3 there is no way by steps of -1": lambda: autograd.arange(0, 3, -1),
     "arange: from 0 to 3 there is no way by steps of 0": lambda: autograd.arange(0, 3, 0),
     "zeros: the sizes of a tensor are integers, none negative, got (2, -1)": lambda: autograd.zeros(2, -1),

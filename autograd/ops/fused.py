@@ -30,11 +30,12 @@ def _log_softmax(x: Array, axis: int) -> Array:
 def _linear(x: Array, w: Array, b: Array | None = None) -> Array:
     if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[1]:
         raise ShapeError(f"linear expects x (..., {w.shape[-1]}) for weight {w.shape}, got x {x.shape}")
-    same_dtype("linear", x=x, weight=w, **({} if b is None else {"bias": b}))
+    if not (x.dtype is w.dtype and (b is None or b.dtype is w.dtype)):
+        same_dtype("linear", x=x, weight=w, **({} if b is None else {"bias": b}))
     out = np.matmul(rows(x), T(w))  # one product of matrices, whatever the batch axes
     if b is not None:
         out += b
-    return np.reshape(out, (*x.shape[:-1], w.shape[0]))
+    return out if x.ndim == 2 else np.reshape(out, (*x.shape[:-1], w.shape[0]))
 
 
 def _pull_weight(g: Array, x: Array) -> Array:

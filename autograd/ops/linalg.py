@@ -29,7 +29,7 @@ def T(x: Array) -> Array:
 
 def rows(x: Array) -> Array:
     """All dims but the last as one."""
-    return np.reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    return x if x.ndim == 2 else np.reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
 
 
 def same_dtype(op: str, **args: Any) -> None:
@@ -87,6 +87,7 @@ def _pull_vector_norm(g: Array, x: Array, out: Array, p: float, axis: tuple[int,
 
 # fmt: off
 matmul_ = primitive(_matmul, "matmul",  x=lambda g, y: g @ T(y),    y=lambda g, x: T(x) @ g)
+matvec_ = primitive(_matmul, "matvec",  x=lambda g, y: np.expand_dims(g, -1) * y,   y=lambda g, x: np.squeeze(T(x) @ np.expand_dims(g, -1), -1))
 einsum_ = primitive(_einsum, "einsum",  joint=_pull_einsum)
 vector_norm_ = primitive(_vector_norm, "vector_norm",  x=_pull_vector_norm)
 # fmt: on
@@ -110,6 +111,8 @@ def matmul(input: Any, other: Any) -> Any:
         raise ShapeError(
             f"matmul needs at least one dim on both sides, got shapes {np.shape(input)} and {np.shape(other)}; use *"
         )
+    if a > 1 == b:
+        return matvec_(input, other)
     if b == 1:
         return np.squeeze(matmul(input, np.expand_dims(other, 1)), -1)
     if a == 1:

@@ -147,6 +147,12 @@ def per_dim(op: str, name: str, value: Any, n: int, least: int) -> Axis:
     return tuple(int(v) for v in values)
 
 
+def need_float(op: str, input: Any) -> None:
+    """Means and weighted sums of integers are none."""
+    if input.dtype.kind != "f":
+        raise DtypeError(f"{op} needs a floating-point tensor, not {input.dtype}; use float() first")
+
+
 # ---------------------------------------------------------------- padding and resampling
 def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
     """With something around it: `pad` holds (before, after) for the last dim, then for the one before it, and so on.
@@ -161,8 +167,8 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     """
     pairs = list(zip(pad[::2], pad[1::2], strict=False))[::-1]
     n = len(pairs)
-    if len(pad) % 2 or n > input.ndim:
-        raise ShapeError(f"pad: {tuple(pad)} must be pairs of numbers, one for each of at most {input.ndim} dims")
+    if len(pad) % 2 or n > input.ndim or not all(hasattr(v, "__index__") for v in pad):
+        raise ShapeError(f"pad: {tuple(pad)} must be pairs of whole numbers, one for each of at most {input.ndim} dims")
     if any(min(a, 0) + min(b, 0) + m < 0 for (a, b), m in zip(pairs, input.shape[input.ndim - n :], strict=True)):
         raise ShapeError(f"pad: {tuple(pad)} cuts off more than there is in shape {input.shape}")
     if min(pad, default=0) < 0:
@@ -227,6 +233,8 @@ def interpolate(
         raise ArgumentError(f"interpolate: give one of size and scale_factor, got {size!r} and {scale_factor!r}")
     if recompute_scale_factor and size is not None:
         raise ArgumentError("interpolate: recompute_scale_factor is for scale_factor; leave it out when size is given")
+    if not mode.startswith("nearest"):
+        need_float(f"interpolate with mode {mode!r}", input)
     scales: list[Any] = [None] * n
     if size is None:
         scales = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * n
@@ -263,8 +271,7 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
             f"affine_grid: theta must have shape (N, 2, 3) for size (N, C, H, W), or (N, 3, 4) for (N, C, D, H, W), "
             f"got {theta.shape} for {size}"
         )
-    if theta.dtype.kind != "f":
-        raise DtypeError(f"affine_grid: theta must be floating-point, not {theta.dtype}; use float() first")
+    need_float("affine_grid", theta)
     axes = [np.ones(size[2:])]
     for i, m in enumerate(size[2:]):  # from -1 to 1: between the middles of the outer elements, or their far edges
         at = (np.arange(m) * 2 + 1 - m) / (max(1, m - 1) if align_corners else m)
@@ -293,6 +300,7 @@ def grid_sample(
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ArgumentError(f"grid_sample: padding_mode is 'zeros', 'border' or 'reflection', got {padding_mode!r}")
     same_dtype("grid_sample", input=input, grid=grid)
+    need_float("grid_sample", input)
     if 0 in input.shape[1:]:
         raise ShapeError(f"grid_sample: there is nothing to sample in an input of shape {input.shape}")
     size, rim = input.shape[2:], int(padding_mode == "zeros")

@@ -18,7 +18,7 @@ from ..primitive import primitive
 from .index import index_
 from .linalg import T, same_dtype
 from .reduce import max as max_along
-from .resample import area, constant, per_dim, resample_
+from .resample import area, constant, need_float, per_dim, resample_
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
@@ -442,6 +442,7 @@ def _avg_pool(
     x = _batched(op, input, n)
     windows, count = _windows_over(op, x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
     _check_padding(op, windows)
+    need_float(op, x)
     if divisor_override == 0:
         raise ArgumentError(f"{op}: divisor_override must not be 0; leave it out to divide by the number of elements")
     out = window_sum_(x, windows, count)
@@ -474,6 +475,7 @@ def _adaptive_avg_pool(n: int, op: str, input: Any, output_size: Any) -> Any:
     """
     x = _batched(op, input, n)
     sizes = _output_size(op, x, output_size, n)
+    need_float(op, x)
     if sizes == (1,) * n:
         return _like(input, np.mean(x, axis=tuple(range(2, 2 + n)), keepdims=True))
     for axis, m in enumerate(sizes, 2):
