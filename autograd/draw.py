@@ -513,7 +513,7 @@ def _layout(source: str, format: str) -> bytes:
         if format not in graphviz.FORMATS:
             raise ArgumentError(f"a drawing cannot be made into {format!r}, which dot does not know; use svg, png or pdf")
         try:
-            return graphviz.pipe("dot", format, source.encode(), quiet=True)  # type: ignore[no-any-return]
+            return bytes(graphviz.pipe("dot", format, source.encode(), quiet=True))
         except graphviz.CalledProcessError as error:
             raise RenderError(f"dot {ours}: {(error.stderr or b'').decode(errors='replace').strip()}") from error
     missing = f"a drawing cannot be made into {format}: there is no program `dot` (apt install graphviz, brew install graphviz)"

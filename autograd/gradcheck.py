@@ -27,11 +27,12 @@ def gradcheck(
     Every derivative of every output element by every element of the inputs that require grad is compared, as
     `|gradient - difference| <= atol + rtol * |difference|`. `inputs` is a Tensor or a tuple of arguments, best float64;
     `func` returns a Tensor or a tuple. Integer outputs are left out, and detached ones if another is not detached.
-    Their data is replaced by moved copies while `func` runs, so it may also use the inputs from outside its arguments.
+    The data of the inputs is replaced by moved copies while `func` runs, so it may use them from outside its arguments too.
 
     At a kink (relu at 0, a tie in max) a gradient is right if it lies between the derivatives from both sides. Where
-    several inputs meet in a kink, that must hold along directions through all of them too: the gradient of `max` of two
-    equal numbers may be (1, 0) or (0.5, 0.5), but not (1, 1). A jump is no kink, nor is strong curvature.
+    several inputs meet in a kink, it must also be right along directions in which there is none: the gradient of `max`
+    of two equal numbers may be (1, 0) or (0.5, 0.5), but not (1, 1). A jump is no kink, nor is strong curvature. A kink
+    that no single input shows, as of the second of three equal numbers in `sort`, is not seen: check another point.
 
     Also checked: that the gradient is linear in the upstream gradient, exactly 0 for 0, and the same (to `nondet_tol`)
     a second time. Raises GradcheckError, or returns False if not `raise_exception`. Of PyTorch's further options those

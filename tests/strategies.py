@@ -120,7 +120,8 @@ class Source:
         else:
             self.arrays += 1
             numbers = low + (high - low) / 257 * (np.arange(256) + 0.31 * self.arrays % 1 + 0.05 * self.rng.random(256))
-        numbers = numbers[np.all([np.abs(numbers - a) >= margin for a in (np.inf, *avoid)], axis=0)]
+        apart = numbers[np.all([np.abs(numbers - a) >= margin for a in (np.inf, *avoid)], axis=0)]
+        numbers = apart if apart.size else numbers  # every integer is where floor jumps: as integers they do no harm
         array = self.rng.choice(numbers, shape, replace=numbers.size < max(100, np.prod(shape)))
         return self._lay(array.astype(np.int64 if kind == "i" and self.dtype.kind == "f" else self.dtype))
 

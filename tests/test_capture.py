@@ -230,6 +230,27 @@ def test_writes_are_on_the_tape():
     assert x.tolist() == [7, 1, 1]
 
 
+def test_results_that_are_changed_in_place_while_recorded():
+    x, w, out = tensor([1.0, 2.0]), tensor([3.0, 4.0], requires_grad=True), zeros(2)
+
+    def step():
+        h = x * w
+        h += w
+        h[0] = w[1] * 2
+        with no_grad():
+            out.copy_(h)
+        return grad(h.sum(), w)[0]
+
+    gradients = []
+    tape = record(lambda: gradients.append(step()))
+    with no_grad():
+        x.copy_(tensor([5.0, 6.0]))
+        w.copy_(tensor([7.0, 8.0]))
+    replay(tape)
+    assert out.tolist() == [16, 56]
+    assert gradients[0].tolist() == [0, 2 + 1 + 2]
+
+
 def test_computed_indices_masks_and_positions_are_not_baked_in():
     x, out = tensor([3.0, 1.0, 2.0]), zeros(4, 3)
 

@@ -406,6 +406,32 @@ def test_results_in_higher_order():
     assert second.tolist() == [0, 2 * 3 + 2 * 2, 2 * 2]
 
 
+def test_results_whose_rule_needs_them_in_higher_order():
+    def rule(g, out):
+        return sum(h * factor * y for h, factor, y in zip(g, (1, 2), out, strict=True) if h is not None)
+
+    powers = primitive(lambda x: (np.exp(x), np.exp(x + x)), "powers", x=rule)
+    x = leaf(0.3)
+    a, b = powers(x)
+    (first,) = grad(a * b, x, create_graph=True)  # exp(3 x)
+    (second,) = grad(first * a, x, create_graph=True)
+    (third,) = grad(second * b, x)
+    e = np.exp(0.3)
+    found = [t.item() for t in (first, second, third)]
+    assert found == pytest.approx([3 * e**3, 12 * e**4, 72 * e**6], rel=1e-12)
+
+
+def test_several_arguments_in_higher_order():
+    x, y = leaf(1, 2), leaf(3, 4)
+    product = autograd.einsum("i,i,i->", x, y, x)
+    (first,) = grad(product, x, create_graph=True)
+    assert first.tolist() == [2 * 1 * 3, 2 * 2 * 4]
+    assert grad(first.sum(), y)[0].tolist() == [2, 4]
+    joined = autograd.cat([x, x * y])
+    (first,) = grad((joined**2).sum(), x, create_graph=True)
+    assert grad(first.sum(), y)[0].tolist() == [4 * 1 * 3, 4 * 2 * 4]
+
+
 # ---------------------------------------------------------------- only what was asked for
 @pytest.fixture
 def probe():
@@ -916,6 +942,26 @@ def test_one_mode_object_in_two_threads():
         assert in_thread(lambda: (is_grad_enabled(), off.__enter__(), is_grad_enabled(), off.__exit__())[::2]) == (True, False)
         assert not is_grad_enabled()
     assert is_grad_enabled()
+
+
+def test_a_decorated_function_in_two_threads_at_once():
+    inside, leave = threading.Barrier(2), threading.Barrier(2)
+
+    @no_grad()
+    def probe(late):
+        inside.wait(10)
+        if late:
+            leave.wait(10)
+        return is_grad_enabled()
+
+    results = []
+    threads = [threading.Thread(target=lambda late=late: results.append((probe(late), is_grad_enabled()))) for late in (0, 1)]
+    for thread in threads:
+        thread.start()
+    threads[0].join()
+    leave.wait(10)
+    threads[1].join()
+    assert results == [(False, True)] * 2
 
 
 def test_no_grad_in_one_task_does_not_touch_another():

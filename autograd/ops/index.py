@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import result_type
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError, explain
 from ..graph import Array, mode, write
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor
 from .common import ValuesIndices, numpy_names, one_dim, public
-from .elementwise import choose
+from .elementwise import astype, choose
 from .reduce import argsort_
 
 Index = tuple[Any, ...]
@@ -193,9 +194,11 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
-    """`input` with `value` where `mask` holds (torch.masked_fill)."""
+    """`input` with `value`, made to be of its dtype, where `mask` holds (torch.masked_fill)."""
     if getattr(mask, "dtype", None) != np.dtype(bool):
         raise DtypeError(f"masked_fill: mask must hold booleans, not {getattr(mask, 'dtype', type(mask).__name__)}")
+    if result_type(input, value) != input.dtype:
+        value = astype(value if hasattr(value, "dtype") else np.asarray(value), input.dtype)
     return choose(mask, value, input)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import get_default_dtype
 from ..errors import DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -250,6 +251,7 @@ def any(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
 @public()
 def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over `dim`, without overflow (torch.logsumexp)."""
+    input = input if input.dtype.kind == "f" else astype(input, get_default_dtype())
     return logsumexp_(input, _axes("logsumexp", dim, input.ndim), keepdim)
 
 
