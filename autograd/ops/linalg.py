@@ -317,7 +317,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
 
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """`beta * input + alpha * the sum of batch1[i] @ batch2[i]` (torch.addbmm)."""
-    return _add_product("addbmm", input, sum_(bmm(batch1, batch2), (0,)), beta, alpha)
+    return _add_product("addbmm", input, astype(sum_(bmm(batch1, batch2), (0,)), batch1.dtype), beta, alpha)
 
 
 # ---------------------------------------------------------------- norms and distances
