@@ -9,8 +9,8 @@ import numpy as np
 
 from . import dtypes, random
 from .errors import UnsupportedError
-from .ops import elementwise as e
 from .ops import decomposition, fused, index, linalg, reduce, shape
+from .ops import elementwise as e
 from .ops.common import one_dim
 from .tensor import Tensor, wrap
 

@@ -107,7 +107,8 @@ def _float(op: str, dtype: Any) -> DType:
 
 
 def rand(
-    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    *sizes: Any, size: Any = None, generator: Generator | None = None,
+    dtype: Any = None, requires_grad: bool = False, device: Any = None,
 ) -> Any:  # fmt: skip
     """Uniform in [0, 1) (torch.rand)."""
     return uniform_(generator or default_generator, 0, 1, as_shape("rand", sizes, size), _float("rand", dtype)).requires_grad_(
@@ -116,7 +117,8 @@ def rand(
 
 
 def randn(
-    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    *sizes: Any, size: Any = None, generator: Generator | None = None,
+    dtype: Any = None, requires_grad: bool = False, device: Any = None,
 ) -> Any:  # fmt: skip
     """Normal with mean 0 and standard deviation 1 (torch.randn)."""
     return normal_(generator or default_generator, 0, 1, as_shape("randn", sizes, size), _float("randn", dtype)).requires_grad_(

@@ -558,7 +558,7 @@ SAMPLES = [
     Sample("np.matrix_transpose", shaped("nk", "bnk"), np.matrix_transpose, np.matrix_transpose),
     Sample("np.swapaxes", dim_pair, np.swapaxes, np.swapaxes),
     Sample("np.moveaxis", dim_pair, np.moveaxis, np.moveaxis),
-    Sample("np.expand_dims", lambda s: call(x := s.array(s.shape()), s.pick(0, -1, (0, -1), (0, 1))), np.expand_dims, np.expand_dims),
+    Sample("np.expand_dims", lambda s: call(s.array(s.shape()), s.pick(0, -1, (0, -1), (0, 1))), np.expand_dims, np.expand_dims),
     Sample("np.split", lambda s: call(s.array((4, 2)), s.pick(2, 4, [1, 3], [0, 2]), s.pick(0, -2)), np.split, np.split),
     Sample("np.roll", lambda s: call(x := s.array(s.shape(dims=(1, 3))), s.between(-4, 4), s.pick(None, s.dim(x.ndim))), np.roll, np.roll),
     Sample("np.diagonal", lambda s: call(s.array(s.shape(dims=(2, 2))), s.between(-2, 2)), np.diagonal, np.diagonal),

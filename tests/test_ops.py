@@ -334,7 +334,8 @@ def like_torch(sample, torch, call, where=lambda *xs: ..., smooth=None, **tolera
             try:
                 es = torch.autograd.grad(e, theirs.inputs(), torch.from_numpy(u), retain_graph=True, materialize_grads=True)
             except RuntimeError as error:
-                assert "derivative" in str(error) and "is not implemented" in str(error)
+                if "is not implemented" not in str(error):
+                    raise
                 continue
             gs = autograd.grad(y, xs, wrap(u), retain_graph=True, materialize_grads=True)
             for g, e in zip(gs, es, strict=True):

@@ -41,7 +41,7 @@ def program(lib, start, images, labels, make_optimizer):
     loader = data.DataLoader(data.TensorDataset(torch.tensor(images), torch.tensor(labels)), batch_size=50)
     criterion = nn.CrossEntropyLoss(label_smoothing=0.05)
     losses = []
-    for epoch in range(2):
+    for _ in range(2):
         for x, y in loader:
             optimizer.zero_grad()
             loss = criterion(model(x), y)
