@@ -8,18 +8,20 @@ import numpy as np
 
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
 from autograd.graph import Array, mode
-from autograd.ops import elementwise, shape
+from autograd.ops import elementwise, resample, shape, window
 from autograd.ops.elementwise import erf, sigmoid, square, tanh, where
 from autograd.ops.fused import cross_entropy_, linear_, log_softmax, softmax
-from autograd.ops.index import gather_, one_hot_, pad
+from autograd.ops.index import gather_, one_hot_
+from autograd.ops.resample import *  # noqa: F403 (padding, interpolation: the names in its __all__)
+from autograd.ops.window import *  # noqa: F403 (convolution, pooling)
 from autograd.primitive import primitive
 from autograd.random import Generator, bernoulli_, default_generator
 from autograd.tensor import Tensor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu", "flatten", "gelu", "l1_loss",
-    "leaky_relu", "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "one_hot", "pad", "relu", "sigmoid", "silu",
-    "softmax", "softplus", "tanh",
+    "leaky_relu", "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "one_hot", "relu", "sigmoid", "silu",
+    "softmax", "softplus", "tanh", *resample.__all__, *window.__all__,
 ]  # fmt: skip
 
 flatten = shape.flatten

@@ -159,12 +159,6 @@ def along(positions, dim):
     return tuple(full)
 
 
-def padded(x, pad, value=0.0):
-    pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2], strict=True))[::-1]
-    out = np.pad(x, [(max(a, 0), max(b, 0)) for a, b in pairs] or 0, constant_values=value)
-    return out[tuple(slice(max(-a, 0), n + min(b, 0)) for n, (a, b) in zip(out.shape, pairs, strict=True))]
-
-
 def linear(x, w, b=0.0):
     return np.einsum("...i,oi->...o", x, w) + b
 
@@ -336,11 +330,6 @@ def with_k(s):
     x = s.array(s.shape(1, dims=(1, 3)))
     dim = s.dim(x.ndim)
     return call(x, s.between(0, x.shape[dim]), dim=dim, **s.some({"largest": [False]}))
-
-
-def with_margins(s):
-    x = s.array(s.shape(2))
-    return call(x, tuple(s.between(-1, 2) for _ in range(2 * s.between(0, x.ndim))), **s.some({"value": [1.5]}))
 
 
 EQUATIONS = """ij,jk->ik  ij,jk  ij->ji  ij->  ij->i  ii->  ii->i  ii  i,i  i,j->ij  i,i,i->i  ij,kj,ik->i  bij,bjk->bik  iij,j->ij
@@ -526,7 +515,6 @@ SAMPLES = [
     Sample("argsort", over("int none", domain=TIED, descending=[True]), lambda *a, **k: in_order(*a, **k)[1], smooth=False),
     Sample("topk", with_k, top),
     Sample("one_hot", lambda s: call(s.positions(s.shape(), 3), 3, s.dtype), lambda i, n, dtype: np.eye(n, dtype=dtype)[i], smooth=False),
-    Sample("pad", with_margins, padded, index.pad),
     # ---- linear algebra and fused ops
     Sample("matmul", shaped("nk,km", "k,km", "nk,k", "k,k", "bnk,km", "bnk,bkm", "1nk,bkm", "cbnk,bkm", "nk,bkm", "bnk,k", "k,bkm"), np.matmul),
     Sample("matvec", shaped("nk,k", "bnk,k"), np.matmul),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import result_type
-from ..errors import ArgumentError, DimError, DtypeError, ShapeError, explain
+from ..errors import ArgumentError, DimError, DtypeError, explain
 from ..graph import Array, mode, write
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor
@@ -22,7 +21,7 @@ Index = tuple[Any, ...]
 # ---------------------------------------------------------------- the table
 # Each way of taking has an adjoint way of putting, and each is the other's rule. Where positions repeat, putting adds.
 def _slice(x: Array, index: Index) -> Array:
-    return x[index]
+    return x[index if ... in index else (*index, ...)]  # with an ellipsis even a single element is a view, not a scalar
 
 
 def _unslice(x: Array, index: Index, shape: Index) -> Array:
@@ -225,26 +224,6 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         raise ArgumentError(f"topk: k is {k}, but dim {dim} has length {input.shape[axis]}")
     indices = argsort(input, axis, descending=largest)[(*(slice(None),) * axis, slice(k))]
     return ValuesIndices(gather_(input, indices, axis), indices)
-
-
-def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float = 0) -> Any:
-    """With `value` around it: `pad` holds (before, after) for the last dim, then the one before it, ... (F.pad).
-
-    >>> import autograd
-    >>> autograd.ops.index.pad(autograd.ones(2), (1, 2))
-    tensor([0., 1., 1., 0., 0.])
-    """
-    if mode != "constant":
-        raise ArgumentError(f"pad: only mode 'constant' is there, got {mode!r}")
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise ShapeError(f"pad: {len(pad)} numbers are not pairs for at most {input.ndim} dims")
-    before, after = [0] * input.ndim, [0] * input.ndim
-    for i in range(len(pad) // 2):
-        before[-1 - i], after[-1 - i] = pad[2 * i], pad[2 * i + 1]
-    shape = tuple(n + a + b for n, a, b in zip(input.shape, before, after, strict=True))
-    inner = tuple(slice(max(0, a), a + n + min(0, b)) for n, a, b in zip(input.shape, before, after, strict=True))
-    outer = tuple(slice(max(0, -a), n + min(0, b)) for n, a, b in zip(input.shape, before, after, strict=True))
-    return setitem_(np.full_like(getattr(input, "array", input), value, shape=shape), input[outer], *inner)
 
 
 @numpy_names

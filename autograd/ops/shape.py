@@ -24,7 +24,7 @@ def _split(x: Array, ends: Axis, axis: int) -> tuple[Array, ...]:
 
 def _unbind(x: Array, axis: int) -> tuple[Array, ...]:
     lead = (slice(None),) * axis
-    return tuple(x[(*lead, i)] for i in range(x.shape[axis]))
+    return tuple(x[(*lead, i, ...)] for i in range(x.shape[axis]))
 
 
 def filled(gs: Sequence[Any], shapes: Sequence[Axis]) -> list[Any]:

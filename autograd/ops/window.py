@@ -259,7 +259,7 @@ which_: Any  = primitive(_which, "which")
 pick_        = primitive(_pick, "pick",             x=lambda g, which, windows, x_shape: put_(g, which, windows, x_shape[-len(windows):]))
 put_: Any    = primitive(_put, "put",               x=lambda g, which, windows: pick_(g, which, windows))
 flat_index_  = primitive(_flat_index, "flat_index")
-conv_        = primitive(_product, "conv",             x=lambda g, w, windows, groups, x_shape: conv_transpose_(g, w, windows, x_shape[2:], groups),
+conv_        = primitive(_product, "conv",          x=lambda g, w, windows, groups, x_shape: conv_transpose_(g, w, windows, x_shape[2:], groups),
                                                     w=lambda g, x, windows, groups: conv_weight_(g, x, windows, groups),
                                                     b=lambda g: np.sum(g, axis=(0, *range(2, g.ndim))))
 conv_transpose_: Any = primitive(_transposed_product, "conv_transpose",
