@@ -198,13 +198,13 @@ def stretched(s):
 
 def times(s):
     x = s.array(s.shape())
-    return call(x, tuple(s.between(0, 2) for _ in range(x.ndim + s.pick(0, 1))))
+    return call(x, tuple(s.length() for _ in range(x.ndim + s.pick(0, 1))))
 
 
 def to_join(s):
     shape = s.shape(dims=(1, 3))
     axis = s.between(0, len(shape) - 1)
-    lengths = [s.between(0, 2) for _ in range(s.between(1, 3))]
+    lengths = [s.length() for _ in range(s.between(1, 3))]
     return call([s.array((*shape[:axis], n, *shape[axis + 1 :])) for n in lengths], dim=axis - len(shape) * s.pick(0, 1))
 
 
@@ -304,7 +304,7 @@ def positions_along(s, least=1):
     """An array, a dim and positions along it, as many dims."""
     shape = s.shape(least)
     dim = s.dim(len(shape))
-    many = tuple(s.between(0, n) for n in shape)
+    many = tuple(s.pick(n, n - 1, n) for n in shape)
     return s.array(shape), dim, s.positions(many, shape[dim] if shape else 1)
 
 
@@ -316,13 +316,13 @@ def scattered(s):
 def slices_at(s):
     x = s.array(s.shape(1, dims=(1, 3)))
     dim = s.dim(x.ndim)
-    return call(x, dim, s.positions((s.between(0, 4),), x.shape[dim]))
+    return call(x, dim, s.positions((s.pick(3, 1, 4, 0),), x.shape[dim]))
 
 
 def same_shape_along(s):
     x = s.array(s.shape(1, dims=(1, 3)))
     dim = s.dim(x.ndim)
-    many = tuple(s.between(0, 3) if d == dim % x.ndim else s.pick(1, n) for d, n in enumerate(x.shape))
+    many = tuple(s.length() if d == dim % x.ndim else s.pick(1, n) for d, n in enumerate(x.shape))
     return call(x, s.positions(many, x.shape[dim]), dim=dim)
 
 
@@ -484,7 +484,7 @@ SAMPLES = [
     Sample("broadcast_to", stretched, np.broadcast_to),
     Sample("expand", stretched, np.broadcast_to, Tensor.expand),
     Sample("repeat", times, np.tile, Tensor.repeat),
-    Sample("tile", lambda s: call(s.array(s.shape()), tuple(s.between(0, 2) for _ in range(s.between(0, 3)))), np.tile),
+    Sample("tile", lambda s: call(s.array(s.shape()), tuple(s.length() for _ in range(s.between(0, 3)))), np.tile),
     Sample("concatenate", to_join, numpys(np.concatenate)),
     Sample("stack", to_stack, numpys(np.stack)),
     Sample("split", to_split, parts),

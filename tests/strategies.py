@@ -90,8 +90,13 @@ class Source:
     def between(self, low, high):
         return self.draw(st.integers(low, high))
 
+    def length(self, least=0, most=3):
+        """Of a dim: mostly 2 or 3, where ops show what they do."""
+        return self.pick(*[n for n in (2, 3, 3, 2, 1, 0) if least <= n <= most])
+
     def shape(self, least=0, dims=(0, 3), most=3):
-        return tuple(self.draw(st.lists(st.integers(least, most), min_size=dims[0], max_size=dims[1])))
+        ndim = self.pick(*[n for n in (2, 1, 3, 2, 0) if dims[0] <= n <= dims[1]])
+        return tuple(self.length(least, most) for _ in range(ndim))
 
     def dim(self, ndim):
         """One of the dims, counted from either end; a 0-d array counts as having one."""
@@ -134,7 +139,7 @@ class Source:
 
     def spelled(self, terms, least=0, domain=REAL):
         """Arrays whose dims are named by letters, as in einsum: "nk,km". A digit is a length."""
-        sizes = {c: int(c) if c.isdigit() else self.between(least, 3) for c in dict.fromkeys(terms) if c != ","}
+        sizes = {c: int(c) if c.isdigit() else self.length(least) for c in dict.fromkeys(terms) if c != ","}
         return [self.array(tuple(sizes[c] for c in term), domain) for term in terms.split(",")]
 
     def _lay(self, array):
