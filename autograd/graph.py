@@ -146,14 +146,14 @@ class Node:
 # ---------------------------------------------------------------- the sweep
 def ancestors(roots: Iterable[Node]) -> list[Node]:
     """`roots` and every node they were made from, oldest first."""
-    seen = set(roots)
-    stack = list(seen)
-    while stack:
-        for p in stack.pop().parents:
+    order = list(dict.fromkeys(roots))
+    seen = set(order)
+    for node in order:  # which grows meanwhile, mostly in falling order of time: such a list is sorted quickly
+        for p in node.parents:
             if p not in seen:
                 seen.add(p)
-                stack.append(p)
-    return sorted(seen, key=attrgetter("time"))
+                order.append(p)
+    return sorted(order, key=attrgetter("time"))
 
 
 def fit(g: Array, node: Node) -> Array:

@@ -138,8 +138,8 @@ def keep_zero(g: Any, d: Any) -> Any:
     test costs little: a sum or a dot product is NaN if an element is (an infinite sum may be too: no harm is done).
     Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with respect to a `g` that is 0.
     """
-    array = d.array if isinstance(d, Tensor) and mode().tape is None else d
-    if type(array) is ndarray:  # on a tape, which must not depend on values, and on foreign arrays the zeros always go in
+    array = d if type(d) is ndarray or mode().tape is not None else getattr(d, "array", d)
+    if type(array) is ndarray or isinstance(array, np.generic):  # if not, it is foreign, or on a tape, which knows no values
         total = sum(array.ravel().tolist()) if array.size < 100 else np.vdot(array, array)
         if total == total:
             return d
