@@ -139,7 +139,7 @@ def keep_zero(g: Any, d: Any) -> Any:
     Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with respect to a `g` that is 0.
     """
     array = d if type(d) is ndarray or mode().tape is not None else getattr(d, "array", d)
-    if type(array) is ndarray or isinstance(array, np.generic):  # if not, it is foreign, or on a tape, which knows no values
+    if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # or it is foreign, or on a tape, which knows no values
         total = sum(array.ravel().tolist()) if array.size < 100 else np.vdot(array, array)
         if total == total:
             return d

@@ -438,7 +438,7 @@ SAMPLES = [
     Sample("clamp", bounds, np.clip),
     Sample("where", each(BOOL, REAL, REAL), np.where),
     Sample("masked_fill", lambda s: call(x := s.array(s.shape()), s.array(s.stretchable(x.shape), BOOL), s.pick(1.5, s.array())), lambda x, m, v: np.where(m, v, x)),
-    Sample("fill", lambda s: call(x := s.array(s.shape()), s.pick(1.5, s.array(s.stretchable(x.shape)))), np.full_like),
+    Sample("fill", lambda s: call(x := s.array(s.shape()), s.pick(s.array(s.stretchable(x.shape)), s.array(), 1.5)), np.full_like),
     Sample("sign", each(NONZERO), exempt={"dtypes": "NumPy has none of booleans", "NaN": "PyTorch's sign of NaN is 0, NumPy's NaN"}),
     Sample("floor", each(Domain(-3, 3, WHOLES))),
     Sample("ceil", each(Domain(-3, 3, WHOLES))),
