@@ -89,45 +89,39 @@ BINARY = {  # operator: (the op, does it have an in-place form?)
 UNARY = {"neg": e.negative, "pos": e.positive, "abs": e.absolute, "invert": e.bitwise_not}
 COMPARE = {"eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge}
 
-# name: op. A name followed by _ is the same in place.
+
+def _named(family: Any, names: str) -> dict[str, Any]:
+    """The ops that are called in their family what PyTorch calls them."""
+    return {name: getattr(family, name) for name in names.split()}
+
+
+# name: op, by family; last in each, what has another name there.
 FUNCTIONS: dict[str, Any] = {
-    "add": e.add_scaled, "sub": e.sub_scaled, "subtract": e.sub_scaled, "mul": e.multiply, "multiply": e.multiply,
-    "div": e.div, "divide": e.div, "true_divide": e.divide, "floor_divide": e.floor_divide, "remainder": e.remainder,
-    "neg": e.negative, "negative": e.negative, "positive": e.positive, "pow": e.pow, "square": e.square,
-    "reciprocal": e.reciprocal, "abs": e.absolute, "absolute": e.absolute, "sign": e.sign,
-    "exp": e.exp, "expm1": e.expm1, "log": e.log, "log1p": e.log1p, "sqrt": e.sqrt, "rsqrt": e.rsqrt,
-    "sin": e.sin, "cos": e.cos, "tan": e.tan, "asin": e.arcsin, "acos": e.arccos, "atan": e.arctan,
-    "arcsin": e.arcsin, "arccos": e.arccos, "arctan": e.arctan, "sinh": e.sinh, "cosh": e.cosh, "tanh": e.tanh,
-    "sigmoid": e.sigmoid, "relu": e.relu, "erf": e.erf, "maximum": e.maximum, "minimum": e.minimum,
-    "clamp": e.clamp, "clip": e.clamp, "where": e.where, "floor": e.floor, "ceil": e.ceil, "trunc": e.trunc, "round": e.round,
-    "isfinite": e.isfinite, "isnan": e.isnan, "isinf": e.isinf, "isclose": e.isclose, "allclose": e.allclose, "equal": e.equal,
-    "eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge,
-    "logical_and": e.logical_and, "logical_or": e.logical_or, "logical_xor": e.logical_xor, "logical_not": e.logical_not,
-    "bitwise_and": e.bitwise_and, "bitwise_or": e.bitwise_or, "bitwise_xor": e.bitwise_xor, "bitwise_not": e.bitwise_not,
-    "sum": reduce.sum, "mean": reduce.mean, "prod": reduce.prod, "var": reduce.var, "std": reduce.std,
-    "max": reduce.max, "min": reduce.min, "amax": reduce.amax, "amin": reduce.amin, "argmax": reduce.argmax, "argmin": reduce.argmin,
-    "all": reduce.all, "any": reduce.any, "logsumexp": reduce.logsumexp, "cumsum": reduce.cumsum,
-    "reshape": shape.reshape, "flatten": shape.flatten, "ravel": shape.flatten, "squeeze": shape.squeeze, "unsqueeze": shape.unsqueeze,
-    "transpose": shape.transpose, "swapaxes": shape.transpose, "permute": shape.permute, "movedim": shape.movedim, "t": shape.t,
-    "broadcast_to": shape.broadcast_to, "split": shape.split, "chunk": shape.chunk, "unbind": shape.unbind, "flip": shape.flip,
-    "roll": shape.roll, "tile": shape.tile, "tril": shape.tril, "triu": shape.triu, "diagonal": shape.diagonal, "clone": shape.clone,
-    "gather": index.gather, "scatter_add": index.scatter_add, "index_select": index.index_select, "masked_fill": index.masked_fill,
-    "take_along_dim": index.take_along_dim, "sort": index.sort, "argsort": index.argsort, "topk": index.topk,
-    "matmul": linalg.matmul, "mm": linalg.mm, "bmm": linalg.bmm, "mv": linalg.mv, "dot": linalg.dot, "outer": linalg.outer,
-    "vdot": linalg.vdot, "inner": linalg.inner, "kron": linalg.kron, "cross": linalg.cross, "addmm": linalg.addmm, "addmv": linalg.addmv,
-    "addbmm": linalg.addbmm, "baddbmm": linalg.baddbmm, "norm": decomposition.p_norm, "det": decomposition.det,
-    "slogdet": decomposition.slogdet, "matrix_power": decomposition.matrix_power, "inverse": decomposition.inv,
-    "softmax": fused.softmax, "log_softmax": fused.log_softmax,
+    **_named(e, """
+        multiply div floor_divide remainder negative positive pow square reciprocal absolute sign exp expm1 log
+        log1p sqrt rsqrt sin cos tan arcsin arccos arctan sinh cosh tanh sigmoid relu erf maximum minimum clamp
+        where floor ceil trunc round isfinite isnan isinf isclose allclose equal eq ne lt le gt ge logical_and
+        logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not
+    """),
+    "add": e.add_scaled, "sub": e.sub_scaled, "subtract": e.sub_scaled, "mul": e.multiply, "divide": e.div,
+    "true_divide": e.divide, "neg": e.negative, "abs": e.absolute, "asin": e.arcsin, "acos": e.arccos, "atan": e.arctan, "clip": e.clamp,
+    **_named(reduce, "sum mean prod var std max min amax amin argmax argmin all any logsumexp cumsum"),
+    **_named(shape, """
+        reshape flatten squeeze unsqueeze transpose permute movedim t broadcast_to split chunk unbind flip roll
+        tile tril triu diagonal clone
+    """),
+    "ravel": shape.flatten, "swapaxes": shape.transpose,
+    **_named(index, "gather scatter_add index_select masked_fill take_along_dim sort argsort topk"),
+    **_named(linalg, "matmul mm bmm mv dot outer vdot inner kron cross addmm addmv addbmm baddbmm"),
+    **_named(decomposition, "det slogdet matrix_power"),
+    "norm": decomposition.p_norm, "inverse": decomposition.inv,
+    **_named(fused, "softmax log_softmax"),
 }  # fmt: skip
-ONLY_FUNCTIONS = {
-    "cat": shape.cat,
-    "concat": shape.cat,
-    "concatenate": shape.cat,
-    "stack": shape.stack,
-    "einsum": linalg.einsum,
-    "tensordot": linalg.tensordot,
-    "cdist": linalg.cdist,
-}
+ONLY_FUNCTIONS: dict[str, Any] = {
+    **_named(shape, "cat stack"),
+    "concat": shape.cat, "concatenate": shape.cat,
+    **_named(linalg, "einsum tensordot cdist"),
+}  # fmt: skip
 ONLY_METHODS: dict[str, Any] = {
     "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": to, "type_as": type_as,
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
@@ -139,12 +133,14 @@ ONLY_METHODS: dict[str, Any] = {
     "fill_": lambda self, value: self._take("fill_", e.fill, value), "zero_": lambda self: self._take("zero_", e.fill, 0),
     "__getitem__": index.getitem, "__setitem__": index.setitem, "where": lambda self, condition, other: e.where(condition, self, other),
 }  # fmt: skip
-IN_PLACE = [
-    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide", "remainder", "neg", "pow",
-    "square", "reciprocal", "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tan", "asin",
-    "acos", "atan", "sinh", "cosh", "tanh", "sigmoid", "relu", "clamp", "clip", "floor", "ceil", "trunc", "round",
-    "masked_fill", "scatter_add", "cumsum", "tril", "triu",
-]  # fmt: skip
+IN_PLACE = """
+    add sub subtract mul multiply div divide true_divide floor_divide remainder neg negative pow square reciprocal abs absolute sign
+    exp expm1 log log1p sqrt rsqrt sin cos tan asin acos atan arcsin arccos arctan sinh cosh tanh sigmoid relu
+    clamp clip floor ceil trunc round
+    cumsum
+    tril triu
+    masked_fill scatter_add
+""".split()  # as methods with _ at the end
 PROPERTIES: dict[str, Any] = {
     "T": lambda self: shape.permute(self, tuple(range(self.ndim))[::-1]),
     "mT": lambda self: shape.transpose(self, -2, -1),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from strategies import BOOL, NONZERO, POSITIVE, REAL, TIED, WHOLE, Domain, call, each, over, shaped
+from strategies import BOOL, NONZERO, POSITIVE, REAL, SHARE, TIED, WHOLE, Domain, call, each, over, shaped
 
 import autograd
 from autograd import Tensor, methods
@@ -526,6 +526,9 @@ SAMPLES = [
     Sample("einsum", contraction, np.einsum, exempt={"dtypes": "NumPy's of one operand is its sum, of integers int64"}),
     Sample("linear", shaped("nk,mk", "nk,mk,m", "k,mk,m", "bnk,mk,m"), linear),
     Sample("cross_entropy", labelled, negative_log_likelihood),
+    Sample("softplus", each(Domain(-6, 6)), lambda x: np.log1p(np.exp(x))),
+    Sample("binary_cross_entropy", each(SHARE, SHARE), lambda x, t: -t * np.log(x) - (1 - t) * np.log(1 - x)),
+    Sample("binary_cross_entropy_with_logits", each(Domain(-6, 6), SHARE), lambda x, t: np.log1p(np.exp(x)) - x * t),
     # ---- dtypes and randomness
     Sample("astype", lambda s: call(s.array(s.shape()), s.dtype), np.astype, np.astype),
     Sample("normal", lambda s: call(s.array(shape := s.shape()), s.array(s.stretchable(shape), POSITIVE), shape, s.dtype),

@@ -17,7 +17,7 @@ class Domain(NamedTuple):
     kind: str = "f"  # f: floats, of which no two of a call are close; t: floats that tie; i: integers; b: booleans
 
 
-REAL, POSITIVE, NONZERO = Domain(-2, 2), Domain(0.3, 3), Domain(-2, 2, (0,), 0.3)
+REAL, POSITIVE, NONZERO, SHARE = Domain(-2, 2), Domain(0.3, 3), Domain(-2, 2, (0,), 0.3), Domain(0.1, 0.9)
 TIED, WHOLE, BOOL = Domain(-2, 2, kind="t"), Domain(-3, 3, kind="i"), Domain(0, 1, kind="b")
 
 

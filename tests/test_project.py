@@ -31,13 +31,15 @@ SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob(
 LAYERS = {
     "autograd": """
         errors dtypes graph hooks printing conversion tensor grad_mode codegen primitive special
-        ops/common ops/elementwise ops/reduce ops/shape ops/index ops/linalg ops/fused ops/resample ops/window ops/decomposition
+        ops/common ops/elementwise ops/reduce ops/shape ops/index ops/linalg ops/fused ops/loss ops/resample ops/window ops/decomposition
         ops/__init__
         creation random linalg methods
         tree transform func functional function recompute gradcheck debug symbols draw __init__
     """,
     "nn": """
-        module init functional containers linear activation dropout loss
+        module init
+        functional/common functional/activation functional/dense functional/dropouts functional/loss functional/sparse functional/__init__
+        containers linear activation dropout loss
         optim/optimizer optim/rules optim/__init__ utils/data utils/__init__ datasets __init__
     """,
 }

@@ -1,4 +1,4 @@
-"""The layers and losses without parameters of their own, as functions: what the modules of this package compute."""
+"""Losses: one number that says how far an output is from what it should be, or one for each part of it."""
 
 from __future__ import annotations
 
@@ -6,164 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
-from autograd.graph import Array, mode
-from autograd.ops import elementwise, resample, shape, window
-from autograd.ops.elementwise import erf, sigmoid, square, tanh, where
-from autograd.ops.fused import cross_entropy_, linear_, log_softmax, softmax
-from autograd.ops.index import gather_, one_hot_
-from autograd.ops.resample import *  # noqa: F403 (padding, interpolation: the names in its __all__)
-from autograd.ops.window import *  # noqa: F403 (convolution, pooling)
-from autograd.primitive import primitive
-from autograd.random import Generator, bernoulli_, default_generator
-from autograd.tensor import Tensor
+from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
+from autograd.graph import mode
+from autograd.ops import elementwise
+from autograd.ops.elementwise import square, where
+from autograd.ops.fused import log_softmax, softplus_
+from autograd.ops.index import gather_
+from autograd.ops.loss import bce_, bce_with_logits_, cross_entropy_
+
+from .common import need_tensors
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu", "flatten", "gelu", "l1_loss",
-    "leaky_relu", "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "one_hot", "relu", "sigmoid", "silu",
-    "softmax", "softplus", "tanh", *resample.__all__, *window.__all__,
-]  # fmt: skip
-
-flatten = shape.flatten
-
-
-# ---------------------------------------------------------------- the table: three more primitives
-def _bce(x: Array, t: Array) -> Array:
-    return -(t * _log(x) + (1 - t) * _log1p(-x))
-
-
-def _log(x: Array) -> Array:
-    """log(x), but at least -100, so that no loss is infinite."""
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), -100)
-
-
-def _log1p(x: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log1p(x), -100)
-
-
-def _bce_with_logits(x: Array, t: Array) -> Array:
-    return np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))
-
-
-# fmt: off
-softplus_ = primitive(lambda x: np.logaddexp(x, 0), "softplus", x=lambda g, x: g * sigmoid(x), promote=slice(None))
-bce_ = primitive(_bce, "binary_cross_entropy", x=lambda g, x, t: g * (x - t) / np.maximum(x * (1 - x), 1e-12),
-                                               t=lambda g, x: g * (_log1p(-x) - _log(x)), promote=slice(None))
-bce_with_logits_ = primitive(_bce_with_logits, "binary_cross_entropy_with_logits", x=lambda g, x, t: g * (sigmoid(x) - t),
-                                               t=lambda g, x: -g * x, promote=slice(None))
-# fmt: on
-
-
-# ---------------------------------------------------------------- layers
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
-    """`input @ weight.T + bias` (torch.nn.functional.linear).
-
-    Shape: (..., in), (out, in) and (out,) give (..., out).
-    """
-    return linear_(input, weight, bias)
-
-
-def one_hot(tensor: Any, num_classes: int = -1) -> Any:
-    """Integers as rows of zeros with a 1 at that place; as many classes as needed by default (torch.nn.functional.one_hot).
-
-    >>> import autograd
-    >>> one_hot(autograd.tensor([0, 2]), num_classes=3)
-    tensor([[1, 0, 0],
-            [0, 0, 1]])
-    """
-    _need_tensors("one_hot", tensor=tensor)
-    if tensor.dtype.kind not in "iu":
-        raise DtypeError(f"one_hot needs integers, not {tensor.dtype}; use long()")
-    if not tensor.numel() and num_classes < 0:
-        raise ArgumentError("one_hot: say num_classes for a tensor without elements")
-    low, high = (int(tensor.array.min()), int(tensor.array.max())) if tensor.numel() else (0, -1)
-    classes = high + 1 if num_classes == -1 else num_classes
-    if low < 0 or high >= classes:
-        raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {low} to {high}")
-    return one_hot_(tensor, classes, np.dtype(np.int64))
-
-
-def dropout(
-    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
-) -> Any:
-    """Zeros at random, each with probability `p`, and the rest larger by 1 / (1 - p), so that the mean stays.
-
-    Without `training`, the input itself. Srivastava et al. 2014; PyTorch: torch.nn.functional.dropout.
-    """
-    _check_probability(p)
-    if not training or p == 0:
-        return input
-    kept = bernoulli_(generator or default_generator, 1 - p, input.shape, input.dtype)
-    return _result(input, input * (kept * (0 if p == 1 else 1 / (1 - p))), inplace)
-
-
-def _check_probability(p: Any) -> None:
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"dropout: p is a probability, from 0 to 1, got {p!r}")
-
-
-def _result(input: Any, out: Any, inplace: bool) -> Any:
-    return input.copy_(out) if inplace else out
-
-
-# ---------------------------------------------------------------- activations
-def relu(input: Any, inplace: bool = False) -> Any:
-    """max(input, 0), with derivative 0 at 0 (torch.nn.functional.relu)."""
-    return input.relu_() if inplace else elementwise.relu(input)
-
-
-def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    """`input` where it is positive, `negative_slope * input` elsewhere (torch.nn.functional.leaky_relu)."""
-    return _result(input, where(input > 0, input, input * negative_slope), inplace)
-
-
-def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """`input` where it is positive, `alpha * (exp(input) - 1)` elsewhere (Clevert et al. 2015; torch.nn.functional.elu)."""
-    low = input <= 0
-    below = elementwise.expm1(where(low, input, 0.0)) * alpha  # the exponential of a large input would overflow
-    return _result(input, where(low, below, input), inplace)
-
-
-def silu(input: Any, inplace: bool = False) -> Any:
-    """`input * sigmoid(input)`, also called swish (torch.nn.functional.silu)."""
-    return _result(input, input * sigmoid(input), inplace)
-
-
-def gelu(input: Any, approximate: str = "none") -> Any:
-    """`input` times the normal distribution function of it, or its 'tanh' approximation (torch.nn.functional.gelu).
-
-    Hendrycks and Gimpel 2016.
-    """
-    if approximate == "none":
-        return input * (erf(input * 0.5**0.5) + 1) * 0.5
-    if approximate != "tanh":
-        raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
-    return input * (tanh((input + input * input * input * 0.044715) * (2 / np.pi) ** 0.5) + 1) * 0.5
-
-
-def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    """log(1 + exp(beta * input)) / beta, and `input` itself where beta * input > threshold (torch.nn.functional.softplus)."""
-    scaled = input * beta
-    return where(scaled > threshold, input, softplus_(scaled) / beta)
-
-
-def logsigmoid(input: Any) -> Any:
-    """log(sigmoid(input)), without underflow (torch.nn.functional.logsigmoid)."""
-    return -softplus_(-input)
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+]
 
 
 # ---------------------------------------------------------------- what losses share
 # Checks look at `.array`: they only ever raise, so a program captured while they pass is the same without them.
-def _need_tensors(op: str, **tensors: Any) -> None:
-    for name, t in tensors.items():
-        if not isinstance(t, Tensor):
-            raise UnsupportedError(f"{op}: {name} must be a tensor, not {type(t).__name__}; make one with autograd.tensor()")
 
 
 def _check_pair(op: str, input: Any, target: Any) -> None:
-    _need_tensors(op, input=input, target=target)
+    need_tensors(op, input=input, target=target)
     if input.shape != target.shape:
         raise ShapeError(
             f"{op}: input {input.shape} and target {target.shape} must have the same shape, as broadcasting would compare "
@@ -182,7 +50,7 @@ def _weighted(op: str, name: str, losses: Any, weight: Any) -> Any:
 
 
 def _check_broadcast(op: str, name: str, input: Any, weight: Any) -> None:
-    _need_tensors(op, **{name: weight})
+    need_tensors(op, **{name: weight})
     lead = input.ndim - weight.ndim
     if lead < 0 or any(w not in (1, n) for w, n in zip(weight.shape, input.shape[lead:], strict=True)):
         raise ShapeError(f"{op}: {name} {weight.shape} does not broadcast to the shape of input, {input.shape}")
@@ -298,7 +166,7 @@ def cross_entropy(
 
 def _check_classes(op: str, input: Any, target: Any, weight: Any, probabilities: bool = False) -> None:
     """Do scores for classes, labels (or, if they may be, `probabilities`) and weights fit together?"""
-    _need_tensors(op, input=input, target=target)
+    need_tensors(op, input=input, target=target)
     if input.dtype.kind != "f":
         raise DtypeError(f"{op} needs a floating-point input, not {input.dtype}; use float()")
     at = min(1, input.ndim - 1)  # the dim of the classes
@@ -306,7 +174,7 @@ def _check_classes(op: str, input: Any, target: Any, weight: Any, probabilities:
         raise ShapeError(f"{op} needs an input of shape (n, classes), got {input.shape}")
     classes, labels = input.shape[at], input.shape[:at] + input.shape[at + 1 :]
     if weight is not None:
-        _need_tensors(op, weight=weight)
+        need_tensors(op, weight=weight)
         if weight.shape != (classes,):
             raise ShapeError(f"{op}: weight has one number for each of {classes} classes, not shape {weight.shape}")
         if weight.dtype != input.dtype:
