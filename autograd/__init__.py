@@ -23,7 +23,7 @@ for _name in ("tracer.py", "core.py", "numpy"):
             "pip uninstall both, autograd and chainrule, then install chainrule again"
         )
 
-from . import creation, dtypes, errors, func, function, functional, graph, linalg, methods, ops, random
+from . import creation, dtypes, errors, func, function, functional, graph, interop, linalg, methods, ops, random
 from .creation import (
     BoolTensor,
     DoubleTensor,
@@ -38,6 +38,7 @@ from .creation import (
     full,
     full_like,
     linspace,
+    logspace,
     ones,
     ones_like,
     tensor,
@@ -45,16 +46,21 @@ from .creation import (
     zeros_like,
 )
 from .debug import detect_anomaly, set_detect_anomaly
+from .devices import backends, cuda, device
 from .draw import draw
 from .dtypes import bool, double, float, float16, float32, float64, half, int, int8, int16, int32, int64, long, short, uint8
 from .dtypes import get_default_dtype, promote_types, result_type, set_default_dtype
+from .files import load, save
 from .func import vmap
 from .function import Function, differentiable
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .gradcheck import gradcheck, gradgradcheck
 from .graph import touch
+from .interop import from_dlpack
+from .memory import tune_memory
 from .primitive import primitive
 from .random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal
+from .random import get_rng_state, set_rng_state
 from .random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .recompute import checkpoint
 from .tensor import Tensor, grad

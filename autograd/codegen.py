@@ -13,6 +13,7 @@ import linecache
 from textwrap import indent
 from typing import Any
 
+from .dtypes import wrapped_around
 from .errors import AutogradError, DtypeError, describe
 
 ARGUMENT = """\
@@ -55,7 +56,9 @@ def op({signature}):
         _out = fun({raws})
     except AutogradError:  # clear already
         raise
-    except (TypeError, ValueError, IndexError) as _error:
+    except (TypeError, ValueError, IndexError, OverflowError) as _error:
+        if isinstance(_error, OverflowError) and op.name in ring:
+            return op(*wrapped_around([{values}]))
         raise explain(op.name, op.names, [{raws}], _error) from _error
     if type(_out) is not ndarray:
         _out = as_array(_out)
@@ -79,6 +82,10 @@ def op({signature}):
 """
 
 
+# Where reckoning modulo 2**8 and the like is exact, integers that a dtype does not hold are wrapped around, as PyTorch's are.
+RING = {"add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor"}
+
+
 def number(op: str, argument: str, value: Any) -> Any:
     """`value`, if it is a number or speaks NumPy's protocols. Raises DtypeError."""
     if isinstance(value, (int, float)) or hasattr(value, "__array_ufunc__"):
@@ -90,6 +97,7 @@ def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, scope
     """The function that PRIMITIVE describes, for these parameters and in this scope."""
     arguments, signature, values, raws = "", [], [], []
     scope |= {"AutogradError": AutogradError, "_numbers": (float, int, bool), "_number": number}
+    scope |= {"wrapped_around": wrapped_around, "ring": RING}
     operands = range(len(parameters))[scope["casts"] or slice(0)]  # the others may be anything: sizes, dims, None
     for i, p in enumerate(parameters):
         star = "*" * (p.kind is p.VAR_POSITIONAL)

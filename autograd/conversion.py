@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dtypes import get_default_dtype
-from .errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError
+from .errors import ArgumentError, AutogradError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError
 from .graph import Array, Node, mode
 from .printing import format_tensor
 
@@ -82,20 +82,27 @@ class Convertible:
             raise UnsupportedError("a tensor cannot become an array while a tape records: its value would be a constant")
         return np.array(self.numpy(), dtype, copy=copy)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, out: Any = None, **kwargs: Any) -> Any:
-        name = ufunc.__name__ + (method != "__call__") * f".{method}"
-        if ufunc not in NUMPY or method != "__call__" or kwargs:
-            raise UnsupportedError(_NOT_HERE.format(name + f" with {', '.join(kwargs)}" * bool(kwargs)))
-        if out is None:
-            return NUMPY[ufunc](*args)
-        if not isinstance(out[0], Convertible):
-            raise UnsupportedError(f"np.{name} cannot put a Tensor into an array; leave out= (or +=) away")
-        return out[0]._take(f"np.{name} with out", lambda _, *xs: NUMPY[ufunc](*xs), *args)
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, out: Any = (), **kwargs: Any) -> Any:
+        if method != "__call__":  # np.add.reduce is in the table like any other function
+            return _run(getattr(ufunc, method), f"{ufunc.__name__}.{method}", args, kwargs, *out)
+        where, dtype = kwargs.pop("where", True), kwargs.pop("dtype", None)
+        if where is not True and not out:
+            what = "with where does not work on Tensors without out, a Tensor of what stands elsewhere; give it, or use np.where"
+            raise UnsupportedError(f"np.{ufunc.__name__} {what}")
+        if dtype is not None:
+            args = tuple(NUMPY[np.astype](a, dtype) if isinstance(a, (Convertible, np.ndarray)) else a for a in args)
+        return _run(ufunc, ufunc.__name__, args, kwargs, *out, where=where)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function not in NUMPY:
-            raise UnsupportedError(_NOT_HERE.format(function.__name__))
-        return NUMPY[function](*args, **kwargs)
+        name = f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
+        out = kwargs.get("out")
+        return _run(function, name, args, {k: v for k, v in kwargs.items() if k != "out"}, *(() if out is None else (out,)))
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
 
     # ------------------------------------------------------------ to a copy
     def __copy__(self) -> Any:
@@ -119,7 +126,7 @@ class Convertible:
 
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
         __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __floordiv__ = __getitem__ = _operator
-        __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = _operator
+        __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _operator
         __eq__ = __ne__ = _operator
 
         def __neg__(self) -> Any: ...
@@ -127,7 +134,32 @@ class Convertible:
         def __setitem__(self, index: Any, value: Any) -> None: ...
 
 
-_NOT_HERE = "np.{} does not work on Tensors; compose it of functions that do, or use detach().numpy()"
+def _run(function: Any, name: str, args: Any, kwargs: Any, *out: Any, where: Any = True) -> Any:
+    """What a function of NumPy, called `name`, does to Tensors; into the Tensor `out`, if one is given, `where` that is meant."""
+    op = NUMPY.get(function)
+    if op is None:
+        raise UnsupportedError(f"np.{name} does not work on Tensors; compose it of functions that do, or use detach().numpy()")
+    try:
+        return op(*args, **kwargs) if not out else _into(out, name, op, args, kwargs, where)
+    except TypeError as error:
+        if isinstance(error, AutogradError):
+            raise
+        raise UnsupportedError(f"np.{name} does not work like this on Tensors: {error}") from error
+
+
+def _into(out: Any, name: str, op: Any, args: Any, kwargs: Any, where: Any) -> Any:
+    if not all(isinstance(o, Convertible) for o in out):
+        raise UnsupportedError(f"np.{name} cannot put a Tensor into an array; leave out= (or +=) away")
+    if len(out) > 1:
+        raise UnsupportedError(f"np.{name} cannot put its results into several Tensors; leave out= away")
+
+    def fresh(old: Any, *args: Any) -> Any:
+        if where is True:
+            return op(*args, **kwargs)
+        with np.errstate(all="ignore"):  # where it does not hold, nothing is to be seen of the op
+            return np.where(where, op(*args, **kwargs), old)
+
+    return out[0]._take(f"np.{name} with out", fresh, *args)
 
 
 def _leaf(cls: type[Any], array: Array, requires_grad: bool) -> Any:

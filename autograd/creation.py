@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .codegen import number
+from .devices import check_device
 from .dtypes import as_dtype, get_default_dtype, result_type
 from .errors import ArgumentError, DtypeError, ShapeError, describe
+from .ops.common import publish
 from .tensor import NUMPY, Tensor, wrap
 
 
@@ -19,6 +22,12 @@ def as_shape(op: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ..
     if not all(hasattr(n, "__index__") and n >= 0 for n in sizes):
         raise ShapeError(f"{op}: the sizes of a tensor are integers, none negative, got {sizes}")
     return tuple(map(index, sizes))
+
+
+def leaf(op: str, tensor: Tensor, requires_grad: bool, device: Any) -> Tensor:
+    """`tensor`, fresh from memory, as the options that all of these functions have want it."""
+    check_device(op, device)
+    return tensor.requires_grad_(requires_grad)
 
 
 def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
@@ -38,9 +47,11 @@ def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
             dtype = get_default_dtype()
         if not array.size and not own:
             dtype = get_default_dtype()
-    kind = as_dtype(dtype, f"; got {type(data).__name__} {str(data)[:40]!r}")
+    kind = as_dtype(dtype, lambda: f"; got {type(data).__name__} {str(data)[:40]!r}")
     if type(array) is not np.ndarray:  # another library's array, which stays one
         return array
+    if not own and array.dtype.kind == "i" and array.dtype != kind and kind.kind in "iu" and (array.astype(kind) != array).any():
+        raise DtypeError(f"tensor: {describe(data)} does not fit into {kind}; use a wider dtype")
     array = array.astype(kind, copy=bool(copy))
     return array if array.dtype is kind else array.view(kind)  # one object for each dtype: the engine compares with `is`
 
@@ -63,11 +74,12 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device:
     (tensor([[1, 2],
             [3, 4]]), tensor([1.0000, 2.5000], requires_grad=True))
     """
-    return wrap(_array(data, dtype, copy=True)).requires_grad_(requires_grad)
+    return leaf("tensor", wrap(_array(data, dtype, copy=True)), requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a Tensor, without a copy where that is possible; a Tensor stays in its graph (torch.as_tensor)."""
+    check_device("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     return wrap(_array(data, dtype, copy=False))
@@ -97,51 +109,75 @@ FloatTensor, DoubleTensor = _of_dtype("FloatTensor", "float32"), _of_dtype("Doub
 LongTensor, BoolTensor = _of_dtype("LongTensor", "int64"), _of_dtype("BoolTensor", "bool")
 
 
-def _filled(name: str, numpy: Any) -> tuple[Any, Any]:
+def _filled(name: str, numpy: Any) -> tuple[Any, Any, Any]:
     def make(*sizes: Any, size: Any = None, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-        return wrap(numpy(as_shape(name, sizes, size), as_dtype(dtype))).requires_grad_(requires_grad)
+        return leaf(name, wrap(numpy(as_shape(name, sizes, size), as_dtype(dtype))), requires_grad, device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"""A tensor of the given sizes {_FILLINGS[name]} (torch.{name})."""
     like_numpy = getattr(np, name + "_like")
 
-    def like(input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, **options: Any) -> Tensor:
+    def like(input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, shape: Any = None) -> Tensor:
         kind = input.dtype if dtype is None else as_dtype(dtype)
-        array = like_numpy(getattr(input, "array", input), dtype=kind, shape=options.get("shape"))
-        return wrap(array).requires_grad_(requires_grad)
+        array = like_numpy(getattr(input, "array", input), dtype=kind, shape=shape)
+        return leaf(name + "_like", wrap(array), requires_grad, device)
 
     like.__name__ = like.__qualname__ = name + "_like"
     like.__doc__ = f"""A tensor of the shape and dtype of `input` {_FILLINGS[name]} (torch.{name}_like)."""
     NUMPY[like_numpy] = lambda a, dtype=None, order="K", subok=True, shape=None, device=None: like(a, dtype=dtype, shape=shape)
-    return make, like
+
+    def new(self: Tensor, *sizes: Any, dtype: Any = None, **options: Any) -> Tensor:
+        return make(*sizes, dtype=self.dtype if dtype is None else dtype, **options)
+
+    new.__name__ = new.__qualname__ = "new_" + name
+    new.__doc__ = f"""A tensor of the given sizes {_FILLINGS[name]}, of this dtype (torch.Tensor.new_{name})."""
+    return make, like, new
 
 
 _FILLINGS = {"zeros": "full of zeros", "ones": "full of ones", "empty": "with whatever was in memory"}
-zeros, zeros_like = _filled("zeros", np.zeros)
-ones, ones_like = _filled("ones", np.ones)
-empty, empty_like = _filled("empty", np.empty)
+zeros, zeros_like, new_zeros = _filled("zeros", np.zeros)
+ones, ones_like, new_ones = _filled("ones", np.ones)
+empty, empty_like, new_empty = _filled("empty", np.empty)
+
+
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A copy of `data`, of this dtype (torch.Tensor.new_tensor)."""
+    return tensor(data, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad, device=device)
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """A tensor of the given sizes full of `fill_value`, in the dtype that tensor(fill_value) has (torch.full)."""
-    shape = as_shape("full", (size,))
-    return wrap(np.full(shape, fill_value, as_dtype(result_type(fill_value) if dtype is None else dtype))).requires_grad_(
-        requires_grad
-    )
+    value = number("full", "fill_value", fill_value)
+    kind = as_dtype(result_type(value) if dtype is None else dtype)
+    return leaf("full", _full("full", np.full, as_shape("full", (size,)), value, kind), requires_grad, device)
 
 
 def full_like(
     input: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None, shape: Any = None
 ) -> Tensor:
     """A tensor of the shape and dtype of `input` full of `fill_value` (torch.full_like)."""
-    array, value = (getattr(v, "array", v) for v in (input, fill_value))
-    return wrap(np.full_like(array, value, dtype=dtype and as_dtype(dtype), shape=shape)).requires_grad_(requires_grad)
+    array, value = getattr(input, "array", input), number("full_like", "fill_value", fill_value)
+    kind = input.dtype if dtype is None else as_dtype(dtype)
+    return leaf("full_like", _full("full_like", np.full_like, array, value, kind, shape=shape), requires_grad, device)
+
+
+def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    """A tensor of the given sizes full of `fill_value`, of this dtype (torch.Tensor.new_full)."""
+    return full(size, fill_value, dtype=self.dtype if dtype is None else dtype, **options)
+
+
+def _full(op: str, numpy: Any, what: Any, value: Any, dtype: Any, **options: Any) -> Tensor:
+    try:
+        with np.errstate(invalid="raise"):  # NaN is no integer
+            return wrap(numpy(what, getattr(value, "array", value), dtype, **options))
+    except (OverflowError, ValueError, FloatingPointError) as error:
+        raise DtypeError(f"{op}: {describe(value)} does not fit into {dtype}: {error}") from error
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Ones on the diagonal, zeros elsewhere (torch.eye)."""
     n, m = as_shape("eye", (n, n if m is None else m))
-    return wrap(np.eye(n, m, dtype=as_dtype(dtype))).requires_grad_(requires_grad)
+    return leaf("eye", wrap(np.eye(n, m, dtype=as_dtype(dtype))), requires_grad, device)
 
 
 def arange(
@@ -153,17 +189,38 @@ def arange(
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(f"arange: from {start} to {end} there is no way by steps of {step}")
     kind = as_dtype(dtype or result_type(start, end, step))
-    return wrap(np.arange(start, end, step, dtype=kind)).requires_grad_(requires_grad)
+    return leaf("arange", wrap(np.arange(start, end, step, dtype=kind)), requires_grad, device)
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced (torch.linspace)."""
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    return leaf("linspace", wrap(_spaced("linspace", start, end, steps, as_dtype(dtype))), requires_grad, device)
+
+
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """`base` to the power of `steps` numbers from `start` to `end`, both included, evenly spaced (torch.logspace).
+
+    >>> logspace(0, 3, 4, base=2)
+    tensor([1., 2., 4., 8.])
+    """
+    powers = float(base) ** _spaced("logspace", start, end, steps, np.float64)
+    return leaf("logspace", wrap(powers.astype(as_dtype(dtype))), requires_grad, device)
+
+
+def _spaced(op: str, start: Any, end: Any, steps: int, dtype: Any) -> Any:
     if not hasattr(steps, "__index__") or steps < 0:
-        raise ArgumentError(f"linspace: steps is an integer, not negative, got {steps}")
-    return wrap(np.linspace(start, end, steps, dtype=as_dtype(dtype))).requires_grad_(requires_grad)
+        raise ArgumentError(f"{op}: steps is an integer, not negative, got {steps}")
+    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    return np.linspace(start, end, steps, dtype=dtype)
 
 
 NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, shape=None, device=None: full_like(
     a, fill_value, dtype=dtype, shape=shape
 )
+
+globals().update(publish({f.__name__: f for f in (
+    tensor, as_tensor, from_numpy, zeros, zeros_like, new_zeros, ones, ones_like, new_ones, empty, empty_like, new_empty, full,
+    full_like, new_full, new_tensor, eye, arange, linspace, logspace,
+)}))  # fmt: skip

@@ -351,7 +351,8 @@ class _Symbol(NDArrayOperatorsMixin):
         if function is np.swapaxes and set(args[1:]) == {-1, -2}:
             return _Symbol(self._part(args[0], 9) + ".T")
         options = [f"{n}={_number(v)}" for n, v in kwargs.items() if n != "keepdims"]
-        return _Symbol(f"{function.__name__}({', '.join([*(self._part(a, 0) for a in args), *options])})")
+        name = function.__name__.lstrip("_")  # SciPy's zeta is called _zeta
+        return _Symbol(f"{name}({', '.join([*(self._part(a, 0) for a in args), *options])})")
 
     def __bool__(self) -> bool:
         raise TypeError("a symbol is neither true nor false")

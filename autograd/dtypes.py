@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -35,14 +36,14 @@ def set_default_dtype(dtype: Any) -> None:
     _default.set(np.dtype(dtype))
 
 
-def as_dtype(dtype: Any, found: str = "") -> DType:
-    """The dtype by any of its names; None is the default one. Raises DtypeError for those that tensors do not have."""
+def as_dtype(dtype: Any, found: Callable[[], str] = str) -> DType:
+    """The dtype by any of its names; None is the default one. Raises DtypeError, saying what was `found`, for all others."""
     if dtype is None:
         return get_default_dtype()
     try:
         return _OURS[np.dtype(dtype).newbyteorder("=")]
     except (KeyError, TypeError):
-        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}{found}") from None
+        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}{found()}") from None
 
 
 def promote_types(a: Any, b: Any) -> DType:
@@ -91,17 +92,31 @@ def result_type(*values: Any) -> DType:
     return found
 
 
+def wrapped_around(args: list[Any]) -> list[Any]:
+    """`args` with Python's integers as arrays of the dtype that the others have, modulo what it can hold.
+
+    >>> wrapped_around([np.ones(2, uint8), 300])[1]
+    array(44, dtype=uint8)
+    """
+    common, integers = result_type(*args), (builtins.int, np.integer)
+    return [np.array(builtins.int(a) % 2**64, np.uint64).astype(common) if isinstance(a, integers) else a for a in args]
+
+
 def promoted(args: list[Any], which: slice, result: DType | None = None) -> list[Any] | None:
     """`args` cast to the dtype that PyTorch would compute in, or None if they have it.
 
     Mixed dtypes are cast by np.astype, on Tensors an op like any other: graphs and tapes show it, and gradients are
-    cast back. `result` is what NumPy made of `args`: where that is a float of integers, PyTorch's default float is meant.
+    cast back. `result` is what NumPy made of `args`: where that is a float of integers, PyTorch's default float is meant;
+    where it is an int8, which NumPy makes of booleans, int64 or what they are mixed with.
     """
     common = result_type(*args[which])
     if result is not None:
-        if result.kind != "f":
+        if result.kind == "f":
+            common = common if common.kind == "f" else get_default_dtype()
+        elif result == int8 != common:
+            common = int64 if common == bool else common
+        else:
             return None
-        common = common if common.kind == "f" else get_default_dtype()
     arrays = [i for i in range(len(args))[which] if hasattr(args[i], "dtype") and not isinstance(args[i], np.generic)]
     wrong = [i for i in arrays if args[i].dtype != common]
     return [np.astype(a, common) if i in wrong else a for i, a in enumerate(args)] if wrong else None

@@ -9,11 +9,14 @@
     ├── GradcheckError    (RuntimeError)              a gradient is not what finite differences say
     ├── RenderError       (RuntimeError)              a picture cannot be made
     ├── StateError        (RuntimeError, ValueError)  a state_dict that does not fit
+    ├── FileError         (RuntimeError, ValueError)  a file that is damaged, or asks for what reading must not do
     ├── ShapeError        (RuntimeError, ValueError)  shapes that do not fit together
     ├── DtypeError        (RuntimeError, TypeError)   dtypes that do not fit together
     ├── DimError          (IndexError)                a dimension or index that does not exist
     ├── ArgumentError     (ValueError)                a value that makes no sense here
+    ├── MissingError      (ImportError)               a package that is needed now and is not installed
     ├── NoAttributeError  (AttributeError)            a module has nothing of that name
+    ├── WorkerError       (RuntimeError)              a process that loads data died, or took too long
     └── UnsupportedError  (TypeError)                 something a Tensor does not do, by name
 
 A message is one sentence: which op and argument, what was found, what to do.
@@ -60,6 +63,10 @@ class StateError(AutogradError, RuntimeError, ValueError):
     """A state_dict that does not fit the module or optimizer that is to load it."""
 
 
+class FileError(AutogradError, RuntimeError, ValueError):
+    """A file that is damaged, hostile, or of a kind that is not read here."""
+
+
 class ShapeError(AutogradError, RuntimeError, ValueError):
     """Shapes that do not fit together."""
 
@@ -78,6 +85,14 @@ class ArgumentError(AutogradError, ValueError):
 
 class NoAttributeError(AutogradError, AttributeError):
     """A module has nothing of that name."""
+
+
+class MissingError(AutogradError, ImportError):
+    """A package that is needed now and is not installed."""
+
+
+class WorkerError(AutogradError, RuntimeError):
+    """A process that loads data for a DataLoader died, or took too long."""
 
 
 class UnsupportedError(AutogradError, TypeError):
@@ -99,11 +114,16 @@ def describe(value: Any) -> str:
 
 def explain(op: str, names: list[str], args: list[Any], error: Exception) -> AutogradError:
     """Turn what NumPy raised inside `op` into an error that names the op, its arguments and their shapes."""
-    found = ", ".join(f"{n.lstrip('*')} {describe(a)}" for n, a in zip([*names, *names[-1:] * len(args)], args, strict=False))
+    named = [(n.lstrip("*"), a) for n, a in zip([*names, *names[-1:] * len(args)], args, strict=False)]
+    found = ", ".join(f"{n} {describe(a)}" for n, a in named)
     kind: type[AutogradError]
+    if isinstance(error, AttributeError) and (odd := [n for n, a in named if a is error.obj]):
+        return DtypeError(f"{op}: {odd[0]} must be a tensor, not {describe(error.obj)}")
     if isinstance(error, IndexError):
         kind = DimError
-    elif isinstance(error, TypeError):
+    elif isinstance(error, OverflowError):
+        return DtypeError(f"{op} does not work on {found}: {error}; use a wider dtype")
+    elif isinstance(error, (TypeError, AttributeError)):
         kind = DtypeError
     else:
         kind = ShapeError if any(w in str(error) for w in ("shape", "dimension", "broadcast", "size")) else ArgumentError

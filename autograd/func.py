@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
-from .ops.shape import stack
+from .ops.join import stack
 from .random import default_generator
 from .tensor import Tensor, wrap
 from .transform import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull

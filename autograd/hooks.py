@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -14,7 +13,7 @@ _number = count().__next__
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes it out of the dict of hooks that it was put into."""
 
-    def __init__(self, hooks: dict[int, Any], hook: Callable[..., Any]) -> None:
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self.hooks, self.id = hooks, _number()
         hooks[self.id] = hook
 
@@ -23,6 +22,8 @@ class RemovableHandle:
         self.hooks.pop(self.id, None)
 
 
-def who_saved(array: Array) -> str:
-    """Which ops saved `array` for backward, as a clause for an error: debug.py knows, when it listens."""
-    return str(getattr(mode().tape, "who_saved", lambda _: "")(array))
+def others_see(array: Array) -> str:
+    """Why `array` cannot be written, as a clause for an error. Which ops saved it debug.py knows, when it listens."""
+    by = getattr(mode().tape, "who_saved", lambda _: "")(array)
+    what = f"others see its memory (a view, an alias, a value saved for backward{by}) and would miss it"
+    return what + "; use the form without _, as y[i] = y[i] + z for y[i] += z, or clone()"

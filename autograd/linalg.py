@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import ArgumentError as LinAlgError  # what a singular matrix raises
 from .ops import linalg
+from .ops.common import publish
 from .ops.decomposition import (
     cholesky,
     cond,
@@ -45,3 +46,6 @@ __all__ = [
 def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     """The cross products of 3-vectors along `dim` (torch.linalg.cross)."""
     return linalg.cross(input, other, dim)
+
+
+globals().update(publish({name: globals()[name] for name in __all__ if name != "LinAlgError"}))

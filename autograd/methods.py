@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, random
-from .errors import UnsupportedError
-from .ops import decomposition, fused, index, linalg, reduce, shape
+from . import creation, devices, dtypes, random
+from .errors import InPlaceError, ShapeError
+from .graph import ambient
+from .ops import decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
 from .ops import elementwise as e
-from .ops.common import one_dim
+from .ops.common import one_dim, publish
 from .tensor import Tensor, wrap
 
 
@@ -25,8 +26,7 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bo
             device = a
         elif not isinstance(a, bool):
             dtype = a
-    if device not in (None, "cpu"):
-        raise UnsupportedError(f"to: the only device here is 'cpu', not {device!r}")
+    devices.check_device("to", device)
     if dtype is None or (kind := dtypes.as_dtype(dtype)) == self.dtype:
         return shape.clone(self) if copy else self
     return e.astype(self, kind)
@@ -55,25 +55,21 @@ def _as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else wrap(np.asarray(value))
 
 
-def _random_(draw: Callable[..., Any]) -> Callable[..., Tensor]:
+def _random_(name: str, draw: Callable[..., Any]) -> Callable[..., Tensor]:
     def fill(self: Tensor, *args: Any, generator: random.Generator | None = None, **options: Any) -> Tensor:
-        source = generator or random.default_generator
-        return self._take(draw.__name__ + "_", lambda x: draw(x, source, *args, **options))
+        return self._take(name, draw, generator or random.default_generator, *args, **options)
 
+    fill.__doc__ = draw.__doc__
     return fill
 
 
-def uniform(x: Tensor, source: random.Generator, low: float = 0, high: float = 1, **named: float) -> Any:
-    low, high = named.get("from_", low), named.get("to", high)
-    return random.uniform_(source, low, high, x.shape, x.dtype)
-
-
-def normal(x: Tensor, source: random.Generator, mean: float = 0, std: float = 1) -> Any:
-    return random.normal_(source, mean, std, x.shape, x.dtype)
-
-
-def bernoulli(x: Tensor, source: random.Generator, p: float = 0.5) -> Any:
-    return random.bernoulli_(source, p, x.shape, x.dtype)
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Put a number on the diagonal, in place; in a tall matrix `wrap` begins it again after each block of rows."""
+    if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
+        raise ShapeError(f"fill_diagonal_ needs a matrix, or more dims of equal length, got shape {self.shape}")
+    mask = np.zeros_like(self.array, dtype=bool)
+    np.fill_diagonal(mask, True, wrap)
+    return self._take("fill_diagonal_", lambda x: e.choose(mask, e.fill(x, fill_value), x))
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -82,9 +78,10 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 # ---------------------------------------------------------------- the table
-BINARY = {  # operator: (the op, does it have an in-place form?)
+BINARY = {  # operator: the op; each has a reflected and an in-place form
     "add": e.add, "sub": e.subtract, "mul": e.multiply, "truediv": e.divide, "floordiv": e.floor_divide, "mod": e.remainder,
     "pow": e.pow, "matmul": linalg.matmul, "and": e.bitwise_and, "or": e.bitwise_or, "xor": e.bitwise_xor,
+    "lshift": e.bitwise_left_shift, "rshift": e.bitwise_right_shift,
 }  # fmt: skip
 UNARY = {"neg": e.negative, "pos": e.positive, "abs": e.absolute, "invert": e.bitwise_not}
 COMPARE = {"eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge}
@@ -98,55 +95,92 @@ def _named(family: Any, names: str) -> dict[str, Any]:
 # name: op, by family; last in each, what has another name there.
 FUNCTIONS: dict[str, Any] = {
     **_named(e, """
-        multiply div floor_divide remainder negative positive pow square reciprocal absolute sign exp expm1 log
-        log1p sqrt rsqrt sin cos tan arcsin arccos arctan sinh cosh tanh sigmoid relu erf maximum minimum clamp
-        where floor ceil trunc round isfinite isnan isinf isclose allclose equal eq ne lt le gt ge logical_and
-        logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not
+        multiply div floor_divide remainder fmod negative positive pow float_power square reciprocal absolute hypot copysign
+        exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh
+        arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma sinc xlogy logaddexp logaddexp2
+        addcmul addcdiv lerp maximum minimum fmax fmin clamp where nan_to_num sign signbit heaviside frac floor ceil trunc round
+        isfinite isnan isinf isclose allclose equal eq ne lt le gt ge logical_and logical_or logical_xor logical_not
+        bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
     """),
     "add": e.add_scaled, "sub": e.sub_scaled, "subtract": e.sub_scaled, "mul": e.multiply, "divide": e.div,
     "true_divide": e.divide, "neg": e.negative, "abs": e.absolute, "asin": e.arcsin, "acos": e.arccos, "atan": e.arctan, "clip": e.clamp,
-    **_named(reduce, "sum mean prod var std max min amax amin argmax argmin all any logsumexp cumsum"),
-    **_named(shape, """
-        reshape flatten squeeze unsqueeze transpose permute movedim t broadcast_to split chunk unbind flip roll
-        tile tril triu diagonal clone
+    "asinh": e.arcsinh, "acosh": e.arccosh, "atanh": e.arctanh, "atan2": e.arctan2, "sgn": e.sign, "fix": e.trunc, "clamp_min": e.clip_min,
+    "clamp_max": e.clip_max, "greater": e.gt, "greater_equal": e.ge, "less": e.lt, "less_equal": e.le, "not_equal": e.ne,
+    **_named(reduce, """
+        sum mean prod nansum nanmean count_nonzero trace var std max min amax amin aminmax argmax argmin all any logsumexp
     """),
-    "ravel": shape.flatten, "swapaxes": shape.transpose,
-    **_named(index, "gather scatter_add index_select masked_fill take_along_dim sort argsort topk"),
+    **_named(scan, "cumsum cumprod cummax cummin logcumsumexp diff"),
+    **_named(shape, """
+        reshape flatten ravel unflatten squeeze unsqueeze transpose swapaxes permute movedim t adjoint broadcast_to tile
+        repeat_interleave flip fliplr flipud rot90 roll narrow select tril triu diagonal diag diag_embed clone
+    """),
+    "swapdims": shape.transpose, "moveaxis": shape.movedim,
+    **_named(join, "split split_with_sizes chunk tensor_split hsplit vsplit dsplit unbind"),
+    **_named(index, "index_put masked_fill masked_select masked_scatter take"),
+    **_named(scatter, "gather scatter scatter_add scatter_reduce take_along_dim index_select index_add index_copy index_fill"),
+    **_named(sort, "sort argsort msort topk nonzero argwhere"),
+    **_named(statistics, """
+        median nanmedian kthvalue mode quantile nanquantile cov corrcoef unique unique_consecutive bincount histc histogram
+    """),
     **_named(linalg, "matmul mm bmm mv dot outer vdot inner kron cross addmm addmv addbmm baddbmm"),
     **_named(decomposition, "det slogdet matrix_power"),
     "norm": decomposition.p_norm, "inverse": decomposition.inv,
     **_named(fused, "softmax log_softmax"),
 }  # fmt: skip
 ONLY_FUNCTIONS: dict[str, Any] = {
-    **_named(shape, "cat stack"),
-    "concat": shape.cat, "concatenate": shape.cat,
+    **_named(e, "rsub polygamma"),
+    **_named(reduce, "var_mean std_mean"),
+    **_named(scan, "trapezoid cumulative_trapezoid"),
+    "trapz": scan.trapezoid,
+    **_named(join, """
+        cat stack hstack vstack dstack column_stack block_diag broadcast_shapes broadcast_tensors meshgrid cartesian_prod
+        atleast_1d atleast_2d atleast_3d
+    """),
+    "concat": join.cat, "concatenate": join.cat, "row_stack": join.vstack,
+    **_named(shape, "tril_indices triu_indices"), **_named(sort, "searchsorted bucketize isin"),
     **_named(linalg, "einsum tensordot cdist"),
 }  # fmt: skip
 ONLY_METHODS: dict[str, Any] = {
     "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": to, "type_as": type_as,
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
     "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "cpu": lambda self: self,
-    "contiguous": lambda self: self, "size": size, "numel": numel, "dim": lambda self: self.ndim, "nelement": numel,
+    **_named(shape, "reshape_as expand_as sum_to_size contiguous is_contiguous stride"), "view_as": shape.reshape_as,
+    "unfold": window.unfold_dim,
+    **_named(random, "bernoulli multinomial"), "size": size, "numel": numel, "dim": lambda self: self.ndim, "nelement": numel,
     "is_floating_point": lambda self: self.dtype.kind == "f", "element_size": lambda self: self.dtype.itemsize,
-    "view_as": lambda self, other: shape.reshape(self, other.shape), "expand_as": lambda self, other: shape.broadcast_to(self, other.shape),
-    "copy_": copy_, "uniform_": _random_(uniform), "normal_": _random_(normal), "bernoulli_": _random_(bernoulli),
+    "new_tensor": creation.new_tensor, "new_zeros": creation.new_zeros, "new_ones": creation.new_ones,
+    "new_empty": creation.new_empty, "new_full": creation.new_full, "polygamma": lambda self, n: e.polygamma(n, self),
+    "copy_": copy_, "fill_diagonal_": fill_diagonal_, **{name: _random_(name, draw) for name, draw in random.FILLS.items()},
     "fill_": lambda self, value: self._take("fill_", e.fill, value), "zero_": lambda self: self._take("zero_", e.fill, 0),
     "__getitem__": index.getitem, "__setitem__": index.setitem, "where": lambda self, condition, other: e.where(condition, self, other),
 }  # fmt: skip
 IN_PLACE = """
-    add sub subtract mul multiply div divide true_divide floor_divide remainder neg negative pow square reciprocal abs absolute sign
-    exp expm1 log log1p sqrt rsqrt sin cos tan asin acos atan arcsin arccos arctan sinh cosh tanh sigmoid relu
-    clamp clip floor ceil trunc round
-    cumsum
+    add sub subtract mul multiply div divide true_divide floor_divide remainder fmod neg negative pow float_power square reciprocal
+    abs absolute hypot copysign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan atan2 arcsin arccos arctan
+    arctan2 sinh cosh tanh asinh acosh atanh arcsinh arccosh arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma
+    sinc xlogy addcmul addcdiv lerp clamp clip clamp_min clamp_max nan_to_num sign sgn heaviside frac floor ceil trunc fix round
+    eq ne lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or logical_xor logical_not
+    bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
+    cumsum cumprod
     tril triu
-    masked_fill scatter_add
+    addmm addmv addbmm baddbmm
+    masked_fill masked_scatter scatter scatter_add scatter_reduce index_add index_copy index_fill index_put
 """.split()  # as methods with _ at the end
+RESHAPING = "squeeze unsqueeze transpose swapaxes swapdims t".split()  # in place too, though the shape changes: no element does
 PROPERTIES: dict[str, Any] = {
     "T": lambda self: shape.permute(self, tuple(range(self.ndim))[::-1]),
-    "mT": lambda self: shape.transpose(self, -2, -1),
-    "device": lambda self: "cpu",
+    "mT": shape.adjoint,
+    "mH": shape.adjoint,
+    "H": shape.H,
+    "device": lambda self: devices.CPU,
+    "itemsize": lambda self: self.dtype.itemsize,
+    "nbytes": lambda self: self.array.size * self.dtype.itemsize,
     "is_cuda": lambda self: False,
 }
+
+
+for _table in (FUNCTIONS, ONLY_FUNCTIONS, ONLY_METHODS):
+    publish(_table)
 
 
 def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -155,6 +189,21 @@ def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"""As `{name.rstrip("_")}`, in place."""
+    return method
+
+
+def _reshaping(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self.node is not None and self.is_leaf:
+            raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
+        with ambient(grad=True):  # or what was recorded would be lost
+            new = op(self, *args, **kwargs)
+        self.array, self.node, self._resting = new.array, new.node, None
+        Tensor.rebinds += 1
+        return self
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"""As `{name.rstrip("_")}`, of this Tensor itself; those that share its memory keep their shape."""
     return method
 
 
@@ -179,6 +228,8 @@ def _attach() -> None:
         put(name, op)
     for name in IN_PLACE:
         put(name + "_", _in_place(name + "_", FUNCTIONS[name]))
+    for name in RESHAPING:
+        put(name + "_", _reshaping(name + "_", FUNCTIONS[name]))
     for name, function in PROPERTIES.items():
         put(name, property(function))
 

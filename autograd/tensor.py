@@ -12,7 +12,7 @@ from .conversion import NUMPY, Convertible
 from .dtypes import category, get_default_dtype
 from .errors import ArgumentError, DtypeError, GraphError, InPlaceError, NoGradientError, ShapeError, describe
 from .graph import Array, Node, ambient, fit, memory, mode, shared, sweep, write
-from .hooks import RemovableHandle, who_saved
+from .hooks import RemovableHandle, others_see
 
 __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
 
@@ -152,8 +152,7 @@ class Tensor(Convertible):
         if self.node is not None and self.is_leaf:
             raise InPlaceError(f"{name}: a leaf that requires grad can only be modified in place under no_grad()")
         if looked_at:
-            why = f"others see its memory (a view, an alias, a value saved for backward{who_saved(self.array)}) and would miss it"
-            raise InPlaceError(f"{name}: cannot work in place on recorded values while {why}; use the form without _, or clone()")
+            raise InPlaceError(f"{name}: cannot work in place on recorded values while {others_see(self.array)}")
         self.array, self.node = new.array, new.node
         return self
 

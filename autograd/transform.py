@@ -10,7 +10,7 @@ import numpy as np
 from .dtypes import get_default_dtype
 from .errors import ArgumentError, DtypeError, NoGradientError, ShapeError, UnsupportedError, describe
 from .graph import Array, ambient, mode
-from .ops.shape import stack
+from .ops.join import stack
 from .tensor import Tensor, wrap
 from .tensor import grad as gradients
 from .tree import tree_leaves, tree_map

@@ -16,44 +16,21 @@ if not hasattr(_autograd, "Tensor") or not hasattr(_autograd, "primitive"):
         "pip uninstall both, autograd and chainrule, then install chainrule again"
     )
 
-from . import datasets, functional, init, optim, utils
-from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
-from .containers import ModuleDict, ModuleList, Sequential
-from .dropout import Dropout
-from .linear import Flatten, Identity, Linear, Unflatten
-from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
-from .module import Module, Parameter
+from autograd.files import load, save
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "BCELoss",
-    "BCEWithLogitsLoss",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Flatten",
-    "Identity",
-    "L1Loss",
-    "LeakyReLU",
-    "Linear",
-    "LogSoftmax",
-    "MSELoss",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "NLLLoss",
-    "Parameter",
-    "ReLU",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Tanh",
-    "Unflatten",
-    "datasets",
-    "functional",
-    "init",
-    "optim",
-    "utils",
-]
+from . import datasets, functional, init, metrics, onnx, optim, train, utils
+from .activation import *
+from .attention import *
+from .containers import *
+from .conv import *
+from .distance import *
+from .dropout import *
+from .linear import *
+from .loss import *
+from .module import *
+from .norm import *
+from .padding import *
+from .pool import *
+from .recurrent import *
+from .sparse import *
+from .summary import summary

@@ -7,75 +7,117 @@ from itertools import groupby
 from typing import Any, Self
 
 from autograd.errors import DimError, UnsupportedError
+from autograd.tensor import Tensor
 
-from .module import Module, did_you_mean
+from .module import Module, Parameter, did_you_mean
+
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
-class _Numbered(Module):
-    """Modules numbered from 0, with the interface of a list."""
+class _Held(Module):
+    """What is held, by name: modules, unless a subclass says otherwise."""
+
+    _what = "modules"
+
+    @property
+    def _held(self) -> dict[str, Any]:
+        return self._modules
+
+    def _hold(self, name: str, value: Any) -> None:
+        self.add_module(name, value)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class _Parameters(_Held):
+    """Mixed in: what is held are parameters. A Tensor becomes one, sharing its memory."""
+
+    _what = "parameters"
+
+    @property
+    def _held(self) -> dict[str, Any]:
+        return self._parameters
+
+    def _hold(self, name: str, value: Any) -> None:
+        plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
+        self.register_parameter(name, Parameter(value) if plain else value)
+
+    def _child_lines(self) -> list[str]:
+        held = ((name, str(p.dtype), "x".join(map(str, p.shape))) for name, p in self._held.items())
+        return [f"({name}): Parameter containing: [{dtype} of size {size}]" for name, dtype, size in held]
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise UnsupportedError(f"{type(self).__name__} only holds parameters; it is not to be called")
+
+
+class _Numbered(_Held):
+    """Numbered from 0, with the interface of a list."""
 
     def _place(self, index: int, extra: int = 0) -> int:
         n = len(self) + extra
         if not isinstance(index, int):
-            raise UnsupportedError(f"the modules of a {type(self).__name__} are numbered, {index!r} is not one of the numbers")
+            raise UnsupportedError(
+                f"the {self._what} of a {type(self).__name__} are numbered, {index!r} is not one of the numbers"
+            )
         if not -n <= index < n:
-            raise DimError(f"{type(self).__name__} holds {len(self)} modules; there is none at {index}")
+            raise DimError(f"{type(self).__name__} holds {len(self)} {self._what}; there is none at {index}")
         return index % n
 
-    def _renumber(self, modules: Iterable[Module]) -> None:
-        self.__dict__["_modules"] = {}
-        for i, module in enumerate(modules):
-            self.add_module(str(i), module)
-
-    def __len__(self) -> int:
-        return len(self._modules)
+    def _renumber(self, values: Iterable[Any]) -> None:
+        values = list(values)
+        self._held.clear()
+        self.extend(values)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
+        return iter(self._held.values())
 
     def __getitem__(self, index: Any) -> Any:
-        """A module, or for a slice a container of the same kind that shares its modules."""
+        """What is at `index`, or for a slice a container of the same kind that shares what is there."""
         if isinstance(index, slice):
-            return self._like(list(self._modules.items())[index])
+            return self._like(list(self._held.items())[index])
         return list(self)[self._place(index)]
 
     def _like(self, items: list[tuple[str, Any]]) -> Any:
-        raise NotImplementedError
+        return type(self)([value for _, value in items])  # type: ignore[call-arg]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(list(self._modules)[self._place(index)], module)
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._hold(list(self._held)[self._place(index)], value)
 
     def __delitem__(self, index: int | slice) -> None:
-        modules = list(self)
-        del modules[index if isinstance(index, slice) else self._place(index)]
-        self._renumber(modules)
+        values = list(self)
+        del values[index if isinstance(index, slice) else self._place(index)]
+        self._renumber(values)
 
-    def append(self, module: Module) -> Self:
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
+    def append(self, value: Any) -> Self:
+        """Add one at the end."""
+        self._hold(str(len(self)), value)
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end."""
-        for module in list(modules):
-            self.append(module)
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Add several at the end."""
+        for value in list(values):
+            self.append(value)
         return self
 
-    def insert(self, index: int, module: Module) -> Self:
-        """Add a module before the one at `index`."""
-        modules = list(self)
-        modules.insert(self._place(index, extra=1) if index >= 0 else self._place(index), module)
-        self._renumber(modules)
+    def insert(self, index: int, value: Any) -> Self:
+        """Add one before that at `index`."""
+        values = list(self)
+        values.insert(self._place(index, extra=1) if index >= 0 else self._place(index), value)
+        self._renumber(values)
         return self
 
     def pop(self, index: int = -1) -> Any:
-        """Take out the module at `index`, and return it."""
-        module = self[index]
+        """Take out what is at `index`, and return it."""
+        value = self[index]
         del self[index]
-        return module
+        return value
 
-    def __iadd__(self, modules: Iterable[Module]) -> Self:
-        return self.extend(modules)
+    def __add__(self, values: Iterable[Any]) -> Any:
+        return self._like([(str(i), value) for i, value in enumerate([*self, *values])])
+
+    def __iadd__(self, values: Iterable[Any]) -> Self:
+        return self.extend(values)
 
 
 class Sequential(_Numbered):
@@ -116,12 +158,6 @@ class ModuleList(_Numbered):
         super().__init__()
         self.extend(modules or ())
 
-    def _like(self, items: list[tuple[str, Any]]) -> Any:
-        return type(self)([module for _, module in items])
-
-    def __add__(self, modules: Iterable[Module]) -> ModuleList:
-        return ModuleList([*self, *modules])
-
     def _child_lines(self) -> list[str]:
         lines, start = [], 0
         for text, same in groupby(map(repr, self)):  # layers that look the same are shown once
@@ -131,56 +167,75 @@ class ModuleList(_Numbered):
         return lines
 
 
-class ModuleDict(Module):
-    """Modules by name, with the interface of a dict (torch.nn.ModuleDict)."""
+class ParameterList(_Parameters, _Numbered):
+    """A list of parameters, which a plain list would hide from the module that holds it (torch.nn.ParameterList).
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+    >>> import autograd
+    >>> weights = ParameterList([autograd.zeros(2), autograd.zeros(3)])
+    >>> list(weights.state_dict())
+    ['0', '1']
+    """
+
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self.update(modules or {})
+        self.extend(values or ())
 
-    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Add or replace modules."""
-        for name, module in dict(modules).items():
-            self[name] = module
+
+class _Named(_Held):
+    """By name, with the interface of a dict."""
+
+    def __init__(self, items: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
+        super().__init__()
+        self.update(items or {})
+
+    def update(self, items: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Add or replace some."""
+        for name, value in dict(items).items():
+            self[name] = value
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._modules:
-            raise KeyError(f"there is no module {name!r}{did_you_mean(name, list(self))}")
-        return self._modules[name]
+        if name not in self._held:
+            raise KeyError(f"there is no {self._what[:-1]} {name!r}{did_you_mean(name, list(self))}")
+        return self._held[name]
 
-    def __setitem__(self, name: str, module: Module) -> None:
-        self.add_module(name, module)
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._hold(name, value)
 
     def __delitem__(self, name: str) -> None:
-        del self._modules[name]
-
-    def __len__(self) -> int:
-        return len(self._modules)
+        del self._held[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(self._held)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._modules
+        return name in self._held
 
     def pop(self, name: str) -> Any:
-        """Take out a module, and return it."""
-        module = self[name]
+        """Take out one, and return it."""
+        value = self[name]
         del self[name]
-        return module
+        return value
 
     def clear(self) -> None:
-        """Take out all modules."""
-        self._modules.clear()
+        """Take out all."""
+        self._held.clear()
 
     def keys(self) -> Iterable[str]:
         """The names."""
-        return self._modules.keys()
+        return self._held.keys()
 
     def values(self) -> Iterable[Any]:
-        """The modules."""
-        return self._modules.values()
+        """What is held."""
+        return self._held.values()
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """Names and modules."""
-        return self._modules.items()
+        """Names and what is held under them."""
+        return self._held.items()
+
+
+class ModuleDict(_Named):
+    """Modules by name, with the interface of a dict (torch.nn.ModuleDict)."""
+
+
+class ParameterDict(_Parameters, _Named):
+    """Parameters by name, with the interface of a dict (torch.nn.ParameterDict)."""

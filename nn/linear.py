@@ -1,4 +1,4 @@
-"""Layers that multiply by a matrix or only rearrange: Linear, Identity, Flatten and Unflatten."""
+"""Layers that multiply by weights or only rearrange: Linear, Bilinear, Identity, Flatten and Unflatten."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from autograd.ops.common import one_dim
 from autograd.ops.fused import linear_
 
 from . import functional as F
-from .init import fan_in_uniform_
+from .init import fan_in_uniform_, uniform_
 from .module import Module, Parameter
+
+__all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
@@ -61,6 +63,44 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """`input1 @ weight[o] @ input2 + bias[o]` for each output o (torch.nn.Bilinear).
+
+    `weight` is (out_features, in1_features, in2_features), `bias` (out_features,) or None; both begin uniform between
+    -1 / sqrt(in1_features) and its opposite.
+
+    Shape: (..., in1_features) and (..., in2_features) give (..., out_features). Raises ShapeError or DtypeError.
+
+    >>> import autograd
+    >>> Bilinear(3, 4, 5)(autograd.ones(2, 3), autograd.ones(2, 4)).shape
+    (2, 5)
+    """
+
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.in1_features = whole("Bilinear", "in1_features", in1_features)
+        self.in2_features = whole("Bilinear", "in2_features", in2_features)
+        self.out_features = whole("Bilinear", "out_features", out_features)
+        self.weight = Parameter(empty(out_features, in1_features, in2_features, dtype=dtype))
+        self.register_parameter("bias", Parameter(empty(out_features, dtype=dtype)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        bound = 1 / math.sqrt(max(1, self.in1_features))
+        for p in self.parameters():
+            uniform_(p, -bound, bound)
+
+    def forward(self, input1: Any, input2: Any) -> Any:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        sizes = f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}"
+        return f"{sizes}, bias={self.bias is not None}"
 
 
 def whole(layer: str, argument: str, value: Any) -> int:

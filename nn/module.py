@@ -8,10 +8,15 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from autograd.creation import as_tensor
-from autograd.errors import ArgumentError, DtypeError, NoAttributeError, StateError, UnsupportedError, describe
+from autograd.errors import ArgumentError, AutogradError, DtypeError, NoAttributeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import no_grad
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor, wrap
+
+from . import hooks
+from .hooks import Hook
+
+__all__ = ["Module", "Parameter"]
 
 _REGISTRIES = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}
 
@@ -41,6 +46,15 @@ def did_you_mean(name: str, names: Any) -> str:
 def loadable(value: Any) -> Tensor:
     """What a state_dict holds, as a Tensor: ours, NumPy's arrays, PyTorch's tensors, numbers."""
     return value if isinstance(value, Tensor) else wrap(np.asarray(value))
+
+
+def name_the_layer(error: Any, module: Module) -> None:
+    """Begin the message of `error` with the innermost module that it went through."""
+    if hasattr(error, "layer"):
+        return
+    error.layer, kind = module, type(module).__name__
+    if len(error.args) == 1 and not str(error.args[0]).startswith(kind):
+        error.args = (f"{kind}({module.extra_repr()}): {error.args[0]}",)
 
 
 class Parameter(Tensor):
@@ -99,12 +113,10 @@ class Module:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
-    _forward_pre_hooks: dict[int, Callable[..., Any]]
-    _forward_hooks: dict[int, Callable[..., Any]]
+    _hooks: dict[int, Hook]
 
     def __init__(self) -> None:
-        self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set())
-        self.__dict__.update(_forward_pre_hooks={}, _forward_hooks={})
+        self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set(), _hooks={})
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes: every subclass defines it."""
@@ -113,16 +125,11 @@ class Module:
         raise NotImplementedError(f"{kind} does not say what it computes: define {kind}.forward{did_you_mean('forward', own)}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not self._forward_pre_hooks and not self._forward_hooks:
-            return self.forward(*args, **kwargs)
-        for hook in list(self._forward_pre_hooks.values()):
-            if (new := hook(self, args)) is not None:
-                args = new if isinstance(new, tuple) else (new,)
-        out = self.forward(*args, **kwargs)
-        for hook in list(self._forward_hooks.values()):
-            if (new := hook(self, args, out)) is not None:
-                out = new
-        return out
+        try:
+            return hooks.forward(self, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
+        except AutogradError as error:
+            name_the_layer(error, self)
+            raise
 
     # ------------------------------------------------------------ attributes
     def __getattr__(self, name: str) -> Any:  # called only when the ordinary way found nothing
@@ -196,13 +203,42 @@ class Module:
 
     register_module = add_module
 
-    def register_forward_pre_hook(self, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
-        """Call `hook(module, args)` before each forward; what it returns, if anything, replaces the arguments."""
-        return RemovableHandle(self._forward_pre_hooks, hook)
+    # ------------------------------------------------------------ hooks
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, args)` before each forward; what it returns, if anything, replaces the arguments.
 
-    def register_forward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> RemovableHandle:
-        """Call `hook(module, args, output)` after each forward; what it returns, if anything, replaces the output."""
-        return RemovableHandle(self._forward_hooks, hook)
+        With `with_kwargs` it is `hook(module, args, kwargs)`, and returns both. `handle.remove()` takes the hook out.
+        """
+        return hooks.register(self._hooks, Hook("forward pre", hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, args, output)` after each forward; what it returns, if anything, replaces the output.
+
+        With `with_kwargs` it is `hook(module, args, kwargs, output)`.
+        """
+        return hooks.register(self._hooks, Hook("forward", hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(module, grad_input, grad_output)` in each backward through this module.
+
+        `grad_output` has the gradient of each result, `grad_input` of each positional argument: tuples, with None for what
+        has none. What the hook returns, if anything, replaces `grad_input`.
+
+        >>> import autograd, nn
+        >>> layer, x = nn.Linear(2, 3), autograd.ones(4, 2, requires_grad=True)
+        >>> handle = layer.register_full_backward_hook(lambda module, gi, go: print(gi[0].shape, go[0].shape))
+        >>> layer(x).sum().backward()
+        (4, 2) (4, 3)
+        """
+        return hooks.register(self._hooks, Hook("backward", hook), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(module, grad_output)` before each backward through this module; what it returns replaces that."""
+        return hooks.register(self._hooks, Hook("backward pre", hook), prepend)
 
     # ------------------------------------------------------------ what is in it
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -297,11 +333,12 @@ class Module:
                     found[f"{prefix}{path}.{name}" if path else prefix + name] = value if keep_vars else value.detach()
         return found
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Keys:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Keys:
         """Write the values of `state_dict` (Tensors or arrays) into this module's parameters and buffers.
 
         Raises StateError naming every missing, unexpected and misshapen key, and then nothing is loaded. Without
-        `strict`, missing and unexpected keys are returned instead. PyTorch: torch.nn.Module.load_state_dict.
+        `strict`, missing and unexpected keys are returned instead. With `assign` the memory of the values is taken over,
+        and their dtype with it, instead of being copied. PyTorch: torch.nn.Module.load_state_dict.
 
         >>> import nn
         >>> nn.Linear(3, 4).load_state_dict({"weight": np.ones((3, 4)), "scale": np.ones(4)})
@@ -324,8 +361,10 @@ class Module:
             raise StateError(f"load_state_dict of {type(self).__name__}: nothing was loaded; {found}")
         with no_grad():
             for key, value in given.items():
-                if key in own:
+                if key in own and not assign:
                     own[key].copy_(value)
+                elif key in own:
+                    _recast(own[key], value)
         return keys
 
     # ------------------------------------------------------------ changing all of it
@@ -385,6 +424,10 @@ class Module:
         """In float16."""
         return self.to(np.float16)
 
+    def type(self, dst_type: Any) -> Self:
+        """In another dtype."""
+        return self.to(dst_type)
+
     def cpu(self) -> Self:
         """As it is: the only device here."""
         return self
@@ -406,10 +449,12 @@ class Module:
 
 
 def _recast(t: Tensor, new: Tensor) -> None:
-    """Give the leaf `t` the array of `new`, of another dtype. It keeps its node: hooks, and graphs made before, stay right."""
+    """Give the leaf `t` the array of `new`, of any dtype. It keeps its node: hooks, and graphs made before, stay right."""
     requires_grad, grad = t.requires_grad, t.grad
     t.requires_grad = False  # while no graph can be made from it, a leaf may be given other data
     t.data = new
+    if new.dtype.kind != "f":
+        return
     t.requires_grad = True
     t.node.dtype = new.dtype  # type: ignore[union-attr]
     t.grad = None if grad is None else grad.detach().to(new.dtype)

@@ -16,7 +16,6 @@ from strategies import BOOL, NONZERO, POSITIVE, REAL, SHARE, TIED, WHOLE, Domain
 
 import autograd
 from autograd import Tensor, methods
-from autograd.ops import index
 from autograd.primitive import PRIMITIVES
 from autograd.random import Generator
 
@@ -292,10 +291,10 @@ def sparse(index, least=0, dims=(0, 3), unpack=False):
     return make
 
 
-def written(s):
+def written(s, change=lambda make: make):
     """An array, an index for it, and what to put there."""
     x = s.array(s.shape(1, dims=(1, 3)))
-    index = s.pick(basic, fancy)(s, x.shape)
+    index = change(s.pick(basic, fancy))(s, x.shape)
     hit = x[index].shape
     return call(x, index, s.pick(s.array(hit), s.array(s.stretchable(hit)), s.number()))
 
@@ -465,8 +464,8 @@ SAMPLES = [
     Sample("min", lambda s: over(s.pick("int", "none"), least=1)(s), with_indices("min")),
     Sample("argmax", over("int none", least=1, domain=TIED), numpys(np.argmax), smooth=False),
     Sample("argmin", over("int none", least=1, domain=TIED), numpys(np.argmin), smooth=False),
-    Sample("all", over(domain=TIED, **FIXED), numpys(np.all), smooth=False, exempt={"dtypes": "PyTorch's of uint8 is uint8"}),
-    Sample("any", over(domain=TIED, **FIXED), numpys(np.any), smooth=False, exempt={"dtypes": "PyTorch's of uint8 is uint8"}),
+    Sample("all", over(domain=TIED, **FIXED), numpys(np.all), smooth=False),
+    Sample("any", over(domain=TIED, **FIXED), numpys(np.any), smooth=False),
     Sample("logsumexp", over("int tuple", least=1, **FIXED), log_sum_exp),
     Sample("cumsum", over("int"), lambda x, dim: np.cumsum(x, dim).reshape(x.shape)),
     Sample("softmax", over("int"), soft_max, exempt={"dtypes": "of integers PyTorch takes empty ones alone"}),
@@ -498,8 +497,6 @@ SAMPLES = [
     Sample("undiagonal", diagonals_back, undiagonal),
     Sample("clone", each(REAL), np.copy),
     # ---- indexing
-    Sample("getitem", lambda s: at(basic)(s) if s.pick(True, False) else at(fancy, 1, (1, 3))(s), lambda x, i: x[i], index.getitem),
-    Sample("__setitem__", written, lambda x, i, v: assigned(x, v, *i), in_place("__setitem__")),
     Sample("slice", at(basic), lambda x, i: x[i]),
     Sample("unslice", sparse(basic), lambda x, i, shape: assigned(np.zeros(shape), x, *i)),
     Sample("index", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], lambda x, *i: x[i]),
@@ -507,7 +504,7 @@ SAMPLES = [
     Sample("setitem", lambda s: (c := written(s), call(c.args[0], c.args[2], *c.args[1]))[1], assigned),
     Sample("last_written", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], last_written, smooth=False),
     Sample("gather", lambda s: call(*positions_along(s)), lambda x, dim, i: x[along(i, dim)]),
-    Sample("scatter", lambda s: (c := scattered(s), call(c.args[3], c.args[2], c.args[1], c.args[0].shape))[1], lambda x, i, dim, shape: added(np.zeros(shape), x, *along(i, dim))),
+    Sample("ungather", lambda s: (c := scattered(s), call(c.args[3], c.args[2], c.args[1], c.args[0].shape))[1], lambda x, i, dim, shape: added(np.zeros(shape), x, *along(i, dim))),
     Sample("scatter_add", scattered, lambda x, dim, i, src: added(x, src, *along(i, dim))),
     Sample("index_select", slices_at, lambda x, dim, i: np.take(x, i, dim)),
     Sample("take_along_dim", same_shape_along, lambda x, i, dim: np.take_along_axis(x, i, dim)),
@@ -527,8 +524,8 @@ SAMPLES = [
     Sample("linear", shaped("nk,mk", "nk,mk,m", "k,mk,m", "bnk,mk,m"), linear),
     Sample("cross_entropy", labelled, negative_log_likelihood),
     Sample("softplus", each(Domain(-6, 6)), lambda x: np.log1p(np.exp(x))),
-    Sample("binary_cross_entropy", each(SHARE, SHARE), lambda x, t: -t * np.log(x) - (1 - t) * np.log(1 - x)),
-    Sample("binary_cross_entropy_with_logits", each(Domain(-6, 6), SHARE), lambda x, t: np.log1p(np.exp(x)) - x * t),
+    Sample("binary_cross_entropy", each(SHARE, SHARE, numbers=False), lambda x, t: -t * np.log(x) - (1 - t) * np.log(1 - x)),
+    Sample("binary_cross_entropy_with_logits", each(Domain(-6, 6), SHARE, numbers=False), lambda x, t: np.log1p(np.exp(x)) - x * t),
     # ---- dtypes and randomness
     Sample("astype", lambda s: call(s.array(s.shape()), s.dtype), np.astype, np.astype),
     Sample("normal", lambda s: call(s.array(shape := s.shape()), s.array(s.stretchable(shape), POSITIVE), shape, s.dtype),
@@ -544,6 +541,7 @@ SAMPLES = [
     Sample("copy_", lambda s: call(x := s.array(s.shape()), s.array(s.stretchable(x.shape))), lambda x, y: np.broadcast_to(y, x.shape), in_place("copy_")),
     # ---- functions of NumPy that are spelled differently
     Sample("np.add", each(REAL, REAL), np.add, np.add),
+    Sample("cbrt", each(NONZERO), np.cbrt),
     Sample("np.subtract", each(REAL, REAL), np.subtract, np.subtract),
     Sample("np.transpose", lambda s: call(x := s.array(s.shape()), s.pick(None, tuple(range(x.ndim))[::-1])), np.transpose, np.transpose),
     Sample("np.matrix_transpose", shaped("nk", "bnk"), np.matrix_transpose, np.matrix_transpose),
@@ -569,7 +567,14 @@ SAMPLES = [
 ]
 # fmt: on
 
-from samples_linalg import SAMPLES as LINALG  # noqa: E402  # these need Sample from here
+from samples_elementwise import SAMPLES as ELEMENTWISE  # noqa: E402  # these need Sample from here
+from samples_index import SAMPLES as INDEX  # noqa: E402
+from samples_linalg import SAMPLES as LINALG  # noqa: E402
+from samples_loss import LOSS_SAMPLES  # noqa: E402
+from samples_nn import SAMPLES as NN  # noqa: E402
+from samples_reduce import SAMPLES as REDUCE  # noqa: E402
+from samples_recurrent import SAMPLES as RECURRENT  # noqa: E402
+from samples_shape import SAMPLES as SHAPE  # noqa: E402
 from samples_window import WINDOW_SAMPLES  # noqa: E402
 
-SAMPLES += [*LINALG, *WINDOW_SAMPLES]
+SAMPLES += [*ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES]

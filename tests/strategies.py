@@ -157,14 +157,14 @@ class Source:
 
 
 # ---------------------------------------------------------------- how records say what they want
-def each(*domains, **options):
+def each(*domains, numbers=True, **options):
     """Arrays that broadcast together, one for each domain, perhaps one of several a number; and some of the options."""
 
     def make(s):
         shape = s.shape()
         arrays = [s.array(s.stretchable(shape) if i else shape, domain) for i, domain in enumerate(domains)]
         floats = [i for i, domain in enumerate(domains) if domain.kind in "ft"]
-        if len(floats) > 1 and (i := s.pick(None, None, None, *floats)) is not None:
+        if numbers and len(floats) > 1 and (i := s.pick(None, None, None, *floats)) is not None:
             arrays[i] = s.number(domains[i])
         return call(*arrays, **s.some(options))
 

@@ -6,7 +6,7 @@ from foreign import Foreign
 from numpy.testing import assert_allclose
 
 import autograd
-from autograd import errors
+from autograd import errors, tensor
 
 
 def test_tensor_copies_and_infers_the_dtype():
@@ -97,12 +97,81 @@ def test_ranges():
         (autograd.arange(2, dtype=autograd.float64), [0, 1], "float64"), (autograd.arange(autograd.tensor(2)), [0, 1], "int64"),
         (autograd.linspace(0, 1, 3), [0, 0.5, 1], "float32"), (autograd.linspace(3, 3, 1), [3], "float32"), (autograd.linspace(0, 1, 0), [], "float32"),
         (autograd.linspace(1, 0, steps=2, dtype=autograd.float64), [1, 0], "float64"),
+        (autograd.logspace(0, 2, 3), [1, 10, 100], "float32"), (autograd.logspace(3, 0, 4, base=2, dtype=autograd.int64), [8, 4, 2, 1], "int64"),
+        (autograd.logspace(tensor(1.0), 1, 1, dtype=autograd.float64), [10], "float64"), (autograd.logspace(0, 1, 0), [], "float32"),
     ):  # fmt: skip
         assert (x.tolist(), x.dtype) == (values, dtype)
     assert_allclose(autograd.arange(0, 1, 0.1).array, np.arange(10) / 10, rtol=1e-6)
 
 
+def test_new_ones_are_like_their_maker():
+    x = autograd.ones(2, dtype=autograd.float64, requires_grad=True)
+    for y, values, dtype in (
+        (x.new_zeros(1, 2), [[0, 0]], "float64"), (x.new_zeros((1, 2)), [[0, 0]], "float64"), (x.new_ones(2, dtype=autograd.int32), [1, 1], "int32"),
+        (x.new_full((2,), 3), [3, 3], "float64"), (x.long().new_full((2,), 1.5), [1, 1], "int64"), (x.new_tensor([1, 2]), [1, 2], "float64"),
+        (x.new_tensor(1, dtype=autograd.bool), True, "bool"), (x.bool().new_ones(size=(1,)), [True], "bool"),
+    ):  # fmt: skip
+        assert (y.tolist(), y.dtype, y.requires_grad) == (values, dtype, False)
+    assert (x.new_empty(2, 3).shape, x.new_empty(2).dtype) == ((2, 3), "float64")
+    for y in (
+        x.new_zeros(1, requires_grad=True),
+        x.new_full((1,), 2, requires_grad=True),
+        x.new_tensor([1.0], requires_grad=True),
+    ):
+        assert y.requires_grad
+        assert y.is_leaf
+
+
+def test_size_in_memory():
+    x = autograd.zeros(2, 3, dtype=autograd.float64)
+    assert (x.itemsize, x.nbytes, x.element_size()) == (8, 48, 8)
+
+
+def test_the_usual_line_about_devices():
+    device = autograd.device("cuda" if autograd.cuda.is_available() else "mps" if autograd.backends.mps.is_available() else "cpu")
+    x = autograd.ones(2, device=device)
+    assert repr(device) == repr(x.device) == "device(type='cpu')"
+    assert x.device == device == autograd.device("cpu") == "cpu"
+    assert (str(device), f"{device}", device.type) == ("cpu", "cpu", "cpu")
+    assert repr(autograd.device("cuda", 1)) == repr(autograd.device("cuda:1")) == "device(type='cuda', index=1)"
+    assert x.to(device) is x.to("cpu") is x.to(x.device) is x
+    assert x.to(device, autograd.float64).dtype == autograd.float64
+    autograd.backends.cudnn.deterministic = True
+
+
+NOWHERE = {
+    "tensor": lambda **k: tensor(1.0, **k), "as_tensor": lambda **k: autograd.as_tensor(1.0, **k), "eye": lambda **k: autograd.eye(2, **k),
+    **{name: lambda name=name, **k: getattr(autograd, name)(2, **k) for name in "zeros ones empty rand randn randperm arange".split()},
+    **{name: lambda name=name, **k: getattr(autograd, name)(tensor(1.0), **k) for name in "zeros_like ones_like empty_like".split()},
+    "rand": lambda **k: autograd.rand_like(tensor(1.0), **k), "randn": lambda **k: autograd.randn_like(tensor(1.0), **k),
+    "full": lambda **k: autograd.full((2,), 1, **k), "full_like": lambda **k: autograd.full_like(tensor(1.0), 1, **k),
+    "linspace": lambda **k: autograd.linspace(0, 1, 2, **k), "logspace": lambda **k: autograd.logspace(0, 1, 2, **k),
+    "randint": lambda **k: autograd.randint(2, (1,), **k), "normal": lambda **k: autograd.normal(0.0, 1.0, (1,), **k),
+    "Generator": lambda **k: autograd.Generator(**k), "to": lambda **k: tensor(1.0).to(**k),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOWHERE)
+def test_the_only_device(name):
+    for device in ("cpu", autograd.device("cpu"), "cpu:0"):
+        NOWHERE[name](device=device)
+    for device in ("cuda", autograd.device("cuda", 0)):
+        with pytest.raises(errors.UnsupportedError, match=f"^{name}: the only device here is 'cpu', not '{device}'$"):
+            NOWHERE[name](device=device)
+
+
 REFUSED = {
+    "full: fill_value must be a number, an array or a tensor, not None": lambda: autograd.full((2,), None),
+    "full: fill_value must be a number, an array or a tensor, not 'a'": lambda: autograd.ones(2).new_full((2,), "a"),
+    "full_like: fill_value must be a number, an array or a tensor, not None": lambda: autograd.full_like(autograd.ones(2), None),
+    "full: 300 does not fit into uint8": lambda: autograd.full((2,), 300, dtype=autograd.uint8),
+    "full_like: nan does not fit into int64": lambda: autograd.full_like(autograd.ones(2).long(), float("nan")),
+    "tensor: [300, -1] does not fit into uint8; use a wider dtype": lambda: tensor([300, -1], dtype=autograd.uint8),
+    "logspace: steps is an integer, not negative, got -1": lambda: autograd.logspace(0, 1, -1),
+    "fill_diagonal_ needs a matrix, or more dims of equal length, got shape (2,)": lambda: autograd.ones(2).fill_diagonal_(1),
+    "fill_diagonal_ needs a matrix, or more dims of equal length, got shape (2, 2, 3)": lambda: autograd.ones(
+        2, 2, 3
+    ).fill_diagonal_(1),
     "tensors hold booleans, integers or floats, not <U1; got str 'a'": lambda: autograd.tensor("a"),
     "tensors hold booleans, integers or floats, not complex128; got list '[1j]'": lambda: autograd.tensor([1j]),
     "tensors hold booleans, integers or floats, not object": lambda: autograd.tensor([None]),

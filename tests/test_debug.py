@@ -340,7 +340,7 @@ def outcome(sample, call):
     return [*ys, *first, *second]
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if "anomaly" not in s.exempt], ids=lambda s: s.name)
 @given(st.data())
 def test_values_and_gradients_are_the_same(sample, data):
     """To the last bit, or else there was an anomaly."""
@@ -352,7 +352,7 @@ def test_values_and_gradients_are_the_same(sample, data):
         with detect_anomaly():
             watched = outcome(sample, call)
     except AnomalyError:
-        assert not all(np.isfinite(y.array).all() for y in plain)
+        assert not all(np.isfinite(v).all() for v in (*call.inputs(), *[y.array for y in plain]))
         return
     assert len(plain) == len(watched)
     for y, w in zip(plain, watched, strict=True):

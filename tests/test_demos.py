@@ -1,9 +1,15 @@
-"""Every demo runs, says what it claims, and writes the pictures it names; the same seed gives the same bits."""
+"""Every demo runs, says what it claims, and writes the pictures it names; the same seed gives the same bits.
+
+And those that are PyTorch programs run under PyTorch too, with the same losses.
+"""
 
 import pathlib
+import re
 import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
 
 DEMOS = sorted((pathlib.Path(__file__).parent.parent / "demos").glob("[0-9]*.py"))
@@ -38,3 +44,102 @@ def test_the_seed_decides_every_bit(tmp_path):
         run(digits, tmp_path / folder, "--seed", str(seed))
     a, b, c = ((tmp_path / folder / "curves.png").read_bytes() for folder in "abc")
     assert a == b != c
+
+
+# ---------------------------------------------------------------- programs written for PyTorch
+LINES = {  # all that has to change
+    "import autograd as torch": "import torch",
+    "import nn": "from torch import nn",
+    "import nn.functional as F": "import torch.nn.functional as F",
+    "from nn import optim": "from torch import optim",
+    "from nn.utils.data import DataLoader, TensorDataset": "from torch.utils.data import DataLoader, TensorDataset",
+}
+PROGRAMS = [demo for demo in DEMOS if "This is a PyTorch program" in demo.read_text(encoding="utf-8")]
+programs = pytest.mark.parametrize("demo", PROGRAMS, ids=lambda demo: demo.stem)
+
+
+def program(demo, monkeypatch, pytorch=False):
+    """The demo as a module; with `pytorch`, under PyTorch's import lines."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the demo sets it for itself; undone after the test
+    lines = demo.read_text(encoding="utf-8").split("\n")
+    if pytorch:
+        pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, its programs are run by it")
+        lines = [LINES.get(line, line) for line in lines]
+    module = types.ModuleType(demo.stem)
+    module.__file__ = str(demo)
+    exec(compile("\n".join(lines), str(demo), "exec"), module.__dict__)
+    assert module.torch.__name__ == ("torch" if pytorch else "autograd")
+    return module
+
+
+def test_three_programs_are_pytorch_programs():
+    assert [demo.stem for demo in PROGRAMS] == ["02_image_classifier", "03_characters", "04_vae"]
+    for demo in PROGRAMS:
+        lines = demo.read_text(encoding="utf-8").split("\n")
+        ours = [line for line in lines if re.search(r"\bautograd\b|^ *(import|from) nn\b", line)]
+        assert set(ours) - set(LINES) <= {"from nn.datasets import digits"}  # the data: arrays, whoever computes with them
+
+
+@programs
+def test_pytorch_runs_it_after_a_change_of_imports(demo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(demo), "--quick", "--out", str(tmp_path)])
+    program(demo, monkeypatch, pytorch=True).main()
+    printed = capsys.readouterr().out
+    assert printed.count(str(tmp_path)) == len(list(tmp_path.iterdir())) > 0
+
+
+def beginning(m):
+    """A model of the program, in double precision, batches for its first steps, and the optimizer that it uses."""
+    if hasattr(m, "CharacterModel"):
+        model, text = m.CharacterModel(50).double(), np.random.default_rng(0).integers(0, 50, (16, 4 * 48 + 1))
+        return model, m.torch.from_numpy(text), m.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.1)
+    if hasattr(m, "Net"):
+        (images, labels), model = m.load()[0].tensors, m.Net().double()
+        data = m.TensorDataset(images[:500].double(), labels[:500])
+        optimizer = m.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    else:
+        data, model = m.TensorDataset(m.load()[0][:500].double()), m.VAE().double()
+        optimizer = m.optim.Adam(model.parameters(), lr=4e-3)
+    return model, m.DataLoader(data, batch_size=64), optimizer
+
+
+def numbers(model):
+    return {name: np.array(value.detach().numpy()) for name, value in model.state_dict().items()}
+
+
+@programs
+def test_the_first_losses_are_those_of_pytorch(demo, monkeypatch):
+    """From the same weights, on the same data, with the same noise and no dropout: the same losses, and then the same weights."""
+    start, ends = None, []
+    for pytorch in (False, True):
+        m = program(demo, monkeypatch, pytorch)
+        noise = np.random.default_rng(1)
+        monkeypatch.setattr(m.torch, "randn_like", lambda t, m=m, noise=noise: m.torch.from_numpy(noise.normal(size=t.shape)))
+        model, data, optimizer = beginning(m)
+        if pytorch:
+            model.load_state_dict({name: m.torch.from_numpy(value) for name, value in start.items()})
+        start = numbers(model)
+        for module in model.modules():
+            if isinstance(module, m.nn.Dropout):
+                module.p = 0.0
+        ends.append((m.train(model, data, optimizer), numbers(model)))
+    (ours, our_weights), (theirs, their_weights) = ends
+    assert len(ours) >= 4
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert our_weights.keys() == their_weights.keys()
+    for name, value in our_weights.items():
+        assert (value.shape, value.dtype) == (their_weights[name].shape, their_weights[name].dtype), name
+        np.testing.assert_allclose(value, their_weights[name], rtol=1e-9, atol=1e-9, err_msg=name)
+        assert not np.array_equal(value, start[name]), name  # it did learn
+
+
+@programs
+def test_the_seed_decides_all_weights(demo, monkeypatch):
+    m = program(demo, monkeypatch)
+    ends = []
+    for seed in (1, 1, 2):
+        m.torch.manual_seed(seed)
+        model, data, optimizer = beginning(m)
+        losses = m.train(model, data, optimizer)
+        ends.append((losses, [value.tobytes() for value in numbers(model).values()]))
+    assert ends[0] == ends[1] != ends[2]

@@ -43,7 +43,7 @@ def test_in_place_is_the_function(name, data):
     call = data.draw(calls(RECORDS[methods.FUNCTIONS[name]]).filter(lambda call: hasattr(call.args[0], "dtype")))
     (leaf, *rest), kwargs = tensors(call)[0].args, call.kwargs
     method = name + "_"
-    leaf.requires_grad_()
+    leaf.requires_grad_(leaf.is_floating_point())
     plain, recorded = leaf.detach().clone(), leaf.clone()
     expected = getattr(autograd, name)(leaf, *rest, **kwargs)
     if expected.shape != leaf.shape:
@@ -53,7 +53,7 @@ def test_in_place_is_the_function(name, data):
         return
     for x in (plain, recorded):
         assert getattr(x, method)(*rest, **kwargs) is x
-        same(x.detach(), expected.detach())
+        same(x.detach(), expected.detach().to(leaf.dtype))  # comparisons give booleans
     assert recorded.requires_grad == expected.requires_grad
     if expected.requires_grad:
         same(autograd.grad(recorded.sum(), leaf), autograd.grad(expected.sum(), leaf))
@@ -196,7 +196,7 @@ def test_numpys_functions_that_do_not_work_say_so():
     x = autograd.ones(2)
     for call, name in (
         (lambda: np.fft.fft(x), "fft"),
-        (lambda: np.add.reduce(x), "add.reduce"),
+        (lambda: np.add.at(x, [0], 1.0), "add.at"),
         (lambda: np.exp(x, where=x > 0), "exp"),
     ):
         with pytest.raises(errors.UnsupportedError, match=f"{name}.* does not work on Tensors"):

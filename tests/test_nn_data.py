@@ -1,7 +1,17 @@
-"""Datasets, samplers, batches and the digits: order, sizes, seeds, collation, speed of whole batches, and bad input."""
+"""Datasets, samplers, batches and workers: order, sizes, seeds, collation, resuming, clean ends, and bad input."""
 
+import gc
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections import Counter, namedtuple
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,20 +19,26 @@ from numpy.testing import assert_array_equal
 
 import autograd
 from autograd import Generator, Tensor, arange, float64, tensor
-from autograd.errors import ArgumentError, DimError, ShapeError, UnsupportedError
-from nn.datasets import digits
+from autograd.errors import ArgumentError, DimError, ShapeError, StateError, UnsupportedError, WorkerError
 from nn.utils import data
 from nn.utils.data import (
     BatchSampler,
+    ChainDataset,
     ConcatDataset,
     DataLoader,
     Dataset,
+    IterableDataset,
     RandomSampler,
     Sampler,
     SequentialSampler,
+    StackDataset,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
+    default_convert,
+    get_worker_info,
     random_split,
 )  # fmt: skip
 
@@ -39,6 +55,27 @@ class Squares(Dataset):
 
     def __len__(self):
         return self.n
+
+
+class Count(IterableDataset):
+    """Examples one after the other, each with a number drawn from the default generator."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __iter__(self):
+        for i in range(self.n):
+            yield i, autograd.rand(())
+
+    def __len__(self):
+        return self.n
+
+
+class Noisy(Squares):
+    """Examples with noise from the default generator."""
+
+    def __getitem__(self, i):
+        return i, autograd.randn(3)
 
 
 def pairs(n):
@@ -77,6 +114,20 @@ def test_subset_concat_and_sum():
             both[index]
 
 
+def test_stacked_and_chained():
+    d = StackDataset(pairs(3), "abc")
+    assert len(d) == 3
+    assert d[1][0][1].item() == 10
+    assert d[1][1] == "b"
+    batch = next(iter(DataLoader(StackDataset(n=range(3), name="abc"), batch_size=2)))
+    assert batch["n"].tolist() == [0, 1]
+    assert tuple(batch["name"]) == ("a", "b")
+    chained = Count(2) + Count(3)
+    assert type(chained) is ChainDataset
+    assert [i for i, _ in chained] == [0, 1, 0, 1, 2]
+    assert len(chained) == 5
+
+
 def test_random_split_has_every_example_once():
     d = pairs(10)
     parts = random_split(d, [7, 0, 3], generator=Generator().manual_seed(0))
@@ -113,6 +164,11 @@ def test_one_share_is_not_one_example():
         (lambda: TensorDataset(tensor(1.0)), ShapeError, r"of one length, got shapes \(\)"),
         (lambda: TensorDataset(arange(3), np.arange(3)), UnsupportedError, "argument 1 must be a tensor, not ndarray"),
         (lambda: ConcatDataset([]), ArgumentError, "at least one dataset"),
+        (lambda: ConcatDataset([Count(2)]), UnsupportedError, "which an IterableDataset lacks; use ChainDataset"),
+        (lambda: StackDataset([1, 2], [1]), ArgumentError, r"of one length, all by name or none, got lengths \[2, 1\]"),
+        (lambda: StackDataset(), ArgumentError, "StackDataset needs datasets"),
+        (lambda: StackDataset([1], a=[1]), ArgumentError, "StackDataset needs datasets"),
+        (lambda: iter(IterableDataset()), NotImplementedError, "does not say what its examples are"),
         (lambda: Dataset()[0], NotImplementedError, "define __getitem__"),
         (lambda: iter(Sampler()), NotImplementedError, "define __iter__"),
     ],
@@ -143,6 +199,20 @@ def test_random_sampler_draws_as_many_as_asked():
     drawn = list(RandomSampler(range(4), replacement=True, num_samples=1000, generator=Generator().manual_seed(0)))
     assert len(drawn) == 1000
     assert all(150 < count < 350 for count in Counter(drawn).values())
+
+
+def test_subset_and_weighted_samplers():
+    sampler = SubsetRandomSampler([5, 7, 9, 11], generator=Generator().manual_seed(0))
+    orders = [list(sampler) for _ in range(5)]
+    assert all(sorted(order) == [5, 7, 9, 11] for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+    assert len(sampler) == 4
+    weighted = WeightedRandomSampler([1, 0, 3], 4000, generator=Generator().manual_seed(0))
+    counts = Counter(weighted)
+    assert len(weighted) == counts.total() == 4000
+    assert set(counts) == {0, 2}
+    assert 850 < counts[0] < 1150
+    assert sorted(WeightedRandomSampler(tensor([0.1, 5.0, 2.0]), 3, replacement=False)) == [0, 1, 2]
 
 
 def test_batch_sampler():
@@ -277,24 +347,32 @@ def test_default_collate():
     assert default_collate([{"a": 1}, {"a": 2}])["a"].tolist() == [1, 2]
 
 
+def plain(value):
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(plain, value))
+    return (value.tolist(), str(value.dtype).removeprefix("torch.")) if hasattr(value, "tolist") else value
+
+
 def test_default_collate_is_that_of_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
     batch = [{"a": (1, 2.5), "b": [np.ones(2, np.float32), "x"]}, {"a": (3, 4.5), "b": [np.zeros(2, np.float32), "y"]}]
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
-            return type(value)(map(plain, value))
-        return (value.tolist(), str(value.dtype).removeprefix("torch.")) if hasattr(value, "tolist") else value
-
     assert plain(default_collate(batch)) == plain(torch.utils.data.default_collate(batch))
+    for example in (*batch, (1, "a", [np.arange(3)], np.float32(2)), "text", None):
+        assert plain(default_convert(example)) == plain(torch.utils.data.default_convert(example))
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: DataLoader(pairs(3), num_workers=2), UnsupportedError, "num_workers is 2, but only this process loads examples"),
+        (lambda: DataLoader(pairs(3), num_workers=-1), ArgumentError, "num_workers is a whole number, 0 or more, got -1"),
+        (lambda: DataLoader(pairs(3), num_workers=1, timeout=-1), ArgumentError, "timeout is a number of seconds, or 0"),
+        (lambda: DataLoader(pairs(3), num_workers=1, prefetch_factor=0), ArgumentError, "prefetch_factor is a whole number, 1 or"),
+        (lambda: DataLoader(pairs(3), persistent_workers=True), ArgumentError, "persistent_workers need num_workers above 0"),
+        (lambda: DataLoader(pairs(3), timeout=1), ArgumentError, "timeout, prefetch_factor and persistent_workers need"),
+        (lambda: DataLoader(Count(3), shuffle=True), ArgumentError, "an IterableDataset says the order; leave out shuffle"),
+        (lambda: DataLoader(Count(3), sampler=[0]), ArgumentError, "an IterableDataset says the order"),
         (lambda: DataLoader(pairs(3), batch_size=0), ArgumentError, "batch_size is a whole number, 1 or more, got 0"),
         (lambda: DataLoader(pairs(3), batch_size=2.5), ArgumentError, "batch_size is a whole number, 1 or more, got 2.5"),
         (lambda: DataLoader(pairs(3), batch_size=True), ArgumentError, "batch_size is a whole number"),
@@ -302,6 +380,8 @@ def test_default_collate_is_that_of_pytorch():
         (lambda: DataLoader(pairs(3), batch_size=2, batch_sampler=[[0]]), ArgumentError, "a batch_sampler excludes batch_size"),
         (lambda: DataLoader(pairs(3), shuffle=True, batch_sampler=[[0]]), ArgumentError, "a batch_sampler excludes"),
         (lambda: DataLoader(pairs(3), batch_size=None, drop_last=True), ArgumentError, "drop_last needs a batch_size"),
+        (lambda: WeightedRandomSampler([1.0], 0), ArgumentError, "num_samples is a whole number, 1 or more, got 0"),
+        (lambda: WeightedRandomSampler([[1.0]], 1), ArgumentError, r"weights is a list of numbers, got shape \(1, 1\)"),
         (lambda: RandomSampler(range(3), num_samples=-1), ArgumentError, "num_samples is a whole number, 0 or more, got -1"),
         (lambda: next(iter(DataLoader([arange(2), arange(3)], batch_size=2))), ShapeError, r"shapes \(2,\), \(3,\) do not"),
         (lambda: next(iter(DataLoader([(1,), (1, 2)], batch_size=2))), ShapeError, "different numbers of parts"),
@@ -317,28 +397,339 @@ def test_loaders_run_side_by_side():
     assert [(a[0].tolist(), b[0].tolist()) for a, b in zip(loader, loader, strict=True)] == [([0, 1], [0, 1]), ([2, 3], [2, 3])]
 
 
-# ---------------------------------------------------------------- digits
-def test_digits():
-    train, test = digits()
-    for part, n in ((train, 1437), (test, 360)):
-        images, labels = part.tensors
-        assert (images.shape, images.dtype) == ((n, 8, 8), np.float32)
-        assert (labels.shape, labels.dtype) == ((n,), np.int64)
-        assert (images.numpy().min(), images.numpy().max()) == (0, 1)
-        assert set((images.numpy() * 16).ravel()) == set(range(17))
-    assert Counter(test.tensors[1].tolist()) == dict.fromkeys(range(10), 36)
-    assert digits()[0].tensors[0] is not train.tensors[0]
+# ---------------------------------------------------------------- streams
+def test_streams_are_batched():
+    assert firsts(DataLoader(Count(5), batch_size=2)) == [[0, 1], [2, 3], [4]]
+    loader = DataLoader(Count(5), batch_size=2, drop_last=True)
+    assert firsts(loader) == [[0, 1], [2, 3]] == firsts(loader)
+    assert len(loader) == 2
+    assert len(DataLoader(Count(5), batch_size=2)) == 3
+    assert [i for i, _ in DataLoader(Count(3), batch_size=None)] == [0, 1, 2]
+    assert len(DataLoader(Count(3), batch_size=None)) == 3
+    assert firsts(DataLoader(Count(0), batch_size=2)) == []
 
 
-def test_digits_are_those_of_scikit_learn():
-    datasets = pytest.importorskip(
-        "sklearn.datasets", reason="scikit-learn is no dependency; where it is installed, it is compared with"
-    )
-    source = datasets.load_digits()
-    both = [np.concatenate([part.tensors[i].numpy() for part in digits()]) for i in (0, 1)]
-    ours = sorted((*(image.ravel() * 16).astype(int).tolist(), label) for image, label in zip(*both, strict=True))
-    theirs = sorted((*image.astype(int).tolist(), label) for image, label in zip(source.data, source.target, strict=True))
-    assert ours == theirs
+# ---------------------------------------------------------------- to go on from where it was interrupted
+LOADERS = {
+    "in order": lambda n: DataLoader(Noisy(20), batch_size=3, num_workers=n),
+    "shuffled": lambda n: DataLoader(Noisy(20), batch_size=3, shuffle=True, num_workers=n),
+    "seeded": lambda n: DataLoader(Noisy(20), batch_size=3, shuffle=True, generator=Generator().manual_seed(7), num_workers=n),
+    "tensors": lambda n: DataLoader(pairs(20), batch_size=3, shuffle=True, num_workers=n),
+    "drawn": lambda n: DataLoader(Noisy(6), 3, sampler=RandomSampler(Noisy(6), num_samples=20), num_workers=n),
+    "own sampler": lambda n: DataLoader(
+        Noisy(6), 3, sampler=RandomSampler(range(6), num_samples=20, generator=Generator().manual_seed(3)), num_workers=n
+    ),
+    "weighted": lambda n: DataLoader(
+        Noisy(5), batch_sampler=BatchSampler(WeightedRandomSampler([1, 2, 3, 4, 5], 20, generator=Generator().manual_seed(3)), 3, False),
+        num_workers=n,
+    ),
+    "one by one": lambda n: DataLoader(Noisy(7), batch_size=None, shuffle=True, num_workers=n),
+    "stream": lambda n: DataLoader(Count(20), batch_size=3, num_workers=n),
+}  # fmt: skip
+forks = pytest.mark.filterwarnings(
+    "ignore:.*multi-threaded.*:DeprecationWarning"
+)  # Python 3.12 and 3.13, where fork is the default
+
+
+def epochs(loader, number=2):
+    """All batches of some epochs, with a number drawn after each, as dropout would draw it."""
+    return [(plain(batch), autograd.rand(()).item()) for _ in range(number) for batch in loader]
+
+
+@forks
+@pytest.mark.parametrize("name", LOADERS)
+def test_batches_do_not_depend_on_the_workers(name, in_time):
+    results = []
+    for workers in (0, 2, 3):
+        autograd.manual_seed(5)
+        results.append(epochs(LOADERS[name](workers)))
+    assert results[0] == results[1] == results[2]
+    assert results[0][0] != results[0][len(results[0]) // 2], "each epoch is another"
+
+
+@forks
+@pytest.mark.parametrize("stop", [0, 1, 3, 6, 7, 9])
+@pytest.mark.parametrize("name", LOADERS)
+def test_an_interrupted_epoch_goes_on_with_what_was_left(name, stop, in_time, tmp_path):
+    def run(loader, steps):
+        for _ in range(2):
+            for batch in loader:
+                steps.append((plain(batch), autograd.rand(()).item()))
+                if len(steps) == stop:
+                    return
+
+    autograd.manual_seed(5)
+    whole = epochs(LOADERS[name](0))
+    autograd.manual_seed(5)
+    loader, begun = LOADERS[name](0), []
+    if stop:
+        run(loader, begun)
+    autograd.save({"loader": loader.state_dict(), "random": autograd.get_rng_state()}, tmp_path / "state.npz")
+
+    autograd.manual_seed(99)
+    saved = autograd.load(tmp_path / "state.npz")
+    again = LOADERS[name](2 if stop == 3 else 0)
+    if again.generator is not None:
+        again.generator.manual_seed(99)
+    again.load_state_dict(saved["loader"])
+    autograd.set_rng_state(saved["random"])
+    assert plain(again.state_dict()) == plain(loader.state_dict())
+    assert begun + epochs(again, 2 if stop <= 7 else 1)[: len(whole) - stop] == whole
+
+
+def test_a_finished_epoch_leaves_nothing_to_go_on_with():
+    loader = DataLoader(pairs(4), batch_size=2)
+    assert firsts(loader) == [[0, 1], [2, 3]]
+    assert loader.state_dict() == {"epoch": None, "generator": None}
+    next(iter(loader))
+    state = loader.state_dict()
+    assert state["epoch"]["position"] == 1
+    assert firsts(loader) == [[0, 1], [2, 3]], "a new loop begins anew"
+    loader.load_state_dict(state)
+    assert firsts(loader) == [[2, 3]]
+    assert firsts(loader) == [[0, 1], [2, 3]]
+
+
+def test_what_was_seen_is_not_made_again():
+    loader = DataLoader(Squares(6), batch_size=2)
+    next(iter(loader))
+    state = loader.state_dict()
+    loader.dataset.asked.clear()
+    loader.load_state_dict(state)
+    assert len(list(loader)) == 2
+    assert loader.dataset.asked == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("state", [{}, {"epoch": None, "generator": Generator().get_state()}, {"epoch": None}])
+def test_a_state_that_does_not_fit_is_told(state):
+    with pytest.raises(StateError, match="not of a loader such as this, which has none for a generator"):
+        DataLoader(pairs(4)).load_state_dict(state)
+    with pytest.raises(StateError, match="which has one for a generator"):
+        DataLoader(pairs(4), generator=Generator()).load_state_dict({"epoch": None, "generator": None})
+
+
+def test_a_dataset_does_not_disturb_the_default_generator():
+    numbers = []
+    for dataset in (Squares(6), Noisy(6)):
+        autograd.manual_seed(0)
+        numbers.append([autograd.rand(()).item() for _ in DataLoader(dataset, batch_size=2)])
+    assert numbers[0] == numbers[1]
+
+
+# ---------------------------------------------------------------- workers
+def until(true):
+    """Wait for something to become true; not for ever."""
+    deadline = time.monotonic() + 20
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
+
+
+@pytest.fixture
+def in_time():
+    """Interrupt a test that hangs, and see to it that it leaves no process or thread behind."""
+
+    def interrupt(*_):
+        raise AssertionError("this took more than 60 seconds")
+
+    before = set(threading.enumerate())
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, interrupt)
+        signal.alarm(60)
+    yield
+    if hasattr(signal, "SIGALRM"):
+        signal.alarm(0)
+    if multiprocessing.active_children():
+        gc.collect()  # persistent ones go with their loader, which a traceback may hold
+    assert until(lambda: not multiprocessing.active_children())
+    assert until(lambda: set(threading.enumerate()) <= before)
+
+
+class Told(Dataset):
+    """Examples that say where they were made, one of which may be bad."""
+
+    def __init__(self, n=8, bad=None, act=None):
+        self.n, self.bad, self.act = n, bad, act
+
+    def __getitem__(self, i):
+        if i == self.bad:
+            self.act()
+        info = get_worker_info()
+        return i, os.getpid(), -1 if info is None else info.id, random.random(), np.random.random()
+
+    def __len__(self):
+        return self.n
+
+
+class Fussy(Exception):
+    """One that cannot be made again from its message."""
+
+    def __init__(self, a, b):
+        super().__init__(f"{a} and {b}")
+
+
+def refuse():
+    raise KeyError("no such picture")
+
+
+def refuse_fussily():
+    raise Fussy(1, 2)
+
+
+def vanish():
+    os._exit(3)
+
+
+def sleep():
+    time.sleep(600)
+
+
+def late():
+    raise TimeoutError("the dataset's own")
+
+
+def say_hello(number):
+    info = get_worker_info()
+    assert info.id == number
+    assert info.num_workers == 2
+    info.dataset.n = 100 + number  # a copy of its own
+
+
+@forks
+def test_workers_are_processes(in_time):
+    loader = DataLoader(Told(), batch_size=2, num_workers=2, worker_init_fn=say_hello)
+    batches = list(loader)
+    assert loader.dataset.n == 8
+    pids = set(chain(*(batch[1].tolist() for batch in batches)))
+    assert os.getpid() not in pids
+    assert 1 <= len(pids) <= 2
+    assert set(chain(*(batch[2].tolist() for batch in batches))) <= {0, 1}
+    for place in (3, 4):  # Python's and NumPy's generators give every batch other numbers
+        assert len(set(chain(*(batch[place].tolist() for batch in batches)))) == 8
+    assert get_worker_info() is None
+
+
+@forks
+def test_persistent_workers_stay(in_time):
+    loader = DataLoader(Told(), batch_size=2, num_workers=1, persistent_workers=True)
+    pids = {batch[1][0].item() for _ in range(2) for batch in loader}
+    for batch in loader:
+        pids.add(batch[1][0].item())
+        break  # which does not end them
+    pids |= {batch[1][0].item() for batch in loader}
+    assert len(pids) == 1
+    assert [p.pid for p in multiprocessing.active_children()] == list(pids)
+    del loader
+    gc.collect()
+    assert until(lambda: not multiprocessing.active_children()), "they go with the loader"
+
+
+@forks
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (refuse, KeyError, "no such picture"),
+        (refuse_fussily, WorkerError, "a worker raised Fussy: 1 and 2"),
+        (late, TimeoutError, "the dataset's own"),
+        (vanish, WorkerError, "a worker died, as one does that crashes, is killed or runs out of memory"),
+        (sleep, WorkerError, "no batch came within timeout=0.5 seconds"),
+    ],
+)
+def test_what_goes_wrong_in_a_worker_ends_all(act, error, message, persistent, in_time):
+    timeout = {"timeout": 0.5} if act is sleep else {}
+    loader = DataLoader(Told(12, 5, act), batch_size=2, num_workers=2, persistent_workers=persistent, **timeout)
+    seen, began = [], time.monotonic()
+    with pytest.raises(error, match=message) as caught:
+        seen.extend(batch[0].tolist() for batch in loader)
+    assert time.monotonic() - began < 30
+    assert seen == [[0, 1], [2, 3]] or act in (vanish, sleep)
+    assert not multiprocessing.active_children()
+    if act in (refuse, refuse_fussily):
+        assert f"in {act.__name__}" in str(caught.value.__cause__), "the worker's traceback is told"
+    loader.dataset.bad = None
+    assert len(list(loader)) == 6, "the next loop begins anew"
+
+
+@forks
+def test_an_error_in_the_loop_or_an_early_end_leaves_no_process(in_time):
+    loader = DataLoader(Told(40), batch_size=2, num_workers=2)
+    for _ in loader:
+        break
+    assert not multiprocessing.active_children()
+    with pytest.raises(ZeroDivisionError):
+        [1 / 0 for _ in loader]
+    assert not multiprocessing.active_children()
+    with pytest.raises(RuntimeError, match="sampler"):
+        list(DataLoader(Told(), batch_size=2, num_workers=2, sampler=Bad()))
+
+
+class Bad(Sampler):
+    def __iter__(self):
+        yield from (0, 1, 2)
+        raise RuntimeError("of the sampler")
+
+
+@pytest.mark.parametrize("method", [m for m in ("spawn", "forkserver") if m in multiprocessing.get_all_start_methods()])
+def test_workers_may_be_started_in_other_ways(method, in_time):
+    context = method if method == "spawn" else multiprocessing.get_context(method)
+    autograd.manual_seed(1)
+    here = epochs(DataLoader(Noisy(6), batch_size=2, shuffle=True), 1)
+    autograd.manual_seed(1)
+    assert epochs(DataLoader(Noisy(6), batch_size=2, shuffle=True, num_workers=1, multiprocessing_context=context), 1) == here
+
+
+SCRIPT = """
+import os, signal, sys, time
+from nn.utils.data import DataLoader, Dataset
+
+class Slow(Dataset):
+    def __len__(self):
+        return 1000
+    def __getitem__(self, i):
+        time.sleep(0.02)
+        return os.getpid()
+
+if __name__ == "__main__":
+    batches = iter(DataLoader(Slow(), batch_size=2, num_workers=2))
+    print(*{pid for _ in range(6) for pid in next(batches).tolist()}, flush=True)
+    if "wait" in sys.argv:
+        for _ in batches:
+            pass
+"""
+
+
+def ended(pid):
+    """Whether a process is gone, or waits only for init to notice."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize("end", ["exit", "SIGINT", "SIGKILL"])
+def test_the_end_of_the_program_is_that_of_its_workers(end, tmp_path, in_time):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    path = os.pathsep.join([str(Path(autograd.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, script, *(["wait"] if end != "exit" else [])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": path}, start_new_session=True,
+    ) as process:  # fmt: skip
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        assert pids
+        if end == "SIGINT":
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: to all of them
+        elif end == "SIGKILL":
+            process.kill()
+        _, errors = process.communicate(timeout=40)
+    if end == "SIGINT":
+        assert errors.count("KeyboardInterrupt") == 1, errors
+    elif end == "exit":
+        assert (process.returncode, errors) == (0, "")
+    assert until(lambda: all(map(ended, pids)))
 
 
 def test_data_has_what_its_index_says():

@@ -23,6 +23,7 @@ class Layer:
     shapes: list
     refuses: dict = field(default_factory=dict)
     drops: bool = False  # is it random in training?
+    tolerance: float = 1e-12  # for what PyTorch computes
 
 
 RECORDS = {
@@ -44,9 +45,38 @@ RECORDS = {
         lambda nn: nn.Unflatten(-1, (-1, 2)), [(4, 6)], {(4, 5): "cannot make that", (): "cannot make that"}
     ),
     "Dropout": Layer(lambda nn: nn.Dropout(0.4), [(4, 5), ()], drops=True),
+    "Dropout1d": Layer(lambda nn: nn.Dropout1d(0.4), [(4, 5, 2), (4, 5)], {(4,): r"dropout1d: input has the shape"}, drops=True),
+    "Dropout2d": Layer(lambda nn: nn.Dropout2d(0.4), [(4, 5, 2, 1)], {(4,): "dropout2d: input has the shape"}, drops=True),
+    "Dropout3d": Layer(lambda nn: nn.Dropout3d(0.4), [(4, 5, 1, 2, 1), (9, 1, 2, 1)], drops=True),
+    "AlphaDropout": Layer(lambda nn: nn.AlphaDropout(0.4), [(4, 5), ()], drops=True),
+    "FeatureAlphaDropout": Layer(lambda nn: nn.FeatureAlphaDropout(0.4), [(4, 5, 2)], drops=True),
     "ReLU": Layer(lambda nn: nn.ReLU(), [(4, 5), ()]),
     "ReLU in place": Layer(lambda nn: nn.Sequential(nn.Linear(5, 5), nn.ReLU(inplace=True)), [(4, 5)]),
     "LeakyReLU": Layer(lambda nn: nn.LeakyReLU(), [(4, 5)]),
+    "PReLU": Layer(lambda nn: nn.PReLU(), [(4, 5), ()]),
+    "PReLU of channels": Layer(
+        lambda nn: nn.PReLU(5, 0.4), [(4, 5, 2)], {(4, 3): "prelu: weight has 1 slope or one for each of 3 channels"}
+    ),
+    "RReLU": Layer(lambda nn: nn.RReLU(), [(4, 5)], drops=True),
+    "RReLU of options": Layer(lambda nn: nn.Sequential(nn.Linear(5, 5), nn.RReLU(0.2, 0.3, True)), [(4, 5)], drops=True),
+    "CELU": Layer(lambda nn: nn.CELU(0.5), [(4, 5)]),
+    "SELU": Layer(lambda nn: nn.SELU(), [(4, 5)]),
+    "SELU in place": Layer(lambda nn: nn.Sequential(nn.Linear(5, 5), nn.SELU(inplace=True)), [(4, 5)]),
+    "ReLU6": Layer(lambda nn: nn.ReLU6(), [(4, 5)]),
+    "Hardtanh": Layer(lambda nn: nn.Hardtanh(), [(4, 5)]),
+    "Hardtanh of options": Layer(lambda nn: nn.Sequential(nn.Linear(5, 5), nn.Hardtanh(-0.3, 0.7, inplace=True)), [(4, 5)]),
+    "Hardsigmoid": Layer(lambda nn: nn.Hardsigmoid(), [(4, 5)], tolerance=1e-7),  # which has its 1/6 in single precision
+    "Hardswish": Layer(lambda nn: nn.Sequential(nn.Linear(5, 5), nn.Hardswish(True)), [(4, 5)]),
+    "Hardshrink": Layer(lambda nn: nn.Hardshrink(), [(4, 5)]),
+    "Softshrink": Layer(lambda nn: nn.Softshrink(0.3), [(4, 5)]),
+    "Threshold": Layer(lambda nn: nn.Threshold(0.5, 7.0), [(4, 5)]),
+    "Mish": Layer(lambda nn: nn.Mish(), [(4, 5)]),
+    "Softsign": Layer(lambda nn: nn.Softsign(), [(4, 5)]),
+    "Tanhshrink": Layer(lambda nn: nn.Tanhshrink(), [(4, 5)]),
+    "LogSigmoid": Layer(lambda nn: nn.LogSigmoid(), [(4, 5)]),
+    "GLU": Layer(lambda nn: nn.GLU(1), [(4, 6), (4, 2, 3)], {(4, 3): "glu halves dim 1, whose length must be even"}),
+    "Softmin": Layer(lambda nn: nn.Softmin(dim=1), [(4, 5)]),
+    "Softmax2d": Layer(lambda nn: nn.Softmax2d(), [(2, 3, 4, 5), (3, 4, 5)], {(3, 4): r"Softmax2d expects \(N, C, H, W\)"}),
     "LeakyReLU of another slope": Layer(lambda nn: nn.LeakyReLU(0.3), [(4, 5)]),
     "ELU": Layer(lambda nn: nn.ELU(0.7), [(4, 5)]),
     "SiLU": Layer(lambda nn: nn.SiLU(), [(4, 5)]),
@@ -120,13 +150,13 @@ def test_values_and_gradients_are_those_of_pytorch(name, shape):
     theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()})
     x, there = tensor(numbers(shape), requires_grad=True), torch.tensor(numbers(shape), requires_grad=True)
     out, expected = ours(x), theirs(there)
-    assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=1e-12, atol=1e-15)
+    assert_allclose(out.detach().numpy(), expected.detach().numpy(), rtol=RECORDS[name].tolerance, atol=1e-15)
     weights = numbers(out.shape, seed=1)
     out.backward(tensor(weights))
     expected.backward(torch.tensor(weights))
-    assert_allclose(x.grad.numpy(), there.grad.numpy(), rtol=1e-12, atol=1e-15)
+    assert_allclose(x.grad.numpy(), there.grad.numpy(), rtol=RECORDS[name].tolerance, atol=1e-15)
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-12, atol=1e-15)
+        assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=RECORDS[name].tolerance, atol=1e-15)
 
 
 @every_layer
@@ -269,9 +299,13 @@ def test_dropout_takes_a_generator_of_its_own():
 # ---------------------------------------------------------------- in place
 @pytest.mark.parametrize(
     "layer",
-    [nn.ReLU(inplace=True), nn.LeakyReLU(inplace=True), nn.ELU(inplace=True), nn.Dropout(0.5, inplace=True)],
+    [
+        nn.ReLU(inplace=True), nn.LeakyReLU(inplace=True), nn.ELU(inplace=True), nn.CELU(inplace=True), nn.SELU(True), nn.RReLU(inplace=True),
+        nn.Hardtanh(inplace=True), nn.ReLU6(True), nn.Hardsigmoid(True), nn.Hardswish(True), nn.SiLU(True), nn.Mish(True),
+        nn.Threshold(0.5, 1.0, True), nn.Dropout(0.5, inplace=True), nn.AlphaDropout(inplace=True), nn.Dropout1d(inplace=True),
+    ],
     ids=lambda m: type(m).__name__,
-)
+)  # fmt: skip
 def test_in_place_changes_the_input_and_has_the_same_gradient(layer):
     outside = copy.deepcopy(layer)
     outside.inplace = False
@@ -310,8 +344,29 @@ def test_large_inputs_do_no_harm(name):
 def test_options_that_make_no_sense():
     with pytest.raises(ArgumentError, match="GELU: approximate is 'none' or 'tanh', got 'fast'"):
         nn.GELU("fast")
+    with pytest.raises(ArgumentError, match=r"Hardtanh: min_val must be below max_val, got 1\.0 and 1\.0"):
+        nn.Hardtanh(1.0, 1.0)
     with pytest.raises(DimError, match="softmax: say over which dim"):
         nn.Softmax()(autograd.ones(2, 3))
+
+
+def test_the_slopes_of_prelu_are_learned_and_can_begin_anew():
+    layer = nn.PReLU(2, 0.1)
+    layer(tensor([[-1.0, -2.0]])).sum().backward()
+    assert layer.weight.grad.tolist() == [-1, -2]
+    nn.init.zeros_(layer.weight)
+    layer.reset_parameters()
+    assert_allclose(layer.weight.tolist(), [0.1, 0.1], rtol=1e-6)
+
+
+# ---------------------------------------------------------------- distances
+def test_distances_are_those_of_their_functions():
+    x, y = tensor(numbers((3, 4))), tensor(numbers((3, 4), seed=1))
+    assert_array_equal(nn.CosineSimilarity(0, 1e-3)(x, y).numpy(), nn.functional.cosine_similarity(x, y, 0, 1e-3).numpy())
+    assert_array_equal(
+        nn.PairwiseDistance(1.0, 0.1, True)(x, y).numpy(), nn.functional.pairwise_distance(x, y, 1.0, 0.1, True).numpy()
+    )
+    assert (repr(nn.CosineSimilarity()), repr(nn.PairwiseDistance())) == ("CosineSimilarity()", "PairwiseDistance()")
 
 
 # ---------------------------------------------------------------- containers

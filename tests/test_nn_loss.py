@@ -1,11 +1,22 @@
-"""Losses: values, gradients, options and reductions, against formulas and PyTorch; and every kind of bad input."""
+"""Losses: values, gradients, options and reductions, against PyTorch; extreme and bad input; what a softmax too many is told.
 
+Their formulas, derivatives of both orders and other arrays are tested from the records, in test_ops.py.
+"""
+
+import copy
+import inspect
 import itertools
+import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from samples_loss import LOSS_SAMPLES
+from strategies import calls, is_float
 
 import autograd
 import nn
@@ -77,8 +88,7 @@ def make(case, reduction="mean", library=nn, tensor=tensor):
 # ---------------------------------------------------------------- what holds for all
 @each_reduction
 @each_case
-def test_values_and_gradients_are_those_of_pytorch(case, reduction):
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_values_and_gradients_are_those_of_pytorch(torch, case, reduction):
     *_, input, target = case
     ours, theirs = tensor(input, requires_grad=True), torch.tensor(input, requires_grad=True)
     loss, expected = (
@@ -130,20 +140,142 @@ def test_a_tape_sees_the_same_loss(case):
 
 
 @each_case
-def test_they_print_and_go_round(case):
+def test_they_go_round(case):
     loss = make(case)
-    assert repr(loss) == f"{case[0]}()"
     again = make(case)
     again.load_state_dict(loss.state_dict())
     assert list(loss.state_dict()) == [k for k, v in case[1].items() if isinstance(v, np.ndarray)]
+    *_, input, target = case
+    for other in (again, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert other(tensor(input), tensor(target)).item() == loss(tensor(input), tensor(target)).item()
 
 
-@pytest.mark.parametrize("name", ["MSELoss", "L1Loss", "BCELoss", "BCEWithLogitsLoss", "NLLLoss", "CrossEntropyLoss"])
+# ---------------------------------------------------------------- all of them, from the records
+MODULES = {
+    "F.l1_loss": "L1Loss", "F.mse_loss": "MSELoss", "F.smooth_l1_loss": "SmoothL1Loss", "F.huber_loss": "HuberLoss",
+    "F.poisson_nll_loss": "PoissonNLLLoss", "F.gaussian_nll_loss": "GaussianNLLLoss", "F.binary_cross_entropy": "BCELoss",
+    "F.binary_cross_entropy_with_logits": "BCEWithLogitsLoss", "F.multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
+    "F.kl_div": "KLDivLoss", "F.nll_loss": "NLLLoss", "F.cross_entropy": "CrossEntropyLoss", "F.multi_margin_loss": "MultiMarginLoss",
+    "F.multilabel_margin_loss": "MultiLabelMarginLoss", "F.soft_margin_loss": "SoftMarginLoss", "F.ctc_loss": "CTCLoss",
+    "F.ctc_loss in a row": "CTCLoss", "F.margin_ranking_loss": "MarginRankingLoss", "F.hinge_embedding_loss": "HingeEmbeddingLoss",
+    "F.cosine_embedding_loss": "CosineEmbeddingLoss", "F.triplet_margin_loss": "TripletMarginLoss",
+}  # fmt: skip
+FUNCTIONS = [s for s in LOSS_SAMPLES if s.name.startswith("F.")]
+NAMES = sorted({*MODULES.values(), "TripletMarginWithDistanceLoss"})
+each_function = pytest.mark.parametrize("sample", FUNCTIONS, ids=lambda s: s.name)
+each_name = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+
+
+def test_every_loss_has_a_record_and_a_module():
+    assert {s.name for s in FUNCTIONS} == MODULES.keys()
+    assert set(nn.loss.__all__) == set(NAMES)
+    functions = {s.op.__name__ for s in FUNCTIONS} | {"triplet_margin_with_distance_loss"}
+    assert functions == {*F.loss.__all__, *F.ctc.__all__}
+
+
+def differentiable(torch, function, call):
+    """PyTorch's result, and the inputs that it has a gradient for: some of its losses take targets as they are."""
+    for inputs in (call.inputs(), call.inputs()[:1]):
+        try:
+            for x in call.inputs():
+                x.requires_grad_(any(x is i for i in inputs))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # on kl_div's mean
+                out = call.run(function)
+            torch.autograd.grad(out.sum(), inputs, retain_graph=True, materialize_grads=True)
+        except RuntimeError as error:
+            if not re.search("not implemented|not differentiable|does not support automatic differentiation", str(error)):
+                raise
+        else:
+            return out, inputs
+    raise AssertionError
+
+
+@each_function
+@given(st.data())
+def test_like_torch(torch, sample, data):
+    """The value, its shape and dtype, and the gradients; those of ctc_loss to logits, as PyTorch's assumes log_softmax there."""
+    dtype = data.draw(st.sampled_from([np.float64, np.float64, np.float32]))
+    name, tolerance = sample.op.__name__, {"rtol": 1e-10, "atol": 1e-12} if dtype == np.float64 else {"rtol": 2e-4, "atol": 1e-5}
+    call = data.draw(calls(sample, dtype))
+    assume(call.args[0].size or name != "multilabel_margin_loss")  # of nothing, PyTorch's is what was in memory
+    theirs = call.map(lambda a: torch.from_numpy(a.copy()))
+    expected, inputs = differentiable(torch, scored(getattr(torch.nn.functional, name), name, "dim"), theirs)
+    ours = call.map(lambda a: autograd.from_numpy(a.copy()).requires_grad_(is_float(a)))
+    out = ours.run(scored(sample.op, name, "dim"))
+    assert (out.shape, f"torch.{out.dtype}") == (tuple(expected.shape), str(expected.dtype))
+    assert_allclose(out.array, expected.detach().numpy(), **tolerance)
+    u = np.sin(1.0 + np.arange(out.array.size)).reshape(out.shape).astype(dtype)
+    wanted = torch.autograd.grad(expected, inputs, torch.from_numpy(u), materialize_grads=True)
+    found = autograd.grad(out, ours.inputs(), tensor(u), materialize_grads=True)
+    for g, w in zip(found, wanted, strict=False):
+        assert_allclose(g.array, w.numpy(), **tolerance)
+
+
+def scored(function, name, dim):
+    return (lambda x, *args, **options: function(x.log_softmax(2), *args, **options)) if name == "ctc_loss" else function
+
+
+@each_function
+@given(st.data())
+def test_a_module_is_its_function(sample, data):
+    call = data.draw(calls(sample, np.float32)).map(autograd.from_numpy)
+    module = getattr(nn, MODULES[sample.name])
+    many = len(inspect.signature(sample.op).parameters) - len(inspect.signature(module).parameters)
+    names = [*inspect.signature(module).parameters]
+    options = dict(zip(names, call.args[many:], strict=False)) | {k: v for k, v in call.kwargs.items() if k in names}
+    rest = {k: v for k, v in call.kwargs.items() if k not in names}
+    loss = module(**options)
+    assert_array_equal(loss(*call.args[:many], **rest).array, call.run(sample.op).array)
+
+
+def test_the_module_with_a_distance_of_its_own():
+    a, p, n = (tensor(RNG.standard_normal((4, 3))) for _ in range(3))
+    for options in ({}, {"margin": 0.5}, {"swap": True}, {"reduction": "none"}):
+        assert_array_equal(
+            nn.TripletMarginWithDistanceLoss(**options)(a, p, n).array, nn.TripletMarginLoss(**options)(a, p, n).array
+        )
+    far = nn.TripletMarginWithDistanceLoss(distance_function=lambda x, y: 1 - F.cosine_similarity(x, y))
+    expected = np.maximum(0, F.cosine_similarity(a, n).array - F.cosine_similarity(a, p).array + 1).mean()
+    assert far(a, p, n).item() == pytest.approx(expected)
+
+
+@each_name
+def test_they_print_as_torchs(torch, name):
+    assert repr(getattr(nn, name)()) == repr(getattr(torch.nn, name)())
+
+
+@each_name
+def test_arguments_are_torchs_but_for_those_that_are_no_more(torch, name):
+    """In order, with the same defaults; what stands behind size_average or reduce there can only be given by name."""
+    functions = [s.op.__name__ for s in FUNCTIONS if MODULES[s.name] == name] or ["triplet_margin_with_distance_loss"]
+    for ours, theirs in (
+        (getattr(nn, name), getattr(torch.nn, name)),
+        (getattr(F, functions[0]), getattr(torch.nn.functional, functions[0])),
+    ):
+        found, wanted = (inspect.signature(f).parameters.values() for f in (ours, theirs))
+        wanted = [p for p in wanted if p.name not in ("size_average", "reduce")]
+        assert [(p.name, p.default) for p in found] == [(p.name, p.default) for p in wanted]
+
+
+@each_name
 def test_an_unknown_reduction_is_told(name):
-    with pytest.raises(ArgumentError, match=f"{name}: reduction is 'mean', 'sum' or 'none', got 'avg'"):
+    with pytest.raises(ArgumentError, match=f"{name}: reduction is 'mean', 'sum'.* or '.*', got 'avg'"):
         getattr(nn, name)(reduction="avg")
-    with pytest.raises(ArgumentError, match="mse_loss: reduction is 'mean', 'sum' or 'none', got 'avg'"):
-        F.mse_loss(autograd.ones(2), autograd.ones(2), reduction="avg")
+
+
+@each_function
+@given(st.data())
+def test_an_unknown_reduction_is_told_by_functions(sample, data):
+    call = data.draw(calls(sample)).map(tensor)
+    call.kwargs["reduction"] = "avg"
+    with pytest.raises(ArgumentError, match=f"{sample.op.__name__}: reduction is 'mean', 'sum'.* or '.*', got 'avg'"):
+        call.run(sample.op)
 
 
 # ---------------------------------------------------------------- formulas
@@ -193,6 +325,233 @@ def test_an_ignored_example_has_no_gradient_whatever_it_holds():
     F.cross_entropy(x, tensor([-100, 0])).backward()
     assert x.grad.numpy()[0].tolist() == [0, 0]
     assert x.grad.numpy()[1].any()
+
+
+# ---------------------------------------------------------------- extreme numbers, and kinks
+EDGE = np.array([0, -0.0, 0.5, 1, -1, 2, -2, 1e4, -1e4, np.inf, -np.inf])
+SHARES, RATES, EITHER = np.array([0, 1e-30, 0.5, 1 - 1e-12, 1]), np.array([0, 1e-30, 0.5, 1.5, 1e4]), np.array([1, -1])
+EXTREMES = [  # a loss, its options, what each argument may be
+    ("l1_loss", {}, EDGE, EDGE), ("mse_loss", {}, EDGE, EDGE), ("smooth_l1_loss", {}, EDGE, EDGE), ("huber_loss", {"delta": 2}, EDGE, EDGE),
+    ("poisson_nll_loss", {"full": True}, EDGE, RATES), ("poisson_nll_loss", {"log_input": False, "full": True}, RATES, RATES),
+    ("gaussian_nll_loss", {}, EDGE, EDGE, RATES), ("gaussian_nll_loss", {"eps": 1.0}, EDGE, EDGE, RATES),
+    ("kl_div", {}, EDGE, SHARES), ("kl_div", {"log_target": True}, EDGE, EDGE),
+    ("binary_cross_entropy", {}, SHARES, SHARES), ("binary_cross_entropy_with_logits", {}, EDGE, SHARES),
+    ("soft_margin_loss", {}, EDGE, EITHER), ("hinge_embedding_loss", {}, EDGE, EITHER),
+    ("margin_ranking_loss", {}, EDGE, EDGE, EITHER), ("margin_ranking_loss", {"margin": 1}, EDGE, EDGE, EITHER),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of infinity minus infinity and the like
+@pytest.mark.parametrize(("name", "options", "grid"), [(n, o, g) for n, o, *g in EXTREMES], ids=[e[0] for e in EXTREMES])
+def test_at_extremes_and_kinks_like_torch_or_better(torch, name, options, grid):
+    """Wherever PyTorch has a finite loss, or a finite gradient of input, it is ours; but where the loss is NaN is that of l1_loss."""
+    args = [a.ravel() for a in np.meshgrid(*grid, indexing="ij")]
+    theirs, ours = torch.tensor(args[0], requires_grad=True), tensor(args[0], requires_grad=True)
+    expected = getattr(torch.nn.functional, name)(theirs, *map(torch.tensor, args[1:]), **options, reduction="none")
+    out = getattr(F, name)(ours, *map(tensor, args[1:]), **options, reduction="none")
+    value, wanted = expected.detach().numpy(), torch.autograd.grad(expected.sum(), theirs)[0].numpy()
+    some = np.isfinite(value)
+    assert some.sum() > some.size // 4
+    assert_allclose(out.array[some], value[some], rtol=1e-12, atol=1e-20)
+    some = np.isfinite(wanted) & ~np.isnan(value)
+    (found,) = autograd.grad(out.sum(), ours)
+    assert_allclose(found.array[some], wanted[some], rtol=1e-8)
+
+
+def test_what_does_not_overflow():
+    x = tensor([1e4, -1e4, float("inf")], requires_grad=True)
+    for loss in (
+        F.soft_margin_loss(x, tensor([-1, 1, 1]), reduction="none"),
+        F.soft_margin_loss(x, tensor([-1.0, 1, 1]), reduction="none"),
+    ):
+        assert loss.tolist() == [1e4, 1e4, 0]
+        assert autograd.grad(loss.sum(), x)[0].tolist() == [1, -1, 0]
+    nothing = tensor([0.0, 0.5], requires_grad=True)
+    loss = F.kl_div(tensor([float("-inf"), -1.0]), nothing, reduction="none")  # 0 * log 0 is 0
+    assert_allclose(loss.detach().numpy(), [0, 0.5 * (np.log(0.5) + 1)], rtol=1e-6)
+    assert np.isfinite(autograd.grad(loss.sum(), nothing)[0].numpy()).all()
+
+
+def test_scores_of_minus_infinity_are_classes_that_cannot_be(torch):
+    scores, labels = [[float("-inf"), 1.0, 2.0], [0.0, float("-inf"), 1.0]], [1, 1]
+    ours, theirs = tensor(scores, requires_grad=True), torch.tensor(scores, requires_grad=True)
+    out, expected = (
+        F.cross_entropy(ours, tensor(labels), reduction="none"),
+        torch.nn.functional.cross_entropy(theirs, torch.tensor(labels)),
+    )
+    assert out[1].item() == np.inf
+    assert out[0].item() == pytest.approx(np.log1p(np.e))
+    out.mean().backward()
+    expected.backward()
+    assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-6)
+
+
+def test_a_variance_below_eps_counts_as_eps_and_learns_all_the_same():
+    var = tensor([1e-9, 0.0], requires_grad=True)
+    loss = F.gaussian_nll_loss(autograd.ones(2), autograd.zeros(2), var, eps=0.1)
+    assert loss.item() == pytest.approx((np.log(0.1) + 10) / 2)
+    loss.backward()
+    assert_allclose(var.grad.numpy(), (10 - 100) / 4, rtol=1e-6)
+
+
+# ---------------------------------------------------------------- a softmax too many
+def warned(call):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        call()
+    return found
+
+
+def shares(n=4):
+    return F.softmax(tensor(RNG.standard_normal((n, 3))), 1)
+
+
+def line_of(function):
+    return inspect.getsourcelines(function)[1] + 1
+
+
+def test_a_softmax_before_cross_entropy_is_told_once_at_the_users_line():
+    loss, net = nn.CrossEntropyLoss(), nn.Sequential(nn.Linear(5, 3), nn.Softmax(1))
+
+    def train():
+        loss(net(autograd.ones(4, 5)), tensor([0, 1, 2, 0]))
+
+    (found,) = warned(lambda: [train() for _ in range(3)])
+    assert (found.filename, found.lineno) == (__file__, line_of(train))
+    assert re.match(
+        "CrossEntropyLoss: every row of input sums to one, as if softmax had been .* takes logits", str(found.message)
+    )
+    assert len(warned(lambda: nn.CrossEntropyLoss()(shares(), tensor([0, 1, 2, 0])))) == 1  # another is told again
+
+
+def test_a_softmax_before_the_function_is_told_once_for_each_line():
+    def first():
+        F.cross_entropy(shares(), tensor([0, 1, 2, 0]))
+
+    def second():
+        F.cross_entropy(input=shares(), target=shares(), reduction="sum")
+
+    found = warned(lambda: [f() for f in (first, first, second, first, second)])
+    assert [(w.filename, w.lineno) for w in found] == [(__file__, line_of(first)), (__file__, line_of(second))]
+    assert str(found[0].message).startswith("cross_entropy: every row of input sums to one")
+
+
+@pytest.mark.parametrize(
+    ("input", "target"),
+    [
+        (shares() * 1.01, tensor([0, 1, 2, 0])),
+        (F.log_softmax(shares(), 1), tensor([0, 1, 2, 0])),
+        (autograd.cat([shares(), autograd.zeros(1, 3).double()]), tensor([0, 1, 2, 0, 0])),
+        (tensor([[2.0, -1.0]]), tensor([0])),
+        (autograd.ones(4, 1), tensor([0, 0, 0, 0])),
+    ],
+    ids=["nearly", "logarithms", "not all", "one is negative", "a single class"],
+)
+def test_other_rows_are_no_softmax(input, target):
+    assert not warned(lambda: nn.CrossEntropyLoss()(input, target))
+    assert not warned(lambda: nn.NLLLoss()(input, target))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_rows_of_every_shape_and_dtype_are_looked_at(shape, dtype):
+    input = F.softmax(tensor(RNG.standard_normal(shape)), min(1, len(shape) - 1)).to(dtype)
+    target = autograd.zeros(*shape[:1][: len(shape) - 1], *shape[2:], dtype=np.int64)
+    assert len(warned(lambda: nn.CrossEntropyLoss()(input, target))) == 1
+
+
+def test_a_tape_looks_at_nothing_and_the_next_call_does():
+    loss, x = nn.CrossEntropyLoss(), shares()
+    with ambient(tape=[]) as _:
+        assert not warned(lambda: loss(x, tensor([0, 1, 2, 0])))
+    assert len(warned(lambda: loss(x, tensor([0, 1, 2, 0])))) == 1
+
+
+# ---------------------------------------------------------------- ctc
+def scores(*shape):
+    return F.log_softmax(tensor(RNG.standard_normal(shape)), -1)
+
+
+def test_ctc_of_more_labels_than_there_is_time_for():
+    """Is infinite, its gradient 0, and the others' is not touched."""
+    x = tensor(RNG.standard_normal((4, 2, 3)), requires_grad=True)
+    args = tensor([[1, 1, 1], [1, 2, 1]]), [4, 4], [3, 3]  # labels that repeat need a blank between them
+    loss = F.ctc_loss(F.log_softmax(x, 2), *args, reduction="none")
+    assert loss[0].item() == np.inf
+    loss.sum().backward()
+    assert not x.grad.numpy()[:, 0].any()
+    assert np.isfinite(x.grad.numpy()[:, 1]).all()
+    assert F.ctc_loss(F.log_softmax(x, 2), *args).item() == np.inf
+    finite = F.ctc_loss(F.log_softmax(x, 2), *args, reduction="none", zero_infinity=True)
+    assert_allclose(finite.detach().numpy(), [0, loss[1].item()])
+    assert F.ctc_loss(F.log_softmax(x, 2), *args, zero_infinity=True).item() == pytest.approx(loss[1].item() / 3 / 2)
+
+
+def test_ctc_of_no_labels_is_that_of_blanks_alone():
+    x = scores(3, 2, 4)
+    for targets in (autograd.zeros(2, 0, dtype=np.int64), autograd.zeros(0, dtype=np.int64)):
+        loss = F.ctc_loss(x, targets, [3, 2], [0, 0], blank=3, reduction="none")
+        assert_allclose(loss.numpy(), [-x.numpy()[:, 0, 3].sum(), -x.numpy()[:2, 1, 3].sum()])
+
+
+def test_ctc_takes_lengths_in_all_forms_and_one_sequence_alone():
+    x, labels = scores(5, 1, 3), tensor([[1, 2, 2]])
+    expected = F.ctc_loss(x, labels, [5], [2]).item()
+    for lengths in (((5,), (2,)), (tensor([5]), tensor([2])), (np.array([5]), np.array([2])), (5, 2), (tensor(5), tensor(2))):
+        assert F.ctc_loss(x, labels, *lengths).item() == expected
+        alone = F.ctc_loss(x[:, 0], labels[0], *lengths)
+        assert (alone.shape, alone.item()) == ((), expected)
+
+
+def test_ctc_ignores_what_is_behind_the_ends():
+    x = RNG.standard_normal((5, 2, 3))
+    expected = F.ctc_loss(F.log_softmax(tensor(x), 2), tensor([[1, 2], [2, 2]]), [3, 5], [1, 2]).item()
+    x[3:, 0] = np.nan
+    input = tensor(x, requires_grad=True)
+    loss = F.ctc_loss(F.log_softmax(input, 2), tensor([[1, -7], [2, 2]]), [3, 5], [1, 2])
+    assert loss.item() == expected
+    log_probs = scores(5, 2, 3).requires_grad_()
+    (g,) = autograd.grad(F.ctc_loss(log_probs, tensor([[1, -7], [2, 2]]), [3, 5], [1, 2]), log_probs)
+    assert not g.numpy()[3:, 0].any()
+
+
+def test_ctc_of_classes_that_cannot_be():
+    """Log-probabilities of minus infinity leave the paths that avoid them."""
+    x = tensor([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]], dtype=float64, requires_grad=True)
+    with np.errstate(divide="ignore"):
+        loss = F.ctc_loss(x.log(), tensor([1]), 2, 1)
+    assert loss.exp().item() == pytest.approx(2)  # -a and aa: 0.5 * 0.5 each
+    (g,) = autograd.grad(loss, x)
+    assert_allclose(g.numpy(), [[-1, -1, 0], [0, -2, 0]])
+
+
+def test_ctc_of_long_sequences_does_not_underflow():
+    x = tensor(20 * RNG.standard_normal((300, 1, 5)), requires_grad=True)
+    loss = F.ctc_loss(F.log_softmax(x, 2), tensor(RNG.integers(1, 5, (1, 100))), [300], [100], reduction="sum")
+    loss.backward()
+    assert loss.item() > 500
+    share = F.softmax(x.detach(), 2).numpy() - x.grad.numpy()  # the probability of each class at each time, given the labels
+    assert_allclose(share.sum(2), 1)
+    assert share.min() > -1e-12
+
+
+@pytest.mark.parametrize("options", [{}, {"blank": 2}, {"reduction": "sum"}, {"zero_infinity": True}])
+def test_ctc_to_second_order(options):
+    targets = tensor((options.get("blank", 0) + np.array([[1, 1], [2, 1], [1, 2]])) % 3)
+
+    def loss(x):
+        return F.ctc_loss(F.log_softmax(x, 2), targets, [4, 3, 2], [2, 1, 0], **options)
+
+    x = tensor(RNG.standard_normal((4, 3, 3)), requires_grad=True)
+    assert gradcheck(loss, x)
+    assert gradgradcheck(loss, x)
+
+
+def test_ctc_on_a_tape():
+    args = scores(4, 2, 3), tensor([[1, 2], [2, 1]]), tensor([4, 3]), tensor([2, 1])
+    expected = F.ctc_loss(*args)
+    with ambient(tape=[]):
+        assert F.ctc_loss(*args).item() == expected.item()
 
 
 # ---------------------------------------------------------------- bad input
@@ -251,6 +610,65 @@ BAD = [
     (nn.BCEWithLogitsLoss(pos_weight=autograd.ones(2)), (x23, x23), ShapeError, r"pos_weight \(2,\) does not broadcast to"),
     (lambda x, t: F.nll_loss(x, t, weight=[1, 2, 3]), (x23, tensor([0, 1])), UnsupportedError, "weight must be a tensor, not"),
     (lambda x, t: F.cross_entropy(x, t, label_smoothing=2), (x23, tensor([0, 1])), ArgumentError, "label_smoothing is a share"),
+    # signs, margins, options
+    (F.hinge_embedding_loss, (x23[0], tensor([1, 0, 1])), ArgumentError, "hinge_embedding_loss: target holds labels, 1 or -1, got 0;"),
+    (F.cosine_embedding_loss, (x23, x23, tensor([1, 2])), ArgumentError, "cosine_embedding_loss: target holds labels, 1 or -1, got 2;"),
+    (F.cosine_embedding_loss, (x23, x23, tensor([1])), ShapeError, r"\(n,\), or \(d,\) with \(\); got \(2, 3\) and \(1,\)"),
+    (F.cosine_embedding_loss, (x23, x63, tensor([1, 1])), ShapeError, r"input1 \(2, 3\) and input2 \(6, 3\) must have the same"),
+    (F.margin_ranking_loss, (x23, x23, tensor([1, 1])), ShapeError, r"input1 \(2, 3\), input2 \(2, 3\) and target \(2,\) must have"),
+    (F.triplet_margin_loss, (x23, x23, x23[0]), ShapeError, r"anchor \(2, 3\), positive \(2, 3\) and negative \(3,\) must have"),
+    (nn.TripletMarginLoss(margin=0), (x23, x23, x23), ArgumentError, "triplet_margin_loss: margin is a positive number, got 0"),
+    (nn.TripletMarginWithDistanceLoss(margin=-1), (x23, x23, x23), ArgumentError, "distance_loss: margin is a positive number, got -1"),
+    (nn.HuberLoss(delta=0), (x23, x23), ArgumentError, "huber_loss: delta is a positive number, got 0"),
+    (nn.SmoothL1Loss(beta=-1), (x23, x23), ArgumentError, "smooth_l1_loss: beta is a positive number, got -1"),
+    (nn.MultiMarginLoss(p=3), (x23, tensor([0, 1])), ArgumentError, "multi_margin_loss: p is 1 or 2, got 3"),
+    (F.multi_margin_loss, (x23, tensor([0, 3])), DimError, "multi_margin_loss: label 3 at position 1 is not one of the 3 classes"),
+    (F.multi_margin_loss, (autograd.zeros(2, 3, 4), autograd.zeros(2, 4).long()), ShapeError, r"\(n, classes\) or \(classes,\), got"),
+    (F.multi_margin_loss, (x23, x23[:, 0]), DtypeError, r"multi_margin_loss: labels are integers, not float32 \(2,\)"),
+    (F.multilabel_margin_loss, (x23, tensor([0, 1])), ShapeError, r"\(2, 3\) goes with lists of labels of the same shape, got \(2,\)"),
+    (F.multilabel_margin_loss, (x23, tensor([[0, -1, 1], [0, 1, 5]])), DimError, "label 5 at position 1, 2 is .* 0 to 2, nor -1"),
+    (F.multilabel_margin_loss, (x23, x23), DtypeError, r"multilabel_margin_loss: labels are integers, not float32 \(2, 3\)"),
+    (F.multilabel_soft_margin_loss, (tensor(1.0), tensor(1.0)), ShapeError, r"needs an input of shape \(\.\.\., classes\), got \(\)"),
+    (F.kl_div, (x23, tensor([[0, 1, 0], [1, 0, 0]])), DtypeError, "kl_div needs a floating-point target, not int64"),
+    (F.gaussian_nll_loss, (x23, x23, x23 - 1), ArgumentError, "gaussian_nll_loss: var holds variances, .* not negative, got -1"),
+    (F.gaussian_nll_loss, (x23, x23, -2.0), ArgumentError, "gaussian_nll_loss: var holds variances, .* not negative, got -2"),
+    (F.gaussian_nll_loss, (x23, x23, x23[0]), ShapeError, r"gaussian_nll_loss: var \(3,\) is not that of input, \(2, 3\), with one dim"),
+    (F.mse_loss, (x23, x23, x23), TypeError, "positional argument"),
+    (lambda x, t: F.mse_loss(x, t, weight=autograd.ones(3)), (x23, x23), ShapeError, r"input \(2, 3\) and weight \(3,\) must have"),
+    (lambda x, t: F.huber_loss(x, t, weight=autograd.ones(3)), (x23, x23), ShapeError, r"input \(2, 3\) and weight \(3,\) must have"),
+    # nothing there, in the others
+    *(
+        (f, (x03, *args), ShapeError, f"{name}: there is no mean over an empty batch")
+        for name, f, args in [
+            ("smooth_l1_loss", nn.SmoothL1Loss(), (x03,)), ("huber_loss", nn.HuberLoss(), (x03,)), ("kl_div", nn.KLDivLoss(), (x03,)),
+            ("kl_div", nn.KLDivLoss(reduction="batchmean"), (x03,)), ("poisson_nll_loss", nn.PoissonNLLLoss(), (x03,)),
+            ("gaussian_nll_loss", nn.GaussianNLLLoss(), (x03, 1.0)), ("soft_margin_loss", nn.SoftMarginLoss(), (x03,)),
+            ("hinge_embedding_loss", nn.HingeEmbeddingLoss(), (x03,)), ("multi_margin_loss", nn.MultiMarginLoss(), (none,)),
+            ("multilabel_margin_loss", nn.MultiLabelMarginLoss(), (x03.long(),)), ("margin_ranking_loss", nn.MarginRankingLoss(), (x03, x03)),
+            ("multilabel_soft_margin_loss", nn.MultiLabelSoftMarginLoss(), (x03,)),
+            ("cosine_embedding_loss", nn.CosineEmbeddingLoss(), (x03, none)), ("triplet_margin_loss", nn.TripletMarginLoss(), (x03, x03)),
+        ]
+    ),
+    # NaN in the target, in the others
+    *(
+        (f, (x23[0], tensor([0.0, float("nan"), 1.0])), ArgumentError, f"{name}: target holds 1 NaN")
+        for name, f in [("huber_loss", nn.HuberLoss()), ("kl_div", nn.KLDivLoss(reduction="batchmean")), ("smooth_l1_loss", nn.SmoothL1Loss())]
+    ),
+    # ctc
+    (F.ctc_loss, (x23, [1, 2], [2], [2]), UnsupportedError, "ctc_loss: targets must be a tensor, not list"),
+    (F.ctc_loss, (x23.long(), tensor([1]), 2, 1), DtypeError, "ctc_loss needs a floating-point log_probs, not int64"),
+    (F.ctc_loss, (x23, x23[0], 2, 1), DtypeError, r"ctc_loss: labels are integers, not float32 \(3,\)"),
+    (F.ctc_loss, (x23, tensor([[1]]), 2, 1), ShapeError, r"ctc_loss needs log_probs \(times, n, classes\) .*; got \(2, 3\) with \(1, 1\)"),
+    (F.ctc_loss, (x23[:, None], tensor([[1], [1]]), [2], [1]), ShapeError, r"targets \(2, 1\) are for 2 sequences, log_probs for 1"),
+    (F.ctc_loss, (x23[:, None], tensor([1, 2]), [2], [1]), ShapeError, "targets hold 2 labels in a row, but target_lengths add up to 1"),
+    (F.ctc_loss, (x23[:, None], tensor([[1, 2]]), [3], [1]), ArgumentError, r"ctc_loss: input_lengths are from 0 to 2, got \[3\]"),
+    (F.ctc_loss, (x23[:, None], tensor([[1, 2]]), [2], [3]), ArgumentError, r"ctc_loss: target_lengths are from 0 to 2, got \[3\]"),
+    (F.ctc_loss, (x23[:, None], tensor([[1, 2]]), [2, 2], [1]), ShapeError, r"input_lengths are 1 numbers, .*, not of shape \(2,\)"),
+    (F.ctc_loss, (x23[:, None], tensor([[1, 2]]), [2.0], [1]), DtypeError, "ctc_loss: input_lengths are integers, not float64"),
+    (F.ctc_loss, (x23[:, None], tensor([[1, 3]]), [2], [2]), DimError, "ctc_loss: label 3 at position 0, 1 is .* without the blank, 0"),
+    (F.ctc_loss, (x23[:, None], tensor([[0, 1]]), [2], [2]), DimError, "ctc_loss: label 0 at position 0, 0 is .* without the blank, 0"),
+    (F.ctc_loss, (x23, tensor([1]), 2, 1, 3), ArgumentError, "ctc_loss: blank is one of the 3 classes, 0 to 2, got 3"),
+    (F.ctc_loss, (autograd.zeros(2, 0, 3), autograd.zeros(0, 1).long(), [], []), ShapeError, "ctc_loss: there is no mean over an empty"),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""nn.utils: clipping gradients by norm and by value."""
+"""nn.utils: clipping gradients by norm and by value, and parameters as one vector."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 import nn
 from autograd import tensor
-from autograd.errors import ArgumentError
-from nn.utils import clip_grad_norm_, clip_grad_value_
+from autograd.errors import ArgumentError, ShapeError
+from nn.utils import clip_grad_norm_, clip_grad_value_, parameters_to_vector, vector_to_parameters
 
 INF = float("inf")
 
@@ -85,4 +85,27 @@ def test_values_are_limited():
 
 def test_utils_are_where_pytorch_has_them():
     assert nn.utils.data.DataLoader
-    assert nn.utils.__all__ == ["clip_grad_norm_", "clip_grad_value_", "data"]
+    assert nn.utils.rnn.pad_sequence
+    assert nn.utils.prune.l1_unstructured
+    assert all(hasattr(nn.utils, name) for name in nn.utils.__all__)
+
+
+def test_parameters_become_a_vector_and_back():
+    ps = parameters()
+    vector = parameters_to_vector(ps)
+    assert_allclose(vector.detach().numpy(), np.concatenate([p.detach().numpy().ravel() for p in ps]))
+    vector.sum().backward()
+    others = parameters(seed=1)
+    vector_to_parameters(vector.detach(), others)
+    for p, q in zip(ps, others, strict=True):
+        assert_allclose(p.detach().numpy(), q.detach().numpy())
+        assert q.is_leaf
+        assert q.requires_grad
+
+
+def test_a_vector_of_the_wrong_length_changes_nothing():
+    ps = parameters()
+    before = parameters_to_vector(ps).detach().clone()
+    with pytest.raises(ShapeError, match=r"19 elements make up the parameters; got a tensor of shape \(3,\)"):
+        vector_to_parameters(tensor([1.0, 2.0, 3.0]), ps)
+    assert_allclose(parameters_to_vector(ps).detach().numpy(), before.numpy())

@@ -30,17 +30,18 @@ SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob(
 # The order of the files: each imports only from those above it. autograd stands above all of nn.
 LAYERS = {
     "autograd": """
-        errors dtypes graph hooks printing conversion tensor grad_mode codegen primitive special
-        ops/common ops/elementwise ops/reduce ops/shape ops/index ops/linalg ops/fused ops/loss ops/resample ops/window ops/decomposition
+        errors memory devices dtypes graph hooks printing conversion tensor grad_mode codegen primitive special
+        ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused ops/loss ops/recurrent ops/resample ops/window ops/decomposition
         ops/__init__
-        creation random linalg methods
-        tree transform func functional function recompute gradcheck debug symbols draw __init__
+        creation random linalg methods files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
+        tree interop transform func functional function recompute gradcheck debug symbols draw __init__
     """,
     "nn": """
-        module init
-        functional/common functional/activation functional/dense functional/dropouts functional/loss functional/sparse functional/__init__
-        containers linear activation dropout loss
-        optim/optimizer optim/rules optim/__init__ utils/data utils/__init__ datasets __init__
+        hooks module init utils/rnn utils/reparametrize utils/prune
+        functional/common functional/activation functional/dense functional/distance functional/dropouts functional/attention functional/loss functional/ctc
+        functional/normalization functional/sparse functional/__init__
+        containers linear activation conv pool padding norm sparse distance dropout recurrent attention loss
+        optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ onnx mode metrics summary train/callbacks train/loop train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}

@@ -22,6 +22,12 @@ DRAWS = {  # what draws 100,000 numbers: their mean, standard deviation, least a
     "multinomial": (lambda g: autograd.multinomial(autograd.tensor([2.0, 0.0, 6.0]), 100_000, True, generator=g).double(), 1.5, 0.75**0.5, 0, 2),
     "uniform_": (lambda g: autograd.zeros(100_000).uniform_(-1, 3, generator=g), 1, 4 / 12**0.5, -1, 3),
     "normal_": (lambda g: autograd.zeros(100_000).normal_(3, 2, generator=g), 3, 2, -9, 15),
+    "exponential_": (lambda g: autograd.zeros(100_000).exponential_(0.5, generator=g), 2, 2, 0, 40),
+    "random_": (lambda g: autograd.zeros(100_000).random_(3, generator=g), 1, (2 / 3) ** 0.5, 0, 2),
+    "random_ between": (lambda g: autograd.zeros(100_000).long().random_(-1, 2, generator=g), 0, (2 / 3) ** 0.5, -1, 1),
+    "random_ bytes": (lambda g: autograd.zeros(100_000, dtype=autograd.uint8).random_(generator=g), 127.5, 256 / 12**0.5, 0, 255),
+    "random_ whole floats": (lambda g: autograd.zeros(100_000).random_(generator=g), 2**23, 2**24 / 12**0.5, 0, 2**24),
+    "bernoulli_ of probabilities": (lambda g: autograd.zeros(100_000).bernoulli_(autograd.full((100_000,), 0.2), generator=g), 0.2, 0.4, 0, 1),
     "bernoulli_": (lambda g: autograd.zeros(100_000).bernoulli_(0.2, generator=g), 0.2, 0.4, 0, 1),
 }  # fmt: skip
 
@@ -86,6 +92,17 @@ def test_shapes_and_dtypes():
     assert sorted(autograd.randperm(50).tolist()) == list(range(50))
 
 
+def test_any_integer_is_a_seed():
+    for seed in (0, -1, 2**64 - 1, np.int64(3)):
+        first, second = (autograd.rand(3, generator=autograd.Generator().manual_seed(seed)).tolist() for _ in range(2))
+        assert first == second
+
+
+def test_fills_have_pytorchs_names_for_their_bounds():
+    assert autograd.zeros(2).uniform_(to=0).tolist() == [0, 0]
+    assert autograd.zeros(2).random_(from_=2, to=3).tolist() == [2, 2]
+
+
 def test_multinomial_without_replacement():
     """Draws each position once at most, and none that has no weight."""
     g = autograd.Generator().manual_seed(0)
@@ -108,6 +125,15 @@ REFUSED = {
     "randint: high must be greater than low, got 3 to 3": lambda: autograd.randint(3, 3, (2,)),
     "randint: the sizes of a tensor are integers, none negative, got (-2,)": lambda: autograd.randint(3, (-2,)),
     "rand: the sizes of a tensor are integers, none negative, got (-2,)": lambda: autograd.rand(-2),
+    "randint: integers from 0 to 299 do not all fit into uint8": lambda: autograd.randint(300, (2,), dtype=autograd.uint8),
+    "randperm: the sizes of a tensor are integers, none negative, got (-1,)": lambda: autograd.randperm(-1),
+    "random_: high must be greater than low, got 0 to 0": lambda: autograd.zeros(2).random_(0),
+    "uniform_: the numbers lie between from_ and to, got 3 to 2": lambda: autograd.zeros(2).uniform_(3, 2),
+    "uniform_ makes floating-point numbers, not int64": lambda: autograd.zeros(2).long().uniform_(),
+    "normal_: standard deviations are not negative, got -1": lambda: autograd.zeros(2).normal_(0, -1),
+    "exponential_: lambd is positive, got 0": lambda: autograd.zeros(2).exponential_(0),
+    "exponential_ makes floating-point numbers, not int64": lambda: autograd.zeros(2).long().exponential_(),
+    "bernoulli_: probabilities lie between 0 and 1, got 2 to 2": lambda: autograd.zeros(2).bernoulli_(2),
     "randn makes floating-point numbers, not int64": lambda: autograd.randn(2, dtype=autograd.int64),
     "normal: standard deviations are not negative, got -1.0": lambda: autograd.normal(autograd.zeros(2), -1.0),
     "bernoulli: probabilities lie between 0 and 1, got 0.0 to 2.0": lambda: autograd.bernoulli(autograd.tensor([0.0, 2.0])),

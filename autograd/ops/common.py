@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, NamedTuple
 
-from ..errors import DimError, DtypeError
+from ..errors import AutogradError, DimError, DtypeError, explain
 from ..tensor import NUMPY
 
 Dims = int | tuple[int, ...] | list[int] | None
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "axes": "dims", "a": "input", "x": "input", "a_min": "min", "a_max": "max"}
+_NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, and what it is called here
+    "axis": "dim", "keepdims": "keepdim", "axes": "dims", "a": "input", "x": "input", "a_min": "min", "a_max": "max",
+    "mat2": "other", "vec": "other", "tensor": "other", "input": "A", "A": "input", "size": "shape", "split_size": "split_size_or_sections",
+    "indices": "indices_or_sections", "sections": "indices_or_sections",
+}  # fmt: skip
 
 
 class ValuesIndices(NamedTuple):
@@ -20,16 +25,47 @@ class ValuesIndices(NamedTuple):
     indices: Any
 
 
+@cache
 def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function with PyTorch's argument names take NumPy's too: `axis` for `dim`, `keepdims` for `keepdim`."""
+    """Let a function with PyTorch's argument names take NumPy's too: `axis` for `dim`, `keepdims` for `keepdim`.
+
+    And what Python or NumPy raise inside it, as for a list where a tensor belongs, becomes an error of ours that names it.
+    A primitive sees to that itself; its x and y are called input and other from here on, by its code, which costs a call nothing.
+    """
+    if hasattr(function, "fun"):
+        code = function.__code__
+        function.__code__ = code.replace(co_varnames=tuple({"x": "input", "y": "other"}.get(n, n) for n in code.co_varnames))
+    if hasattr(function, "fun") or hasattr(function, "plain"):
+        return function
+    signature = inspect.signature(function)
+    taken = signature.parameters
+    names = {theirs: ours for theirs, ours in _NUMPY_NAMES.items() if ours in taken and theirs not in taken}
 
     @wraps(function)
     def either(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
-        return function(*args, **kwargs)
+            kwargs = {names.get(k, k): v for k, v in kwargs.items()}
+        try:
+            return function(*args, **kwargs)
+        except AutogradError:  # clear already
+            raise
+        except (AttributeError, TypeError, ValueError, IndexError, KeyError, ArithmeticError) as error:
+            try:
+                given = signature.bind(*args, **kwargs).arguments
+            except TypeError:  # a missing or unknown argument: Python says so, and names the function
+                raise error from None
+            raise explain(function.__name__, list(given), list(given.values()), error) from error
 
+    either.plain = function  # type: ignore[attr-defined]
     return either
+
+
+def publish(table: dict[str, Any]) -> dict[str, Any]:
+    """`table`, its functions in the form in which users call them: see `numpy_names`. NumPy's that are the same follow."""
+    forms = {op: numpy_names(op) for op in table.values()}
+    table.update({name: forms[op] for name, op in table.items()})
+    NUMPY.update({function: forms[op] for function, op in NUMPY.items() if op in forms})
+    return table
 
 
 def public(*numpy: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

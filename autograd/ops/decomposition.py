@@ -403,9 +403,10 @@ def qr(A: Any, mode: str = "reduced") -> QRResult:
     return QRResult(np.zeros_like(Q, shape=(0,)) if mode == "r" else Q, R)
 
 
-def svd(A: Any, full_matrices: bool = True) -> SVDResult:
+def svd(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> SVDResult:
     """U, S and Vh with A = U @ diag(S) @ Vh: columns of U and rows of Vh orthonormal, S descending (torch.linalg.svd).
 
+    `driver`, with which PyTorch chooses an algorithm on a GPU, is accepted and ignored.
     Shape: A (..., n, m); with k = min(n, m), U (..., n, k), S (..., k), Vh (..., k, m); if `full_matrices`, U (..., n, n)
     and Vh (..., m, m). The gradient of S exists always (a value at 0 gets 0). That of singular vectors exists only where their
     singular value is not repeated, and not for those that `full_matrices` adds: asking for it raises NoGradientError.
@@ -418,10 +419,10 @@ def svd(A: Any, full_matrices: bool = True) -> SVDResult:
     return SVDResult(*svd_(A, full_matrices and A.shape[-1] != A.shape[-2]))
 
 
-def svdvals(A: Any) -> Any:
+def svdvals(A: Any, *, driver: str | None = None) -> Any:
     """The singular values, descending (torch.linalg.svdvals); their gradient is right where they are repeated, too.
 
-    Shape: (..., n, m) gives (..., min(n, m)).
+    Shape: (..., n, m) gives (..., min(n, m)). `driver` is accepted and ignored, as in `svd`.
     """
     _matrices("svdvals", A=A)
     return svdvals_(A)

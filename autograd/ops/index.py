@@ -1,19 +1,22 @@
-"""Indexing ops: parts of a tensor by slices, indices and masks, putting values there, and sorting."""
+"""Indexing ops: parts of a tensor by slices, positions and masks, and putting values there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import result_type
-from ..errors import ArgumentError, DimError, DtypeError, explain
+from ..errors import DimError, DtypeError, ShapeError, describe, explain
 from ..graph import Array, mode, write
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor
-from .common import ValuesIndices, numpy_names, one_dim, public
-from .elementwise import astype, choose
-from .reduce import argsort_
+from .common import numpy_names, one_dim
+from .elementwise import astype, choose, maximum
+from .join import broadcast_tensors
+from .shape import broadcast_, clone
 
 Index = tuple[Any, ...]
 
@@ -36,15 +39,39 @@ def _index(x: Array, *index: Any) -> Array:
 
 def _unindex(x: Array, shape: Index, *index: Any) -> Array:
     out = np.zeros_like(x, shape=shape, order="C")  # whose flat form is a view of it
-    if all(not hasattr(i, "dtype") or i.dtype.kind == "b" for i in index):  # a mask takes each element once
+    arrays = [i for i, v in enumerate(index) if _repeats(v)]
+    if not arrays:
         out[index] = x
-    elif len(index) == 1 and len(shape) > 1:  # whole rows: adding to flat positions is several times faster
-        rows, size = index[0] % shape[0], int(np.prod(shape[1:]))
-        flat = np.reshape(rows, (-1, 1)) * size + np.arange(size, like=x)
-        np.add.at(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
+    elif len(arrays) == len(index) == len(shape):  # single elements
+        _at(np.add, out, [_positive(i, n) for i, n in zip(index, shape, strict=True)], shape, x)
+    elif len(arrays) == 1 and all(i is ... or (isinstance(i, slice) and i == slice(None)) for i in index if not _repeats(i)):
+        axis = arrays[0] + (len(shape) - len(index) if ... in index[: arrays[0]] else 0)  # whole slices along one dim
+        sides = prod(shape[:axis]), prod(shape[axis + 1 :])
+        before, after = (np.arange(n, like=out) for n in sides)
+        at = np.reshape(_positive(index[arrays[0]], shape[axis]), (-1, 1))
+        _at(np.add, out, [np.reshape(before, (-1, 1, 1)), at, after], (sides[0], shape[axis], sides[1]), x)
     else:
         np.add.at(out, index, x)
     return out
+
+
+def _repeats(part: Any) -> bool:
+    """Can this part of an index point at an element twice? A mask, a slice or a number cannot."""
+    return hasattr(part, "dtype") and part.dtype.kind != "b"
+
+
+def _positive(i: Array, n: int) -> Array:
+    return i % n if i.size and np.min(i) < 0 else i
+
+
+def _at(ufunc: np.ufunc, out: Array, index: Sequence[Array], shape: Index, x: Array) -> None:
+    """`ufunc.at(out, index, x)` for positions in each dim: several times faster with those in the flat array."""
+    strides = [prod(shape[d + 1 :]) for d in range(len(shape))]
+    terms = [i * k if k != 1 else i for i, k in zip(index, strides, strict=True)]
+    flat, *rest = sorted(terms, key=lambda term: term.size) or [np.zeros_like(out, dtype=np.int64)]
+    for term in rest:  # from small to large: memory is taken once
+        flat = flat + term
+    ufunc.at(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
 
 
 def _setitem(x: Array, v: Array, *index: Any) -> Array:
@@ -53,41 +80,69 @@ def _setitem(x: Array, v: Array, *index: Any) -> Array:
     return out
 
 
+def _pull_value(g: Array, v_shape: Index, index: Index) -> Array:
+    """What was put at `index`, where it stayed; ones in front of the shape of a value are nothing to assignment."""
+    taken = index_(g, *index) if any(hasattr(i, "dtype") for i in index) else slice_(g, index)
+    taken = taken * last_(g, *index) if any(map(_repeats, index)) else taken
+    return np.reshape(taken, (1,) * (len(v_shape) - taken.ndim) + taken.shape)
+
+
 def _last(x: Array, *index: Any) -> Array:
     """1 where an assignment to `x[index]` is the last to its element, 0 where a later one overwrites it."""
     order = np.zeros_like(x, dtype=np.int64)
-    order[index] = turns = np.reshape(np.arange(order[index].size, like=x), order[index].shape)
+    order[index] = turns = np.reshape(np.arange(order[index].size, like=order), order[index].shape)
     return np.astype(order[index] == turns, x.dtype)
 
 
-def _grid(index: Array, axis: int) -> Index:
+def grid(index: Any, axis: int) -> Index:
     """The positions that `index`, an array of positions along `axis`, means in an array of as many dims."""
     if not index.ndim:  # the one element of a 0-d array has no position
         return ()
-    grid = list(np.ogrid[tuple(slice(n) for n in index.shape)]) if index.ndim > 1 else [None]
-    grid[axis] = index
-    return tuple(grid)
+    like, n = getattr(index, "array", index), index.ndim
+    mesh = [np.reshape(np.arange(k, like=like), (-1, *(1,) * (n - 1 - d))) for d, k in enumerate(index.shape)]
+    mesh[axis] = index
+    return tuple(mesh)
 
 
 def _gather(x: Array, index: Array, axis: int) -> Array:
-    return x[_grid(index, axis)]
+    return x[grid(index, axis)]
 
 
-def _scatter(x: Array, index: Array, axis: int, shape: Index) -> Array:
-    out = np.zeros_like(x, shape=shape)
-    np.add.at(out, _grid(index, axis), x)
+def _ungather(x: Array, index: Array, axis: int, shape: Index) -> Array:
+    out = np.zeros_like(x, shape=shape, order="C")
+    if x.size < 1000:  # few are added faster as they are
+        np.add.at(out, grid(index, axis), x)
+    else:
+        _at(np.add, out, grid(_positive(index, shape[axis]), axis), shape, x)
     return out
 
 
+def _scatter_extreme(x: Array, src: Array, index: Array, axis: int, largest: bool) -> Array:
+    out = np.copy(x, order="C")
+    index = _positive(index, x.shape[axis] if x.shape else 1)
+    _at(np.maximum if largest else np.minimum, out, grid(index, axis), x.shape, src)
+    return out
+
+
+def _share(g: Array, x: Array, src: Array, out: Array, index: Array, axis: int) -> Array:
+    """The gradient of each extreme over the number of elements that tie for it; a NaN ties with nothing."""
+    tied = np.astype(x == out, out.dtype)
+    tied = tied + ungather_(np.astype(src == gather_(out, index, axis), out.dtype), index, axis, np.shape(x))
+    return g / (tied + (tied == 0))
+
+
 # fmt: off
-slice_   = primitive(_slice, "slice",       x=lambda g, x_shape, index: unslice_(g, index, x_shape))
+slice_   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice_(g, index, x_shape))
 unslice_: Any = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index))
-index_   = primitive(_index, "index",       x=lambda g, x_shape, index: unindex_(g, x_shape, *index))
+index_   = primitive(_index, "index",            x=lambda g, x_shape, index: unindex_(g, x_shape, *index))
 unindex_: Any = primitive(_unindex, "unindex",   x=lambda g, index: index_(g, *index))
-setitem_: Any = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=lambda g, index: index_(g, *index) * last_(g, *index))
+setitem_: Any = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=_pull_value)
 last_: Any = primitive(_last, "last_written")
-gather_  = primitive(_gather, "gather",     x=lambda g, x_shape, index, axis: scatter_(g, index, axis, x_shape))
-scatter_: Any = primitive(_scatter, "scatter",   x=lambda g, index, axis: gather_(g, index, axis))
+gather_  = primitive(_gather, "gather",          x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape))
+ungather_: Any = primitive(_ungather, "ungather", x=lambda g, index, axis: gather_(g, index, axis))
+scatter_extreme_ = primitive(_scatter_extreme, "scatter_extreme",
+                                                 x=lambda g, x, src, out, index, axis: _share(g, x, src, out, index, axis) * (x == out),
+                                                 src=lambda g, x, src, out, index, axis: gather_(_share(g, x, src, out, index, axis), index, axis) * (src == gather_(out, index, axis)))
 one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot")
 # fmt: on
 
@@ -103,6 +158,8 @@ def _parts(index: Any) -> tuple[Index, bool]:
         if hasattr(i, "dtype") or isinstance(i, bool):
             if getattr(i, "dtype", np.dtype(bool)).kind not in "iub":
                 raise DtypeError(f"an index is made of integers or booleans, not {i.dtype}")
+            if isinstance(i, Tensor) and i.dtype == np.uint8:
+                raise DtypeError("an index of uint8 is a mask in PyTorch and positions in NumPy; say which by bool() or long()")
             basic = basic and isinstance(i, np.integer)
             i = int(i) if isinstance(i, np.integer) else i
         elif isinstance(i, (float, str)):
@@ -111,8 +168,34 @@ def _parts(index: Any) -> tuple[Index, bool]:
     return tuple(parts), basic
 
 
+def _numbers_first(parts: Index) -> tuple[Index, Index] | None:
+    """An index in two steps, the first without arrays, if it has both numbers and arrays with something between them.
+
+    NumPy then counts a number among the arrays, and puts their dims first: x[0, :, [1, 2]] has shape (2, n). To PyTorch
+    it is x[0][:, [1, 2]], of shape (n, 2), as if numbers were slices; and so it is here.
+    """
+    if len(parts) < 3:
+        return None
+    number = [hasattr(p, "__index__") and not getattr(p, "ndim", 0) and not _is_mask(p) for p in parts]
+    array = [not is_number and (hasattr(p, "dtype") or _is_mask(p)) for p, is_number in zip(parts, number, strict=True)]
+    if not any(number) or not any(array) or all(a or b for a, b in zip(number, array, strict=True)):
+        return None
+    first, second = [], []
+    for p, is_number, is_array in zip(parts, number, array, strict=True):
+        first += [slice(None)] * (getattr(p, "ndim", 0) if _is_mask(p) else 1) if is_array else [p]
+        second += [] if is_number else [p] if is_array or p is ... else [slice(None)]
+    return tuple(first), tuple(second)
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, bool) or (hasattr(part, "dtype") and part.dtype.kind == "b")
+
+
 def getitem(input: Any, index: Any) -> Any:
-    """`input[index]`, in every form that NumPy knows: integers, slices, None, ..., masks and arrays of positions.
+    """`input[index]`: integers, slices, None, ..., masks, and arrays of positions, as NumPy and PyTorch have them.
+
+    Slices alone give a view. Steps may be negative, as in NumPy. Where the two differ, integers beside arrays with a
+    slice between them, it is as in PyTorch: integers come first. Raises DimError, DtypeError or ShapeError.
 
     >>> import autograd
     >>> x = autograd.tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -120,12 +203,20 @@ def getitem(input: Any, index: Any) -> Any:
     tensor([2., 0., 1.])
     """
     parts, basic = _parts(index)
-    return slice_(input, parts) if basic else index_(input, *parts)
+    if basic:
+        return slice_(input, parts)
+    if (steps := _numbers_first(parts)) is not None:
+        return index_(getitem(input, steps[0]), *steps[1])
+    return index_(input, *parts)
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """`input[index] = value`, in place. Of several values for one element the last stays, and has the gradient."""
     parts, _ = _parts(index)
+    if (steps := _numbers_first(parts)) is not None:
+        parts, value = steps[0], setitem_(getitem(input, steps[0]), value, *steps[1])
+    if all(p is not ... for p in parts):
+        parts = (*parts, ...)  # what is assigned to is an array then, also if it is one element
     tracked = input.node is not None or (isinstance(value, Tensor) and value.node is not None)
     if mode().grad and tracked:
         input._take("x[...] = y", setitem_, value, *parts)
@@ -137,110 +228,104 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         raise explain("setitem", ["x", "v", "*index"], [input.array, getattr(value, "array", value), *raw], error) from error
 
 
-# ---------------------------------------------------------------- PyTorch's names and options
-def _check_index(op: str, index: Any, length: int) -> None:
+# ---------------------------------------------------------------- what the arguments must be
+def check_index(op: str, index: Any, length: int, least: int = 0) -> None:
     array = getattr(index, "array", index)
+    if not hasattr(array, "dtype"):
+        raise DtypeError(f"{op}: index must be a tensor, not {describe(index)}")
     if array.dtype.kind not in "iu":
         raise DtypeError(f"{op}: index must hold integers, not {array.dtype}")
-    if array.size and not (np.min(array) >= 0 and np.max(array) < length):
+    if array.size and not (np.min(array) >= least and np.max(array) < length):
         raise DimError(f"{op}: index holds {np.min(array)} to {np.max(array)}, but the dim has length {length}")
 
 
-def gather(input: Any, dim: int, index: Any) -> Any:
-    """out[i][j] = input[index[i][j]][j] for dim 0, and so on (torch.gather).
+def check_mask(op: str, mask: Any) -> None:
+    if getattr(mask, "dtype", None) != np.dtype(bool):
+        raise DtypeError(f"{op}: mask must hold booleans, not {getattr(mask, 'dtype', type(mask).__name__)}")
 
-    Shape: that of `index`, which has as many dims as `input` and is nowhere longer, except along `dim`.
+
+def check_like(op: str, input: Any, **values: Any) -> None:
+    """What is put into a tensor has its dtype, as in PyTorch; a number is made to."""
+    for name, value in values.items():
+        if hasattr(value, "dtype") and value.dtype != input.dtype:
+            raise DtypeError(f"{op}: {name} is {value.dtype}, but input is {input.dtype}; convert one with to()")
+
+
+def check_scalar(op: str, value: Any) -> None:
+    if np.ndim(value):
+        raise ShapeError(f"{op}: value must be a number or a 0-d tensor, got shape {np.shape(value)}")
+
+
+# ---------------------------------------------------------------- masks, and positions in several dims or the flat tensor
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """`input` after `input[indices] = values`, or `+=`, where repeated positions add up (torch.index_put).
+
+    `indices` is a tuple of tensors: of positions, or masks. Raises DimError, DtypeError or ShapeError.
     """
-    axis = one_dim("gather", dim, input.ndim)
-    _same_dims("gather", input, index)
-    _check_index("gather", index, input.shape[axis] if input.ndim else 1)
-    return gather_(input, index, axis)
-
-
-def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """`input` with the elements of `src` added at the places `gather` would take them from (torch.scatter_add)."""
-    axis = one_dim("scatter_add", dim, input.ndim)
-    _same_dims("scatter_add", input, index)
-    _check_index("scatter_add", index, input.shape[axis] if input.ndim else 1)
-    part = src if src.shape == index.shape else src[tuple(slice(n) for n in index.shape)]
-    return input + scatter_(part, index, axis, input.shape)
-
-
-def _same_dims(op: str, input: Any, index: Any) -> None:
-    if index.ndim != input.ndim:
-        raise DimError(f"{op}: index has {index.ndim} dims, but input has {input.ndim}")
-
-
-def index_select(input: Any, dim: int, index: Any) -> Any:
-    """The slices of `input` along `dim` at the positions in `index`, 1-d (torch.index_select)."""
-    axis = one_dim("index_select", dim, input.ndim)
-    _check_index("index_select", index, input.shape[axis])
-    return index_(input, *(slice(None),) * axis, index)
-
-
-@public()
-def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """Elements of `input` at `indices` along `dim`, the other dims broadcast; without `dim`, of all (torch.take_along_dim)."""
-    if dim is None:
-        return gather_(np.reshape(input, (-1,)), np.reshape(indices, (-1,)), 0)
-    axis = one_dim("take_along_dim", dim, input.ndim)
-    _same_dims("take_along_dim", input, indices)
-    rest = [v.shape[:axis] + v.shape[axis + 1 :] for v in (input, indices)]
-    if rest[0] != rest[1]:
-        both = np.broadcast_shapes(*rest)
-        input, indices = (np.broadcast_to(v, (*both[:axis], v.shape[axis], *both[axis:])) for v in (input, indices))
-    return gather_(input, indices, axis)
+    if odd := [i for i in indices if not hasattr(i, "dtype")]:
+        raise DtypeError(f"index_put: indices are tensors of integers or booleans, got {describe(odd[0])}")
+    parts, _ = _parts(tuple(indices))
+    if np.ndim(values):
+        check_like("index_put", input, values=values)
+    if not accumulate:
+        return setitem_(input, values, *parts)
+    met = index_(input.detach(), *parts).shape
+    return input + unindex_(broadcast_(values, met), input.shape, *parts)
 
 
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value`, made to be of its dtype, where `mask` holds (torch.masked_fill)."""
-    if getattr(mask, "dtype", None) != np.dtype(bool):
-        raise DtypeError(f"masked_fill: mask must hold booleans, not {getattr(mask, 'dtype', type(mask).__name__)}")
+    check_mask("masked_fill", mask)
+    check_scalar("masked_fill", value)
     if result_type(input, value) != input.dtype:
         value = astype(value if hasattr(value, "dtype") else np.asarray(value), input.dtype)
     return choose(mask, value, input)
 
 
-def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
-    """The values in order along `dim`, and where each came from; ties stay in order (torch.sort)."""
-    axis = one_dim("sort", dim, input.ndim)
-    indices = argsort(input, axis, descending)
-    return ValuesIndices(gather_(input, indices, axis), indices)
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements of `input` where `mask` holds, in one dim; the two broadcast (torch.masked_select)."""
+    check_mask("masked_select", mask)
+    input, mask = broadcast_tensors(input, mask)
+    return index_(input, mask)
 
 
-def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
-    """The positions that put `input` in order along `dim`; ties stay in order (torch.argsort)."""
-    axis = one_dim("argsort", dim, input.ndim)
-    if not descending or not input.ndim:
-        return argsort_(input, axis)
-    last = input.shape[axis] - 1
-    return last - np.flip(argsort_(np.flip(input, axis), axis), axis)
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """`input` with the elements of `source`, in order, where `mask` holds (torch.masked_scatter).
+
+    `mask` broadcasts with `input`; `source` has at least as many elements as places are to be filled.
+    """
+    check_mask("masked_scatter", mask)
+    check_like("masked_scatter", input, source=source)
+    input, mask = broadcast_tensors(input, mask)
+    places, elements = np.sum(getattr(mask, "array", mask)), prod(source.shape)
+    if places > elements:
+        raise ShapeError(f"masked_scatter: mask has {places} places to fill, but source {source.shape} only {elements} elements")
+    if not elements:
+        return clone(input)
+    turn = maximum(np.cumsum(np.reshape(mask, (-1,)), axis=0) - 1, 0)
+    return choose(mask, np.reshape(index_(np.reshape(source, (-1,)), turn), input.shape), input)
 
 
-def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
-    """The `k` largest (or smallest) values along `dim` in order, and where they are (torch.topk)."""
-    axis = one_dim("topk", dim, input.ndim)
-    if not 0 <= k <= input.shape[axis]:
-        raise ArgumentError(f"topk: k is {k}, but dim {dim} has length {input.shape[axis]}")
-    indices = argsort(input, axis, descending=largest)[(*(slice(None),) * axis, slice(k))]
-    return ValuesIndices(gather_(input, indices, axis), indices)
+def take(input: Any, index: Any) -> Any:
+    """The elements at these positions in the flattened tensor, in the shape of `index` (torch.take).
+
+    >>> import autograd
+    >>> autograd.tensor([[1, 2], [3, 4]]).take(autograd.tensor([0, -1]))
+    tensor([1, 4])
+    """
+    size = prod(input.shape)
+    check_index("take", index, size, -size)
+    return index_(np.reshape(input, (-1,)), index)
 
 
+# ---------------------------------------------------------------- NumPy's spellings
 @numpy_names
 def _take(input: Any, indices: Any, dim: int | None = None) -> Any:
     """np.take: the slices at any array of positions, of the flattened tensor without `dim`."""
+    indices = indices if isinstance(indices, Tensor) else np.asarray(indices)
     if dim is None:
-        return index_(np.reshape(input, (-1,)), np.asarray(indices) if not isinstance(indices, Tensor) else indices)
-    return index_(
-        input,
-        *(slice(None),) * one_dim("take", dim, input.ndim),
-        np.asarray(indices) if not isinstance(indices, Tensor) else indices,
-    )
+        return index_(np.reshape(input, (-1,)), indices)
+    return index_(input, *(slice(None),) * one_dim("take", dim, input.ndim), indices)
 
 
-NUMPY |= {
-    np.take: _take,
-    np.take_along_axis: lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis),
-    np.sort: lambda a, axis=-1, kind=None, order=None, stable=None: sort(a, axis).values,
-    np.argsort: lambda a, axis=-1, kind=None, order=None, stable=None: argsort(a, axis),
-}
+NUMPY[np.take] = _take

@@ -126,6 +126,8 @@ def _product(name: str, dims: tuple[int, int], shapes: str) -> Any:
     def product(input: Any, other: Any) -> Any:
         if (input.ndim, other.ndim) != dims:
             raise ShapeError(f"{name} needs {dims[0]}-d and {dims[1]}-d tensors, got shapes {input.shape} and {other.shape}")
+        if dims == (3, 3) and input.shape[0] != other.shape[0]:  # which matmul might broadcast
+            raise ShapeError(f"{name} needs stacks of one length, got shapes {input.shape} and {other.shape}")
         return matmul(input, other)
 
     product.__name__ = product.__qualname__ = name

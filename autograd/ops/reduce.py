@@ -1,9 +1,9 @@
-"""Reductions: sums, means and spreads, extremes and where they are, and running sums."""
+"""Reductions: sums, means and spreads, extremes and where they are."""
 
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,20 +13,28 @@ from ..graph import Array
 from ..primitive import primitive
 from ..tensor import Tensor
 from .common import Dims, ValuesIndices, one_dim, public, some_dims
-from .elementwise import astype, maximum, minimum, multiply, square
+from .elementwise import astype, maximum, minimum, multiply
 
 Axis = tuple[int, ...]
 
 
+class MinMax(NamedTuple):
+    """What `aminmax` returns."""
+
+    min: Any
+    max: Any
+
+
 # ---------------------------------------------------------------- the table
 def keep(g: Array, axis: Axis, keepdims: bool) -> Array:
-    """Put back, with length 1, the axes that a reduction removed."""
-    return g if keepdims else np.expand_dims(g, axis)
+    """Put back, with length 1, the axes that a reduction removed; the first ones broadcasting puts back by itself."""
+    return g if keepdims or builtins.max(axis, default=-1) < len(axis) else np.expand_dims(g, axis)
 
 
-def ties(x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
-    """How much of each element an extreme took: equal shares among the tied."""
-    mask = np.astype(x == keep(out, axis, keepdims), x.dtype)
+def ties(x: Array, out: Array, axis: Axis | None, keepdims: bool) -> Array:
+    """How much of each element went into the one that was picked: equal shares among the tied, as NaNs are too."""
+    top = out if axis is None else keep(out, axis, keepdims)
+    mask = np.astype((x == top) | np.isnan(x) & np.isnan(top), x.dtype)
     return mask / np.sum(mask, axis=axis, keepdims=True)
 
 
@@ -36,6 +44,11 @@ def _sum(x: Array, axis: Axis, keepdims: bool = False) -> Array:
 
 def _mean(x: Array, axis: Axis, keepdims: bool = False) -> Array:
     return np.sum(x, axis=axis, keepdims=keepdims) / count(x.shape, axis)
+
+
+def _var(x: Array, axis: Axis, keepdims: bool, correction: float) -> Array:
+    away = x - _mean(x, axis, True)
+    return np.sum(away * away, axis=axis, keepdims=keepdims) / freedom(x.shape, axis, correction)
 
 
 def _amax(x: Array, axis: Axis, keepdims: bool = False) -> Array:
@@ -71,14 +84,18 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
     return n
 
 
+def freedom(shape: tuple[int, ...], axis: Axis, correction: float) -> float:
+    """What the squared deviations over `axis` are divided by."""
+    return builtins.max(0, count(shape, axis) - correction)
+
+
 # fmt: off
 sum_       = primitive(_sum, "sum",     x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g, axis, keepdims), x_shape))
 mean_      = primitive(_mean, "mean",   x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g / count(x_shape, axis), axis, keepdims), x_shape))
+var_       = primitive(_var, "var",     x=lambda g, x, x_shape, axis, keepdims, correction: keep(g * 2 / freedom(x_shape, axis, correction), axis, keepdims) * (x - mean_(x, axis, True)))
 amax_      = primitive(_amax, "amax",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
 amin_      = primitive(_amin, "amin",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
-logsumexp_ = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * np.exp(x - keep(np.where(np.isinf(out), 0, out), axis, keepdims)))
-cumsum_    = primitive(lambda x, axis: np.cumsum(x, axis=axis, dtype=None if x.dtype.kind == "f" else np.int64), "cumsum",
-                                        x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
+logsumexp_ = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * np.exp(x - keep(np.where(out == -np.inf, 0, out), axis, keepdims)))
 root       = primitive(np.sqrt, "root", x=lambda g, out: g * 0.5 / (out + (out == 0)) * (out != 0), singular=True)  # sqrt, with the subgradient 0 at 0
 argmax_    = primitive(_argmax, "argmax")
 argmin_    = primitive(_argmin, "argmin")
@@ -154,29 +171,67 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     return x[(*lead, 0)]
 
 
-def _spread(op: str, input: Any, dim: Dims, unbiased: bool | None, keepdim: bool, correction: float) -> Any:
-    _need_float(op, input)
-    if isinstance(dim, bool):  # var(False) is PyTorch's short form of var(unbiased=False)
-        dim, unbiased = None, dim
-    axis = _axes(op, dim, input.ndim)
-    if unbiased is not None:
-        correction = int(unbiased)
-    squares = sum_(square(input - mean_(input, axis, True)), axis, keepdim)
-    return squares / builtins.max(0, count(input.shape, axis) - correction)
+@public(np.nansum)
+def nansum(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The sum over `dim` of what is not NaN (torch.nansum).
+
+    >>> import autograd
+    >>> autograd.nansum(autograd.tensor([1.0, float("nan"), 2.0]))
+    tensor(3.)
+    """
+    return sum(np.where(np.isnan(input), 0, input), dim, keepdim, dtype=dtype)
+
+
+@public(np.nanmean)
+def nanmean(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The mean over `dim` of what is not NaN; NaN if nothing is left; refuses integers (torch.nanmean)."""
+    _need_float("nanmean", input)
+    return nansum(input, dim, keepdim, dtype=dtype) / sum(~np.isnan(input), dim, keepdim)
+
+
+@public(np.count_nonzero)
+def count_nonzero(input: Any, dim: Dims = None) -> Any:
+    """How many elements over `dim` are not 0 (torch.count_nonzero)."""
+    return sum(input != 0, dim)
 
 
 @public()
-def var(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
-    """The variance over `dim`: squared deviations summed, over their number less `correction` (torch.var)."""
-    return _spread("var", input, dim, unbiased, keepdim, correction)
+def trace(input: Any) -> Any:
+    """The sum of the diagonal of a matrix; integers give int64 (torch.trace)."""
+    if input.ndim != 2:
+        raise ShapeError(f"trace needs a matrix, got shape {input.shape}")
+    return sum(np.diagonal(input))
 
 
-@public()
-def std(input: Any, dim: Dims = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float = 1) -> Any:
-    """The standard deviation over `dim` (torch.std); the gradient at a constant is 0."""
-    return root(_spread("std", input, dim, unbiased, keepdim, correction))
+# ---------------------------------------------------------------- spreads
+def _spread(name: str, make: Any, about: str) -> Any:
+    def spread(
+        input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
+    ) -> Any:
+        _need_float(name, input)
+        if isinstance(dim, bool):  # var(False) is PyTorch's short form of var(unbiased=False)
+            dim, unbiased = None, dim
+        less = 1 if correction is None else correction
+        return make(input, _axes(name, dim, input.ndim), keepdim, less if unbiased is None else int(unbiased))
+
+    spread.__name__ = spread.__qualname__ = name
+    spread.__doc__ = f"""{about} (torch.{name}).
+
+    The variance is the sum of the squared deviations over their number less `correction`, 1 if left out; `unbiased` says
+    whether it is 1 or 0. The standard deviation is its root, and has the gradient 0 at a constant.
+    """
+    return public()(spread)
 
 
+var = _spread("var", var_, "The variance over `dim`")
+std = _spread("std", lambda x, *how: root(var_(x, *how)), "The standard deviation over `dim`")
+var_mean = _spread("var_mean", lambda x, *how: (var_(x, *how), mean_(x, *how[:2])), "The variance and the mean over `dim`")
+std_mean = _spread(
+    "std_mean", lambda x, *how: (root(var_(x, *how)), mean_(x, *how[:2])), "The standard deviation and the mean over `dim`"
+)
+
+
+# ---------------------------------------------------------------- extremes, and where they are
 @public(np.max, np.amax)
 def amax(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
     """The largest value over `dim`; ties share the gradient equally (torch.amax)."""
@@ -193,6 +248,23 @@ def amin(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
     return amin_(input, axis, keepdim)
 
 
+@public()
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """`amin` and `amax` over `dim`, or of all elements (torch.aminmax).
+
+    >>> import autograd
+    >>> autograd.aminmax(autograd.tensor([3, 1, 2]))
+    MinMax(min=tensor(1), max=tensor(3))
+    """
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+def picked(input: Any, indices: Any, axis: int, keepdim: bool) -> ValuesIndices:
+    """The elements at `indices`, which hold one position along `axis`: gradients go to just those."""
+    values = np.take_along_axis(input, indices, axis)
+    return ValuesIndices(values, indices) if keepdim else ValuesIndices(*(np.squeeze(v, axis) for v in (values, indices)))
+
+
 def _extreme(name: str, whole: Any, where: Any, between: Any) -> Any:
     @public()
     def extreme(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
@@ -202,9 +274,7 @@ def _extreme(name: str, whole: Any, where: Any, between: Any) -> Any:
             return whole(input)
         axis = one_dim(name, dim, input.ndim)
         _need_elements(name, input, (axis,) if input.ndim else ())
-        indices = where(input, axis, True)
-        values = np.take_along_axis(input, indices, axis)
-        return ValuesIndices(values, indices) if keepdim else ValuesIndices(*(np.squeeze(v, axis) for v in (values, indices)))
+        return picked(input, where(input, axis, True), axis, keepdim)
 
     extreme.__name__ = extreme.__qualname__ = name
     extreme.__doc__ = f"""The {name} of all elements; over `dim`, with its indices; or of two tensors, elementwise (torch.{name}).
@@ -238,14 +308,18 @@ argmax, argmin = public(np.argmax)(_where("argmax", argmax_)), public(np.argmin)
 
 @public(np.all)
 def all(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
-    """Are all elements over `dim` true (torch.all)?"""
-    return all_(input, some_dims("all", dim, input.ndim), keepdim)
+    """Are all elements over `dim` true; uint8 gives uint8 (torch.all)?"""
+    return _truth(all_(input, some_dims("all", dim, input.ndim), keepdim), input)
 
 
 @public(np.any)
 def any(input: Any, dim: Dims = None, keepdim: bool = False) -> Any:
-    """Is any element over `dim` true (torch.any)?"""
-    return any_(input, some_dims("any", dim, input.ndim), keepdim)
+    """Is any element over `dim` true; uint8 gives uint8 (torch.any)?"""
+    return _truth(any_(input, some_dims("any", dim, input.ndim), keepdim), input)
+
+
+def _truth(found: Any, input: Any) -> Any:
+    return astype(found, np.uint8) if input.dtype == np.uint8 else found  # as PyTorch, to which bytes were booleans once
 
 
 @public()
@@ -253,10 +327,3 @@ def logsumexp(input: Any, dim: Dims, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over `dim`, without overflow (torch.logsumexp)."""
     input = input if input.dtype.kind == "f" else astype(input, get_default_dtype())
     return logsumexp_(input, _axes("logsumexp", dim, input.ndim), keepdim)
-
-
-@public(np.cumsum)
-def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
-    """The running sum along `dim` (torch.cumsum)."""
-    input = input if dtype is None else astype(input, np.dtype(dtype))
-    return cumsum_(input, one_dim("cumsum", dim, input.ndim)) if input.ndim else sum(input)

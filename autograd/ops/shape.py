@@ -1,41 +1,29 @@
-"""Shape ops: the same elements in another arrangement, several tensors in one, one in several."""
+"""Shape ops: the elements of one tensor in another arrangement; where NumPy gives a view, so do these."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..dtypes import as_dtype
+from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
-from ..tensor import NUMPY
+from ..tensor import NUMPY, Tensor, wrap
 from .common import Dims, numpy_names, one_dim, public, some_dims
+from .reduce import sum_
 
 Axis = tuple[int, ...]
 
 
 # ---------------------------------------------------------------- the table
-def _split(x: Array, ends: Axis, axis: int) -> tuple[Array, ...]:
-    lead = (slice(None),) * axis
-    return tuple(x[(*lead, slice(a, b))] for a, b in zip((0, *ends), (*ends, x.shape[axis]), strict=True))
-
-
-def _unbind(x: Array, axis: int) -> tuple[Array, ...]:
-    lead = (slice(None),) * axis
-    return tuple(x[(*lead, i, ...)] for i in range(x.shape[axis]))
-
-
-def filled(gs: Sequence[Any], shapes: Sequence[Axis]) -> list[Any]:
-    """The gradients of several results, zeros for those that nobody used."""
-    some = next(g for g in gs if g is not None)
-    return [np.zeros_like(some, shape=shape) if g is None else g for g, shape in zip(gs, shapes, strict=True)]
-
-
-def _pull_concatenate(g: Array, axis: int, xs_shape: list[Axis]) -> list[Any]:
-    ends = np.cumsum([shape[axis] for shape in xs_shape])[:-1].tolist()
-    return [None, *split_(g, tuple(ends), axis)]
+def _diagonal(x: Array, offset: int, axis1: int, axis2: int) -> Array:
+    """As np.diagonal, but a view that can be written to."""
+    x = np.moveaxis(x, (axis1, axis2), (-2, -1))[..., max(-offset, 0) :, max(offset, 0) :]
+    n = min(x.shape[-2:])
+    return np.einsum("...ii->...i", x[..., :n, :n])
 
 
 def _undiagonal(x: Array, shape: Axis, offset: int, axis1: int, axis2: int) -> Array:
@@ -55,17 +43,14 @@ reshape_     = primitive(lambda x, shape: np.reshape(x, shape), "reshape",      
 permute_     = primitive(lambda x, axes: np.transpose(x, axes), "permute",               x=lambda g, axes: np.transpose(g, tuple(np.argsort(axes).tolist())))
 swapaxes_    = primitive(lambda x, a, b: np.swapaxes(x, a, b), "transpose",              x=lambda g, a, b: np.swapaxes(g, a, b))
 broadcast_   = primitive(lambda x, shape: np.broadcast_to(x, shape), "expand",           x=lambda g: g)
-concatenate_ = primitive(lambda axis, *xs: np.concatenate(xs, axis), "concatenate",      joint=_pull_concatenate, promote=slice(1, None))
-stack_       = primitive(lambda axis, *xs: np.stack(xs, axis), "stack",                  joint=lambda g, axis: [None, *unbind_(g, axis)], promote=slice(1, None))
-split_: Any = primitive(_split, "split",                                                x=lambda g, axis, out_shape: np.concatenate(filled(g, out_shape), axis))
-unbind_: Any = primitive(_unbind, "unbind",                                              x=lambda g, axis, out_shape: np.stack(filled(g, out_shape), axis))
 flip_        = primitive(lambda x, axis: np.flip(x, axis), "flip",                       x=lambda g, axis: np.flip(g, axis))
 roll_        = primitive(lambda x, shift, axis: np.roll(x, shift, axis), "roll",         x=lambda g, shift, axis: np.roll(g, tuple(-s for s in shift), axis))
 tril_        = primitive(lambda x, k: np.tril(x, k), "tril",                             x=lambda g, k: np.tril(g, k))
 triu_        = primitive(lambda x, k: np.triu(x, k), "triu",                             x=lambda g, k: np.triu(g, k))
-diagonal_    = primitive(lambda x, offset, axis1, axis2: np.diagonal(x, offset, axis1, axis2), "diagonal", x=lambda g, x_shape, offset, axis1, axis2: undiagonal_(g, x_shape, offset, axis1, axis2))
+diagonal_    = primitive(_diagonal, "diagonal",                                         x=lambda g, x_shape, offset, axis1, axis2: undiagonal_(g, x_shape, offset, axis1, axis2))
 undiagonal_: Any = primitive(_undiagonal, "undiagonal",                                      x=lambda g, offset, axis1, axis2: diagonal_(g, offset, axis1, axis2))
-clone        = primitive(lambda x: np.copy(x), "clone",                                  x=lambda g: g)
+clone_       = primitive(lambda x, order: np.copy(x, order), "clone",                    x=lambda g: g)
+repeats_     = primitive(lambda counts: np.repeat(np.arange(counts.shape[0], like=counts), counts), "repeats")
 # fmt: on
 
 
@@ -87,10 +72,20 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
 
 
 def view(input: Any, *shape: Any) -> Any:
-    """As `reshape`; or, given a dtype, the tensor in that dtype's reading of the same bytes is refused (torch.Tensor.view)."""
-    if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
+    """As `reshape`; a dtype, to read the same bytes in, is refused (torch.Tensor.view)."""
+    if len(shape) == 1 and not isinstance(shape[0], (tuple, list)) and not hasattr(shape[0], "__index__"):
         raise ArgumentError(f"view needs sizes, got {shape[0]!r}; use to() for another dtype")
     return reshape_(input, _sizes(shape))
+
+
+def reshape_as(input: Any, other: Any) -> Any:
+    """The same elements in the shape of `other` (torch.Tensor.reshape_as, view_as)."""
+    return reshape_(input, other.shape)
+
+
+def ravel(input: Any) -> Any:
+    """The elements in one dim (torch.ravel)."""
+    return reshape_(input, (-1,))
 
 
 @public(np.ravel)
@@ -100,8 +95,19 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     if first > last:
         raise ArgumentError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     shape = input.shape or (1,)
-    size = int(np.prod(shape[first : last + 1]))
-    return reshape_(input, (*shape[:first], size, *shape[last + 1 :]))
+    return reshape_(input, (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+@public()
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """With `dim` as several dims of these sizes, one of which may be -1: what `flatten` undoes (torch.unflatten)."""
+    axis = one_dim("unflatten", dim, input.ndim)
+    sizes, n = list(sizes), (input.shape or (1,))[axis]
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = n // max(1, -prod(sizes))
+    if not sizes or prod(sizes) != n:
+        raise ShapeError(f"unflatten: dim {dim} has length {n}, which sizes {sizes} do not multiply to")
+    return reshape_(input, (*input.shape[:axis], *sizes, *input.shape[axis + 1 :]))
 
 
 @public(np.squeeze)
@@ -140,11 +146,30 @@ def permute(input: Any, *axes: Any, dims: Dims = None) -> Any:
     return permute_(input, order)
 
 
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """As `transpose` (torch.swapaxes)."""
+    return transpose(input, axis0, axis1)
+
+
 def t(input: Any) -> Any:
     """A matrix transposed; fewer dims stay as they are (torch.t)."""
     if input.ndim > 2:
         raise ShapeError(f"t needs at most 2 dims, got {input.ndim}; use mT or permute")
     return input if input.ndim < 2 else swapaxes_(input, 0, 1)
+
+
+def adjoint(input: Any) -> Any:
+    """The last two dims swapped: each matrix of a batch transposed (torch.adjoint, Tensor.mT, Tensor.mH)."""
+    if input.ndim == 1:
+        raise ShapeError(f"mT needs a matrix or a batch of them, got shape {input.shape}; use unsqueeze to make it one")
+    return swapaxes_(input, -2, -1) if input.ndim else input
+
+
+def H(input: Any) -> Any:
+    """A matrix transposed (torch.Tensor.H)."""
+    if input.ndim not in (0, 2):
+        raise ShapeError(f"H needs a matrix, got shape {input.shape}; use mH for a batch of them")
+    return t(input)
 
 
 @numpy_names
@@ -167,66 +192,21 @@ def movedim(input: Any, source: Dims, destination: Dims) -> Any:
 def expand(input: Any, *sizes: Any) -> Any:
     """With dims of length 1 repeated to `sizes`, -1 for as they are; no memory is used (torch.Tensor.expand)."""
     wanted = _sizes(sizes)
-    own = (1,) * (len(wanted) - input.ndim) + input.shape
-    return broadcast_(
-        input, tuple(n if w == -1 else w for w, n in zip(wanted, own[-len(wanted) :] if wanted else (), strict=True))
-    )
+    new = len(wanted) - input.ndim
+    if new < 0 or -1 in wanted[:new]:
+        raise ShapeError(f"expand: sizes {wanted} do not fit shape {input.shape}; -1 keeps a length that there is")
+    return broadcast_(input, tuple(input.shape[i - new] if w == -1 else w for i, w in enumerate(wanted)))
+
+
+def expand_as(input: Any, other: Any) -> Any:
+    """With dims of length 1 repeated to the shape of `other` (torch.Tensor.expand_as)."""
+    return broadcast_(input, other.shape)
 
 
 @public(np.broadcast_to)
 def broadcast_to(input: Any, shape: Any) -> Any:
     """With dims of length 1 repeated to `shape` (torch.broadcast_to)."""
     return broadcast_(input, tuple(shape) if isinstance(shape, (tuple, list)) else (shape,))
-
-
-@public(np.concatenate)
-def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """The tensors one after the other along `dim`; as in PyTorch an empty vector may join anything (torch.cat)."""
-    tensors = list(tensors)
-    if not tensors:
-        raise ArgumentError("cat needs at least one tensor")
-    shape = next((np.shape(v) for v in tensors if np.shape(v) != (0,)), (0,))
-    axis = one_dim("cat", dim, len(shape))
-    empty = (*shape[:axis], 0, *shape[axis + 1 :])
-    return concatenate_(axis, *(np.reshape(v, empty) if np.shape(v) == (0,) != empty else v for v in tensors))
-
-
-@public(np.stack)
-def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """The tensors, all of one shape, along a new dim (torch.stack)."""
-    tensors = list(tensors)
-    if not tensors:
-        raise ArgumentError("stack needs at least one tensor")
-    return stack_(one_dim("stack", dim, np.ndim(tensors[0]) + 1), *tensors)
-
-
-@public()
-def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Parts along `dim` of one size, the last perhaps smaller, or of the sizes in a list (torch.split)."""
-    axis = one_dim("split", dim, tensor.ndim)
-    n, sizes = tensor.shape[axis], split_size_or_sections
-    if isinstance(sizes, int):
-        if sizes <= 0:
-            raise ArgumentError(f"split: the size of a part must be positive, got {sizes}")
-        return split_(tensor, tuple(range(sizes, n, sizes)), axis)
-    if sum(sizes) != n:
-        raise ShapeError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, but dim {dim} has length {n}")
-    return split_(tensor, tuple(np.cumsum(sizes)[:-1].tolist()), axis)
-
-
-@public()
-def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """At most `chunks` parts of one size along `dim`, the last perhaps smaller (torch.chunk)."""
-    if chunks <= 0:
-        raise ArgumentError(f"chunk: the number of chunks must be positive, got {chunks}")
-    n = input.shape[one_dim("chunk", dim, input.ndim)]
-    return split(input, -(-n // chunks) or [0] * chunks, dim)
-
-
-@public(np.unstack)
-def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
-    """The slices along `dim`, without it (torch.unbind)."""
-    return unbind_(input, one_dim("unbind", dim, input.ndim))
 
 
 @public(np.flip)
@@ -236,13 +216,42 @@ def flip(input: Any, *axes: Any, dims: Dims = None, dim: Dims = None) -> Any:
     return flip_(input, some_dims("flip", given, input.ndim))
 
 
+def flipud(input: Any) -> Any:
+    """Upside down: dim 0 reversed (torch.flipud)."""
+    _need_dims("flipud", input, 1)
+    return flip_(input, (0,))
+
+
+def fliplr(input: Any) -> Any:
+    """Left to right: dim 1 reversed (torch.fliplr)."""
+    _need_dims("fliplr", input, 2)
+    return flip_(input, (1,))
+
+
+@public()
+def rot90(input: Any, k: int = 1, dims: Dims = (0, 1)) -> Any:
+    """Turned `k` times by 90 degrees, from the first of `dims` towards the second (torch.rot90).
+
+    >>> import autograd
+    >>> autograd.tensor([[1, 2], [3, 4]]).rot90()
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    axis = some_dims("rot90", dims, input.ndim)
+    if len(axis) != 2:
+        raise ArgumentError(f"rot90 turns in the plane of two dims, got {dims!r}")
+    if k % 2 == 0:
+        return flip_(input, axis) if k % 4 else clone(input)
+    return swapaxes_(flip_(input, axis[1:] if k % 4 == 1 else axis[:1]), *axis)
+
+
 @public()
 def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
     """With the elements moved by `shifts` along `dims`, those that fall off coming in again (torch.roll)."""
     shifts = tuple(shifts) if isinstance(shifts, (tuple, list)) else (shifts,)
     if dims is None:
         return reshape_(roll_(reshape_(input, (-1,)), shifts, (0,)), input.shape)
-    axis = some_dims("roll", dims, input.ndim)
+    axis = tuple(one_dim("roll", d, input.ndim) for d in (dims if isinstance(dims, (tuple, list)) else (dims,)))
     if len(shifts) != len(axis):
         raise ArgumentError(f"roll: {len(shifts)} shifts were given for {len(axis)} dims")
     return roll_(input, shifts, axis)
@@ -266,22 +275,157 @@ def tile(input: Any, *dims: Any) -> Any:
     return repeat(input, (1,) * (input.ndim - len(times)) + tuple(times))
 
 
+def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
+    """Each element `repeats` times in a row; with `dim` each slice, without it each of all (torch.repeat_interleave).
+
+    `repeats` is a number, or a tensor of one for each slice. Of a tensor of numbers alone: position i as often as the
+    i-th number says. Raises ShapeError, ArgumentError or DtypeError.
+
+    >>> import autograd
+    >>> autograd.tensor([5, 6]).repeat_interleave(autograd.tensor([2, 1]))
+    tensor([5, 5, 6])
+    """
+    if repeats is None:
+        return repeats_(_counts(input))
+    if dim is None or not input.ndim:
+        input, dim = reshape_(input, (-1,)), one_dim("repeat_interleave", dim or 0, 1)
+    axis, counts = one_dim("repeat_interleave", dim, input.ndim), _counts(repeats)
+    n = input.shape[axis]
+    if counts.ndim > 1 or counts.shape not in ((), (1,), (n,)):
+        raise ShapeError(f"repeat_interleave: repeats has shape {counts.shape}, but dim {axis} has length {n}")
+    if isinstance(repeats, int):  # no positions are needed
+        longer = broadcast_(unsqueeze(input, axis + 1), (*input.shape[: axis + 1], repeats, *input.shape[axis + 1 :]))
+        return reshape_(longer, (*input.shape[:axis], n * repeats, *input.shape[axis + 1 :]))
+    return input[(*(slice(None),) * axis, repeats_(broadcast_(counts, (n,))))]
+
+
+def _counts(repeats: Any) -> Tensor:
+    counts = repeats if isinstance(repeats, Tensor) else wrap(np.asarray(repeats))
+    if counts.dtype.kind not in "iu":
+        raise DtypeError(f"repeat_interleave: repeats must be integers, not {counts.dtype}")
+    if counts.array.size and np.min(counts.array) < 0:
+        raise ArgumentError(f"repeat_interleave: repeats must not be negative, got {np.min(counts.array)}")
+    return counts
+
+
+def sum_to_size(input: Any, *size: Any) -> Any:
+    """Summed over the dims that broadcasting `size` to this shape adds or stretches (torch.Tensor.sum_to_size)."""
+    wanted = _sizes(size)
+    if wanted and wanted == input.shape:  # of integers a sum would be int64
+        return input
+    lead = input.ndim - len(wanted)
+    if lead < 0 or any(w not in (1, n) for w, n in zip(wanted, input.shape[lead:], strict=True)):
+        raise ShapeError(f"sum_to_size: {wanted} does not broadcast to {input.shape}")
+    stretched = [i + lead for i, w in enumerate(wanted) if w != input.shape[i + lead]]
+    return reshape_(sum_(input, (*range(lead), *stretched)), wanted)
+
+
+# ---------------------------------------------------------------- parts
+def _need_dims(op: str, input: Any, least: int) -> None:
+    if input.ndim < least:
+        raise DimError(f"{op} needs a tensor of {least} dims or more, got shape {input.shape}")
+
+
+def select(input: Any, dim: int, index: int) -> Any:
+    """The slice at position `index` along `dim`, without that dim; a view (torch.select)."""
+    _need_dims("select", input, 1)
+    axis = one_dim("select", dim, input.ndim)
+    if not -input.shape[axis] <= index < input.shape[axis]:
+        raise DimError(f"select: index {index} is out of range, dim {dim} has length {input.shape[axis]}")
+    return input[(*(slice(None),) * axis, int(index))]
+
+
+def narrow(input: Any, dim: int, start: int, length: int) -> Any:
+    """The `length` slices along `dim` that begin at `start`, which may be counted from the end; a view (torch.narrow)."""
+    _need_dims("narrow", input, 1)
+    axis, first = one_dim("narrow", dim, input.ndim), int(start)
+    n = input.shape[axis]
+    if not -n <= first <= n:
+        raise DimError(f"narrow: start {first} is out of range, dim {dim} has length {n}")
+    first %= n + (first >= 0)
+    if length < 0 or first + length > n:
+        raise ArgumentError(f"narrow: {length} slices from {first} on do not exist, dim {dim} has length {n}")
+    return input[(*(slice(None),) * axis, slice(first, first + length))]
+
+
 @public(np.tril)
 def tril(input: Any, diagonal: int = 0, *, k: int | None = None) -> Any:
     """Zeros above the diagonal, or the `diagonal`-th above it (torch.tril)."""
+    _need_dims("tril", input, 2)
     return tril_(input, diagonal if k is None else k)
 
 
 @public(np.triu)
 def triu(input: Any, diagonal: int = 0, *, k: int | None = None) -> Any:
     """Zeros below the diagonal, or the `diagonal`-th above it (torch.triu)."""
+    _need_dims("triu", input, 2)
     return triu_(input, diagonal if k is None else k)
 
 
 @public()
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """The diagonal between two dims, as the last dim (torch.diagonal)."""
-    return diagonal_(input, offset, one_dim("diagonal", dim1, input.ndim), one_dim("diagonal", dim2, input.ndim))
+    """The diagonal between two dims, as the last dim; a view (torch.diagonal)."""
+    return diagonal_(input, offset, *_plane("diagonal", (dim1, dim2), input.ndim))
+
+
+def _plane(op: str, dims: tuple[int, int], ndim: int) -> tuple[int, int]:
+    first, second = (one_dim(op, d, ndim) for d in dims)
+    if first == second:
+        raise DimError(f"{op}: the two dims are the same, {dims}")
+    return first, second
+
+
+def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """Matrices of zeros with the last dim of `input` as their diagonals (torch.diag_embed); what `diagonal` undoes."""
+    _need_dims("diag_embed", input, 1)
+    axes = _plane("diag_embed", (dim1, dim2), input.ndim + 1)
+    rest, side = list(input.shape[:-1]), input.shape[-1] + abs(offset)
+    for axis in sorted(axes):
+        rest.insert(axis, side)
+    return undiagonal_(input, tuple(rest), offset, *axes)
+
+
+def diag(input: Any, diagonal: int = 0) -> Any:
+    """The matrix with this vector as its diagonal, or the diagonal of this matrix (torch.diag)."""
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"diag needs a vector or a matrix, got shape {input.shape}; use diagonal or diag_embed")
+    return diag_embed(input, diagonal) if input.ndim == 1 else diagonal_(input, diagonal, 0, 1)
+
+
+def _triangle(op: str, indices: Any) -> Any:
+    def triangle(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64, device: Any = None) -> Tensor:
+        if row < 0 or col < 0:
+            raise ArgumentError(f"{op}: sizes must not be negative, got {row} and {col}")
+        return wrap(np.astype(np.stack(indices(row, offset, col)), as_dtype(dtype)))
+
+    triangle.__name__ = triangle.__qualname__ = op
+    triangle.__doc__ = f"""Where the {op[:4]} of a `row` x `col` matrix is: rows above columns, a (2, n) tensor (torch.{op})."""
+    return triangle
+
+
+tril_indices, triu_indices = _triangle("tril_indices", np.tril_indices), _triangle("triu_indices", np.triu_indices)
+
+
+# ---------------------------------------------------------------- memory
+def clone(input: Any) -> Any:
+    """A copy, through which gradients flow (torch.clone)."""
+    return clone_(input, "K")
+
+
+def is_contiguous(input: Any) -> bool:
+    """Do the elements lie in memory one after the other, in order (torch.Tensor.is_contiguous)?"""
+    return bool(getattr(getattr(input.array, "flags", None), "c_contiguous", True))
+
+
+def contiguous(input: Any) -> Any:
+    """The tensor itself if its elements lie in memory in order, else a copy in which they do (torch.Tensor.contiguous)."""
+    return input if is_contiguous(input) else clone_(input, "C")
+
+
+def stride(input: Any, dim: int | None = None) -> Any:
+    """How many elements of memory lie from one slice to the next along each dim, or one of them (torch.Tensor.stride)."""
+    strides = tuple(s // input.dtype.itemsize for s in input.array.strides)
+    return strides if dim is None else strides[one_dim("stride", dim, input.ndim)]
 
 
 # ---------------------------------------------------------------- NumPy's spellings
@@ -291,13 +435,6 @@ NUMPY |= {
     np.swapaxes: lambda a, axis1, axis2: transpose(a, axis1, axis2),
     np.moveaxis: lambda a, source, destination: movedim(a, source, destination),
     np.expand_dims: _expand_dims,
-    np.split: lambda ary, indices_or_sections, axis=0: split(
-        ary,
-        list(np.diff([0, *indices_or_sections, ary.shape[axis]]))
-        if isinstance(indices_or_sections, (list, tuple))
-        else ary.shape[axis] // indices_or_sections,
-        axis,
-    ),
     np.roll: lambda a, shift, axis=None: roll(a, shift, axis),
     np.diagonal: lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2),
     np.copy: clone,

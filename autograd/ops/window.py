@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..errors import ArgumentError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
+from .common import one_dim
 from .index import index_
 from .linalg import T, same_dtype
 from .reduce import max as max_along
@@ -528,6 +529,25 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     columns = windows_(x, windows, count)
     columns = np.reshape(columns, (x.shape[0], x.shape[1] * columns.shape[2], prod(count)))
     return columns if input.ndim == 4 else np.squeeze(columns, 0)
+
+
+def unfold_dim(input: Any, dimension: int, size: int, step: int) -> Any:
+    """The windows of `size` elements along a dim, each `step` after the one before, as a last dim (torch.Tensor.unfold).
+
+    A copy, where PyTorch gives a view. Raises ArgumentError or DimError.
+
+    >>> import autograd
+    >>> autograd.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    axis, x = one_dim("unfold", dimension, input.ndim), input if input.ndim else np.reshape(input, (1,))
+    n = x.shape[axis]
+    if not 0 <= size <= n or step < 1:
+        raise ArgumentError(f"unfold: windows of size {size} and step {step} do not fit into dim {dimension} of length {n}")
+    count = (n - size) // step + 1
+    seen = windows_(np.moveaxis(x, axis, -1), ((size, step, 0, 1),), (count,))
+    return np.moveaxis(seen, -1, axis) if input.ndim else np.reshape(seen, (size,))
 
 
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:

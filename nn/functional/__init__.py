@@ -1,17 +1,26 @@
 """The layers and losses without parameters of their own, as functions: what the modules of this package compute."""
 
 from autograd.ops import resample, window
-from autograd.ops.resample import *  # noqa: F403 (padding, interpolation: the names in its __all__)
+from autograd.ops.common import publish
+from autograd.ops.resample import *
 from autograd.ops.shape import flatten
-from autograd.ops.window import *  # noqa: F403 (convolution, pooling)
+from autograd.ops.window import *
 
-from . import activation, dense, dropouts, loss, sparse
-from .activation import *  # noqa: F403
-from .dense import *  # noqa: F403
-from .dropouts import *  # noqa: F403
-from .loss import *  # noqa: F403
-from .sparse import *  # noqa: F403
+from . import activation, attention, ctc, dense, distance, dropouts, loss, normalization, sparse
+from .activation import *
+from .attention import *
+from .ctc import *
+from .dense import *
+from .distance import *
+from .dropouts import *
+from .loss import *
+from .normalization import *
+from .sparse import *
 
 __all__ = ["flatten"]
-for _family in (resample, window, activation, dense, dropouts, loss, sparse):
+for _family in (resample, window, activation, attention, ctc, dense, distance, dropouts, loss, normalization, sparse):
     __all__ += _family.__all__
+globals().update(publish({name: globals()[name] for name in __all__ if name != "cross_entropy"}))  # which looks at its caller
+for _name in __all__:
+    if str(globals()[_name].__module__).startswith(__name__):
+        globals()[_name].__module__ = __name__  # where pickle finds this form of it

@@ -6,36 +6,145 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError
-from autograd.ops import elementwise
-from autograd.ops.elementwise import erf, sigmoid, tanh, where
-from autograd.ops.fused import log_softmax, softmax, softplus_
+from autograd.errors import ArgumentError, DtypeError, ShapeError
+from autograd.ops.common import one_dim
+from autograd.ops.elementwise import absolute, clamp, clip_max, erfc, expm1, sigmoid, tanh, where
+from autograd.ops.elementwise import relu as _relu
+from autograd.ops.fused import gelu_tanh_, hardswish_, hardtanh_, log_softmax, softmax, softplus_
+from autograd.ops.index import ungather_
+from autograd.ops.join import split_
+from autograd.ops.linalg import vector_norm
+from autograd.ops.reduce import argmax_
+from autograd.random import Generator, default_generator, uniform_
 
-from .common import result
+from .common import elementwise, need_float
 
-__all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "logsigmoid", "relu", "sigmoid", "silu", "softmax", "softplus", "tanh"]
+__all__ = [
+    "celu", "elu", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+    "log_softmax", "logsigmoid", "mish", "normalize", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu", "softmax",
+    "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
+]  # fmt: skip
 
 
+# ---------------------------------------------------------------- with a bend at 0
+# The positive part and something of the negative part: at 0 the derivative is that of the latter, as in PyTorch.
 def relu(input: Any, inplace: bool = False) -> Any:
     """max(input, 0), with derivative 0 at 0 (torch.nn.functional.relu)."""
-    return input.relu_() if inplace else elementwise.relu(input)
+    return input.relu_() if inplace else _relu(input)
+
+
+def _leaky(x: Any, slope: Any) -> Any:
+    return _relu(x) + clip_max(x, 0) * slope
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """`input` where it is positive, `negative_slope * input` elsewhere (torch.nn.functional.leaky_relu)."""
-    return result(input, where(input > 0, input, input * negative_slope), inplace)
+    return elementwise("leaky_relu", input, lambda x: _leaky(x, negative_slope), inplace)
+
+
+def prelu(input: Any, weight: Any) -> Any:
+    """`leaky_relu` whose slope is learned: `weight` has one, or one for each channel, dim 1 (torch.nn.functional.prelu).
+
+    He et al. 2015. Raises ShapeError or DtypeError for a weight that does not fit.
+    """
+    need_float("prelu", input)
+    need_float("prelu", weight)
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or (weight.numel() != 1 and (weight.numel() != channels or not input.ndim)):
+        raise ShapeError(f"prelu: weight has 1 slope or one for each of {channels} channels, not shape {weight.shape}")
+    if weight.dtype != input.dtype:
+        raise DtypeError(f"prelu: weight is {weight.dtype}, but input is {input.dtype}; use to() on one of them")
+    return _leaky(input, np.reshape(weight, () if weight.numel() == 1 else (-1, *(1,) * (input.ndim - 2))))
+
+
+def rrelu(
+    input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False,
+    *, generator: Generator | None = None,
+) -> Any:  # fmt: skip
+    """`leaky_relu` of slopes between `lower` and `upper`: drawn anew for each element in `training`, else their mean.
+
+    Xu et al. 2015; PyTorch: torch.nn.functional.rrelu.
+    """
+    if not lower <= upper:
+        raise ArgumentError(f"rrelu: lower is at most upper, got {lower!r} and {upper!r}")
+
+    def rectified(x: Any) -> Any:
+        source = generator or default_generator
+        return _leaky(x, uniform_(source, lower, upper, x.shape, x.dtype) if training else (lower + upper) / 2)
+
+    return elementwise("rrelu", input, rectified, inplace)
 
 
 def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """`input` where it is positive, `alpha * (exp(input) - 1)` elsewhere (Clevert et al. 2015; torch.nn.functional.elu)."""
-    low = input <= 0
-    below = elementwise.expm1(where(low, input, 0.0)) * alpha  # the exponential of a large input would overflow
-    return result(input, where(low, below, input), inplace)
+    return elementwise("elu", input, lambda x: _relu(x) + expm1(clip_max(x, 0)) * alpha, inplace)
 
 
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """`elu` without a corner: `alpha * (exp(input / alpha) - 1)` for negatives (Barron 2017; torch.nn.functional.celu)."""
+    if not alpha:
+        raise ArgumentError("celu divides by alpha, which cannot be 0")
+    return elementwise("celu", input, lambda x: _relu(x) + expm1(clip_max(x, 0) / alpha) * alpha, inplace)
+
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+
+def selu(input: Any, inplace: bool = False) -> Any:
+    """`elu` scaled so that layers of it keep mean 0 and variance 1 (Klambauer et al. 2017; torch.nn.functional.selu)."""
+    alpha, scale = SELU_ALPHA * SELU_SCALE, SELU_SCALE
+    return elementwise("selu", input, lambda x: _relu(x) * scale + expm1(clip_max(x, 0)) * alpha, inplace)
+
+
+# ---------------------------------------------------------------- straight pieces
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+    """`input` limited to [min_val, max_val], with derivative 0 at both, unlike `clamp` (torch.nn.functional.hardtanh)."""
+    if not min_val <= max_val:
+        raise ArgumentError(f"hardtanh: min_val is at most max_val, got {min_val!r} and {max_val!r}")
+    return elementwise("hardtanh", input, lambda x: hardtanh_(x, min_val, max_val), inplace)
+
+
+def relu6(input: Any, inplace: bool = False) -> Any:
+    """min(max(input, 0), 6), with derivative 0 at 0 and at 6 (torch.nn.functional.relu6)."""
+    return elementwise("relu6", input, lambda x: hardtanh_(x, 0, 6), inplace)
+
+
+def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+    """relu6(input + 3) / 6 (torch.nn.functional.hardsigmoid)."""
+    return elementwise("hardsigmoid", input, lambda x: hardtanh_(x + 3, 0, 6) / 6, inplace)
+
+
+def hardswish(input: Any, inplace: bool = False) -> Any:
+    """input * relu6(input + 3) / 6 (Howard et al. 2019; torch.nn.functional.hardswish)."""
+    return elementwise("hardswish", input, hardswish_, inplace)
+
+
+def hardshrink(input: Any, lambd: float = 0.5) -> Any:
+    """`input` where it is above `lambd` or below -`lambd`, else 0 (torch.nn.functional.hardshrink)."""
+    return elementwise("hardshrink", input, lambda x: x * (absolute(x) > lambd))
+
+
+def softshrink(input: Any, lambd: float = 0.5) -> Any:
+    """`input` moved towards 0 by `lambd`, as far as 0 (torch.nn.functional.softshrink)."""
+    if not lambd >= 0:
+        raise ArgumentError(f"softshrink: lambd is 0 or more, got {lambd!r}")
+    return elementwise("softshrink", input, lambda x: x - clamp(x, -lambd, lambd))
+
+
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+    """`input` where it is above `threshold`, else `value` (torch.nn.functional.threshold)."""
+    return elementwise("threshold", input, lambda x: where(x <= threshold, value, x), inplace)
+
+
+# ---------------------------------------------------------------- smooth
 def silu(input: Any, inplace: bool = False) -> Any:
     """`input * sigmoid(input)`, also called swish (torch.nn.functional.silu)."""
-    return result(input, input * sigmoid(input), inplace)
+    return elementwise("silu", input, lambda x: x * sigmoid(x), inplace)
+
+
+def mish(input: Any, inplace: bool = False) -> Any:
+    """`input * tanh(softplus(input))` (Misra 2019; torch.nn.functional.mish)."""
+    return elementwise("mish", input, lambda x: x * tanh(softplus_(x)), inplace)
 
 
 def gelu(input: Any, approximate: str = "none") -> Any:
@@ -43,19 +152,80 @@ def gelu(input: Any, approximate: str = "none") -> Any:
 
     Hendrycks and Gimpel 2016.
     """
+    need_float("gelu", input)
     if approximate == "none":
-        return input * (erf(input * 0.5**0.5) + 1) * 0.5
+        return input * erfc(input * -(0.5**0.5)) * 0.5
     if approximate != "tanh":
         raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
-    return input * (tanh((input + input * input * input * 0.044715) * (2 / np.pi) ** 0.5) + 1) * 0.5
+    return gelu_tanh_(input)
 
 
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """log(1 + exp(beta * input)) / beta, and `input` itself where beta * input > threshold (torch.nn.functional.softplus)."""
+    need_float("softplus", input)
     scaled = input * beta
     return where(scaled > threshold, input, softplus_(scaled) / beta)
 
 
 def logsigmoid(input: Any) -> Any:
     """log(sigmoid(input)), without underflow (torch.nn.functional.logsigmoid)."""
+    need_float("logsigmoid", input)
     return -softplus_(-input)
+
+
+def softsign(input: Any) -> Any:
+    """input / (1 + |input|) (torch.nn.functional.softsign)."""
+    return input / (absolute(input) + 1)
+
+
+def tanhshrink(input: Any) -> Any:
+    """input - tanh(input) (torch.nn.functional.tanhshrink)."""
+    return input - tanh(input)
+
+
+def glu(input: Any, dim: int = -1) -> Any:
+    """The first half along `dim` times sigmoid of the second (Dauphin et al. 2016; torch.nn.functional.glu).
+
+    Raises ShapeError if the dim has no halves.
+    """
+    need_float("glu", input)
+    axis = one_dim("glu", dim, input.ndim)
+    if not input.ndim or input.shape[axis] % 2:
+        raise ShapeError(f"glu halves dim {dim}, whose length must be even; input has shape {input.shape}")
+    value, gate = split_(input, (input.shape[axis] // 2,), axis)
+    return value * sigmoid(gate)
+
+
+# ---------------------------------------------------------------- over a dim
+def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+    """`softmax` of -input (torch.nn.functional.softmin)."""
+    return softmax(-input, dim, dtype)
+
+
+def gumbel_softmax(
+    logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1, *, generator: Generator | None = None
+) -> Any:
+    """Random shares: softmax((logits + noise) / tau), near to a one-hot draw from softmax(logits) where tau is small.
+
+    `hard` makes it that one-hot vector, with the gradient of the shares. The noise is Gumbel's; `eps` has no effect,
+    as in PyTorch. Jang et al. 2016, Maddison et al. 2016; PyTorch: torch.nn.functional.gumbel_softmax.
+    """
+    need_float("gumbel_softmax", logits)
+    least = float(np.finfo(logits.dtype).tiny)  # of 0 the noise would be infinite
+    noise = -np.log(-np.log(uniform_(generator or default_generator, least, 1, logits.shape, logits.dtype)))
+    shares = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return shares
+    axis = one_dim("gumbel_softmax", dim, logits.ndim)
+    most = argmax_(shares, axis if logits.ndim else None, True)
+    return (ungather_(np.ones_like(shares, shape=most.shape), most, axis, shares.shape) - shares).detach() + shares
+
+
+def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
+    """`input` over its `p`-norm over `dim`, which counts as `eps` at least (torch.nn.functional.normalize).
+
+    >>> import autograd
+    >>> normalize(autograd.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    return input / vector_norm(input, p, dim, True).clamp(min=eps)

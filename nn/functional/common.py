@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from autograd.errors import UnsupportedError
+from autograd.errors import ArgumentError, DtypeError, UnsupportedError
 from autograd.tensor import Tensor
 
 
-def result(input: Any, out: Any, inplace: bool) -> Any:
-    """`out`; put into `input` if it is to be done in place."""
-    return input.copy_(out) if inplace else out
+def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: bool = False) -> Any:
+    """`function(input)`; if `inplace`, the input itself becomes that. Raises DtypeError for anything but floats."""
+    need_float(name, input)
+    return input._take(name + "_", function) if inplace else function(input)
+
+
+def need_float(op: str, input: Any) -> None:
+    need_tensors(op, input=input)
+    if input.dtype.kind != "f":
+        raise DtypeError(f"{op} needs a floating-point input, not {input.dtype}; use float()")
 
 
 def need_tensors(op: str, **tensors: Any) -> None:
     for name, t in tensors.items():
         if not isinstance(t, Tensor):
             raise UnsupportedError(f"{op}: {name} must be a tensor, not {type(t).__name__}; make one with autograd.tensor()")
+
+
+def need_probability(op: str, p: Any) -> None:
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"{op}: p is a probability, from 0 to 1, got {p!r}")

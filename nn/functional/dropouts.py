@@ -1,15 +1,16 @@
-"""Functions that put zeros in at random."""
+"""Functions that drop elements or whole channels at random."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from autograd.errors import ArgumentError
+from autograd.errors import ShapeError
 from autograd.random import Generator, bernoulli_, default_generator
 
-from .common import result
+from .activation import SELU_ALPHA, SELU_SCALE
+from .common import elementwise, need_probability
 
-__all__ = ["dropout"]
+__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
 
 def dropout(
@@ -19,13 +20,77 @@ def dropout(
 
     Without `training`, the input itself. Srivastava et al. 2014; PyTorch: torch.nn.functional.dropout.
     """
-    _check_probability(p)
+    return _dropout("dropout", input, p, training, inplace, generator)
+
+
+def _dropout(op: str, input: Any, p: float, training: bool, inplace: bool, generator: Any, lead: int | None = None) -> Any:
+    """Dropout of elements; or of all that have the same index in the first `lead` dims."""
+    need_probability(op, p)
     if not training or p == 0:
         return input
-    kept = bernoulli_(generator or default_generator, 1 - p, input.shape, input.dtype)
-    return result(input, input * (kept * (0 if p == 1 else 1 / (1 - p))), inplace)
+
+    def drop(x: Any) -> Any:
+        return x * (_kept(x, p, generator, lead) * (0 if p == 1 else 1 / (1 - p)))
+
+    return elementwise(op, input, drop, inplace)
 
 
-def _check_probability(p: Any) -> None:
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"dropout: p is a probability, from 0 to 1, got {p!r}")
+def _kept(x: Any, p: float, generator: Any, lead: int | None) -> Any:
+    """1 where something is kept, else 0."""
+    shape = x.shape if lead is None else (*x.shape[:lead], *(1,) * (x.ndim - lead))
+    return bernoulli_(generator or default_generator, 1 - p, shape, x.dtype)
+
+
+def _over_channels(n: int) -> Any:
+    op = f"dropout{n}d"
+
+    def drop(
+        input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
+    ) -> Any:
+        if input.ndim < 2 or (n == 1 and input.ndim > 3):
+            raise ShapeError(f"{op}: input has the shape (N, C, ...) of images with channels to drop, got {input.shape}")
+        alone = n != 2 and input.ndim == n + 1  # one image; three dims are N, C and a length for dropout2d, as in PyTorch
+        return _dropout(op, input, p, training, inplace, generator, 1 if alone else 2)
+
+    drop.__name__ = drop.__qualname__ = op
+    drop.__doc__ = f"""`dropout` of whole channels of images with {n} dim{"s" * (n > 1)} (torch.nn.functional.{op}).
+
+    Shape: (N, C, ...){"" if n == 2 else " or, for one image, (C, ...)"}. Tompson et al. 2014.
+    """
+    return drop
+
+
+dropout1d, dropout2d, dropout3d = map(_over_channels, (1, 2, 3))
+
+
+def alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False, *, generator: Generator | None = None
+) -> Any:
+    """Dropout to go with `selu`: what is dropped becomes its lower limit, then all is scaled so that mean and variance stay.
+
+    Klambauer et al. 2017; PyTorch: torch.nn.functional.alpha_dropout.
+    """
+    return _alpha_dropout("alpha_dropout", input, p, training, inplace, generator)
+
+
+def feature_alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False, *, generator: Generator | None = None
+) -> Any:
+    """`alpha_dropout` of whole channels, (N, C, ...) (torch.nn.functional.feature_alpha_dropout)."""
+    if input.ndim < 2 and training and p:
+        raise ShapeError(f"feature_alpha_dropout: input has the shape (N, C, ...), got {input.shape}")
+    return _alpha_dropout("feature_alpha_dropout", input, p, training, inplace, generator, 2)
+
+
+def _alpha_dropout(op: str, input: Any, p: float, training: bool, inplace: bool, generator: Any, lead: int | None = None) -> Any:
+    need_probability(op, p)
+    if not training or p == 0:
+        return input
+    limit = -SELU_ALPHA * SELU_SCALE
+    scale = 0 if p == 1 else ((1 + p * limit * limit) * (1 - p)) ** -0.5
+
+    def drop(x: Any) -> Any:
+        kept = _kept(x, p, generator, lead) * scale
+        return x * kept + ((scale - kept) * limit - scale * limit * p)
+
+    return elementwise(op, input, drop, inplace)

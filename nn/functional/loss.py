@@ -2,51 +2,74 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from autograd.debug import users_line
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.graph import mode
 from autograd.ops import elementwise
-from autograd.ops.elementwise import square, where
+from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sqrt, square, where
 from autograd.ops.fused import log_softmax, softplus_
-from autograd.ops.index import gather_
-from autograd.ops.loss import bce_, bce_with_logits_, cross_entropy_
+from autograd.ops.index import gather_, one_hot_
+from autograd.ops.loss import bce_, bce_with_logits_, cross_entropy_, huber_
+from autograd.tensor import wrap
 
 from .common import need_tensors
+from .distance import pairwise_distance
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
     "cross_entropy",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
     "l1_loss",
+    "margin_ranking_loss",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 
 # ---------------------------------------------------------------- what losses share
-# Checks look at `.array`: they only ever raise, so a program captured while they pass is the same without them.
+# Checks look at `.array`: they only ever raise or warn, so a program captured while they pass is the same without them.
+# They come before the work and are cheap; what was wrong is looked for only when something is.
 
 
-def _check_pair(op: str, input: Any, target: Any) -> None:
-    need_tensors(op, input=input, target=target)
-    if input.shape != target.shape:
-        raise ShapeError(
-            f"{op}: input {input.shape} and target {target.shape} must have the same shape, as broadcasting would compare "
-            "every element with many others; reshape one of them"
-        )
+def check_float(op: str, name: str, input: Any) -> None:
     if input.dtype.kind != "f":
-        raise DtypeError(f"{op} needs a floating-point input, not {input.dtype}; use float()")
+        raise DtypeError(f"{op} needs a floating-point {name}, not {input.dtype}; use float()")
 
 
-def _weighted(op: str, name: str, losses: Any, weight: Any) -> Any:
-    """`losses * weight`, which must not make them more."""
-    if weight is None:
-        return losses
-    _check_broadcast(op, name, losses, weight)
-    return losses * weight
+def _check_alike(op: str, **tensors: Any) -> None:
+    """Have the tensors one shape, and is the first of floats?"""
+    need_tensors(op, **tensors)
+    name, first = next(iter(tensors.items()))
+    shape = first.shape
+    for t in tensors.values():
+        if t.shape != shape:
+            *some, last = (f"{n} {t.shape}" for n, t in tensors.items())
+            raise ShapeError(
+                f"{op}: {', '.join(some)} and {last} must have the same shape, as broadcasting would compare "
+                "every element with many others; reshape one of them"
+            )
+    check_float(op, name, first)
 
 
 def _check_broadcast(op: str, name: str, input: Any, weight: Any) -> None:
@@ -56,40 +79,166 @@ def _check_broadcast(op: str, name: str, input: Any, weight: Any) -> None:
         raise ShapeError(f"{op}: {name} {weight.shape} does not broadcast to the shape of input, {input.shape}")
 
 
-def _reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None) -> Any:
+def _check_signs(op: str, target: Any) -> None:
+    """Is every label 1 or -1?"""
+    labels = target.array
+    if not np.all(np.abs(labels) == 1):
+        wrong = labels[np.abs(labels) != 1][0]
+        raise ArgumentError(f"{op}: target holds labels, 1 or -1, got {wrong}; where they are 0 and 1, 2 * target - 1 will do")
+
+
+def _check_positive(op: str, name: str, value: float) -> None:
+    if not value > 0:
+        raise ArgumentError(f"{op}: {name} is a positive number, got {value!r}")
+
+
+def check_reduction(op: str, reduction: Any, known: tuple[str, ...] = ("mean", "sum", "none")) -> None:
+    if reduction not in known:
+        *some, last = map(repr, known)
+        raise ArgumentError(f"{op}: reduction is {', '.join(some)} or {last}, got {reduction!r}")
+
+
+def reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None) -> Any:
     """The losses themselves, their sum, or their mean: the sum over `parts`, by default their number."""
     if reduction == "none":
         return losses
-    if reduction not in ("mean", "sum"):
-        raise ArgumentError(f"{op}: reduction is 'mean', 'sum' or 'none', got {reduction!r}")
-    if reduction == "mean" and not losses.numel():
+    if reduction != "mean":
+        check_reduction(op, reduction)
+    elif not losses.array.size:
         raise ShapeError(f"{op}: there is no mean over an empty batch; target has shape {target.shape}")
     loss = losses.sum() if reduction == "sum" or parts is not None else losses.mean()
     if reduction == "mean" and parts is not None:
         loss = loss / parts
-    if loss.array != loss.array and np.isnan(target.array).any():
-        raise ArgumentError(f"{op}: target holds {int(np.isnan(target.array).sum())} NaN; leave out or fill in what is unknown")
+    if loss.array != loss.array and np.any(np.isnan(target.array)):
+        raise ArgumentError(f"{op}: target holds {np.sum(np.isnan(target.array))} NaN; leave out or fill in what is unknown")
     return loss
 
 
-# ---------------------------------------------------------------- losses
-def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+def _least(array: Any) -> Any:  # np.min takes twice as long
+    return np.minimum.reduce(array, axis=None)
+
+
+def _largest(array: Any) -> Any:
+    return np.maximum.reduce(array, axis=None)
+
+
+def _weighted_mean(op: str, losses: Any, target: Any, weight: Any, reduction: str) -> Any:
+    """`losses`, each of which may have a weight, reduced."""
+    if weight is None:
+        return reduced(op, losses, reduction, target)
+    _check_alike(op, input=losses, weight=weight)
+    return reduced(op, losses * weight, reduction, target, weight.sum())
+
+
+def _weighted(op: str, losses: Any, weight: Any) -> Any:
+    """`losses * weight`, which must not make them more."""
+    if weight is None:
+        return losses
+    _check_broadcast(op, "weight", losses, weight)
+    return losses * weight
+
+
+# ---------------------------------------------------------------- how far numbers are from others
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
     """(input - target) squared, for two tensors of one shape (torch.nn.functional.mse_loss).
+
+    A `weight` of that shape makes the mean a weighted one.
 
     >>> import autograd
     >>> mse_loss(autograd.tensor([1.0, 2.0]), autograd.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    _check_pair("mse_loss", input, target)
-    return _reduced("mse_loss", square(input - target), reduction, target)
+    _check_alike("mse_loss", input=input, target=target)
+    return _weighted_mean("mse_loss", square(input - target), target, weight, reduction)
 
 
-def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """|input - target|, for two tensors of one shape (torch.nn.functional.l1_loss)."""
-    _check_pair("l1_loss", input, target)
-    return _reduced("l1_loss", elementwise.absolute(input - target), reduction, target)
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """|input - target|, for two tensors of one shape; `weight` as for `mse_loss` (torch.nn.functional.l1_loss)."""
+    _check_alike("l1_loss", input=input, target=target)
+    return _weighted_mean("l1_loss", elementwise.absolute(input - target), target, weight, reduction)
 
 
+def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """With d = |input - target|: d**2 / (2 * beta) below `beta`, from there on d - beta / 2 (torch.nn.functional.smooth_l1_loss).
+
+    Girshick 2015. With `beta` 0 it is `l1_loss`.
+    """
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    _check_positive("smooth_l1_loss", "beta", beta)
+    _check_alike("smooth_l1_loss", input=input, target=target)
+    return reduced("smooth_l1_loss", huber_(input - target, beta) / beta, reduction, target)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+    """With d = |input - target|: d**2 / 2 below `delta`, from there on delta * (d - delta / 2) (torch.nn.functional.huber_loss).
+
+    Huber 1964. A `weight` of the same shape multiplies each; the mean still divides by their number.
+
+    >>> import autograd
+    >>> huber_loss(autograd.tensor([0.0, 0.0]), autograd.tensor([1.0, 3.0]), reduction="none")
+    tensor([0.5000, 2.5000])
+    """
+    _check_positive("huber_loss", "delta", delta)
+    _check_alike("huber_loss", input=input, target=target)
+    losses = huber_(input - target, delta)
+    if weight is not None:
+        _check_alike("huber_loss", input=input, weight=weight)
+        losses = losses * weight
+    return reduced("huber_loss", losses, reduction, target)
+
+
+def poisson_nll_loss(
+    input: Any, target: Any, log_input: bool = True, full: bool = False, *, eps: float = 1e-08, reduction: str = "mean"
+) -> Any:
+    """Minus the log-probability of the counts `target`, but for a constant, if `input` is the logarithm of their rate.
+
+    exp(input) - target * input; without `log_input`, `input` is the rate itself: input - target * log(input + eps).
+    `full` adds the constant, log(target!), by Stirling's formula, where target > 1 (torch.nn.functional.poisson_nll_loss).
+    """
+    op = "poisson_nll_loss"
+    _check_alike(op, input=input, target=target)
+    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        large = target > 1
+        t = where(large, target if target.dtype.kind == "f" else target.to(input.dtype), 1.0)
+        losses = losses + where(large, t * log(t) - t + log(t * (2 * math.pi)) * 0.5, 0.0)
+    return reduced(op, losses, reduction, target)
+
+
+def gaussian_nll_loss(
+    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-06, reduction: str = "mean"
+) -> Any:  # fmt: skip
+    """(log(var) + (input - target)**2 / var) / 2: minus the log-probability of `target`, but for a constant.
+
+    `input` is the mean, and `var` the variance: a number, or of the shape of `input`, where the last dim, or any one, may be
+    1 long or (the last) left out. It counts as `eps` at least, which its gradient ignores. `full` adds the constant,
+    log(2 * pi) / 2. Nix and Weigend 1994; PyTorch: torch.nn.functional.gaussian_nll_loss.
+    """
+    op = "gaussian_nll_loss"
+    _check_positive(op, "eps", eps)
+    _check_alike(op, input=input, target=target)
+    var = wrap(np.full_like(input.array, var, shape=())) if isinstance(var, (int, float)) else _variances(op, input, var)
+    if np.any(var.array < 0):
+        raise ArgumentError(f"{op}: var holds variances, which are not negative, got {np.min(var.array)}")
+    var = var + (clip_min(var, eps) - var).detach()
+    losses = (log(var) + square(input - target) / var) * 0.5
+    return reduced(op, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction, target)
+
+
+def _variances(op: str, input: Any, var: Any) -> Any:
+    """`var` with as many dims as `input`."""
+    need_tensors(op, var=var)
+    if var.shape == input.shape:
+        return var
+    if var.shape == input.shape[:-1]:
+        return var[..., None]
+    if var.ndim != input.ndim or [v for v, n in zip(var.shape, input.shape, strict=True) if v != n] != [1]:
+        raise ShapeError(f"{op}: var {var.shape} is not that of input, {input.shape}, with one dim 1 long or the last left out")
+    return var
+
+
+# ---------------------------------------------------------------- how far probabilities are from others
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """-(target * log(input) + (1 - target) * log(1 - input)), the logarithms at least -100 (torch's of the same name).
 
@@ -97,14 +246,14 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
     `weight` broadcasts.
     """
     op = "binary_cross_entropy"
-    _check_pair(op, input, target)
+    _check_alike(op, input=input, target=target)
     found = input.array
-    if found.size and not (found.min() >= 0 and found.max() <= 1):
+    if found.size and not (_least(found) >= 0 and _largest(found) <= 1):
         raise ArgumentError(
-            f"{op}: input holds probabilities, from 0 to 1, got {found.min()} to {found.max()}; "
+            f"{op}: input holds probabilities, from 0 to 1, got {np.min(found)} to {np.max(found)}; "
             "for logits there is binary_cross_entropy_with_logits"
         )
-    return _reduced(op, _weighted(op, "weight", bce_(input, target), weight), reduction, target)
+    return reduced(op, _weighted(op, bce_(input, target), weight), reduction, target)
 
 
 def binary_cross_entropy_with_logits(
@@ -115,15 +264,55 @@ def binary_cross_entropy_with_logits(
     `pos_weight`, which broadcasts to the shape of `input`, multiplies the part of the loss that `target` weighs.
     """
     op = "binary_cross_entropy_with_logits"
-    _check_pair(op, input, target)
+    _check_alike(op, input=input, target=target)
     if pos_weight is None:
         losses = bce_with_logits_(input, target)
     else:
         _check_broadcast(op, "pos_weight", input, pos_weight)
         losses = (1 - target) * input + ((pos_weight - 1) * target + 1) * softplus_(-input)
-    return _reduced(op, _weighted(op, "weight", losses, weight), reduction, target)
+    return reduced(op, _weighted(op, losses, weight), reduction, target)
 
 
+def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+    """`binary_cross_entropy_with_logits`, averaged over the last dim, the classes.
+
+    Shape: (..., classes) and (..., classes) give (...), if not reduced. PyTorch: torch.nn.functional.multilabel_soft_margin_loss.
+    """
+    op = "multilabel_soft_margin_loss"
+    _check_alike(op, input=input, target=target)
+    if not (input.ndim and input.shape[-1]):
+        raise ShapeError(f"{op} needs an input of shape (..., classes), got {input.shape}")
+    return reduced(op, _weighted(op, bce_with_logits_(input, target), weight).mean(-1), reduction, target)
+
+
+def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
+    """target * (log(target) - input): how far the log-probabilities `input` are from the probabilities `target`.
+
+    Kullback and Leibler 1951; PyTorch: torch.nn.functional.kl_div. The divergence is the sum over the last dim, so for a
+    batch of distributions take `reduction="batchmean"`, the sum divided by the length of the first dim; the 'mean' is over
+    all numbers. Where `target` is 0 so is the loss. With `log_target`, `target` holds logarithms as well.
+
+    >>> import autograd
+    >>> p, q = autograd.tensor([[0.5, 0.5, 0.0]]), autograd.tensor([[0.25, 0.25, 0.5]])
+    >>> kl_div(q.log(), p, reduction="batchmean")
+    tensor(0.6931)
+    """
+    op = "kl_div"
+    check_reduction(op, reduction, ("mean", "sum", "none", "batchmean"))
+    _check_alike(op, input=input, target=target)
+    check_float(op, "target", target)
+    p = exp(target) if log_target else target
+    none = p == 0  # infinite logarithms do not count there, nor do their gradients
+    log_p = where(none, 0.0, target) if log_target else log(where(none, 1.0, target))
+    losses = p * (log_p - where(none, 0.0, input))
+    if reduction != "batchmean":
+        return reduced(op, losses, reduction, target)
+    if not losses.array.size:
+        raise ShapeError(f"{op}: there is no mean over an empty batch; target has shape {target.shape}")
+    return reduced(op, losses, "sum", target) / (input.shape or (1,))[0]
+
+
+# ---------------------------------------------------------------- one right class
 def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """Minus the log-probability in `input` of the right class: `cross_entropy` after `log_softmax` (torch's of the same name)."""
     _check_classes("nll_loss", input, target, weight)
@@ -133,7 +322,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
 
 
 def _picked(input: Any, labels: Any) -> Any:
-    return -np.squeeze(gather_(input, np.expand_dims(labels, 1), 1), 1)
+    return -gather_(input, labels[:, None], 1)[:, 0]
 
 
 def cross_entropy(
@@ -145,7 +334,8 @@ def cross_entropy(
     `input` holds logits, (n, classes) or (n, classes, ...) or (classes,); `target` the labels, integers of that shape
     without the classes; or, in the shape of `input`, a probability for each class. Classes can be given a `weight` (the
     mean is then weighted too), labels equal to `ignore_index` do not count, and `label_smoothing` is the share of the
-    target that is spread over all classes. Raises ShapeError, DtypeError, and DimError for a label that is no class.
+    target that is spread over all classes. Raises ShapeError, DtypeError, and DimError for a label that is no class;
+    warns if softmax was applied to `input` already, at the first call from each line.
 
     >>> import autograd
     >>> cross_entropy(autograd.tensor([[0.0, 0.0], [0.0, 0.0]]), autograd.tensor([0, 1]))
@@ -155,6 +345,11 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"{op}: label_smoothing is a share, from 0 to 1, got {label_smoothing!r}")
     _check_classes(op, input, target, weight, probabilities=True)
+    caller = sys._getframe(1)
+    if (place := (id(caller.f_code), caller.f_lineno)) not in _callers:
+        _callers[place] = caller.f_code
+        if not caller.f_globals.get("__name__", "").startswith("nn."):  # a module looks for itself
+            warn_of_probabilities(op, input)
     if input.ndim == 1:
         options: dict[str, Any] = dict(ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
         return cross_entropy(input[None], target[None], weight, **options).reshape(())
@@ -164,11 +359,28 @@ def cross_entropy(
     return loss if spread is None else loss * (1 - label_smoothing) + spread * label_smoothing
 
 
+_callers: dict[tuple[int, int], Any] = {}  # the lines that have called, and their code, which keeps its id for itself
+
+
+def warn_of_probabilities(op: str, input: Any) -> bool:
+    """Warn, naming the user's line, if all rows of `input` sum to one already, as softmax makes them. Was it looked at?"""
+    if mode().tape is not None:
+        return False
+    scores, axis = input.array, min(1, input.ndim - 1)
+    if not scores.size or scores.shape[axis] == 1 or _least(scores) < 0:
+        return True
+    if _largest(np.abs(np.sum(scores, axis=axis) - 1)) <= np.finfo(scores.dtype).eps ** 0.5:
+        line = users_line()
+        what = "every row of input sums to one, as if softmax had been applied to it"
+        advice = f"{op} takes logits and does that itself: leave it out, or take the logarithm and nll_loss"
+        warnings.warn_explicit(f"{op}: {what}; {advice}", UserWarning, line.file, line.number)
+    return True
+
+
 def _check_classes(op: str, input: Any, target: Any, weight: Any, probabilities: bool = False) -> None:
     """Do scores for classes, labels (or, if they may be, `probabilities`) and weights fit together?"""
     need_tensors(op, input=input, target=target)
-    if input.dtype.kind != "f":
-        raise DtypeError(f"{op} needs a floating-point input, not {input.dtype}; use float()")
+    check_float(op, "input", input)
     at = min(1, input.ndim - 1)  # the dim of the classes
     if at < 0 or not input.shape[at]:
         raise ShapeError(f"{op} needs an input of shape (n, classes), got {input.shape}")
@@ -199,36 +411,181 @@ def _over_labels(
         parts = counts if weights is None else weights * counts
     parts = None if parts is None else parts.sum()
 
-    def reduced(losses: Any) -> Any:
-        return _reduced(op, losses if counts is None else where(counts, losses, 0.0), reduction, target, parts)
+    def over(losses: Any) -> Any:
+        return reduced(op, losses if counts is None else where(counts, losses, 0.0), reduction, target, parts)
 
     losses = each(input, labels)
-    loss = reduced(losses if weights is None else losses * weights)
-    return loss, reduced(-_weigh_classes(log_softmax(input, 1), weight).mean(1)) if smooth else None
+    loss = over(losses if weights is None else losses * weights)
+    return loss, over(-_weigh_classes(log_softmax(input, 1), weight).mean(1)) if smooth else None
 
 
 def _counted(op: str, classes: int, target: Any, ignore_index: int) -> Any:
     """Where a label is not `ignore_index`, or None for everywhere. Raises DimError if one is not a class."""
     labels = target.array
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        wrong = np.argwhere(((labels < 0) | (labels >= classes)) & (labels != ignore_index)).tolist()
-        if wrong:
-            place = ", ".join(map(str, wrong[0]))
-            label = labels[tuple(wrong[0])]
-            raise DimError(f"{op}: label {label} at position {place} is not one of the {classes} classes, 0 to {classes - 1}")
+    if labels.size and (_least(labels) < 0 or _largest(labels) >= classes):
+        check_labels(op, labels, (labels >= 0) & (labels < classes) | (labels == ignore_index), classes)
     elif mode().tape is None and not 0 <= ignore_index < classes:
         return None  # but a tape must not depend on which labels happen to be there
     counts = target != ignore_index
-    if labels.size and not counts.array.any():
+    if labels.size and not np.any(counts.array):
         raise ArgumentError(f"{op}: every label is {ignore_index}, the ignore_index; no example is left to learn from")
     return counts
+
+
+def check_labels(op: str, labels: Any, good: Any, classes: int, but: str = "") -> None:
+    """Raise DimError for the first label that is not good."""
+    if not np.all(good):
+        wrong = tuple(int(i[0]) for i in np.nonzero(~good))
+        place = ", ".join(map(str, wrong))
+        raise DimError(
+            f"{op}: label {labels[wrong]} at position {place} is not one of the {classes} classes, 0 to {classes - 1}{but}"
+        )
 
 
 def _over_probabilities(op: str, input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float) -> Any:
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[1]
-    return _reduced(op, -_weigh_classes(log_softmax(input, 1) * target, weight).sum(1), reduction, target)
+    return reduced(op, -_weigh_classes(log_softmax(input, 1) * target, weight).sum(1), reduction, target)
 
 
 def _weigh_classes(scores: Any, weight: Any) -> Any:
     return scores if weight is None else scores * weight.reshape(-1, *(1,) * (scores.ndim - 2))
+
+
+# ---------------------------------------------------------------- margins: the right one is to win by so much
+def multi_margin_loss(
+    input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, *, reduction: str = "mean"
+) -> Any:  # fmt: skip
+    """By how much each wrong class comes closer to the right one than `margin`, to the power of `p`, averaged over the classes.
+
+    sum(max(0, margin - input[target] + input[i]) ** p for i != target) / classes, times the `weight` of the right class;
+    `p` is 1 or 2. Shape: (n, classes) or (classes,), with labels (n,) or (). Crammer and Singer 2001; PyTorch:
+    torch.nn.functional.multi_margin_loss.
+    """
+    op = "multi_margin_loss"
+    if p not in (1, 2):
+        raise ArgumentError(f"{op}: p is 1 or 2, got {p!r}")
+    _check_classes(op, input, target, weight)
+    classes = _check_rows(op, input)
+    labels = target.array
+    check_labels(op, labels, (labels >= 0) & (labels < classes), classes)
+    short = relu(margin - gather_(input, target[..., None], input.ndim - 1) + input)
+    losses = where(one_hot_(target, classes, np.dtype(bool)), 0.0, short if p == 1 else square(short)).sum(-1) / classes
+    return reduced(op, losses if weight is None else losses * weight[target], reduction, target)
+
+
+def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """By how much each wrong class comes closer than 1 to each of the right ones, averaged over the classes.
+
+    sum(max(0, 1 - input[j] + input[i]) for j right and i not) / classes. A row of `target` lists the right classes; the
+    first -1 ends the list. Shape: both (n, classes) or (classes,). PyTorch: torch.nn.functional.multilabel_margin_loss.
+    """
+    op = "multilabel_margin_loss"
+    need_tensors(op, input=input, target=target)
+    check_float(op, "input", input)
+    if target.dtype.kind not in "iu":
+        raise DtypeError(f"{op}: labels are integers, not {target.dtype} {target.shape}; use long()")
+    if input.shape != target.shape:
+        raise ShapeError(f"{op}: input {input.shape} goes with lists of labels of the same shape, got {target.shape}")
+    classes = _check_rows(op, input)
+    labels = target.array
+    check_labels(op, labels, (labels >= -1) & (labels < classes), classes, ", nor -1")
+    listed = (target < 0).cumsum(-1) == 0
+    target = where(listed, target, 0)
+    right = (one_hot_(target, classes, np.dtype(bool)) & listed[..., None]).any(-2)
+    short = relu(1 - gather_(input, target, input.ndim - 1)[..., None] + input[..., None, :])
+    losses = where(listed[..., None] & ~right[..., None, :], short, 0.0).sum((-2, -1)) / classes
+    return reduced(op, losses, reduction, target)
+
+
+def _check_rows(op: str, input: Any) -> int:
+    """How many classes there are."""
+    if input.ndim not in (1, 2) or not input.shape[-1]:
+        raise ShapeError(f"{op} needs an input of shape (n, classes) or (classes,), got {input.shape}")
+    return int(input.shape[-1])
+
+
+def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """log(1 + exp(-target * input)), for labels 1 and -1, without overflow (torch.nn.functional.soft_margin_loss)."""
+    _check_alike("soft_margin_loss", input=input, target=target)
+    return reduced("soft_margin_loss", softplus_(-target * input), reduction, target)
+
+
+def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
+    """max(0, -target * (input1 - input2) + margin): the first is to be larger if `target` is 1, smaller if it is -1.
+
+    All have one shape. PyTorch: torch.nn.functional.margin_ranking_loss.
+    """
+    op = "margin_ranking_loss"
+    _check_alike(op, input1=input1, input2=input2, target=target)
+    return reduced(op, clip_min(-target * (input1 - input2) + margin, 0), reduction, target)
+
+
+def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
+    """`input`, a distance, where `target` is 1, and max(0, margin - input) where it is -1.
+
+    Both have one shape. PyTorch: torch.nn.functional.hinge_embedding_loss.
+    """
+    op = "hinge_embedding_loss"
+    _check_alike(op, input=input, target=target)
+    _check_signs(op, target)
+    return reduced(op, where(target == 1, input, clip_min(margin - input, 0)), reduction, target)
+
+
+# ---------------------------------------------------------------- how far embeddings are from others
+def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
+    """1 - cos(input1, input2) where `target` is 1, and max(0, cos(input1, input2) - margin) where it is -1.
+
+    Shape: (n, d), (n, d) and (n,); or (d,), (d,) and (). PyTorch: torch.nn.functional.cosine_embedding_loss.
+    """
+    op = "cosine_embedding_loss"
+    _check_alike(op, input1=input1, input2=input2)
+    need_tensors(op, target=target)
+    if input1.ndim not in (1, 2) or target.shape != input1.shape[:-1]:
+        raise ShapeError(f"{op} needs inputs (n, d) with a target (n,), or (d,) with (); got {input1.shape} and {target.shape}")
+    _check_signs(op, target)
+    lengths = [sqrt(square(x).sum(-1) + 1e-12) for x in (input1, input2)]
+    cosine = (input1 * input2).sum(-1) / (lengths[0] * lengths[1])
+    return reduced(op, where(target == 1, 1 - cosine, clip_min(cosine - margin, 0)), reduction, target)
+
+
+def triplet_margin_loss(
+    anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-06, swap: bool = False, *,
+    reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """max(0, |anchor - positive| - |anchor - negative| + margin): the like is to be closer than the unlike, by a margin.
+
+    The distance is the norm of order `p` of the difference, to which `eps` is added. `swap` takes the negative's distance
+    from the positive instead, if that is smaller. Shape: three times (n, d) or (d,). Balntas et al. 2016; PyTorch:
+    torch.nn.functional.triplet_margin_loss.
+    """
+
+    def distance(x: Any, y: Any) -> Any:
+        return pairwise_distance(x, y, p, eps)
+
+    return _triplet("triplet_margin_loss", distance, anchor, positive, negative, margin, swap, reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Any, positive: Any, negative: Any, *,
+    distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0, swap: bool = False, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """`triplet_margin_loss` with a distance of your own (torch.nn.functional.triplet_margin_with_distance_loss).
+
+    >>> import autograd
+    >>> a, p, n = autograd.tensor([[0.0], [0.0]]), autograd.tensor([[1.0], [1.0]]), autograd.tensor([[5.0], [1.5]])
+    >>> distance = lambda x, y: (x - y).abs().sum(-1)
+    >>> triplet_margin_with_distance_loss(a, p, n, distance_function=distance, reduction="none")
+    tensor([0.0000, 0.5000])
+    """
+    distance = pairwise_distance if distance_function is None else distance_function
+    return _triplet("triplet_margin_with_distance_loss", distance, anchor, positive, negative, margin, swap, reduction)
+
+
+def _triplet(op: str, distance: Any, anchor: Any, positive: Any, negative: Any, margin: float, swap: bool, reduction: str) -> Any:
+    _check_positive(op, "margin", margin)
+    _check_alike(op, anchor=anchor, positive=positive, negative=negative)
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = minimum(far, distance(positive, negative))
+    return reduced(op, clip_min(near - far + margin, 0), reduction, negative)

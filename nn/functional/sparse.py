@@ -6,12 +6,138 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, DtypeError
-from autograd.ops.index import one_hot_
+from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
+from autograd.grad_mode import no_grad
+from autograd.ops.elementwise import reciprocal, where
+from autograd.ops.fused import embedding_, first_largest_
+from autograd.ops.index import gather_, index_, one_hot_, setitem, unindex_
+from autograd.ops.linalg import vector_norm
 
 from .common import need_tensors
 
-__all__ = ["one_hot"]
+__all__ = ["embedding", "embedding_bag", "one_hot"]
+
+
+# ---------------------------------------------------------------- rows of a table
+def embedding(
+    input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Any:  # fmt: skip
+    """The rows of `weight` at the positions in `input` (torch.nn.functional.embedding).
+
+    No gradient goes to the row `padding_idx`. With `max_norm`, rows that are used and whose `norm_type`-norm is larger are
+    first scaled down to it, in place. `scale_grad_by_freq` divides gradients by how often a row is used. Gradients are
+    always dense: `sparse` has no effect.
+
+    Shape: (...) and (n, m) give (..., m). Raises DtypeError, ShapeError, and DimError for a position that is no row.
+
+    >>> import autograd
+    >>> embedding(autograd.tensor([2, 0]), autograd.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]))
+    tensor([[4., 5.],
+            [0., 1.]])
+    """
+    padding = _check_rows("embedding", input, weight, padding_idx)
+    return _rows(input, weight, padding, max_norm, norm_type, scale_grad_by_freq)
+
+
+def _check_rows(op: str, input: Any, weight: Any, padding_idx: int | None) -> int | None:
+    """Check positions of rows. Returns `padding_idx` counted from the front."""
+    need_tensors(op, input=input, weight=weight)
+    if input.dtype.kind not in "iu":
+        raise DtypeError(f"{op}: input holds positions, integers, not {input.dtype}; use long()")
+    if weight.ndim != 2:
+        raise ShapeError(f"{op}: weight is a matrix, of which to take rows; got shape {weight.shape}")
+    n, found = weight.shape[0], input.array
+    if found.size and not (np.min(found) >= 0 and np.max(found) < n):
+        raise DimError(f"{op}: input holds {np.min(found)} to {np.max(found)}, but weight has rows 0 to {n - 1}")
+    if padding_idx is not None and not -n <= padding_idx < n:
+        raise DimError(f"{op}: padding_idx {padding_idx} is no row; weight has rows 0 to {n - 1}")
+    return None if padding_idx is None else padding_idx % n
+
+
+def _rows(input: Any, weight: Any, padding: int | None, max_norm: float | None, norm_type: float, by_frequency: bool) -> Any:
+    if max_norm is not None:
+        with no_grad():
+            rows = index_(weight, input)
+            norms = vector_norm(rows, norm_type, -1, True)
+            setitem(weight, input, rows * where(norms > max_norm, max_norm / (norms + 1e-7), 1.0).to(weight.dtype))
+    share = None if padding is None else (input != padding).to(weight.dtype)
+    if by_frequency:
+        often = reciprocal(index_(unindex_(np.ones_like(input), weight.shape[:1], input), input)).to(weight.dtype)
+        share = often if share is None else share * often
+    return index_(weight, input) if share is None else embedding_(weight, input, np.expand_dims(share, -1))
+
+
+def embedding_bag(
+    input: Any, weight: Any, offsets: Any = None, max_norm: float | None = None, norm_type: float = 2,
+    scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Any = None,
+    include_last_offset: bool = False, padding_idx: int | None = None,
+) -> Any:  # fmt: skip
+    """The 'sum', 'mean' or 'max' of the rows of `weight` at the positions in each bag (torch.nn.functional.embedding_bag).
+
+    A matrix `input` has a bag in each row; a vector has bags that begin at `offsets` (with `include_last_offset`, the last
+    of these is the end). `per_sample_weights`, of the shape of `input`, multiply rows before they are summed. The position
+    `padding_idx` does not count. An empty bag gives zeros. The rest is as in `embedding`.
+
+    Shape: (bags, k), or (k,) and (bags,), and (n, m) give (bags, m). Raises as `embedding` does, and ArgumentError.
+
+    >>> import autograd
+    >>> table = autograd.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    >>> embedding_bag(autograd.tensor([0, 1, 2]), table, autograd.tensor([0, 2]))
+    tensor([[1., 2.],
+            [4., 5.]])
+    """
+    op = "embedding_bag"
+    padding = _check_rows(op, input, weight, padding_idx)
+    _check_bags(op, input, weight, offsets, mode, per_sample_weights, scale_grad_by_freq)
+    if offsets is None:
+        bags, size = input.shape
+        bag = np.broadcast_to(np.expand_dims(np.cumsum(np.ones_like(input, shape=(bags,)), axis=0), 1), (bags, size))
+        bag, input = np.reshape(bag, (-1,)) - 1, np.reshape(input, (-1,))
+    else:  # how many bags have begun, where each is: the number of the bag, and one more
+        bags = offsets.shape[0] - include_last_offset
+        begun = unindex_(np.ones_like(offsets), (input.shape[0] + 1,), offsets)
+        bag = np.cumsum(begun, axis=0)[: input.shape[0]] - 1
+    if padding is not None:
+        bag = where(input == padding, bags, bag)  # beyond the last, where also goes what comes after the last offset
+    rows = _rows(input, weight, None, max_norm, norm_type, scale_grad_by_freq)
+    if per_sample_weights is not None:
+        rows = rows * np.reshape(per_sample_weights, (-1, 1))
+    counts = np.expand_dims(unindex_(np.ones_like(bag), (bags + 1,), bag), 1)[:bags]
+    if mode == "max" and rows.shape[0]:
+        return gather_(rows, first_largest_(rows, bag, bags + 1)[:bags], 0) * (counts > 0)
+    total = unindex_(rows, (bags + 1, weight.shape[1]), bag)[:bags]
+    return total / np.maximum(counts, 1) if mode == "mean" else total
+
+
+def _check_bags(op: str, input: Any, weight: Any, offsets: Any, mode: str, per_sample_weights: Any, by_frequency: bool) -> None:
+    if mode not in ("sum", "mean", "max"):
+        raise ArgumentError(f"{op}: mode is 'sum', 'mean' or 'max', got {mode!r}")
+    if input.ndim not in (1, 2) or (input.ndim == 2) != (offsets is None):
+        what = "no offsets" if offsets is None else "offsets"
+        raise ArgumentError(f"{op} takes a matrix of bags, or a vector and the offsets of bags; got input {input.shape}, {what}")
+    if offsets is not None:
+        need_tensors(op, offsets=offsets)
+        if offsets.dtype.kind not in "iu" or offsets.ndim != 1:
+            raise DtypeError(f"{op}: offsets are a vector of integers, not {offsets.dtype} {offsets.shape}")
+        at = offsets.array
+        if at.size and (at[0] != 0 or at[-1] > input.shape[0] or np.any(np.diff(at) < 0)):
+            raise ArgumentError(
+                f"{op}: offsets rise from 0 to at most the length of input, {input.shape[0]}; got {offsets.tolist()}"
+            )
+    if by_frequency and mode == "max":
+        raise ArgumentError(f"{op}: scale_grad_by_freq does not go with mode 'max'")
+    if per_sample_weights is None:
+        return
+    if mode != "sum":
+        raise ArgumentError(f"{op}: per_sample_weights go with mode 'sum', not {mode!r}")
+    if per_sample_weights.shape != input.shape:
+        raise ShapeError(f"{op}: per_sample_weights have the shape of input, {input.shape}; got {per_sample_weights.shape}")
+    if per_sample_weights.dtype != weight.dtype:
+        raise DtypeError(f"{op}: per_sample_weights are {per_sample_weights.dtype}, but weight is {weight.dtype}; use to()")
+
+
+# ---------------------------------------------------------------- one-hot vectors
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
@@ -27,8 +153,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         raise DtypeError(f"one_hot needs integers, not {tensor.dtype}; use long()")
     if not tensor.numel() and num_classes < 0:
         raise ArgumentError("one_hot: say num_classes for a tensor without elements")
-    low, high = (int(tensor.array.min()), int(tensor.array.max())) if tensor.numel() else (0, -1)
-    classes = high + 1 if num_classes == -1 else num_classes
+    low, high = (np.min(tensor.array), np.max(tensor.array)) if tensor.numel() else (0, -1)
+    classes = int(high) + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= classes:
         raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {low} to {high}")
     return one_hot_(tensor, classes, np.dtype(np.int64))

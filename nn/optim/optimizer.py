@@ -4,41 +4,74 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from functools import wraps
+from operator import is_
 from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, ShapeError, StateError, UnsupportedError
+from autograd.errors import ArgumentError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import enable_grad
 from autograd.graph import Array, ambient, mode, write
+from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor, wrap
 
 from ..module import Module, clear, loadable
 
-Recipe = tuple[Any, tuple[Any, ...], tuple[str, ...]]
-Job = tuple[Any, tuple[Any, ...], Tensor | None, list[Tensor]]  # rule, options, step count, what the rule takes and updates
+Recipe = tuple[Any, tuple[Any, ...], dict[str, float]]  # a rule, the options it takes, its state by name and first value
+Job = tuple[Any, Any, list[Tensor], list[Tensor]]  # rule, options, the scalars, and the parameter, gradient and their like
 BLOCK = 2**16  # how many elements to update at a time, so that what a rule makes on its way stays in the cache
+SCALARS = ("step", "_step", "mu_product", "eta", "mu")  # state that is one number for each parameter: a 0-d float64
+IGNORED = ("foreach", "fused", "capturable", "differentiable")  # how PyTorch is to go about it
+AT_LEAST_0 = "lr eps weight_decay momentum lr_decay initial_accumulator_value alpha momentum_decay".split()
+
+
+def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """`step` with the hooks of its optimizer before and after it; a scheduler learns that there was a step."""
+
+    @wraps(step)
+    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if "_opt_called" in self.__dict__:
+            self._opt_called = True
+        for hook in list(self._step_pre_hooks.values()):
+            args, kwargs = (args, kwargs) if (changed := hook(self, args, kwargs)) is None else changed
+        out = step(self, *args, **kwargs)
+        for hook in list(self._step_post_hooks.values()):
+            hook(self, args, kwargs)
+        return out
+
+    return run
 
 
 class Optimizer:
     """The base of all optimizers (torch.optim.Optimizer).
 
-    `params` holds parameters, or dicts, each a group: its 'params', and options that differ from the defaults. The
-    options of each group are in `param_groups`, where they may be changed: `opt.param_groups[0]["lr"] = 0.1`.
+    `params` holds parameters, (name, parameter) pairs, or dicts, each a group: its 'params', and options that differ from
+    the defaults. The options of each group are in `param_groups`, where they may be changed:
+    `opt.param_groups[0]["lr"] = 0.1`. A number may be given as a tensor of one element, whose value each step reads anew.
 
     A subclass says in `recipe` which rule updates a group: a pure function, made a primitive, from a parameter, its
     gradient, options and state to the new parameter and state. It computes; the driver here writes. A step first looks
     whether all shapes fit, so one that fails changes nothing. On a tape, each parameter is one entry and its writes, and
     numbers that may change from step to step come in 0-d arrays that stay the same for life: before a tape is played
-    again, `sync` brings new ones there.
+    again, `sync` brings new ones there. A subclass may define `step` instead, as one written for PyTorch does.
+
+    `foreach`, `fused` and `capturable`, which say how PyTorch is to go about it, are accepted and change nothing.
     """
+
+    blocks = True  # may a rule be given a parameter in parts?
+    _opt_called: bool  # was there a step since a scheduler was made?
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Tensor]] = defaultdict(dict)
+        self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._live: list[dict[str, Any]] = []  # of each group: the numbers among its options, as 0-d Tensors
-        self._known: list[dict[str, Any]] = []  # and as they were when they were last written there
+        self._known: list[dict[str, Any]] = []  # of each group: the options, tensors as numbers, when a step last looked
+        self._live: list[dict[str, Any]] = []  # the numbers among them, as 0-d Tensors
+        self._recipes: list[Recipe | None] = []  # what `recipe` said of them
+        self._step_pre_hooks: dict[int, Any] = {}
+        self._step_post_hooks: dict[int, Any] = {}
         kind = type(self).__name__
         if isinstance(params, (Tensor, Module, Mapping)) or not isinstance(params, Iterable):
             what = "its parameters()" if isinstance(params, Module) else "a list of tensors"
@@ -51,17 +84,37 @@ class Optimizer:
         for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
             self.add_param_group(group)
 
+    def __init_subclass__(cls) -> None:
+        if "step" in vars(cls):
+            cls.step = hooked(cls.step)  # type: ignore[method-assign]
+
     def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        """The rule for a group, the options it takes after parameter and gradient, and the names of the state.
+        """The rule for a group, the options it takes after parameter and gradient, and its state by name and first value.
 
         The options that are numbers are taken from `live`, where they are 0-d Tensors; None stands for one that leaves a
-        term out. State called 'step', which must come first, counts steps: the driver adds 1, the rule is given the new
-        count (None if nobody counts), and the rest of the state after it.
+        term out. The rule is given the state last, and returns it anew after the new parameter. State in SCALARS comes
+        first and is one number. `_step` is not saved: it is 0 in the first step of a parameter that has no state, then 1 more
+        in each.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it updates: define {type(self).__name__}.recipe")
 
+    @property
+    def _by_rule(self) -> bool:
+        """Does the driver here update, or a `step` of the subclass's own?"""
+        return type(self).recipe is not Optimizer.recipe
+
     def check(self, group: dict[str, Any]) -> None:
         """Raise ArgumentError if an option of a group makes no sense."""
+        if not self._by_rule:
+            return
+        for option in AT_LEAST_0:
+            if option in group:
+                self._need(group, group[option] >= 0, option, "0 or more")
+        betas = group.get("betas", (0, 0))
+        self._need(group, len(betas) == 2 and all(0 <= b < 1 for b in betas), "betas", "two numbers from 0 to below 1")
+        if group.get("differentiable"):
+            why = "a step writes in place and gradients do not flow through it; write p - lr * g yourself where they should"
+            raise UnsupportedError(f"{type(self).__name__}: differentiable must be False: {why}")
 
     def _need(self, group: dict[str, Any], holds: bool, option: str, what: str) -> None:
         if not holds:
@@ -72,7 +125,16 @@ class Optimizer:
         kind, group = type(self).__name__, dict(param_group)
         if "params" not in group:
             raise ArgumentError(f"{kind}: a group has its parameters under 'params'; this one has only {', '.join(group)}")
-        group["params"] = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        if isinstance(group["params"], (set, frozenset)):
+            raise UnsupportedError(f"{kind}: the parameters of a group have an order, a set has none; pass a list")
+        given = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        pairs = [p for p in given if isinstance(p, tuple) and len(p) == 2]
+        named = "param_names" in self.param_groups[0] if self.param_groups else bool(pairs)
+        if len(pairs) != named * len(given):
+            raise ArgumentError(f"{kind}: either all parameters of all groups have names, or none")
+        group["params"] = [p for _, p in pairs] or given
+        if pairs:
+            group["param_names"] = [name for name, _ in pairs]
         seen = {p for g in self.param_groups for p in g["params"]}
         for i, p in enumerate(group["params"]):
             if not isinstance(p, Tensor):
@@ -86,11 +148,27 @@ class Optimizer:
             seen.add(p)
         for name, value in self.defaults.items():
             group.setdefault(name, value)
-        self.check(group)
+        known = self._options(group)
+        self.check(group | known)
         self.param_groups.append(group)
-        numbers = {n: v for n, v in group.items() if n in self.defaults and _is_numbers(v)}
-        self._live.append({n: _tensors(v) for n, v in numbers.items()})
-        self._known.append(numbers)
+        self._known.append(known)
+        self._live.append({n: _tensors(v) for n, v in known.items() if _is_numbers(v)})
+        self._recipes.append(None)
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The options of a group as plain numbers, whether they are given so or as tensors."""
+        return {name: self._plain(name, group[name]) for name in self.defaults if name not in IGNORED}
+
+    def _plain(self, name: str, value: Any) -> Any:
+        if isinstance(value, (tuple, list)):
+            plain = tuple(self._plain(name, v) for v in value)
+            same = isinstance(value, tuple) and all(a is b for a, b in zip(plain, value, strict=True))
+            return value if same else plain
+        if not hasattr(value, "shape"):
+            return value
+        if np.prod(value.shape) != 1:
+            raise ArgumentError(f"{type(self).__name__}: {name} must be a number or a tensor of one, got {describe(value)}")
+        return float(getattr(value, "array", value))
 
     def sync(self) -> None:
         """Bring the numbers in `param_groups` into the arrays that steps read; no tape hears of it.
@@ -98,15 +176,23 @@ class Optimizer:
         `step` does so itself. Before a captured step is played again, this lets it see, say, a new learning rate. A
         number that was 0 at the capture may have taken a term of the rule with it: that term stays away.
         """
-        for group, live, known in zip(self.param_groups, self._live, self._known, strict=True):
-            for name, value in known.items():
-                if group[name] != value:
-                    self.check(group)
-                    known[name] = group[name]
-                    with ambient(tape=None):
-                        for t, number in zip(_each(live[name]), _each(group[name]), strict=True):
-                            write(t.array, ..., number)
+        for i, (group, known) in enumerate(zip(self.param_groups, self._known, strict=True)):
+            if not all(map(is_, map(group.get, known), known.values())):
+                self._renew(i)
 
+    def _renew(self, i: int) -> None:
+        """Look what changed in group `i`: there may be an option that is another object, or a tensor."""
+        known, new, live = self._known[i], self._options(self.param_groups[i]), self._live[i]
+        if changed := [name for name, value in new.items() if value != known[name]]:
+            self.check(self.param_groups[i] | new)
+            with ambient(tape=None):
+                for name in changed:
+                    for t, number in zip(_each(live.get(name, ())), _each(new[name]), strict=False):
+                        write(t.array, ..., number)
+            self._recipes[i] = None
+        self._known[i] = new
+
+    @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what `closure` returns, which may compute that gradient.
 
@@ -119,33 +205,51 @@ class Optimizer:
         self.sync()
         taped = mode().tape is not None
         jobs: list[Job] = []
-        for group, live in zip(self.param_groups, self._live, strict=True):
-            rule, options, names = self.recipe(group, live)
+        begun: list[tuple[Tensor, dict[str, Tensor]]] = []
+        for i, group in enumerate(self.param_groups):
+            recipe = self._recipes[i]
+            if recipe is None:
+                recipe = self._recipes[i] = self.recipe(self._known[i], self._live[i])
+            rule, options, first = recipe
             if not taped:
-                options = tuple(getattr(o, "array", o) for o in options)
+                options = tuple([float(o.array) if isinstance(o, Tensor) else o for o in options])
+            numbers = [name for name in first if name in SCALARS]
+            others = [name for name in first if name not in SCALARS]
             for p in group["params"]:
                 if (g := p.grad) is not None:
-                    state = self._state_of(p, names)
-                    count = state.pop(0) if names and names[0] == "step" else None
-                    tensors = [p, g, *state]
+                    state = self.state.get(p, {})
+                    if not first.keys() <= state.keys():
+                        begun.append((p, _begin(p, state, first)))
+                        state = state | begun[-1][1]
+                    tensors = [p, g, *[state[name] for name in others]]
                     if len({t.array.shape for t in tensors}) > 1:
-                        raise ShapeError(_misfit(type(self).__name__, names, tensors))
-                    jobs.append((rule, options, count, tensors))
-        (_record if taped else _run)(jobs)
+                        raise ShapeError(_misfit(type(self).__name__, first, tensors))
+                    if not getattr(getattr(p.array, "flags", None), "writeable", True):
+                        raise InPlaceError(f"{type(self).__name__}: a parameter of shape {p.shape} lies in read-only memory")
+                    jobs.append((rule, options, [state[name] for name in numbers] if numbers else [], tensors))
+        for p, made in begun:
+            self.state[p].update(made)
+        if taped:
+            _record(jobs)
+        else:
+            _run(jobs, BLOCK if self.blocks else None)
         return loss
-
-    def _state_of(self, p: Tensor, names: tuple[str, ...]) -> list[Tensor]:
-        """The state of a parameter. It begins as zeros: 'step' as a float64, the rest like the parameter."""
-        state = self.state[p]
-        for name in names:
-            if name not in state:
-                state[name] = wrap(np.zeros((), np.float64) if name == "step" else np.zeros_like(p.array))
-        return [state[name] for name in names]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or with `set_to_none=False` fill them with zeros."""
         for group in self.param_groups:
             clear(group["params"], set_to_none)
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; if it returns a pair, that is what `step` is given."""
+        return RemovableHandle(self._step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return RemovableHandle(self._step_post_hooks, hook)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_recipes": [None] * len(self._recipes), "_step_pre_hooks": {}, "_step_post_hooks": {}}
 
     def __repr__(self) -> str:
         lines = []
@@ -162,7 +266,8 @@ class Optimizer:
         """
         numbers = {p: i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
         groups = [group | {"params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
-        return {"state": {numbers[p]: dict(s) for p, s in self.state.items() if p in numbers and s}, "param_groups": groups}
+        states = {numbers[p]: {n: v for n, v in s.items() if n[0] != "_"} for p, s in self.state.items() if p in numbers and s}
+        return {"state": states, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over state and options from `state_dict`, of this optimizer or PyTorch's, by copying.
@@ -179,67 +284,87 @@ class Optimizer:
             raise StateError(f"load_state_dict of {kind}: the groups hold {own_sizes} parameters, in the state_dict {sizes}")
         places = [i for group in groups for i in group["params"]]
         ours = [p for group in self.param_groups for p in group["params"]]
-        new: dict[Tensor, dict[str, Tensor]] = {}
-        for i, p in zip(places, ours, strict=True):
-            given = {n: loadable(v) for n, v in state_dict["state"].get(i, {}).items() if v is not None}
-            for name, value in given.items():
-                if value.shape != (() if name == "step" else p.shape):
-                    raise StateError(f"load_state_dict of {kind}: {name} of parameter {i} {p.shape} has shape {value.shape}")
-            new[p] = given
+        given = [self._loadable(i, p, state_dict["state"].get(i, {})) for i, p in zip(places, ours, strict=True)]
         pairs = zip(self.param_groups, groups, strict=True)
-        merged = [own | {n: v for n, v in group.items() if n != "params"} for own, group in pairs]
+        merged = [own | {n: deepcopy(v) for n, v in group.items() if n != "params"} for own, group in pairs]
         for group in merged:
-            self.check(group)
+            self.check(group | self._options(group))
         for own, group in zip(self.param_groups, merged, strict=True):
             own.update(group)
-        for p in ours:
-            self._load(p, new[p])
+        self.sync()
+        states = iter(given)
+        for i, group in enumerate(self.param_groups):
+            first = self.recipe(self._known[i], self._live[i])[2] if self._by_rule else {}
+            for p in group["params"]:
+                self._load(p, next(states), first)
 
-    def _load(self, p: Tensor, given: dict[str, Tensor]) -> None:
+    def _loadable(self, i: int, p: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
+        """The state given for parameter `i`, as Tensors. Raises StateError if its shapes do not fit."""
+        if not self._by_rule:
+            return deepcopy(dict(state))
+        given = {name: loadable(value) for name, value in state.items() if value is not None}
+        for name, value in given.items():
+            if value.shape != (() if name in SCALARS else p.shape):
+                what = f"{name} of parameter {i} {p.shape} has shape {value.shape}"
+                raise StateError(f"load_state_dict of {type(self).__name__}: {what}")
+        return given
+
+    def _load(self, p: Tensor, given: dict[str, Any], first: dict[str, float]) -> None:
         """Make `given` the state of `p`. What is there already keeps its array; what is not given begins anew."""
-        self._state_of(p, tuple(given))
-        for name, t in self.state[p].items():
-            write(t.array, ..., given[name].array if name in given else 0)
+        if not self._by_rule:
+            self.state[p] = given
+            return
+        own = self.state[p]
+        own.update(_begin(p, own, dict.fromkeys(given, 0.0)))
+        for name, t in list(own.items()):
+            if name in given:
+                write(t.array, ..., given[name].array)
+            elif name in first:
+                write(t.array, ..., float(bool(given)) if name == "_step" else first[name])
+            else:
+                del own[name]
 
 
-def _misfit(kind: str, names: tuple[str, ...], tensors: list[Tensor]) -> str:
-    named = zip(("parameter", "gradient", *(n for n in names if n != "step")), tensors, strict=True)
+def _begin(p: Tensor, state: dict[str, Any], first: dict[str, float]) -> dict[str, Tensor]:
+    """The state that `p` has not yet, with its first values: numbers in float64, the rest like the parameter."""
+    values = {name: float(bool(state)) if name == "_step" else value for name, value in first.items() if name not in state}
+    return {n: wrap(np.array(v, np.float64) if n in SCALARS else np.full_like(p.array, v)) for n, v in values.items()}
+
+
+def _misfit(kind: str, names: Iterable[str], tensors: list[Tensor]) -> str:
+    named = zip(("parameter", "gradient", *(n for n in names if n not in SCALARS)), tensors, strict=True)
     return f"{kind}: these must have one shape: {', '.join(f'{name} {t.shape}' for name, t in named)}"
 
 
-def _run(jobs: list[Job]) -> None:
+def _run(jobs: list[Job], block: int | None) -> None:
     """Update in place, block by block."""
     with np.errstate(all="ignore"):  # an overflow becomes an inf, as in PyTorch, and does not stop a step half-way
-        for rule, options, step, tensors in jobs:
-            count = None
-            if step is not None:
-                count = step.array + 1
-                write(step.array, ..., count)
-            for p, grad, *state in _blocks([t.array for t in tensors]):
-                p_new, *state_new = rule.fun(p, grad, *options, count, *state)
-                write(p, ..., p_new)
-                for old, new in zip(state, state_new, strict=True):
-                    write(old, ..., new)
+        for rule, options, numbers, tensors in jobs:
+            scalars = [t.array for t in numbers] if numbers else numbers
+            start = 1 + len(scalars)
+            for arrays in _blocks([t.array for t in tensors], block):
+                new = rule.fun(arrays[0], arrays[1], *options, *scalars, *arrays[2:])
+                write(arrays[0], ..., new[0])
+                for old, value in zip(arrays[2:], new[start:]):  # noqa: B905 (it is slower)
+                    write(old, ..., value)
+            for k, old in enumerate(scalars, 1):
+                write(old, ..., new[k])
 
 
-def _blocks(arrays: list[Array]) -> Iterable[list[Array]]:
+def _blocks(arrays: list[Array], block: int | None) -> Iterable[list[Array]]:
     """Arrays of one shape in parts that fit the cache; whole if they are small, or cannot be cut without a copy."""
     n = arrays[0].size
-    if n <= BLOCK or not all(a.flags.c_contiguous for a in arrays):
+    if block is None or n <= block or not all(a.flags.c_contiguous for a in arrays):
         return (arrays,)
     flat = [a.reshape(-1) for a in arrays]
-    return ([a[i : i + BLOCK] for a in flat] for i in range(0, n, BLOCK))
+    return ([a[i : i + block] for a in flat] for i in range(0, n, block))
 
 
 def _record(jobs: list[Job]) -> None:
     """Update through ops that the tape hears of."""
     changes: list[tuple[Tensor, Tensor]] = []
-    for rule, options, step, (p, grad, *state) in jobs:
-        count = None
-        if step is not None:
-            count = step + 1
-            changes.append((step, count))
-        changes += zip((p, *state), rule(p, grad, *options, count, *state), strict=True)
+    for rule, options, scalars, (p, grad, *state) in jobs:
+        changes += zip((p, *scalars, *state), rule(p, grad, *options, *scalars, *state), strict=True)
     for old, new in changes:
         write(old.array, ..., new.array)
 

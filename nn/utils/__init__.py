@@ -1,4 +1,4 @@
-"""Helpers around training: clipping gradients here, datasets and their batches in `data`."""
+"""Helpers around training: clipping gradients, and parameters as one vector; the rest in modules, as in torch.nn.utils."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd.creation import zeros
-from autograd.errors import ArgumentError
+from autograd.errors import ArgumentError, ShapeError
 from autograd.grad_mode import no_grad
+from autograd.ops.join import cat
 from autograd.tensor import Tensor
 
-from . import data
+from . import data, prune, rnn
+from .reparametrize import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "data"]
+__all__ = [
+    "clip_grad_norm_", "clip_grad_value_", "data", "parameters_to_vector", "prune", "remove_spectral_norm", "remove_weight_norm",
+    "rnn", "spectral_norm", "vector_to_parameters", "weight_norm",
+]  # fmt: skip
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
@@ -67,3 +72,27 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     with no_grad():
         for g in _gradients(parameters):
             g.clamp_(-clip_value, clip_value)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Any:
+    """All elements of `parameters`, one after the other, as one vector (torch.nn.utils.parameters_to_vector).
+
+    >>> import nn
+    >>> parameters_to_vector(nn.Linear(3, 4).parameters()).shape
+    (16,)
+    """
+    return cat([p.reshape(-1) for p in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Write the elements of a vector into `parameters`, in place (torch.nn.utils.vector_to_parameters).
+
+    Raises ShapeError, and changes nothing, if there are more or fewer.
+    """
+    parameters = list(parameters)
+    sizes = [p.numel() for p in parameters]
+    if vec.shape != (sum(sizes),):
+        raise ShapeError(f"vector_to_parameters: {sum(sizes)} elements make up the parameters; got a tensor of shape {vec.shape}")
+    with no_grad():
+        for p, part in zip(parameters, vec.split(sizes), strict=True):
+            p.copy_(part.reshape(p.shape))

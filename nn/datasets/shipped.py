@@ -9,7 +9,9 @@ import numpy as np
 
 from autograd.creation import from_numpy
 
-from .utils.data import TensorDataset
+from ..utils.data import TensorDataset
+
+__all__ = ["digits"]
 
 
 def digits() -> tuple[TensorDataset, TensorDataset]:

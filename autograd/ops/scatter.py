@@ -1,0 +1,201 @@
+"""Gathering and scattering: elements and slices at positions along a dim, taken, put there, added, or reduced."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DimError, DtypeError, ShapeError, describe
+from ..tensor import NUMPY, wrap
+from .common import one_dim, public
+from .elementwise import choose, divide, floor_divide, maximum, multiply
+from .index import check_index, check_like, check_scalar, gather_, grid, index_, scatter_extreme_, setitem_, ungather_, unindex_
+from .join import concatenate_
+from .reduce import argsort_
+
+Index = tuple[Any, ...]
+
+
+# ---------------------------------------------------------------- what the arguments must be
+def _same_dims(op: str, input: Any, index: Any) -> None:
+    if index.ndim != input.ndim:
+        raise DimError(f"{op}: index has {index.ndim} dims, but input has {input.ndim}")
+
+
+def _along(op: str, input: Any, dim: int, index: Any) -> int:
+    """The axis along which `index` holds positions, which is nowhere else longer than `input`."""
+    axis = one_dim(op, dim, input.ndim)
+    check_index(op, index, input.shape[axis] if input.ndim else 1)
+    _same_dims(op, input, index)
+    if any(m > n for d, (m, n) in enumerate(zip(index.shape, input.shape, strict=True)) if d != axis):
+        raise ShapeError(f"{op}: index {index.shape} is longer than input {input.shape} in a dim other than {axis}")
+    return axis
+
+
+def _source(op: str, input: Any, index: Any, src: Any) -> Any:
+    """As much of `src` as there are positions in `index`."""
+    if not hasattr(src, "dtype"):
+        raise DtypeError(f"{op}: src must be a tensor, not {describe(src)}")
+    check_like(op, input, src=src)
+    if src.shape == index.shape:
+        return src
+    if src.ndim != index.ndim or any(n < m for n, m in zip(src.shape, index.shape, strict=True)):
+        raise ShapeError(f"{op}: src {src.shape} has no element for each position in index {index.shape}")
+    return src[tuple(slice(n) for n in index.shape)]
+
+
+# ---------------------------------------------------------------- positions along a dim, one for each element
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
+    """out[i][j] = input[index[i][j]][j] for dim 0, and so on (torch.gather).
+
+    Shape: that of `index`, which has as many dims as `input` and is nowhere longer, except along `dim`.
+    """
+    return gather_(input, index, _along("gather", input, dim, index))
+
+
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
+    """`input` with the elements of `src`, or a number, at the places `gather` would take them from (torch.scatter).
+
+    Of several for one place the last stays, and has the gradient. `reduce` 'add' or 'multiply' takes them all.
+    """
+    src = value if src is None else src
+    axis = _along("scatter", input, dim, index)
+    if hasattr(src, "dtype"):
+        src = _source("scatter", input, index, src)
+    if reduce is None:
+        return setitem_(input, src, *grid(index, axis))
+    if reduce not in ("add", "multiply"):
+        raise ArgumentError(f"scatter: reduce is 'add' or 'multiply', got {reduce!r}")
+    if not hasattr(src, "dtype"):
+        src = wrap(np.full_like(getattr(input, "array", input), src, shape=index.shape))
+    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """`input` with the elements of `src` added at the places `gather` would take them from (torch.scatter_add)."""
+    axis = _along("scatter_add", input, dim, index)
+    return input + ungather_(_source("scatter_add", input, index, src), index, axis, input.shape)
+
+
+def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+    """The 'sum', 'prod', 'mean', 'amax' or 'amin' of what `scatter` puts at one place (torch.scatter_reduce).
+
+    `include_self` counts what `input` has there as well; where nothing is put `input` stays. Ties for an extreme share
+    the gradient equally.
+
+    >>> import autograd
+    >>> x, index = autograd.tensor([1.0, 2.0, 3.0]), autograd.tensor([0, 0, 1])
+    >>> autograd.zeros(3).scatter_reduce(0, index, x, "mean", include_self=False)
+    tensor([1.5000, 3.0000, 0.0000])
+    """
+    axis = _along("scatter_reduce", input, dim, index)
+    src = _source("scatter_reduce", input, index, src)
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise ArgumentError(f"scatter_reduce: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin', got {reduce!r}")
+    if not include_self:
+        neutral = {"sum": 0, "mean": 0, "prod": 1}.get(reduce)
+        neutral = _limit(input.dtype, low=reduce == "amax") if neutral is None else neutral
+        input = setitem_(input, neutral, *grid(index, axis))
+    if reduce == "prod":
+        return multiply(input, _products(input, index, axis, src))
+    if reduce in ("amax", "amin"):
+        return scatter_extreme_(input, src, index, axis, reduce == "amax")
+    total = input + ungather_(src, index, axis, input.shape)
+    if reduce == "sum":
+        return total
+    number = ungather_(np.ones_like(src), index, axis, input.shape)
+    number = number + 1 if include_self else maximum(number, 1)
+    return (divide if input.dtype.kind == "f" else floor_divide)(total, number)
+
+
+def _limit(dtype: Any, low: bool) -> Any:
+    """The least or the greatest number of a dtype."""
+    if dtype.kind == "f":
+        return -np.inf if low else np.inf
+    return not low if dtype.kind == "b" else getattr(np.iinfo(dtype), "min" if low else "max")
+
+
+def _products(input: Any, index: Any, axis: int, src: Any) -> Any:
+    """The product of all that is put at each place of `input`, 1 where there is nothing.
+
+    What is put at one place is brought together by sorting; then each element is multiplied by the one before it, by
+    the one two before, four before, ..., as long as that is for the same place. So the last of each place has the
+    product of all, by multiplications alone, whose gradients are right at any number of zeros, to any order.
+    """
+    places = np.arange(prod(input.shape), like=getattr(input, "array", input))
+    to = np.reshape(gather_(wrap(np.reshape(places, input.shape)), index, axis), (-1,))
+    order = argsort_(to, 0)
+    to, x = index_(to, order), index_(np.reshape(src, (-1,)), order)
+    step = 1
+    while step < to.shape[0]:
+        earlier = x[:-step]
+        before = choose(to[step:] == to[:-step], earlier, np.ones_like(earlier))
+        x, step = concatenate_(0, x[:step], multiply(before, x[step:])), 2 * step
+    return np.reshape(setitem_(np.ones_like(np.reshape(input, (-1,))), x, to), input.shape)
+
+
+@public()
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """Elements of `input` at `indices` along `dim`, the other dims broadcast; without `dim`, of all (torch.take_along_dim)."""
+    if dim is None:
+        return gather_(np.reshape(input, (-1,)), np.reshape(indices, (-1,)), 0)
+    axis = one_dim("take_along_dim", dim, input.ndim)
+    _same_dims("take_along_dim", input, indices)
+    rest = [v.shape[:axis] + v.shape[axis + 1 :] for v in (input, indices)]
+    if rest[0] != rest[1]:
+        both = np.broadcast_shapes(*rest)
+        input, indices = (np.broadcast_to(v, (*both[:axis], v.shape[axis], *both[axis:])) for v in (input, indices))
+    return gather_(input, indices, axis)
+
+
+# ---------------------------------------------------------------- positions along a dim, one for each slice
+def _slices(op: str, input: Any, dim: int, index: Any, least: int = 0) -> Index:
+    """The index of the slices along `dim` at the positions in `index`, a vector or a number."""
+    if not input.ndim:
+        raise DimError(f"{op} needs a tensor with dims, got shape ()")
+    axis = one_dim(op, dim, input.ndim)
+    check_index(op, index, input.shape[axis], least * input.shape[axis])
+    if index.ndim > 1:
+        raise ShapeError(f"{op}: index must be a vector, got shape {index.shape}")
+    return (*(slice(None),) * axis, np.reshape(index, (-1,)))
+
+
+def _check_slices(op: str, input: Any, where: Index, source: Any) -> None:
+    check_like(op, input, source=source)
+    axis, shape = len(where) - 1, list(input.shape)
+    shape[axis] = where[-1].shape[0]
+    if np.shape(source) != tuple(shape):
+        raise ShapeError(f"{op}: source must have shape {tuple(shape)}, that of the slices it meets, got {np.shape(source)}")
+
+
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """The slices of `input` along `dim` at the positions in `index`, a vector (torch.index_select)."""
+    return index_(input, *_slices("index_select", input, dim, index))
+
+
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """`input` with `alpha` times the slices of `source` added to those at the positions in `index` (torch.index_add)."""
+    where = _slices("index_add", input, dim, index)
+    _check_slices("index_add", input, where, source)
+    if alpha != 1:
+        source = multiply(source, input.dtype.type(alpha))  # which makes an integer of it among integers
+    return input + unindex_(source, input.shape, *where)
+
+
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """`input` with the slices of `source` in the place of those at the positions in `index` (torch.index_copy)."""
+    where = _slices("index_copy", input, dim, index)
+    _check_slices("index_copy", input, where, source)
+    return setitem_(input, source, *where)
+
+
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """`input` with `value` all over the slices at the positions in `index` (torch.index_fill)."""
+    check_scalar("index_fill", value)
+    return setitem_(input, value, *_slices("index_fill", input, dim, index, least=-1))
+
+
+# ---------------------------------------------------------------- NumPy's spelling
+NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)

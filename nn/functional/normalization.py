@@ -1,0 +1,185 @@
+"""Normalization: numbers moved and scaled to mean 0 and variance 1, over a batch, a layer, a group or an image."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from autograd.errors import ArgumentError, DtypeError, ShapeError
+from autograd.grad_mode import no_grad
+from autograd.ops.elementwise import astype, rsqrt, square
+from autograd.ops.fused import rms_
+from autograd.ops.reduce import count, mean_
+from autograd.ops.resample import pad
+from autograd.ops.window import avg_pool2d
+
+from .common import need_float, need_tensors
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
+
+
+# ---------------------------------------------------------------- what they share
+def _standardized(x: Any, axis: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+    """x with mean 0 and variance 1 over `axis`, and the mean and variance that it had, with length 1 there."""
+    if not x.numel():
+        return x, None, None
+    mean = mean_(x, axis, True)
+    out, variance = rms_(x + -mean, axis, eps)
+    return out, mean, variance
+
+
+def _wide(input: Any) -> Any:
+    """Half precision counts in single precision: squares would overflow."""
+    return astype(input, np.float32) if input.dtype == np.float16 else input
+
+
+def _affine(x: Any, weight: Any, bias: Any, dtype: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """`x * weight + bias` in this dtype; either may be None, and is brought into `shape` first."""
+    if weight is not None:
+        x = x * (weight if shape is None else np.reshape(weight, shape))
+    if bias is not None:
+        x = x + (bias if shape is None else np.reshape(bias, shape))
+    return x if x.dtype == dtype else astype(x, dtype)
+
+
+def _check(op: str, input: Any, shape: Any, **parameters: Any) -> None:
+    """Do the parameters, each of which may be None, have this shape, and the dtype of the input?"""
+    for name, p in parameters.items():
+        if p is None:
+            continue
+        need_tensors(op, **{name: p})
+        if p.shape != shape:
+            raise ShapeError(f"{op}: {name} must have shape {shape} for an input of shape {input.shape}, got {p.shape}")
+        if p.dtype != input.dtype and (p.dtype, input.dtype) != (np.float32, np.float16):
+            raise DtypeError(f"{op}: {name} is {p.dtype}, but input is {input.dtype}; use to() on one of them")
+
+
+def _check_channels(op: str, input: Any, **parameters: Any) -> tuple[int, ...]:
+    """Check what has a number for each channel. Returns the shape in which it broadcasts to the input."""
+    need_float(op, input)
+    if input.ndim < 2:
+        raise ShapeError(f"{op}: input has the shape (N, C, ...), got {input.shape}")
+    _check(op, input, input.shape[1:2], **parameters)
+    return (-1, *(1,) * (input.ndim - 2))
+
+
+# ---------------------------------------------------------------- over a batch, or an image of it
+def batch_norm(
+    input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: bool = False,
+    momentum: float = 0.1, eps: float = 1e-05,
+) -> Any:  # fmt: skip
+    """(input - mean) / sqrt(var + eps) * weight + bias for each channel, the dim 1 (torch.nn.functional.batch_norm).
+
+    In `training`, mean and variance are those of the batch; `running_mean` and `running_var`, if given, take them on in
+    place with the share `momentum` (the variance then is the unbiased one). Otherwise they are used. Ioffe and Szegedy 2015.
+
+    Shape: (N, C, ...). Raises ShapeError, DtypeError, or ArgumentError for missing statistics.
+    """
+    axis = (0, *range(2, input.ndim))
+    return _tracked("batch_norm", axis, input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def instance_norm(
+    input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
+    use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-05,
+) -> Any:  # fmt: skip
+    """`batch_norm` for each image on its own (Ulyanov et al. 2016; torch.nn.functional.instance_norm).
+
+    With `use_input_stats`, running statistics take on the averages over the batch; otherwise they are used.
+    """
+    axis = tuple(range(2, input.ndim))
+    return _tracked("instance_norm", axis, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
+def _tracked(
+    op: str, axis: tuple[int, ...], input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any,
+    training: bool, momentum: float, eps: float,
+) -> Any:  # fmt: skip
+    running = dict(running_mean=running_mean, running_var=running_var)
+    shape = _check_channels(op, input, **running, weight=weight, bias=bias)
+    missing = [name for name, t in running.items() if t is None]
+    if len(missing) == 1 or (missing and not training):
+        when = "as the other one is given" if training else "in evaluation"
+        raise ArgumentError(f"{op} needs {' and '.join(missing)} {when}")
+    x = _wide(input)
+    if not training:
+        scale = rsqrt(running_var + eps)
+        weight = scale if weight is None else weight * scale
+        bias = running_mean * -weight if bias is None else bias - running_mean * weight
+        return _affine(x, weight, bias, input.dtype, shape)
+    if (n := count(input.shape, axis)) == 1:
+        raise ShapeError(f"{op}: expected more than 1 value per channel when training, got an input of shape {input.shape}")
+    x, mean, variance = _standardized(x, axis, eps)
+    if mean is not None and not missing:
+        with no_grad():
+            for old, new in ((running_mean, mean), (running_var, variance * (n / (n - 1)))):
+                old.mul_(1 - momentum).add_(np.reshape(new.mean(0), old.shape) * momentum)
+    return _affine(x, weight, bias, input.dtype, shape)
+
+
+# ---------------------------------------------------------------- over a layer, or a group of channels
+def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
+    """(input - mean) / sqrt(var + eps) * weight + bias over the last dims (Ba et al. 2016; torch.nn.functional.layer_norm).
+
+    Shape: `normalized_shape` is that of the last dims of `input`, of `weight` and of `bias`.
+
+    >>> import autograd
+    >>> layer_norm(autograd.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
+    axis = _last_dims("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    return _affine(_standardized(_wide(input), axis, eps)[0], weight, bias, input.dtype)
+
+
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+    """input / sqrt(mean(input**2) + eps) * weight over the last dims (torch.nn.functional.rms_norm).
+
+    Without `eps`, the precision of the dtype. Zhang and Sennrich 2019.
+    """
+    axis = _last_dims("rms_norm", input, normalized_shape, weight=weight)
+    x = _wide(input)
+    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    return _affine(rms_(x, axis, eps)[0] if x.numel() else x, weight, None, input.dtype)
+
+
+def _last_dims(op: str, input: Any, normalized_shape: Any, **parameters: Any) -> tuple[int, ...]:
+    need_float(op, input)
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise ShapeError(f"{op}: normalized_shape {shape} is that of the last dims of input, which has shape {input.shape}")
+    _check(op, input, shape, **parameters)
+    return tuple(range(input.ndim - len(shape), input.ndim))
+
+
+def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
+    """(input - mean) / sqrt(var + eps) * weight + bias over each of `num_groups` groups of channels of each image.
+
+    Shape: (N, C, ...), weight and bias (C,). Wu and He 2018; PyTorch: torch.nn.functional.group_norm.
+    """
+    op = "group_norm"
+    shape = _check_channels(op, input, weight=weight, bias=bias)
+    images, channels = input.shape[:2]
+    if num_groups < 1 or channels % num_groups:
+        raise ShapeError(f"{op}: {channels} channels do not make {num_groups} groups of one size; input has shape {input.shape}")
+    size = channels // num_groups * prod(input.shape[2:])
+    if images * size == 1:
+        raise ShapeError(f"{op}: expected more than 1 value per channel when training, got an input of shape {input.shape}")
+    x = _standardized(np.reshape(_wide(input), (images, num_groups, size)), (2,), eps)[0]
+    return _affine(np.reshape(x, input.shape), weight, bias, input.dtype, shape)
+
+
+def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+    """input / (k + alpha * mean)**beta, where the mean is that of squares over `size` neighbouring channels, zeros around.
+
+    Shape: (N, C, L) or more dims. Krizhevsky et al. 2012; PyTorch: torch.nn.functional.local_response_norm.
+    """
+    need_float("local_response_norm", input)
+    if input.ndim < 3:
+        raise ShapeError(f"local_response_norm: input has the shape (N, C, L, ...), got {input.shape}")
+    if not input.numel():
+        return input
+    squares = np.reshape(square(input), (input.shape[0], 1, input.shape[1], -1))
+    means = avg_pool2d(pad(squares, (0, 0, size // 2, (size - 1) // 2)), (size, 1), stride=1)
+    return input / (np.reshape(means, input.shape) * alpha + k) ** beta

@@ -1,0 +1,267 @@
+"""summary: the layers of a model as a table, with shapes, parameters and multiply-adds, counted while it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from html import escape
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd.creation import as_tensor, zeros
+from autograd.dtypes import get_default_dtype
+from autograd.errors import ArgumentError, UnsupportedError, describe
+from autograd.graph import Array, ambient
+from autograd.random import default_generator
+from autograd.tensor import Tensor
+from autograd.tree import tree_leaves
+
+from .mode import in_mode
+from .module import Module
+
+__all__ = ["Summary", "summary"]
+
+
+def summary(model: Module, input: Any, *, depth: int | None = None, dtype: Any = None) -> Summary:
+    """The layers of `model` as a table: what each returned when `model(input)` was run once, and what it is made of.
+
+    `input` is a tensor, a tuple of tensors, one for each argument, or a shape, or a tuple of shapes, which stand for
+    zeros of `dtype`: by default that of the model's parameters. Modules deeper than `depth` are counted to those that
+    hold them. The model runs in evaluation mode, and is left as it was, the state of the random generator too.
+
+    Multiply-adds are those of products of matrices, einsum and convolution, wherever in a module they are called; what is
+    done element by element, such as adding a bias, is not counted. Raises what the model raises.
+
+    >>> import nn
+    >>> print(summary(nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)), (16, 64)))
+    layer         output shape  parameters  trainable  multiply-adds
+    ────────────────────────────────────────────────────────────────
+    Sequential    (16, 10)
+    ├─ 0: Linear  (16, 32)           2,080  yes               32,768
+    ├─ 1: ReLU    (16, 32)
+    └─ 2: Linear  (16, 10)             330  yes                5,120
+    ────────────────────────────────────────────────────────────────
+    total                            2,410  all               37,888
+    """
+    if not isinstance(model, Module):
+        raise UnsupportedError(f"summary: model must be a Module, not {type(model).__name__}")
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+        raise ArgumentError(f"summary: depth is a whole number, 0 or more, or None, got {depth!r}")
+    calls = _Calls(model)
+    calls.run(_inputs(model, input, dtype))
+    return Summary(model, calls, depth)
+
+
+def _inputs(model: Module, given: Any, dtype: Any) -> tuple[Any, ...]:
+    """The arguments for the model: zeros in place of shapes."""
+    if dtype is None:
+        floats = (p.dtype for p in model.parameters() if p.dtype.kind == "f")
+        dtype = next(floats, get_default_dtype())
+    if _is_shape(given):
+        return (zeros(tuple(given), dtype=dtype),)
+    several = given if isinstance(given, (tuple, list)) else (given,)
+    if all(map(_is_shape, several)):
+        return tuple(zeros(tuple(shape), dtype=dtype) for shape in several)
+    if odd := [v for v in several if not hasattr(v, "shape")]:
+        what = "a tensor, a tuple of tensors, a shape or a tuple of shapes"
+        raise ArgumentError(f"summary: input must be {what}, got {describe(odd[0])}")
+    return tuple(map(as_tensor, several))
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(n, (int, np.integer)) for n in value)
+
+
+# ---------------------------------------------------------------- the table of multiply-adds
+def _einsum(spec: str, *xs: Array) -> int:
+    """Two operands at a time, in the order that NumPy takes them; each letter of the two is a loop."""
+    left, result = spec.split("->")
+    letters = left.split(",")
+    sizes = {c: n for term, x in zip(letters, xs, strict=True) for c, n in zip(term, x.shape, strict=True)}
+    todo, total = list(map(set, letters)), 0
+    for places in np.einsum_path(spec, *xs, optimize=len(xs) > 2)[0][1:]:
+        both = set[str]().union(*(todo.pop(i) for i in sorted(places, reverse=True)))
+        total += prod(sizes[c] for c in both) * (len(places) > 1)
+        todo.append(both.intersection(set(result).union(*todo)))
+    return total
+
+
+# How many multiply-adds a primitive does, from its arguments; the result comes first.
+MULTIPLY_ADDS: dict[str, Callable[..., int]] = {
+    "matmul": lambda out, x, y: out.size * x.shape[-1],
+    "matvec": lambda out, x, y: out.size * x.shape[-1],
+    "einsum": lambda out, spec, *xs: _einsum(spec, *xs),
+    "linear": lambda out, x, w, b: out.size * w.shape[1],
+    "conv": lambda out, x, w, *rest: out.size * prod(w.shape[1:]),  # each result is a product with one kernel,
+    "conv_transpose": lambda out, y, w, *rest: y.size * prod(w.shape[1:]),  # each input is multiplied by one,
+    "conv_weight": lambda out, y, *rest: y.size * prod(out.shape[1:]),  # each output makes a gradient of one
+}
+
+
+# ---------------------------------------------------------------- what happens in a run
+class _Calls:
+    """Listens to one run of a model: which modules were called, what they returned, and how much they multiplied."""
+
+    def __init__(self, model: Module) -> None:
+        self.model = model
+        self.shapes: dict[Module, Counter[str]] = {}  # what each module returned, and how often
+        self.multiply_adds: Counter[Module] = Counter()  # of each, not counting the modules in it
+        self.running = [model]
+
+    def run(self, args: tuple[Any, ...]) -> None:
+        """Call the model once, and leave it as it was."""
+        handles, random = [], default_generator.get_state()
+        try:
+            for module in self.model.modules():
+                handles.append(module.register_forward_pre_hook(self._enter, prepend=True))
+                handles.append(module.register_forward_hook(self._leave))
+            with in_mode(self.model, training=False), ambient(grad=False, tape=self), np.errstate(all="ignore"):
+                self.model(*args)
+        finally:
+            for handle in handles:
+                handle.remove()
+            default_generator.set_state(random)
+
+    def _enter(self, module: Module, args: Any) -> None:
+        self.running.append(module)
+
+    def _leave(self, module: Module, args: Any, output: Any) -> None:
+        while self.running.pop() is not module:  # a module that failed, if that was caught, is still there
+            pass
+        shapes = [str(tuple(v.shape)) for v in tree_leaves(output) if hasattr(v, "shape")]
+        self.shapes.setdefault(module, Counter())[", ".join(shapes)] += 1
+
+    # ------------------------------------------------------------ as a tape
+    def append(self, entry: tuple[Any, list[Any], Any]) -> None:
+        """Hear of an op, its arguments and its result."""
+        op, args, out = entry
+        if count := MULTIPLY_ADDS.get(op.__name__):
+            self.multiply_adds[self.running[-1]] += count(out, *args)
+
+    def watch(self, node: Any) -> None:
+        """Hear of a node, if the model records graphs."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+# ---------------------------------------------------------------- the table
+class Row(NamedTuple):
+    """A module: its place in the tree, what it returned, and what it itself holds and does, its parts not counted."""
+
+    branch: str  # the lines of the tree before it
+    name: str
+    kind: str
+    shapes: tuple[str, ...]  # of what it returned; several if they differed
+    parameters: int
+    trainable: int
+    multiply_adds: int
+
+
+class Summary:
+    """What `summary` found: its str() is a table, and notebooks show one. The numbers of each column add up to the totals.
+
+    `rows` are the modules, and `parameters`, `trainable` (of these), `multiply_adds` and `nbytes` (of parameters and
+    buffers) the totals. A parameter that is in several modules is counted in the first.
+    """
+
+    def __init__(self, model: Module, calls: _Calls, depth: int | None = None) -> None:
+        self._calls, self._depth = calls, depth
+        self._first: dict[Tensor | Module, str] = {}  # where each parameter and module was met first
+        self.notes: list[str] = []
+        self.rows = self._visit(model, "", "", "", 0)
+        self.parameters, self.trainable, self.multiply_adds = (sum(column) for column in list(zip(*self.rows, strict=True))[4:])
+        self.nbytes = sum(t.array.nbytes for t in (*model.parameters(), *model.buffers()))
+
+    def _visit(self, module: Module, path: str, lead: str, bend: str, level: int) -> list[Row]:
+        """The rows of a module and those in it. `lead` is the line that goes on to its siblings, `bend` that to itself."""
+        name, kind = path.rpartition(".")[2], type(module).__name__
+        self._first[module] = path
+        total = trainable = 0
+        for key, p in module._parameters.items():
+            place = f"{path}.{key}" if path else key
+            if p is None:
+                continue
+            if p in self._first:
+                self.notes.append(f"{place} is {self._first[p]}, and counted there")
+                continue
+            self._first[p] = place
+            total += p.array.size
+            trainable += p.array.size * p.requires_grad
+        returned = self._calls.shapes.get(module, Counter[str]())
+        shapes = tuple(shape + (f" × {n}" if n > 1 else "") for shape, n in returned.items())
+        row = Row(lead + bend, name, kind, shapes, total, trainable, self._calls.multiply_adds[module])
+        below: list[Row] = []
+        parts = [(key, part) for key, part in module._modules.items() if part is not None]
+        lead += {"├─ ": "│  ", "└─ ": "   "}.get(bend, "")
+        for i, (key, part) in enumerate(parts):
+            place, turn = f"{path}.{key}" if path else key, "├─ " if i < len(parts) - 1 else "└─ "
+            if part not in self._first:
+                below += self._visit(part, place, lead, turn, level + 1)
+            else:
+                below.append(Row(lead + turn, key, f"{type(part).__name__}, the same as {self._first[part]}", (), 0, 0, 0))
+        if level == self._depth:
+            sums = (sum(column) for column in list(zip(row, *below, strict=True))[4:])
+            return [Row(*row[:4], *sums)]
+        return [row, *below]
+
+    # ------------------------------------------------------------ as text
+    HEADER = ("layer", "output shape", "parameters", "trainable", "multiply-adds")
+    RIGHT = (False, False, True, False, True)  # which columns are numbers
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        """The table as text, a row for each output shape."""
+        cells = []
+        for row in self.rows:
+            numbers = (_number(row.parameters), _share(row.trainable, row.parameters, "yes", "no"), _number(row.multiply_adds))
+            label = f"{row.name}: {row.kind}" if row.name else row.kind
+            cells.append((row.branch + label, *(row.shapes[:1] or ("",)), *numbers))
+            below = row.branch.replace("├─ ", "│  ").replace("└─ ", "   ")
+            cells += [(below, shape, "", "", "") for shape in row.shapes[1:]]
+        return cells
+
+    def _totals(self) -> tuple[str, ...]:
+        share = _share(self.trainable, self.parameters, "all", "none")
+        return "total", "", f"{self.parameters:,}", share, f"{self.multiply_adds:,}"
+
+    def __str__(self) -> str:
+        table = [self.HEADER, *self._cells(), self._totals()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [
+            "  ".join(c.rjust(n) if right else c.ljust(n) for c, n, right in zip(cells, widths, self.RIGHT, strict=True)).rstrip()
+            for cells in table
+        ]
+        rule = "─" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self.notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the same as a table of HTML, in the colours and fonts of the page."""
+
+        def line(cells: tuple[str, ...], tag: str = "td", style: str = "") -> str:
+            shown = []
+            for i, (cell, right) in enumerate(zip(cells, self.RIGHT, strict=True)):
+                font = ";font-family:monospace;white-space:pre" if i < 2 and tag == "td" else ""
+                align = "right" if right else "left"
+                shown.append(f'<{tag} style="text-align:{align};padding:0 1em 0 0;border:0{font}">{escape(cell)}</{tag}>')
+            return f'<tr style="{style}">{"".join(shown)}</tr>'
+
+        edge = "1px solid #8888"
+        head = line(self.HEADER, "th", f"border-bottom:{edge}")
+        foot = line(self._totals(), "th", f"border-top:{edge}")
+        notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
+        body = "".join(map(line, self._cells()))
+        style = "border-collapse:collapse;line-height:1.35"
+        return f'<table style="{style}"><thead>{head}</thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>{notes}'
+
+
+def _number(n: int) -> str:
+    return f"{n:,}" if n else ""
+
+
+def _share(part: int, whole: int, every: str, none: str) -> str:
+    """How much of `whole` it is: all of it, nothing, or how many."""
+    return "" if not whole else every if part == whole else f"{part:,}" if part else none

@@ -1,0 +1,187 @@
+"""Weights computed anew before each forward, from other tensors: weight_norm, spectral_norm, and what prune builds on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd.creation import empty
+from autograd.errors import ArgumentError, ShapeError, StateError
+from autograd.grad_mode import no_grad
+from autograd.linalg import vector_norm
+from autograd.ops.common import one_dim
+from autograd.tensor import Tensor
+
+from ..module import Module, Parameter
+
+
+class Recomputed:
+    """A hook before forward that sets the attribute `name` of a module to what `compute` makes of other tensors in it.
+
+    `name` was a parameter. Now it is an ordinary attribute, with a node in the graph; what it is computed from is registered.
+    """
+
+    parts: tuple[str, ...] = ()  # the endings of the names of the tensors that it is computed from
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def compute(self, module: Module) -> Any:
+        """The weight, from the parts that are registered."""
+        raise NotImplementedError
+
+    def __call__(self, module: Module, args: Any = ()) -> None:
+        setattr(module, self.name, self.compute(module))
+
+    def part(self, module: Module, ending: str) -> Any:
+        """The tensor of that ending."""
+        return getattr(module, f"{self.name}_{ending}")
+
+    def install(self, module: Module, **parts: Tensor) -> None:
+        """Put `parts`, Parameters and buffers, in the place of the parameter; from now on it is computed from them."""
+        delattr(module, self.name)
+        for ending, value in parts.items():
+            put: Any = module.register_parameter if isinstance(value, Parameter) else module.register_buffer
+            put(f"{self.name}_{ending}", value)
+        with no_grad():
+            self(module)
+        module.register_forward_pre_hook(self)
+
+    def remove(self, module: Module) -> None:
+        """Make the weight, as it is now, the parameter that it was."""
+        with no_grad():
+            weight = self.compute(module)
+        for key in [k for k, hook in module._hooks.items() if hook.call is self]:
+            del module._hooks[key]
+        delattr(module, self.name)
+        for ending in self.parts:
+            delattr(module, f"{self.name}_{ending}")
+        module.register_parameter(self.name, Parameter(weight.clone()))
+
+
+def hook_of(module: Module, name: str, kind: type[Any]) -> Any:
+    """The hook of this kind that computes `name`, or None."""
+    calls = (hook.call for hook in module._hooks.values())
+    return next((call for call in calls if isinstance(call, kind) and call.name == name), None)
+
+
+def parameter_called(op: str, module: Module, name: str) -> Any:
+    """The parameter `name` of `module`. Raises StateError if it is none."""
+    if not isinstance(found := module._parameters.get(name), Parameter):
+        names = ", ".join(n for n, p in module._parameters.items() if p is not None) or "none"
+        raise StateError(f"{op}: {type(module).__name__} has no parameter {name!r}; it has {names}")
+    return found
+
+
+def _remove(op: str, module: Any, name: str, kind: type[Recomputed]) -> Any:
+    if (hook := hook_of(module, name, kind)) is None:
+        raise StateError(f"remove_{op}: {type(module).__name__}.{name} has no {op}")
+    hook.remove(module)
+    return module
+
+
+# ---------------------------------------------------------------- length and direction apart
+class WeightNorm(Recomputed):
+    """weight = g * v / |v|, each slice along `dim` with a norm of its own, or with dim None one for all."""
+
+    parts = ("g", "v")
+
+    def __init__(self, name: str, dim: int | None) -> None:
+        super().__init__(name)
+        self.dim = dim
+
+    def norm(self, v: Any) -> Any:
+        """The norms of the slices, of a shape that broadcasts to that of `v`."""
+        others = tuple(d for d in range(v.ndim) if self.dim is None or d != self.dim)
+        return vector_norm(v, 2, others, self.dim is not None)
+
+    def compute(self, module: Module) -> Any:
+        v = self.part(module, "v")
+        return v * (self.part(module, "g") / self.norm(v))
+
+
+def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
+    """Learn a weight as length and direction apart: `g * v / |v|` (Salimans and Kingma 2016; torch.nn.utils.weight_norm).
+
+    The parameter `name` gives way to `name_g` and `name_v`. There is one length for each slice along `dim`, 0 being the
+    outputs of a layer, or one in all if None. Returns the module. Raises StateError if there is no such parameter.
+
+    >>> import nn
+    >>> sorted(weight_norm(nn.Linear(4, 3)).state_dict())
+    ['bias', 'weight_g', 'weight_v']
+    """
+    weight = parameter_called("weight_norm", module, name)
+    norm = WeightNorm(name, None if dim is None or dim == -1 else one_dim("weight_norm", dim, weight.ndim))
+    norm.install(module, g=Parameter(norm.norm(weight.detach())), v=Parameter(weight.detach()))
+    return module
+
+
+def remove_weight_norm(module: Any, name: str = "weight") -> Any:
+    """Make the weight one parameter again, with the values it has now (torch.nn.utils.remove_weight_norm)."""
+    return _remove("weight_norm", module, name, WeightNorm)
+
+
+# ---------------------------------------------------------------- the largest singular value as 1
+class SpectralNorm(Recomputed):
+    """weight = orig / sigma, its largest singular value, which a few steps of the power method follow as it changes."""
+
+    parts = ("orig", "u", "v")
+
+    def __init__(self, name: str, steps: int, eps: float, dim: int) -> None:
+        super().__init__(name)
+        self.steps, self.eps, self.dim = steps, eps, dim
+
+    def matrix(self, weight: Any) -> Any:
+        """The weight as a matrix whose rows are the slices along `dim`."""
+        weight = weight.movedim(self.dim, 0)
+        return weight.reshape(weight.shape[0], -1)
+
+    def unit(self, vector: Any) -> Any:
+        """`vector` with length 1."""
+        return vector / vector_norm(vector).clamp(min=self.eps)
+
+    def compute(self, module: Module) -> Any:
+        weight, u, v = (self.part(module, ending) for ending in self.parts)
+        matrix = self.matrix(weight)
+        if module.training:
+            with no_grad():
+                for _ in range(self.steps):
+                    v.copy_(self.unit(matrix.mT @ u))
+                    u.copy_(self.unit(matrix @ v))
+        u, v = u.clone(), v.clone()  # which the next forward changes in place, while this one's backward is to come
+        return weight / (u @ (matrix @ v))
+
+
+def spectral_norm(
+    module: Any, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
+) -> Any:
+    """Divide a weight by its largest singular value, so that the layer stretches nothing (torch.nn.utils.spectral_norm).
+
+    Miyato et al. 2018. The parameter `name` gives way to `name_orig`, and to buffers for the singular vectors, which
+    `n_power_iterations` steps of the power method improve in each forward while training. `dim` is that of the outputs: 0, but
+    1 for transposed convolutions. Returns the module. Raises StateError if there is no such parameter.
+
+    >>> import nn
+    >>> sorted(spectral_norm(nn.Linear(4, 3)).state_dict())
+    ['bias', 'weight_orig', 'weight_u', 'weight_v']
+    """
+    weight = parameter_called("spectral_norm", module, name)
+    if n_power_iterations <= 0:
+        raise ArgumentError(f"spectral_norm: n_power_iterations is 1 or more, got {n_power_iterations}")
+    if weight.ndim < 2 or not weight.numel():
+        raise ShapeError(f"spectral_norm: a weight has at least 2 dims and an element, got shape {weight.shape}")
+    if dim is None:
+        dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
+    norm = SpectralNorm(name, n_power_iterations, eps, one_dim("spectral_norm", dim, weight.ndim))
+    with no_grad():
+        matrix = norm.matrix(weight.detach())
+        u, v = (norm.unit(empty(n, dtype=weight.dtype).normal_()) for n in matrix.shape)
+        for _ in range(15):  # so that it is about right from the start
+            v = norm.unit(matrix.mT @ u)
+            u = norm.unit(matrix @ v)
+    norm.install(module, orig=Parameter(weight.detach()), u=u, v=v)
+    return module
+
+
+def remove_spectral_norm(module: Any, name: str = "weight") -> Any:
+    """Make the weight one parameter again, with the values it has now (torch.nn.utils.remove_spectral_norm)."""
+    return _remove("spectral_norm", module, name, SpectralNorm)

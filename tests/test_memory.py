@@ -1,0 +1,44 @@
+"""Memory that stays with the process."""
+
+import ctypes
+import platform
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import autograd
+from autograd.errors import ArgumentError
+
+FAULTS = """
+import resource
+import numpy as np, autograd
+
+assert autograd.tune_memory()
+x = np.ones(1_000_000)
+def step():
+    kept = [x + k for k in range(10)]
+step(); step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    step()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 5)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_no_page_is_fetched_twice():
+    """80 MB a step are some 20,000 pages, which the system would have to hand out again."""
+    ran = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert float(ran.stdout) < 200
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=None))
+    assert autograd.tune_memory() is False
+
+
+def test_a_negative_amount():
+    with pytest.raises(ArgumentError, match="tune_memory: keep is a number of bytes, not negative, got -1"):
+        autograd.tune_memory(-1)

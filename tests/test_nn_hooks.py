@@ -1,0 +1,134 @@
+"""Hooks of modules: what backward hooks see and may replace, in which order hooks run, and that they can be taken out."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import autograd
+import nn
+from autograd import tensor
+from autograd.errors import ShapeError
+
+
+class Both(nn.Module):
+    """Two results of two arguments, and a number that is no tensor."""
+
+    def forward(self, x, y, k=2):
+        return x * y, x + k * y
+
+
+@pytest.fixture
+def xy():
+    return tensor([1.0, 2.0], requires_grad=True), tensor([3.0, 5.0], requires_grad=True)
+
+
+def test_backward_hooks_see_the_gradients_of_arguments_and_results(xy):
+    seen, module, (x, y) = [], Both(), xy
+    module.register_full_backward_hook(lambda m, gi, go: seen.append((m, gi, go)))
+    product, _ = module(x * 1, y * 1, 3)
+    (product * tensor([1.0, 10.0])).sum().backward()
+    ((m, grad_input, grad_output),) = seen
+    assert m is module
+    assert [g if g is None else g.tolist() for g in grad_input] == [[3, 50], [1, 20], None]
+    assert [g if g is None else g.tolist() for g in grad_output] == [[1, 10], None]
+    assert x.grad.tolist() == [3, 50]
+
+
+def test_what_a_backward_hook_returns_goes_on_instead(xy):
+    module, (x, y) = Both(), xy
+    handle = module.register_full_backward_hook(lambda m, gi, go: (gi[0] * 0 + 7, None))
+    module(x, y)[0].sum().backward()
+    assert x.grad.tolist() == [7, 7]
+    assert y.grad is None
+    handle.remove()
+    module(x, y)[0].sum().backward()
+    assert x.grad.tolist() == [10, 12]
+
+
+def test_a_pre_hook_replaces_the_gradients_of_the_results():
+    seen, module = [], nn.Linear(2, 1, bias=False)
+    module.register_full_backward_pre_hook(lambda m, go: (go[0] * 10,))
+    module.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go[0].tolist())))
+    module(autograd.ones(1, 2)).sum().backward()
+    assert seen == [((None,), [[10]])], "with no gradient for the argument, the hook is called as the backward arrives"
+    assert module.weight.grad.tolist() == [[10, 10]]
+
+
+def test_backward_hooks_can_be_differentiated_through():
+    module = nn.Tanh()
+    module.register_full_backward_hook(lambda m, gi, go: (gi[0] * 2,))
+    x = tensor([0.3], requires_grad=True)
+    (first,) = autograd.grad(module(x).sum(), x, create_graph=True)
+    (second,) = autograd.grad(first.sum(), x)
+    t = np.tanh(0.3)
+    assert_allclose(first.item(), 2 * (1 - t * t), rtol=1e-6)
+    assert_allclose(second.item(), 2 * -2 * t * (1 - t * t), rtol=1e-6)  # PyTorch's, too: what comes from inside passes no hook
+
+
+def test_each_call_has_its_own_way_back():
+    seen, module = [], nn.Identity()
+    module.register_full_backward_hook(lambda m, gi, go: seen.append((gi[0].item(), go[0].item())))
+    x = tensor(2.0, requires_grad=True)
+    (module(module(x) * 3) * 5).backward()
+    assert seen == [(5, 5), (15, 15)]
+    assert x.grad.item() == 15
+
+
+def test_a_hook_that_returns_too_few_gradients_is_told(xy):
+    module = Both()
+    module.register_full_backward_hook(lambda m, gi, go: (gi[0],))
+    with pytest.raises(ShapeError, match="a backward hook of Both returned 1 gradients in place of 2"):
+        module(*xy)[0].sum().backward()
+
+
+def test_hooks_see_keyword_arguments_if_they_ask(xy):
+    module, seen, (x, y) = Both(), [], xy
+    module.register_forward_pre_hook(lambda m, args, kwargs: (args, kwargs | {"k": 5}), with_kwargs=True)
+    module.register_forward_hook(lambda m, args, kwargs, out: seen.append(kwargs), with_kwargs=True)
+    assert module(x, y, k=1)[1].tolist() == [16, 27]
+    assert seen == [{"k": 5}]
+
+
+def test_a_hook_can_be_put_before_the_others():
+    module, order = nn.Identity(), []
+    handles = [
+        module.register_forward_pre_hook(lambda m, args: order.append("b")),
+        module.register_forward_pre_hook(lambda m, args: order.append("a"), prepend=True),
+        module.register_forward_hook(lambda m, args, out: order.append("d")),
+        module.register_forward_hook(lambda m, args, out: order.append("c"), prepend=True),
+    ]
+    module(tensor(1.0))
+    assert order == ["a", "b", "c", "d"]
+    for handle in handles:
+        handle.remove()
+    module(tensor(1.0))
+    assert order == ["a", "b", "c", "d"]
+
+
+def test_like_pytorch():
+    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+    weights = [np.sin(np.arange(n) + 1.0).reshape(s) for n, s in ((6, (3, 2)), (3, (3,)), (3, (1, 3)), (1, (1,)))]
+
+    def program(torch, nn):
+        net, log = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)).double(), []
+
+        def numbers(gradients):
+            return [None if g is None else g.detach().numpy().tolist() for g in gradients]
+
+        with torch.no_grad():
+            for p, w in zip(net.parameters(), weights, strict=True):
+                p.copy_(torch.tensor(w))
+        net[1].register_full_backward_hook(lambda m, gi, go: log.append(("after", numbers(gi), numbers(go))))
+        net[1].register_full_backward_hook(lambda m, gi, go: (gi[0] * 2,))
+        net[2].register_full_backward_pre_hook(lambda m, go: (go[0] * 3,))
+        net[2].register_full_backward_hook(lambda m, gi, go: log.append(("last", numbers(gi), numbers(go))))
+        net(torch.tensor([[0.1, 0.2], [0.3, -0.4]], dtype=torch.float64)).sum().backward()
+        return log, numbers(p.grad for p in net.parameters())
+
+    (ours, gradients), (theirs, expected) = program(autograd, nn), program(torch, torch.nn)
+    assert [name for name, *_ in ours] == [name for name, *_ in theirs]
+    for (_, *a), (_, *b) in zip(ours, theirs, strict=True):
+        for x, y in zip(a, b, strict=True):
+            assert_allclose(np.array(x), np.array(y), rtol=1e-12)
+    for x, y in zip(gradients, expected, strict=True):
+        assert_allclose(x, y, rtol=1e-12)
