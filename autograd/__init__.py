@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import pathlib as _pathlib
 import sys as _sys
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
+
+from numpy import finfo, iinfo
 
 # PyPI has another package that is imported as `autograd`. Installed together, the two overwrite each other's files, and pip
 # says nothing: so look for a file of the other one before anything of it can be imported.
@@ -66,8 +69,25 @@ from .recompute import checkpoint
 from .tensor import Tensor, grad
 
 globals().update(methods.FUNCTIONS | methods.ONLY_FUNCTIONS)  # the ops come from the table, under PyTorch's names
+Size: _Any = tuple  # a shape is one
 autograd = _sys.modules[__name__]  # so that after `import autograd as torch` there is torch.autograd.grad
 __version__ = "0.1.0"
+
+
+def is_tensor(obj: _Any) -> _Any:
+    """Is it a Tensor (torch.is_tensor)?"""
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Tensor) -> _Any:
+    """The number of elements (torch.numel)."""
+    return input.numel()
+
+
+def is_floating_point(input: Tensor) -> _Any:
+    """Are they floats (torch.is_floating_point)?"""
+    return input.is_floating_point()
+
 
 if _TYPE_CHECKING:
 

@@ -48,15 +48,15 @@ def op({signature}):
     _parents, _mask, _dtype = [], 0, None
     _mixed, _odd, _plain = False, False, {plain}
 {arguments}
-    if _plain:  # called from a rule on plain arrays: stay plain
-        return fun({values})
-    if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
-        return op(*_cast)
     try:
+        if _plain:  # called from a rule on plain arrays: stay plain
+            return fun({values})
+        if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
+            return op(*_cast)
         _out = fun({raws})
     except AutogradError:  # clear already
         raise
-    except (TypeError, ValueError, IndexError, OverflowError) as _error:
+    except (TypeError, ValueError, IndexError, OverflowError, AttributeError) as _error:
         if isinstance(_error, OverflowError) and op.name in ring:
             return op(*wrapped_around([{values}]))
         raise explain(op.name, op.names, [{raws}], _error) from _error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from .graph import Array, mode
 
@@ -11,7 +11,7 @@ _number = count().__next__
 
 
 class RemovableHandle:
-    """What registering a hook returns: `remove()` takes it out of the dict of hooks that it was put into."""
+    """What registering a hook returns: `remove()`, or the end of a `with` block, takes it out of the dict it was put into."""
 
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self.hooks, self.id = hooks, _number()
@@ -20,6 +20,12 @@ class RemovableHandle:
     def remove(self) -> None:
         """Take the hook out; a second time does nothing."""
         self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
 
 
 def others_see(array: Array) -> str:

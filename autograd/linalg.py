@@ -48,4 +48,4 @@ def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     return linalg.cross(input, other, dim)
 
 
-globals().update(publish({name: globals()[name] for name in __all__ if name != "LinAlgError"}))
+globals().update(publish({name: globals()[name] for name in __all__ if name != "LinAlgError"}, __name__))

@@ -59,6 +59,7 @@ def _random_(name: str, draw: Callable[..., Any]) -> Callable[..., Tensor]:
     def fill(self: Tensor, *args: Any, generator: random.Generator | None = None, **options: Any) -> Tensor:
         return self._take(name, draw, generator or random.default_generator, *args, **options)
 
+    fill.__name__ = fill.__qualname__ = name
     fill.__doc__ = draw.__doc__
     return fill
 
@@ -152,7 +153,7 @@ ONLY_METHODS: dict[str, Any] = {
     "new_empty": creation.new_empty, "new_full": creation.new_full, "polygamma": lambda self, n: e.polygamma(n, self),
     "copy_": copy_, "fill_diagonal_": fill_diagonal_, **{name: _random_(name, draw) for name, draw in random.FILLS.items()},
     "fill_": lambda self, value: self._take("fill_", e.fill, value), "zero_": lambda self: self._take("zero_", e.fill, 0),
-    "__getitem__": index.getitem, "__setitem__": index.setitem, "where": lambda self, condition, other: e.where(condition, self, other),
+    "where": lambda self, condition, other: e.where(condition, self, other),
 }  # fmt: skip
 IN_PLACE = """
     add sub subtract mul multiply div divide true_divide floor_divide remainder fmod neg negative pow float_power square reciprocal
@@ -222,6 +223,8 @@ def _attach() -> None:
         put(f"__{name}__", op)
         put(f"__r{name}__", _reflected(op))
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
+    put("__getitem__", index.getitem)
+    put("__setitem__", index.setitem)
     for name, op in (UNARY | COMPARE).items():
         put(f"__{name}__", _equality(op) if name in ("eq", "ne") else op)
     for name, op in (FUNCTIONS | ONLY_METHODS).items():

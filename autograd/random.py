@@ -108,7 +108,9 @@ def _multinomial(source: Generator, weights: Array, n: int, replacement: bool) -
     return np.asarray(drawn).reshape(*weights.shape[:-1], n)
 
 
-normal_ = primitive(_normal, "normal", creates=True, mean=lambda g: g, std=lambda g, out, mean, std: g * (out - mean) / std, singular=True)
+normal_ = primitive(
+    _normal, "normal", creates=True, mean=lambda g: g, std=lambda g, out, mean, std: g * (out - mean) / std, singular=True
+)
 uniform_ = primitive(_uniform, "uniform", creates=True)
 exponential_ = primitive(_exponential, "exponential", creates=True)
 integers_ = primitive(_integers, "randint", creates=True)

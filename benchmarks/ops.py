@@ -1,11 +1,12 @@
 """What ops and layers cost on large arrays, forward + backward: ms, and the ratio to PyTorch's in the same run.
 
-    python benchmarks/ops.py [names ...] [--threads 1] [--rounds 7]
+    python benchmarks/ops.py [names ...] [--threads 1] [--rounds 7] [--tune-memory]
 
 One process for chainrule and one for PyTorch, if it is installed: threads of two BLAS libraries in one process disturb each
 other. They take turns, op by op, so that whatever else the machine is doing meets both; the medians of all rounds are
 printed, the worst ratio last. Time is processor time of one process (with several threads: time on the clock). All is float32.
 The gradients of the two have to agree, or the op is not listed but named. Names select the ops that contain one of them.
+--tune-memory calls autograd.tune_memory() first, which the library does not do by itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-# An op is a function of t (`autograd` or `torch`), F (nn.functional) and tensors, here by their shapes; ints are positions below 50.
+# An op is a function of t (`autograd` or `torch`), F (nn.functional) and tensors, given by shapes; i holds integers below 50.
 M, ROWS, IMAGES = (1000, 1000), (4096, 64), (32, 64, 28, 28)
 OPS: dict[str, tuple[Callable[..., Any], Any]] = {
     "add": (lambda t, F, x, y: x + y, (M, M)),
@@ -93,7 +94,7 @@ OPS: dict[str, tuple[Callable[..., Any], Any]] = {
 }
 
 
-def worker(library: str, threads: int) -> None:
+def worker(library: str, threads: int, tuned: bool) -> None:
     """For each line read, the name of an op: time it, and print ms and the sizes of its gradients."""
     if library == "torch":
         import torch as t
@@ -104,6 +105,9 @@ def worker(library: str, threads: int) -> None:
         sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         import autograd as t
         import nn.functional as F
+
+        if tuned and not t.tune_memory():
+            sys.exit("--tune-memory needs glibc, the C library of most Linuxes")
     clock = time.process_time if threads == 1 else time.perf_counter
     known: dict[str, tuple[Callable[[], Any], int]] = {}
     for line in sys.stdin:
@@ -143,14 +147,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="parts of names of ops")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tune-memory", action="store_true")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        worker(options.worker, options.threads)
+        worker(options.worker, options.threads, options.tune_memory)
         return
     libraries = ["chainrule", *(["torch"] if importlib.util.find_spec("torch") else [])]
     environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(options.threads))
-    command = [sys.executable, __file__, "--threads", str(options.threads), "--worker"]
+    command = [sys.executable, __file__, "--threads", str(options.threads), *["--tune-memory"] * options.tune_memory, "--worker"]
     workers = [
         subprocess.Popen([*command, library], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for library in libraries
@@ -163,7 +168,9 @@ def main() -> None:
             for w, seen in zip(workers, times, strict=True):
                 w.stdin.write(name + "\n")
                 w.stdin.flush()
-                ms, grads = json.loads(w.stdout.readline())
+                if not (answer := w.stdout.readline()):
+                    sys.exit(f"a process stopped at {name!r}; what it said is above")
+                ms, grads = json.loads(answer)
                 seen.append(ms)
                 sizes.append(grads)
         if not all(np.allclose(s, sizes[0], rtol=1e-3) for s in sizes):
@@ -174,7 +181,8 @@ def main() -> None:
     for w in workers:
         w.stdin.close()
         w.wait()
-    print(f"ms, forward + backward, {options.threads} thread(s), median of {options.rounds} rounds")
+    tuned = ", memory tuned" * options.tune_memory
+    print(f"ms, forward + backward, {options.threads} thread(s), median of {options.rounds} rounds{tuned}")
     print(f"{'':20}" + "".join(f"{library:>12}" for library in libraries) + f"{'ratio':>8}" * (len(libraries) > 1))
     for ratio, name, medians in sorted(table):
         print(f"{name:20}" + "".join(f"{ms:12.3f}" for ms in medians) + f"{ratio:8.2f}" * (len(libraries) > 1))

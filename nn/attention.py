@@ -182,7 +182,43 @@ def _activation(activation: Any) -> Callable[[Any], Any]:
     return known[activation]
 
 
-class TransformerEncoderLayer(Module):
+class _TransformerLayer(Module):
+    """Blocks, one for each attention and one of two linear layers: each is added to its input, with a norm after or before it."""
+
+    attentions: tuple[str, ...]
+    self_attn: Any
+    multihead_attn: Any
+
+    def __init__(
+        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: Any = F.relu,
+        layer_norm_eps: float = 1e-5, batch_first: bool = False, norm_first: bool = False, bias: bool = True,
+        device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        blocks = range(1, len(self.attentions) + 2)
+        for name in self.attentions:
+            setattr(self, name, MultiheadAttention(d_model, nhead, dropout, bias=bias, batch_first=batch_first, dtype=dtype))
+        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, dtype=dtype)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, dtype=dtype)
+        for i in blocks:
+            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
+        for i in blocks:
+            setattr(self, f"dropout{i}", Dropout(dropout))
+        self.norm_first, self.activation = norm_first, _activation(activation)
+
+    def _through(self, x: Any, *attend: Callable[[Any], Any]) -> Any:
+        """`x` through the attentions and the linear layers, each block added to what it was given."""
+        for i, block in enumerate((*attend, self._feed_forward), 1):
+            norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
+            x = x + dropout(block(norm(x))) if self.norm_first else norm(x + dropout(block(x)))
+        return x
+
+    def _feed_forward(self, x: Any) -> Any:
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+
+
+class TransformerEncoderLayer(_TransformerLayer):
     """Self-attention, then two linear layers, each added to its input and normalized (torch.nn.TransformerEncoderLayer).
 
     x = norm1(x + attention(x)); x = norm2(x + linear2(activation(linear1(x)))). With `norm_first` the norms come before:
@@ -195,40 +231,14 @@ class TransformerEncoderLayer(Module):
     (2, 5, 8)
     """
 
-    def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: Any = F.relu,
-        layer_norm_eps: float = 1e-5, batch_first: bool = False, norm_first: bool = False, bias: bool = True,
-        device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias, batch_first=batch_first, dtype=dtype)
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, dtype=dtype)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, dtype=dtype)
-        self.norm_first = norm_first
-        self.norm1, self.norm2 = (LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(2))
-        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
-        self.activation = _activation(activation)
+    attentions = ("self_attn",)
 
     def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
         """The output; the masks are those of the attention."""
-
-        def attend(x: Any) -> Any:
-            masks: dict[str, Any] = dict(attn_mask=src_mask, key_padding_mask=src_key_padding_mask, is_causal=is_causal)
-            return self.dropout1(self.self_attn(x, x, x, need_weights=False, **masks)[0])
-
-        x = _residual(src, attend, self.norm1, self.norm_first)
-        return _residual(x, self._feed_forward, self.norm2, self.norm_first)
-
-    def _feed_forward(self, x: Any) -> Any:
-        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return self._through(src, lambda x: self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, True, is_causal)[0])
 
 
-def _residual(x: Any, block: Callable[[Any], Any], norm: Any, norm_first: bool) -> Any:
-    return x + block(norm(x)) if norm_first else norm(x + block(x))
-
-
-class TransformerDecoderLayer(Module):
+class TransformerDecoderLayer(_TransformerLayer):
     """Self-attention, attention to what an encoder made, then two linear layers (torch.nn.TransformerDecoderLayer).
 
     Each is added to its input and normalized, as in `TransformerEncoderLayer`. Shape: `tgt` as there, `memory` with a length
@@ -240,44 +250,18 @@ class TransformerDecoderLayer(Module):
     (2, 5, 8)
     """
 
-    def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1, activation: Any = F.relu,
-        layer_norm_eps: float = 1e-5, batch_first: bool = False, norm_first: bool = False, bias: bool = True,
-        device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias, batch_first=batch_first, dtype=dtype)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias, batch_first=batch_first, dtype=dtype)
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, dtype=dtype)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, dtype=dtype)
-        self.norm_first = norm_first
-        self.norm1, self.norm2, self.norm3 = (LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(3))
-        self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout) for _ in range(3))
-        self.activation = _activation(activation)
+    attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self, tgt: Any, memory: Any, tgt_mask: Any = None, memory_mask: Any = None, tgt_key_padding_mask: Any = None,
         memory_key_padding_mask: Any = None, tgt_is_causal: bool = False, memory_is_causal: bool = False,
     ) -> Any:  # fmt: skip
         """The output; the masks are those of the two attentions."""
-
-        def attend(x: Any) -> Any:
-            masks: dict[str, Any] = dict(attn_mask=tgt_mask, key_padding_mask=tgt_key_padding_mask, is_causal=tgt_is_causal)
-            return self.dropout1(self.self_attn(x, x, x, need_weights=False, **masks)[0])
-
-        def look_up(x: Any) -> Any:
-            masks: dict[str, Any] = dict(
-                attn_mask=memory_mask, key_padding_mask=memory_key_padding_mask, is_causal=memory_is_causal
-            )
-            return self.dropout2(self.multihead_attn(x, memory, memory, need_weights=False, **masks)[0])
-
-        x = _residual(tgt, attend, self.norm1, self.norm_first)
-        x = _residual(x, look_up, self.norm2, self.norm_first)
-        return _residual(x, self._feed_forward, self.norm3, self.norm_first)
-
-    def _feed_forward(self, x: Any) -> Any:
-        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        own = (tgt_key_padding_mask, False, tgt_mask, True, tgt_is_causal)
+        others = (memory_key_padding_mask, False, memory_mask, True, memory_is_causal)
+        return self._through(
+            tgt, lambda x: self.self_attn(x, x, x, *own)[0], lambda x: self.multihead_attn(x, memory, memory, *others)[0]
+        )
 
 
 class TransformerEncoder(Module):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Self
 
-from autograd.errors import DimError, UnsupportedError
+from autograd.errors import ArgumentError, DimError, UnsupportedError
 from autograd.tensor import Tensor
 
 from .module import Module, Parameter, did_you_mean
@@ -145,6 +145,26 @@ class Sequential(_Numbered):
     def _like(self, items: list[tuple[str, Any]]) -> Any:
         return type(self)(dict(items))
 
+    def __mul__(self, times: int) -> Any:
+        """The same modules, which share their parameters, several times over."""
+        return self._like([(str(i), module) for i, module in enumerate([*self] * self._times(times))])
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Self:
+        modules = [*self]
+        for _ in range(self._times(times) - 1):
+            self.extend(modules)
+        return self
+
+    @staticmethod
+    def _times(times: int) -> int:
+        if not isinstance(times, int):
+            raise UnsupportedError(f"a Sequential is repeated a whole number of times, not {times!r}")
+        if times < 1:
+            raise ArgumentError(f"a Sequential is repeated once or more, not {times} times")
+        return times
+
     def forward(self, input: Any) -> Any:
         for module in self._modules.values():
             input = module(input)  # type: ignore[misc]
@@ -238,4 +258,49 @@ class ModuleDict(_Named):
 
 
 class ParameterDict(_Parameters, _Named):
-    """Parameters by name, with the interface of a dict (torch.nn.ParameterDict)."""
+    """Parameters by name, with the interface of a dict (torch.nn.ParameterDict).
+
+    >>> import autograd
+    >>> ParameterDict({"scale": autograd.ones(2)}) | {"shift": autograd.zeros(3)}
+    ParameterDict(
+      (scale): Parameter containing: [float32 of size 2]
+      (shift): Parameter containing: [float32 of size 3]
+    )
+    """
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._held)
+
+    def __or__(self, others: Any) -> Self:
+        both = self.copy()
+        both.update(others)
+        return both
+
+    def __ror__(self, others: Any) -> Self:
+        return type(self)(others) | self
+
+    def __ior__(self, others: Any) -> Self:
+        self.update(others)
+        return self
+
+    def copy(self) -> Self:
+        """Another dict of the same parameters."""
+        return type(self)(self._held)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter `key`, or `default` if there is none."""
+        return self._held.get(key, default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The parameter `key`; if there is none, `default` becomes it."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take out the last one, and return its name and it."""
+        return self._held.popitem()
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> Self:
+        """A dict with these names, each of the same value."""
+        return type(self)([(key, default) for key in keys])

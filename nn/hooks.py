@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from autograd.errors import ShapeError
+from autograd.debug import users_line
+from autograd.errors import ShapeError, describe
 from autograd.function import Function
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor
@@ -17,6 +19,7 @@ class Hook(NamedTuple):
     when: str
     call: Callable[..., Any]
     with_kwargs: bool = False
+    always_call: bool = False
 
 
 def register(hooks: dict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:
@@ -45,11 +48,21 @@ def forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     way_back = _WayBack(module, before, after) if before or after else None
     if way_back is not None:
         args = way_back.enter(args)
-    out = module.forward(*args, **kwargs)
+    try:
+        out = module.forward(*args, **kwargs)
+    except Exception:
+        for hook in at("forward"):
+            if hook.always_call:
+                _call(hook, module, args, kwargs, None)
+        raise
     for hook in at("forward"):
-        new = hook.call(module, args, kwargs, out) if hook.with_kwargs else hook.call(module, args, out)
+        new = _call(hook, module, args, kwargs, out)
         out = out if new is None else new
     return out if way_back is None else way_back.leave(out)
+
+
+def _call(hook: Hook, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+    return hook.call(module, args, kwargs, out) if hook.with_kwargs else hook.call(module, args, out)
 
 
 class _Gate(Function):
@@ -82,7 +95,13 @@ class _WayBack:
 
     def leave(self, out: Any) -> Any:
         """The results, behind a gate where their gradients are noted for the hooks."""
-        outs, gated = _gated(self._at_results, out if isinstance(out, tuple) else (out,))
+        results = out if isinstance(out, tuple) else (out,)
+        if not any(isinstance(result, Tensor) for result in results):
+            what = f"{type(self.module).__name__} returned {describe(out)}"
+            advice = "its backward hooks are only called for a tensor or a tuple of them"
+            line = users_line()
+            warnings.warn_explicit(f"{what}: {advice}", UserWarning, line.file, line.number)
+        outs, gated = _gated(self._at_results, results)
         return (outs if isinstance(out, tuple) else outs[0]) if gated else out
 
     def _at_results(self, grads: tuple[Any, ...]) -> Sequence[Any]:

@@ -86,6 +86,10 @@ class Keys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
 
+    def __repr__(self) -> str:
+        some = f"missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys}"
+        return f"Keys({some})" if any(self) else "<All keys matched successfully>"
+
 
 class Module:
     """The base of all layers and networks (torch.nn.Module).
@@ -214,13 +218,14 @@ class Module:
         return hooks.register(self._hooks, Hook("forward pre", hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
         """Call `hook(module, args, output)` after each forward; what it returns, if anything, replaces the output.
 
-        With `with_kwargs` it is `hook(module, args, kwargs, output)`.
+        With `with_kwargs` it is `hook(module, args, kwargs, output)`. With `always_call` it is called, with None for the
+        output, even where the forward raises.
         """
-        return hooks.register(self._hooks, Hook("forward", hook, with_kwargs), prepend)
+        return hooks.register(self._hooks, Hook("forward", hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` in each backward through this module.
@@ -318,15 +323,42 @@ class Module:
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a path. Raises AttributeError if there is none."""
-        return self._get(target, Tensor)
+        *path, name = target.split(".")
+        owner = self.get_submodule(".".join(path))
+        if owner._buffers.get(name) is None:
+            raise Misspelt(self, target)
+        return owner._buffers[name]  # type: ignore[return-value]
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put `module` at a path such as 'body.0'; with `strict` only where there is one. Raises AttributeError or ArgumentError.
+
+        >>> import nn
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.ReLU()))
+        >>> net.set_submodule("1.0", nn.Tanh())
+        >>> net[1]
+        Sequential(
+          (0): Tanh()
+        )
+        """
+        *path, name = target.split(".")
+        owner = self.get_submodule(".".join(path))
+        if not name:
+            raise ArgumentError(f"set_submodule: a path says where to put the module, got {target!r}")
+        if not isinstance(module, Module):
+            raise ArgumentError(f"set_submodule puts a Module at {target!r}, not {type(module).__name__}")
+        if strict or name in owner._parameters or name in owner._buffers:
+            owner.get_submodule(name)
+        setattr(owner, name, module)
 
     # ------------------------------------------------------------ saving and loading
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
+    def state_dict(
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
         """All parameters and persistent buffers by path, outside the graph and sharing memory (the Parameters if `keep_vars`).
 
-        A shared parameter is there under each of its paths. Keys begin with `prefix`.
+        A shared parameter is there under each of its paths. Keys begin with `prefix`. `destination` is added to, if given.
         """
-        found = {}
+        found: dict[str, Any] = {} if destination is None else destination
         for path, module in self.named_modules(remove_duplicate=False):
             for name, value in (*module._parameters.items(), *module._buffers.items()):
                 if value is not None and name not in module._not_saved:

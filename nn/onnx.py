@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from autograd.graph import ambient, memory, write
 from autograd.ops.resample import resample_
 from autograd.tensor import Tensor, wrap
 
+from .mode import in_mode
 from .module import Module
 
 __all__ = ["export"]
@@ -43,7 +43,7 @@ def export(
     args = tuple(map(as_tensor, args if isinstance(args, tuple) else (args,)))
     names = _names("input", input_names, len(args))
     batches = _batches(names, dynamic_axes or {})
-    with _evaluation(model), ambient(grad=False):
+    with in_mode(model, training=False), ambient(grad=False):
         graph = Graph(model, args, names, output_names, batches)
         if batches:
             more = tuple(_one_more(x) if name in batches else x for x, name in zip(args, names, strict=True))
@@ -577,16 +577,3 @@ def _compare(graph: Graph, other: Graph) -> None:
         raise UnsupportedError(
             f"nn.onnx.export: {odd or 'what the model does'} depends on the size of the batch; leave out dynamic_axes"
         )
-
-
-@contextmanager
-def _evaluation(model: Any) -> Any:
-    """A module in evaluation mode, and then as it was."""
-    modules = [(m, m.training) for m in model.modules()] if isinstance(model, Module) else []
-    for module, _ in modules:
-        module.__dict__["training"] = False
-    try:
-        yield
-    finally:
-        for module, training in modules:
-            module.__dict__["training"] = training

@@ -117,6 +117,13 @@ class _Recurrent(Module):
         """Draw new initial values: all uniform between -1 / sqrt(hidden_size) and its opposite."""
         _draw(self, self.hidden_size)
 
+    @property
+    def all_weights(self) -> list[list[Any]]:
+        """The weights of each layer and direction."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        return [[w for name in names if (w := getattr(self, name + suffix, None)) is not None] for suffix in suffixes]
+
     def flatten_parameters(self) -> None:
         """Does nothing: there is no other layout of memory here."""
 
@@ -142,7 +149,7 @@ class _Recurrent(Module):
             if input.unsorted_indices is not None:
                 final = [part.index_select(1, input.unsorted_indices) for part in final]
         else:
-            out = data.reshape(len(sizes), sizes[0], -1)
+            out = data.reshape(len(sizes), sizes[0], data.shape[-1])
             if not batched:
                 out, final = out.squeeze(1), [part.squeeze(1) for part in final]
             elif self.batch_first:
@@ -193,10 +200,10 @@ class _Recurrent(Module):
         end; backward, they have yet to begin.
         """
         names = ["bias_ih", "bias_hh", "weight_hr"]
-        ih_bias, hh_bias, projection = (self._parameters.get(name + suffix) for name in names)
-        weights = (self._parameters["weight_hh" + suffix], hh_bias, *([] if projection is None else [projection]))
+        ih_bias, hh_bias, projection = (getattr(self, name + suffix, None) for name in names)
+        weights = (getattr(self, "weight_hh" + suffix), hh_bias, *([] if projection is None else [projection]))
         scale = self._kind.scale(weights[0])
-        xs = linear_(data, self._parameters["weight_ih" + suffix], ih_bias).split(sizes)  # one product for all steps
+        xs = linear_(data, getattr(self, "weight_ih" + suffix), ih_bias).split(sizes)  # one product for all steps
         back = suffix.endswith("reverse")
         n = sizes[-1] if back else sizes[0]
         state = first if n == sizes[0] else tuple(part[:n] for part in first)

@@ -143,7 +143,7 @@ NOWHERE = {
     "tensor": lambda **k: tensor(1.0, **k), "as_tensor": lambda **k: autograd.as_tensor(1.0, **k), "eye": lambda **k: autograd.eye(2, **k),
     **{name: lambda name=name, **k: getattr(autograd, name)(2, **k) for name in "zeros ones empty rand randn randperm arange".split()},
     **{name: lambda name=name, **k: getattr(autograd, name)(tensor(1.0), **k) for name in "zeros_like ones_like empty_like".split()},
-    "rand": lambda **k: autograd.rand_like(tensor(1.0), **k), "randn": lambda **k: autograd.randn_like(tensor(1.0), **k),
+    "rand_like: rand": lambda **k: autograd.rand_like(tensor(1.0), **k), "randn_like: randn": lambda **k: autograd.randn_like(tensor(1.0), **k),
     "full": lambda **k: autograd.full((2,), 1, **k), "full_like": lambda **k: autograd.full_like(tensor(1.0), 1, **k),
     "linspace": lambda **k: autograd.linspace(0, 1, 2, **k), "logspace": lambda **k: autograd.logspace(0, 1, 2, **k),
     "randint": lambda **k: autograd.randint(2, (1,), **k), "normal": lambda **k: autograd.normal(0.0, 1.0, (1,), **k),
@@ -162,7 +162,7 @@ def test_the_only_device(name):
 
 REFUSED = {
     "full: fill_value must be a number, an array or a tensor, not None": lambda: autograd.full((2,), None),
-    "full: fill_value must be a number, an array or a tensor, not 'a'": lambda: autograd.ones(2).new_full((2,), "a"),
+    "new_full: full: fill_value must be a number, an array or a tensor, not 'a'": lambda: autograd.ones(2).new_full((2,), "a"),
     "full_like: fill_value must be a number, an array or a tensor, not None": lambda: autograd.full_like(autograd.ones(2), None),
     "full: 300 does not fit into uint8": lambda: autograd.full((2,), 300, dtype=autograd.uint8),
     "full_like: nan does not fit into int64": lambda: autograd.full_like(autograd.ones(2).long(), float("nan")),
@@ -175,9 +175,9 @@ REFUSED = {
     "tensors hold booleans, integers or floats, not <U1; got str 'a'": lambda: autograd.tensor("a"),
     "tensors hold booleans, integers or floats, not complex128; got list '[1j]'": lambda: autograd.tensor([1j]),
     "tensors hold booleans, integers or floats, not object": lambda: autograd.tensor([None]),
-    "tensors hold booleans, integers or floats, not uint16": lambda: autograd.from_numpy(np.zeros(2, np.uint16)),
-    "tensors hold booleans, integers or floats, not complex64": lambda: autograd.zeros(2, dtype="complex64"),
-    "tensors hold booleans, integers or floats, not float33": lambda: autograd.ones(2).to("float33"),
+    "from_numpy: tensors hold booleans, integers or floats, not uint16": lambda: autograd.from_numpy(np.zeros(2, np.uint16)),
+    "zeros: tensors hold booleans, integers or floats, not complex64": lambda: autograd.zeros(2, dtype="complex64"),
+    "to: tensors hold booleans, integers or floats, not float33": lambda: autograd.ones(2).to("float33"),
     "tensor needs nested lists of equal lengths, got [[1], [2, 3]]": lambda: autograd.tensor([[1], [2, 3]]),
     "from_numpy needs an array, got list; use tensor()": lambda: autograd.from_numpy([1.0]),
     "only floating-point tensors can require gradients, not int64; use float() first": lambda: autograd.tensor(

@@ -186,8 +186,8 @@ REFUSED = {
     "floor_divide does not work on x uint8 (2,), y 300: Python integer 300 out of bounds for uint8; use a wider dtype": lambda: (
         SMALL // 300
     ),
-    "clip_max does not work on x uint8 (2,), max 300": lambda: SMALL.clamp(max=300),
-    "fill does not work on x uint8 (2,), value 300": lambda: SMALL.clone().fill_(300),
+    "clamp: clip_max does not work on x uint8 (2,), max 300": lambda: SMALL.clamp(max=300),
+    "fill_: fill does not work on x uint8 (2,), value 300": lambda: SMALL.clone().fill_(300),
     "polygamma: n is an integer, not negative, got -1": lambda: autograd.polygamma(-1, tensor([1.0])),
     "polygamma: n is an integer, not negative, got 0.5": lambda: autograd.polygamma(0.5, tensor([1.0])),
 }

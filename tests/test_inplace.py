@@ -44,6 +44,7 @@ ARGUMENTS = {  # of in-place methods that take any
     "scatter_add": (1, tensor([[1, 1]]), tensor([[5.0, 6.0]], dtype=f64)), "scatter": (1, tensor([[1]]), tensor([[5.0]], dtype=f64)),
     "scatter_reduce": (1, tensor([[1, 1]]), tensor([[5.0, 6.0]], dtype=f64), "mean"), "index_fill": (1, tensor([1]), 9.0),
     "masked_scatter": (tensor([True, False]), tensor([5.0], dtype=f64)), "index_put": ((tensor([0]), tensor([1])), tensor(9.0, dtype=f64)),
+    "addbmm": (tensor([[[0.5]]], dtype=f64), tensor([[[0.7, 1.3]]], dtype=f64)), "addmm": (tensor([[0.5]], dtype=f64), tensor([[0.7, 1.3]], dtype=f64)),
     **dict.fromkeys(["index_add", "index_copy"], (1, tensor([1]), tensor([[5.0]], dtype=f64))),
 } | dict.fromkeys(
     """add sub subtract mul multiply div divide true_divide floor_divide remainder fmod pow float_power hypot copysign atan2 arctan2
@@ -51,7 +52,7 @@ ARGUMENTS = {  # of in-place methods that take any
     (tensor([0.7, 1.3], dtype=f64),),
 ) | dict.fromkeys(["addcmul", "addcdiv", "lerp"], (tensor([0.7, 1.3], dtype=f64), tensor([0.2, 0.4], dtype=f64)))  # fmt: skip
 ELSEWHERE = """eq ne lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or logical_xor logical_not
-    bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift acosh arccosh""".split()  # no gradient, or from 1 on
+    bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift acosh arccosh addmv baddbmm""".split()  # no gradient, or from 1 on, or in other dims
 
 
 @pytest.mark.parametrize("name", [name for name in autograd.methods.IN_PLACE if name not in ELSEWHERE])

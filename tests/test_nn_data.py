@@ -194,6 +194,8 @@ def test_samplers():
 
 def test_random_sampler_draws_as_many_as_asked():
     assert len(list(RandomSampler(range(4), num_samples=2))) == 2
+    with pytest.raises(ArgumentError, match="RandomSampler: num_samples is a whole number, 1 or more, got 0"):
+        RandomSampler(range(4), num_samples=0)
     counts = Counter(RandomSampler(range(4), num_samples=10))
     assert sorted(counts.values()) == [2, 2, 3, 3]
     drawn = list(RandomSampler(range(4), replacement=True, num_samples=1000, generator=Generator().manual_seed(0)))
@@ -382,7 +384,7 @@ def test_default_collate_is_that_of_pytorch():
         (lambda: DataLoader(pairs(3), batch_size=None, drop_last=True), ArgumentError, "drop_last needs a batch_size"),
         (lambda: WeightedRandomSampler([1.0], 0), ArgumentError, "num_samples is a whole number, 1 or more, got 0"),
         (lambda: WeightedRandomSampler([[1.0]], 1), ArgumentError, r"weights is a list of numbers, got shape \(1, 1\)"),
-        (lambda: RandomSampler(range(3), num_samples=-1), ArgumentError, "num_samples is a whole number, 0 or more, got -1"),
+        (lambda: RandomSampler(range(3), num_samples=-1), ArgumentError, "num_samples is a whole number, 1 or more, got -1"),
         (lambda: next(iter(DataLoader([arange(2), arange(3)], batch_size=2))), ShapeError, r"shapes \(2,\), \(3,\) do not"),
         (lambda: next(iter(DataLoader([(1,), (1, 2)], batch_size=2))), ShapeError, "different numbers of parts"),
     ],

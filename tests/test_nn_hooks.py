@@ -105,6 +105,40 @@ def test_a_hook_can_be_put_before_the_others():
     assert order == ["a", "b", "c", "d"]
 
 
+def test_a_hook_is_there_for_a_with_block():
+    layer, calls = nn.Linear(2, 2), []
+    with layer.register_forward_hook(lambda *args: calls.append(1)):
+        layer(autograd.ones(1, 2))
+    layer(autograd.ones(1, 2))
+    assert calls == [1]
+
+
+def test_a_hook_may_be_called_where_the_forward_raises():
+    layer, calls = nn.Linear(2, 2), []
+    layer.register_forward_hook(lambda module, args, out: calls.append("only after"))
+    layer.register_forward_hook(lambda module, args, out: calls.append(out), always_call=True)
+    with pytest.raises(ShapeError, match="Linear"):
+        layer(autograd.ones(1, 3))
+    assert calls == [None]
+    out = layer(autograd.ones(1, 2))
+    assert len(calls) == 3
+    assert calls[2] is out
+
+
+def test_a_backward_hook_that_cannot_be_called_is_told():
+    class Named(nn.Module):
+        def forward(self, x):
+            return {"twice": x * 2}
+
+    layer, x = Named(), autograd.ones(2, requires_grad=True)
+    layer.register_full_backward_hook(lambda *args: None)
+    with pytest.warns(UserWarning, match="Named returned .*: its backward hooks are only called for a tensor or a tuple") as told:
+        out = layer(x)
+    assert told[0].filename == __file__
+    out["twice"].sum().backward()
+    assert x.grad.tolist() == [2, 2]
+
+
 def test_like_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
     weights = [np.sin(np.arange(n) + 1.0).reshape(s) for n, s in ((6, (3, 2)), (3, (3,)), (3, (1, 3)), (1, (1,)))]

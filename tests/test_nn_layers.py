@@ -460,6 +460,43 @@ def test_what_is_in_a_list_is_found():
     assert list(Net().state_dict()) == keys
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_recurrent_layers_take_a_batch_of_no_sequences(kind):
+    assert kind(2, 3, bidirectional=True)(autograd.ones(4, 0, 2))[0].shape == (4, 0, 6)
+
+
+def test_a_sequential_several_times_over_shares_its_modules():
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    for twice in (net * 2, 2 * net):
+        assert len(twice) == 4
+        assert twice[2] is twice[0] is net[0]
+    net *= 2
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    with pytest.raises(TypeError, match=r"a whole number of times, not 1\.5"):
+        net * 1.5
+    with pytest.raises(ValueError, match="once or more, not 0 times"):
+        net * 0
+
+
+def test_a_parameter_dict_has_the_interface_of_a_dict():
+    some = nn.ParameterDict({"a": autograd.ones(1), "b": autograd.ones(2)})
+    assert some.get("a") is some["a"]
+    assert some.get("c") is None
+    assert some.get("c", 3) == 3
+    assert some.setdefault("c", autograd.ones(3)) is some["c"]
+    assert some.setdefault("c", autograd.ones(5)) is some["c"]
+    assert isinstance(some["c"], nn.Parameter)
+    assert list(reversed(some)) == ["c", "b", "a"]
+    assert some.copy()["a"] is some["a"]
+    both = {"z": autograd.ones(4)} | some | {"a": autograd.ones(7)}
+    assert [(name, p.shape) for name, p in both.items()] == [("z", (4,)), ("a", (7,)), ("b", (2,)), ("c", (3,))]
+    both |= {"z": autograd.ones(8)}
+    assert both["z"].shape == (8,)
+    assert some.popitem()[0] == "c"
+    assert list(some.state_dict()) == ["a", "b"]
+    assert list(some.fromkeys(["x", "y"], autograd.ones(1))) == ["x", "y"]
+
+
 def test_module_dict_is_a_dict():
     modules = nn.ModuleDict([("a", nn.ReLU()), ("b", nn.Tanh())])
     modules["c"] = nn.Identity()

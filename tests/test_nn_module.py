@@ -162,6 +162,33 @@ def test_parts_are_got_by_path(net):
     for get, path in [(net.get_submodule, "first.scale"), (net.get_parameter, "first.seen"), (net.get_buffer, "first")]:
         with pytest.raises(AttributeError, match=f"Net has no attribute '{path}'"):
             get(path)
+    with pytest.raises(AttributeError, match=r"Net has no attribute 'first\.scale'"):
+        net.get_buffer("first.scale")  # a tensor, and no buffer
+
+
+def test_parts_are_put_by_path(net):
+    net.set_submodule("first.fc", nn.Identity())
+    net.set_submodule("extra", nn.ReLU())
+    assert (repr(net.first.fc), repr(net.extra)) == ("Identity()", "ReLU()")
+    with pytest.raises(AttributeError, match="Block has no attribute 'fcc'"):
+        net.set_submodule("first.fcc", nn.ReLU(), strict=True)
+    with pytest.raises(AttributeError, match="Block has no attribute 'scale'"):
+        net.set_submodule("first.scale", nn.ReLU())
+    with pytest.raises(ArgumentError, match="a path says where to put the module, got ''"):
+        net.set_submodule("", nn.ReLU())
+    with pytest.raises(ArgumentError, match="set_submodule puts a Module at 'extra', not int"):
+        net.set_submodule("extra", 3)
+    assert isinstance(net.first.scale, nn.Parameter)
+
+
+def test_a_state_is_added_to_what_is_there_and_says_that_all_keys_matched(net):
+    states = {"epoch": 3}
+    assert nn.Linear(2, 2).state_dict(destination=states, prefix="head.") is states
+    assert list(states) == ["epoch", "head.weight", "head.bias"]
+    assert repr(net.load_state_dict(net.state_dict())) == "<All keys matched successfully>"
+    assert repr(net.load_state_dict(net.state_dict() | {"x": ones(1)}, strict=False)) == (
+        "Keys(missing_keys=[], unexpected_keys=['x'])"
+    )
 
 
 # ---------------------------------------------------------------- attributes
@@ -564,7 +591,12 @@ def test_repr_is_indented_and_has_what_extra_repr_says():
 def test_the_index_of_nn_is_complete():
     """Every layer that a file of nn defines can be had from nn itself."""
     files = [importlib.import_module(f"nn.{name}") for _, name, package in pkgutil.iter_modules(nn.__path__) if not package]
-    layers = {c for file in files for name, c in vars(file).items() if isinstance(c, type) and issubclass(c, nn.Module) and name[0] != "_"}
+    layers = {
+        c
+        for file in files
+        for name, c in vars(file).items()
+        if isinstance(c, type) and issubclass(c, nn.Module) and name[0] != "_"
+    }
     assert {c.__name__ for c in layers if getattr(nn, c.__name__, None) is not c} == set()
     assert len(layers) > 100
 

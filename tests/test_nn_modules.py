@@ -177,6 +177,22 @@ def test_like_pytorch(layer, torch, training):
 
 
 @records
+def test_a_file_of_pytorchs_loads(layer, torch, tmp_path):
+    """torch.save(state_dict) there, nn.load here; and the other way round."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = layer.make(torch.nn, torch.float64)
+    torch.save(theirs.state_dict(), tmp_path / "theirs.pt")
+    module = layer.make(nn, float64)
+    assert module.load_state_dict(nn.load(tmp_path / "theirs.pt")) == ([], [])
+    for name, value in theirs.state_dict().items():
+        assert_array_equal(module.state_dict()[name].numpy(), value.numpy())
+    nn.save(module.state_dict(), tmp_path / "ours.pt")
+    back = torch.load(tmp_path / "ours.pt", weights_only=True)
+    assert {k: v.tolist() for k, v in back.items()} == {k: v.tolist() for k, v in theirs.state_dict().items()}
+
+
+@records
 def test_initial_values_have_pytorchs_distribution(layer, torch):
     """As far as mean and spread of many drawings tell."""
     with warnings.catch_warnings():

@@ -30,6 +30,18 @@ def torch():
 
 
 # ---------------------------------------------------------------- weight_norm
+def test_weights_of_recurrent_layers_are_recomputed_too():
+    plain, x = nn.LSTM(3, 4, bidirectional=True, dtype=float64), tensor(RNG.standard_normal((5, 2, 3)))
+    expected = plain(x)[0].detach().numpy()
+    assert [len(weights) for weights in plain.all_weights] == [4, 4]
+    normed = weight_norm(plain, "weight_hh_l0")
+    assert_allclose(normed(x)[0].detach().numpy(), expected, rtol=1e-12)
+    normed(x)[0].sum().backward()
+    assert normed.weight_hh_l0_g.grad.shape == (16, 1)
+    pruned = prune.l1_unstructured(nn.GRU(3, 4, dtype=float64), "weight_ih_l0", 0.5)
+    assert pruned(x)[0].shape == (5, 2, 4)
+
+
 @pytest.mark.parametrize("dim", [0, 1, None])
 def test_weight_norm_changes_nothing_at_first_and_learns_length_and_direction(dim):
     plain, normed, x = layer(), weight_norm(layer(), dim=dim), tensor(RNG.standard_normal((5, 8)))

@@ -236,20 +236,47 @@ AT_KINKS = {  # an op: calls of it, where, and the gradients of their sum there
     "remainder": [(lambda x: x % 2, [4.0], [1.0]), (lambda y: 4 % y, [2.0], [-2.0])],
     "floor_divide": [(lambda x: x // 2, [4.0], [0.0]), (lambda y: 4 // y, [2.0], [0.0])],
     "relu": [(autograd.relu, [0.0], [0.0])],
-    "fmod": [(lambda x: autograd.fmod(x, 2.0), [4.0, -5.0], [1.0, 1.0]), (lambda y: autograd.fmod(tensor(-5.0), y), [2.0, 5.0], [2.0, 1.0])],
-    "hypot": [(lambda x: autograd.hypot(x, tensor(0.0)), [0.0, -2.0], [0.0, -1.0]), (lambda y: autograd.hypot(tensor(0.0), y), [0.0], [0.0])],
+    "fmod": [
+        (lambda x: autograd.fmod(x, 2.0), [4.0, -5.0], [1.0, 1.0]),
+        (lambda y: autograd.fmod(tensor(-5.0), y), [2.0, 5.0], [2.0, 1.0]),
+    ],
+    "hypot": [
+        (lambda x: autograd.hypot(x, tensor(0.0)), [0.0, -2.0], [0.0, -1.0]),
+        (lambda y: autograd.hypot(tensor(0.0), y), [0.0], [0.0]),
+    ],
     "arctan2": [(lambda x: autograd.atan2(x, 0 * x), [0.0], [0.0]), (lambda y: autograd.atan2(0 * y, y), [0.0], [0.0])],
-    "copysign": [(lambda x: autograd.copysign(x, -1.0), [0.0, 2.0], [0.0, -1.0]), (lambda y: autograd.copysign(tensor(2.0), y), [0.0, 1.0], [0.0, 0.0])],
+    "copysign": [
+        (lambda x: autograd.copysign(x, -1.0), [0.0, 2.0], [0.0, -1.0]),
+        (lambda y: autograd.copysign(tensor(2.0), y), [0.0, 1.0], [0.0, 0.0]),
+    ],
     "logit": [(np.errstate(all="ignore")(autograd.logit), [0.0, 0.5], [np.inf, 4.0])],
-    "xlogy": [(lambda x: autograd.xlogy(x, tensor([0.0, -1.0, 1.0])), [0.0] * 3, [0.0] * 3), (lambda y: autograd.xlogy(0.0, y), [0.0, 1.0], [0.0, 0.0])],
-    "logaddexp": [(lambda x: autograd.logaddexp(x, np.inf), [np.inf], [0.5]), (lambda y: autograd.logaddexp(-np.inf, y), [-np.inf, 1.0], [0.5, 1.0])],
-    "logaddexp2": [(lambda x: autograd.logaddexp2(x, np.inf), [np.inf], [0.5]), (lambda y: autograd.logaddexp2(-np.inf, y), [-np.inf, 1.0], [0.5, 1.0])],
+    "xlogy": [
+        (lambda x: autograd.xlogy(x, tensor([0.0, -1.0, 1.0])), [0.0] * 3, [0.0] * 3),
+        (lambda y: autograd.xlogy(0.0, y), [0.0, 1.0], [0.0, 0.0]),
+    ],
+    "logaddexp": [
+        (lambda x: autograd.logaddexp(x, np.inf), [np.inf], [0.5]),
+        (lambda y: autograd.logaddexp(-np.inf, y), [-np.inf, 1.0], [0.5, 1.0]),
+    ],
+    "logaddexp2": [
+        (lambda x: autograd.logaddexp2(x, np.inf), [np.inf], [0.5]),
+        (lambda y: autograd.logaddexp2(-np.inf, y), [-np.inf, 1.0], [0.5, 1.0]),
+    ],
     "maximum": [(lambda x: autograd.maximum(x, 2), [2.0], [0.5]), (lambda y: autograd.maximum(2.0, y), [2.0], [0.5])],
     "minimum": [(lambda x: autograd.minimum(x, 2), [2.0], [0.5]), (lambda y: autograd.minimum(2.0, y), [2.0], [0.5])],
-    "fmax": [(lambda x: autograd.fmax(x, 2.0), [2.0, np.nan], [1.0, 0.0]), (lambda y: autograd.fmax(tensor(2.0), y), [2.0, np.nan], [0.0, 0.0])],
-    "fmin": [(lambda x: autograd.fmin(x, 2.0), [2.0, np.nan], [1.0, 0.0]), (lambda y: autograd.fmin(tensor(2.0), y), [2.0, np.nan], [0.0, 0.0])],
+    "fmax": [
+        (lambda x: autograd.fmax(x, 2.0), [2.0, np.nan], [1.0, 0.0]),
+        (lambda y: autograd.fmax(tensor(2.0), y), [2.0, np.nan], [0.0, 0.0]),
+    ],
+    "fmin": [
+        (lambda x: autograd.fmin(x, 2.0), [2.0, np.nan], [1.0, 0.0]),
+        (lambda y: autograd.fmin(tensor(2.0), y), [2.0, np.nan], [0.0, 0.0]),
+    ],
     "nan_to_num": [(autograd.nan_to_num, [np.nan, np.inf, -np.inf, 2.0], [0.0, 0.0, 0.0, 1.0])],
-    "heaviside": [(lambda x: autograd.heaviside(x, 0.5), [0.0, 1.0], [0.0, 0.0]), (lambda v: autograd.heaviside(tensor(0.0), v), [0.5], [1.0])],
+    "heaviside": [
+        (lambda x: autograd.heaviside(x, 0.5), [0.0, 1.0], [0.0, 0.0]),
+        (lambda v: autograd.heaviside(tensor(0.0), v), [0.5], [1.0]),
+    ],
     "clip_min": [(lambda x: x.clamp(min=2), [2.0], [1.0]), (lambda low: tensor(2.0).clamp(min=low), [2.0], [0.0])],
     "clip_max": [(lambda x: x.clamp(max=2), [2.0], [1.0]), (lambda high: tensor(2.0).clamp(max=high), [2.0], [0.0])],
     "sign": [(autograd.sign, [0.0], [0.0])],
@@ -264,7 +291,11 @@ AT_KINKS = {  # an op: calls of it, where, and the gradients of their sum there
     "median": [(autograd.median, [2.0, 1.0, 2.0], [0.5, 0.0, 0.5])],
     "scatter_extreme": [
         (lambda x: ops.index.scatter_extreme_(x, tensor([3.0, 1.0]), tensor([0, 0]), 0, True), [3.0, 1.0], [0.5, 1.0]),
-        (lambda src: ops.index.scatter_extreme_(tensor([3.0, 4.0]), src, tensor([0, 0, 1]), 0, False), [2.0, 2.0, 4.0], [0.5, 0.5, 0.5]),
+        (
+            lambda src: ops.index.scatter_extreme_(tensor([3.0, 4.0]), src, tensor([0, 0, 1]), 0, False),
+            [2.0, 2.0, 4.0],
+            [0.5, 0.5, 0.5],
+        ),
     ],
     "root": [(ops.reduce.root, [0.0], [0.0])],
     "vector_norm": [

@@ -1,5 +1,41 @@
 """The table of differentiable ops, by family; each family imports only those above it in this list."""
 
-from . import common, elementwise, reduce, scan, shape, join, index, scatter, sort, statistics, linalg, decomposition, fused, loss, recurrent, resample, window  # isort: skip
+from . import (
+    common,
+    elementwise,
+    reduce,
+    scan,
+    shape,
+    join,
+    index,
+    scatter,
+    sort,
+    statistics,
+    linalg,
+    decomposition,
+    fused,
+    loss,
+    recurrent,
+    resample,
+    window,
+)  # isort: skip
 
-__all__ = ["common", "decomposition", "elementwise", "fused", "index", "join", "linalg", "loss", "recurrent", "reduce", "resample", "scan", "scatter", "shape", "sort", "statistics", "window"]
+__all__ = [
+    "common",
+    "decomposition",
+    "elementwise",
+    "fused",
+    "index",
+    "join",
+    "linalg",
+    "loss",
+    "recurrent",
+    "reduce",
+    "resample",
+    "scan",
+    "scatter",
+    "shape",
+    "sort",
+    "statistics",
+    "window",
+]

@@ -12,7 +12,7 @@ from ..tensor import NUMPY
 
 Dims = int | tuple[int, ...] | list[int] | None
 _NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, and what it is called here
-    "axis": "dim", "keepdims": "keepdim", "axes": "dims", "a": "input", "x": "input", "a_min": "min", "a_max": "max",
+    "axis": "dim", "keepdims": "keepdim", "axes": "dims", "reps": "dims", "a": "input", "x": "input", "a_min": "min", "a_max": "max",
     "mat2": "other", "vec": "other", "tensor": "other", "input": "A", "A": "input", "size": "shape", "split_size": "split_size_or_sections",
     "indices": "indices_or_sections", "sections": "indices_or_sections",
 }  # fmt: skip
@@ -47,22 +47,31 @@ def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
             kwargs = {names.get(k, k): v for k, v in kwargs.items()}
         try:
             return function(*args, **kwargs)
-        except AutogradError:  # clear already
+        except AutogradError as error:  # clear already, but maybe by the name of an op that this one is made of
+            if either.__name__ not in str(error):
+                error.args = (f"{either.__name__}: {error}",)
             raise
         except (AttributeError, TypeError, ValueError, IndexError, KeyError, ArithmeticError) as error:
             try:
                 given = signature.bind(*args, **kwargs).arguments
             except TypeError:  # a missing or unknown argument: Python says so, and names the function
                 raise error from None
-            raise explain(function.__name__, list(given), list(given.values()), error) from error
+            raise explain(either.__name__, list(given), list(given.values()), error) from error
 
     either.plain = function  # type: ignore[attr-defined]
     return either
 
 
-def publish(table: dict[str, Any]) -> dict[str, Any]:
-    """`table`, its functions in the form in which users call them: see `numpy_names`. NumPy's that are the same follow."""
+def publish(table: dict[str, Any], home: str = "autograd") -> dict[str, Any]:
+    """`table`, its functions in the form in which users call them: see `numpy_names`. NumPy's that are the same follow.
+
+    `home` is the module where users, and pickle, find them.
+    """
     forms = {op: numpy_names(op) for op in table.values()}
+    for name, op in table.items():
+        if (form := forms[op]) is not op:
+            form.__module__ = home
+            form.__name__ = form.__qualname__ = name if op.__name__ == "<lambda>" else op.__name__
     table.update({name: forms[op] for name, op in table.items()})
     NUMPY.update({function: forms[op] for function, op in NUMPY.items() if op in forms})
     return table

@@ -103,6 +103,13 @@ def _advice(text: str) -> Iterator[None]:
         raise np.linalg.LinAlgError(text) from error
 
 
+def finite(op: str, x: Array) -> Array:
+    """`x`, unless it holds a NaN or an inf, in which LAPACK might look for singular values or eigenvalues without end."""
+    if not np.all(np.isfinite(x)):
+        raise ArgumentError(f"{op}: a matrix holds a NaN or an inf")
+    return x
+
+
 # ---------------------------------------------------------------- inverses
 def _inv(x: Array) -> Array:
     with _advice("a matrix is singular; pinv has an answer for those"):
@@ -120,7 +127,7 @@ def _pull_solve(g: Array, a: Array, out: Array, needs: tuple[bool, ...]) -> Grad
 
 
 def _pinv(x: Array, atol: float, rtol: float) -> Array:
-    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    u, s, vh = np.linalg.svd(finite("pinv", x), full_matrices=False)
     used = _above(s, atol, rtol)
     return T(vh) @ (np.expand_dims(used / (s + np.logical_not(used)), -1) * T(u))
 
@@ -149,7 +156,7 @@ def _cofactor(x: Array, *hs: Array) -> Array:
 
     of which the gradient is what stands beside the last of the hs.
     """
-    u, s, vh = np.linalg.svd(x)
+    u, s, vh = np.linalg.svd(finite("det", x))
     one = eye(np.ones_like(x, shape=x.shape[-2:]))
     m = len(hs) + 1
     letters = ascii_lowercase[:m]
@@ -214,8 +221,7 @@ def _pull_qr(g: Gradients, x_shape: Any, out: tuple[Array, Array], mode: str) ->
 
 
 def _eigh(x: Array) -> Any:
-    with _advice("the eigenvalues did not converge; is there a NaN or an inf?"):
-        return tuple(np.linalg.eigh(x))
+    return tuple(np.linalg.eigh(finite("eigh", x)))
 
 
 _TURNS = "{} that belong to repeated or almost repeated {} have no gradient: any rotation of them would do as well"
@@ -238,8 +244,7 @@ def _pull_eigh(g: Gradients, out: tuple[Array, Array]) -> Array:
 
 
 def _svd(x: Array, full: bool) -> Any:
-    with _advice("the singular values did not converge; is there a NaN or an inf?"):
-        return tuple(np.linalg.svd(x, full_matrices=full))
+    return tuple(np.linalg.svd(finite("svd", x), full_matrices=full))
 
 
 def _pull_svd(g: Gradients, x_shape: Any, out: tuple[Array, Array, Array]) -> Array:
@@ -283,8 +288,8 @@ cholesky_ = primitive(_cholesky, "cholesky",    x=_pull_cholesky)
 qr_: Any  = primitive(_qr, "qr",                x=_pull_qr)
 eigh_: Any = primitive(_eigh, "eigh",           x=_pull_eigh)
 svd_: Any = primitive(_svd, "svd",              x=_pull_svd)
-eigvalsh_ = primitive(lambda x: np.linalg.eigvalsh(x), "eigvalsh",  x=lambda g, x: _pull_eigh([g, None], eigh_(x)))
-svdvals_  = primitive(lambda x: np.linalg.svd(x, compute_uv=False), "svdvals",  x=lambda g, x, x_shape: _pull_svd([None, g, None], x_shape, svd_(x, False)))
+eigvalsh_ = primitive(lambda x: np.linalg.eigvalsh(finite("eigvalsh", x)), "eigvalsh",  x=lambda g, x: _pull_eigh([g, None], eigh_(x)))
+svdvals_  = primitive(lambda x: np.linalg.svd(finite("svdvals", x), compute_uv=False), "svdvals",  x=lambda g, x, x_shape: _pull_svd([None, g, None], x_shape, svd_(x, False)))
 # fmt: on
 
 

@@ -107,8 +107,8 @@ def _softplus(x: Array) -> Array:
 
 # fmt: off
 sum_product_: Any = primitive(_sum_product, "sum_product",  x=lambda g, y: g * y,  y=lambda g, x: g * x, singular=True)  # np.sum(x * y, axis, keepdims=True) in half the time
-softmax_       = primitive(_softmax, "softmax",             x=lambda g, out, axis: out * (g - sum_product_(g, out, (axis,))))
-log_softmax_   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
+softmax_       = primitive(_softmax, "softmax",             x=lambda g, out, axis: out * (g - sum_product_(g, out, (axis,))), singular=True)
+log_softmax_   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True), singular=True)
 linear_        = primitive(_linear, "linear",               x=lambda g, w, x_shape: np.reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g)
 softplus_      = primitive(_softplus, "softplus", x=lambda g, x: g * sigmoid(x), singular=True, promote=slice(None))
 rms_: Any      = primitive(_rms, "rms",                     x=_pull_rms)  # x over its root mean square, and the mean square

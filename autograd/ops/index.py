@@ -74,8 +74,17 @@ def _at(ufunc: np.ufunc, out: Array, index: Sequence[Array], shape: Index, x: Ar
     ufunc.at(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
 
 
+def _in_order(index: Index, v: Any) -> tuple[Index, Any]:
+    """`index` and `v` laid out in memory so that NumPy goes through them in order: of several values for one element the last stays."""
+    if not any(map(_repeats, index)):
+        return index, v
+    lay = [a if getattr(getattr(a, "flags", None), "c_contiguous", True) else np.copy(a, "C") for a in (*index, v)]
+    return tuple(lay[:-1]), lay[-1]
+
+
 def _setitem(x: Array, v: Array, *index: Any) -> Array:
     out = np.copy(x)
+    index, v = _in_order(index, v)
     out[index] = v
     return out
 
@@ -90,6 +99,7 @@ def _pull_value(g: Array, v_shape: Index, index: Index) -> Array:
 def _last(x: Array, *index: Any) -> Array:
     """1 where an assignment to `x[index]` is the last to its element, 0 where a later one overwrites it."""
     order = np.zeros_like(x, dtype=np.int64)
+    index, _ = _in_order(index, None)
     order[index] = turns = np.reshape(np.arange(order[index].size, like=order), order[index].shape)
     return np.astype(order[index] == turns, x.dtype)
 
@@ -221,11 +231,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if mode().grad and tracked:
         input._take("x[...] = y", setitem_, value, *parts)
         return
-    raw = tuple(getattr(i, "array", i) for i in parts)
+    raw, v = _in_order(tuple(getattr(i, "array", i) for i in parts), getattr(value, "array", value))
     try:
-        write(input.array, raw, getattr(value, "array", value))
+        write(input.array, raw, v)
     except (IndexError, ValueError, TypeError) as error:
-        raise explain("setitem", ["x", "v", "*index"], [input.array, getattr(value, "array", value), *raw], error) from error
+        raise explain("setitem", ["x", "v", "*index"], [input.array, v, *raw], error) from error
 
 
 # ---------------------------------------------------------------- what the arguments must be

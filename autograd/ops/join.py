@@ -202,9 +202,9 @@ def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> tu
     axis, n = _length("split", input, dim)
     sizes = list(split_sizes)
     if min(sizes, default=0) < 0:
-        raise ArgumentError(f"split: sizes must not be negative, got {sizes}")
+        raise ArgumentError(f"split_with_sizes: sizes must not be negative, got {sizes}")
     if sum(sizes) != n:
-        raise ShapeError(f"split: sizes {sizes} add up to {sum(sizes)}, but dim {dim} has length {n}")
+        raise ShapeError(f"split_with_sizes: sizes {sizes} add up to {sum(sizes)}, but dim {dim} has length {n}")
     return split_(input, tuple(np.cumsum(sizes)[:-1].tolist()), axis)
 
 

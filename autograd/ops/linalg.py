@@ -168,6 +168,11 @@ def einsum(equation: str, *operands: Any) -> Any:
             xs[i] = diagonal_(xs[i], 0, a, b)
             term = term[:a] + term[a + 1 : b] + term[b + 1 :] + c
         terms[i] = term
+    long = {c for term, x in zip(terms, xs, strict=True) for c, n in zip(term, x.shape, strict=True) if n != 1}
+    for i, term in enumerate(terms):  # a length of 1 that is broadcast to that of another operand is no letter of its own
+        if any(c in long and n == 1 for c, n in zip(term, xs[i].shape, strict=True)):
+            kept = [(c, n) for c, n in zip(term, xs[i].shape, strict=True) if n != 1 or c not in long]
+            terms[i], xs[i] = "".join(c for c, _ in kept), np.reshape(xs[i], tuple(n for _, n in kept))
     return einsum_(f"{','.join(terms)}->{result}", *xs)
 
 

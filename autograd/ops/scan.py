@@ -33,8 +33,8 @@ def carried(g: Array, a: Array, axis: int) -> Array:
 def _recurrence(x: Array, a: Array, axis: int) -> Array:
     """h[t] = x[t] + a[t] * h[t - 1] along `axis`, and h[0] = x[0]."""
     if 0 < x.size == x.shape[axis] and isinstance(x, np.ndarray):  # of a single row, Python's numbers are several times faster
-        h, factors = 0.0, [0.0, *a.ravel().tolist()[1:]]
-        return np.reshape(np.asarray([h := v + f * h for v, f in zip(x.ravel().tolist(), factors, strict=True)], x.dtype), x.shape)
+        h, steps = 0.0, zip(x.ravel().tolist(), [0.0, *a.ravel().tolist()[1:]], strict=True)
+        return np.reshape(np.asarray([h := v + f * h for v, f in steps], x.dtype), x.shape)
     out: Array = np.copy(x)
     lead = (slice(None),) * axis
     for t in range(1, x.shape[axis]):

@@ -269,9 +269,9 @@ def repeat(input: Any, *sizes: Any) -> Any:
 
 
 @public(np.tile)
-def tile(input: Any, *dims: Any) -> Any:
+def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     """As `repeat`, with missing numbers taken as 1 (torch.tile)."""
-    times = _sizes(dims)
+    times = _sizes(sizes if dims is None else (dims,))
     return repeat(input, (1,) * (input.ndim - len(times)) + tuple(times))
 
 

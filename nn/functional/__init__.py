@@ -20,7 +20,4 @@ from .sparse import *
 __all__ = ["flatten"]
 for _family in (resample, window, activation, attention, ctc, dense, distance, dropouts, loss, normalization, sparse):
     __all__ += _family.__all__
-globals().update(publish({name: globals()[name] for name in __all__ if name != "cross_entropy"}))  # which looks at its caller
-for _name in __all__:
-    if str(globals()[_name].__module__).startswith(__name__):
-        globals()[_name].__module__ = __name__  # where pickle finds this form of it
+globals().update(publish({name: globals()[name] for name in __all__}, __name__))

@@ -48,7 +48,7 @@ class RandomSampler(Sampler):
         self, data_source: Any, replacement: bool = False, num_samples: int | None = None, generator: Generator | None = None
     ) -> None:
         self.data_source, self.replacement, self.generator = data_source, replacement, generator
-        self.num_samples = len(data_source) if num_samples is None else _count("RandomSampler", num_samples, 0)
+        self.num_samples = len(data_source) if num_samples is None else _count("RandomSampler", num_samples, 1)
 
     def __iter__(self) -> Iterator[int]:
         n, left = len(self.data_source), self.num_samples
