@@ -572,8 +572,8 @@ from samples_index import SAMPLES as INDEX  # noqa: E402
 from samples_linalg import SAMPLES as LINALG  # noqa: E402
 from samples_loss import LOSS_SAMPLES  # noqa: E402
 from samples_nn import SAMPLES as NN  # noqa: E402
-from samples_reduce import SAMPLES as REDUCE  # noqa: E402
 from samples_recurrent import SAMPLES as RECURRENT  # noqa: E402
+from samples_reduce import SAMPLES as REDUCE  # noqa: E402
 from samples_shape import SAMPLES as SHAPE  # noqa: E402
 from samples_window import WINDOW_SAMPLES  # noqa: E402
 

@@ -10,7 +10,6 @@ import nn.functional as F
 from autograd.primitive import PRIMITIVES
 from autograd.random import Generator
 
-
 # ---------------------------------------------------------------- references, by definition
 
 WIDE = {"half": "computed in single precision, as PyTorch's is"}

@@ -17,8 +17,8 @@ from autograd.errors import ArgumentError, ShapeError, StateError
 from autograd.grad_mode import no_grad
 from autograd.linalg import vector_norm
 from autograd.ops.common import one_dim
-from autograd.ops.sort import argsort
 from autograd.ops.join import cat
+from autograd.ops.sort import argsort
 
 from ..module import Module, Parameter
 from .reparametrize import Recomputed, hook_of, parameter_called
