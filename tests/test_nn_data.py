@@ -482,7 +482,7 @@ def test_an_interrupted_epoch_goes_on_with_what_was_left(name, stop, in_time, tm
 def test_a_finished_epoch_leaves_nothing_to_go_on_with():
     loader = DataLoader(pairs(4), batch_size=2)
     assert firsts(loader) == [[0, 1], [2, 3]]
-    assert loader.state_dict() == {"epoch": None, "generator": None}
+    assert loader.state_dict() == {"epoch": None, "generator": None, "sampler": None}
     next(iter(loader))
     state = loader.state_dict()
     assert state["epoch"]["position"] == 1
@@ -490,6 +490,20 @@ def test_a_finished_epoch_leaves_nothing_to_go_on_with():
     loader.load_state_dict(state)
     assert firsts(loader) == [[2, 3]]
     assert firsts(loader) == [[0, 1], [2, 3]]
+
+
+def test_between_epochs_the_generator_of_a_sampler_is_held_too():
+    def make():
+        return DataLoader(pairs(8), batch_size=2, sampler=RandomSampler(pairs(8), generator=Generator().manual_seed(3)))
+
+    loader = make()
+    firsts(loader)
+    state = loader.state_dict()
+    expected = firsts(loader), firsts(loader)
+    other = make()
+    other.load_state_dict(state)
+    assert (firsts(other), firsts(other)) == expected
+    assert expected[0] != expected[1]
 
 
 def test_what_was_seen_is_not_made_again():
@@ -502,12 +516,12 @@ def test_what_was_seen_is_not_made_again():
     assert loader.dataset.asked == [2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("state", [{}, {"epoch": None, "generator": Generator().get_state()}, {"epoch": None}])
+@pytest.mark.parametrize("state", [{}, {"epoch": None, "generator": Generator().get_state(), "sampler": None}, {"epoch": None}])
 def test_a_state_that_does_not_fit_is_told(state):
     with pytest.raises(StateError, match="not of a loader such as this, which has none for a generator"):
         DataLoader(pairs(4)).load_state_dict(state)
     with pytest.raises(StateError, match="which has one for a generator"):
-        DataLoader(pairs(4), generator=Generator()).load_state_dict({"epoch": None, "generator": None})
+        DataLoader(pairs(4), generator=Generator()).load_state_dict({"epoch": None, "generator": None, "sampler": None})
 
 
 def test_a_dataset_does_not_disturb_the_default_generator():

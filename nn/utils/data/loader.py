@@ -227,7 +227,12 @@ class DataLoader:
 
         The default generator is not among it: save `autograd.get_rng_state()` too. As torchdata's StatefulDataLoader.
         """
-        return {"epoch": self._epoch and dict(self._epoch), "generator": self.generator and self.generator.get_state()}
+        own = _generator_of(self._order)
+        return {
+            "epoch": self._epoch and dict(self._epoch),
+            "generator": self.generator and self.generator.get_state(),
+            "sampler": own and own.get_state(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Let the next loop over this loader give the batches that were left when `state_dict` was taken.
@@ -243,10 +248,13 @@ class DataLoader:
         >>> [x.tolist() for (x,) in loader] == rest
         True
         """
-        if set(state_dict) != {"epoch", "generator"} or (state_dict["generator"] is None) != (self.generator is None):
-            found = "has none" if self.generator is None else "has one"
-            raise StateError(f"DataLoader: the state is not of a loader such as this, which {found} for a generator")
-        if self.generator is not None:
-            self.generator.set_state(state_dict["generator"])
+        mine = {"generator": self.generator, "sampler": _generator_of(self._order)}
+        if set(state_dict) != {"epoch", *mine} or any((state_dict[k] is None) != (g is None) for k, g in mine.items()):
+            first, second = ("none" if g is None else "one" for g in mine.values())
+            found = f"{first} for a generator, and {second} in its sampler"
+            raise StateError(f"DataLoader: the state is not of a loader such as this, which has {found}")
+        for name, generator in mine.items():
+            if generator is not None:
+                generator.set_state(state_dict[name])
         epoch = state_dict["epoch"]
         self._epoch, self._resume = epoch and dict(epoch), epoch is not None
