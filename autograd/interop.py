@@ -23,7 +23,7 @@ from .creation import from_numpy
 from .errors import ArgumentError, ShapeError, UnsupportedError
 from .methods import FUNCTIONS, ONLY_FUNCTIONS
 from .ops import linalg, reduce, scan, statistics
-from .ops.common import numpy_names, one_dim, some_dims
+from .ops.common import for_users, one_dim, some_dims
 from .ops.elementwise import astype, choose, trunc
 from .ops.index import index_
 from .ops.window import windows_
@@ -277,7 +277,7 @@ SAME = """
     vsplit vstack
 """
 NUMPY |= {getattr(np, name): moves(getattr(np, name)) for name in MOVING.split()}
-NUMPY |= {getattr(np, name): numpy_names((FUNCTIONS | ONLY_FUNCTIONS)[name]) for name in SAME.split()}
+NUMPY |= {getattr(np, name): for_users((FUNCTIONS | ONLY_FUNCTIONS)[name]) for name in SAME.split()}
 
 
 # ---------------------------------------------------------------- composed: what applies functions

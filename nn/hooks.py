@@ -50,7 +50,7 @@ def forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = way_back.enter(args)
     try:
         out = module.forward(*args, **kwargs)
-    except Exception:
+    except Exception:  # whatever it is: it goes on from here
         for hook in at("forward"):
             if hook.always_call:
                 _call(hook, module, args, kwargs, None)

@@ -514,3 +514,27 @@ def test_module_dict_is_a_dict():
         modules["aa"]
     modules.clear()
     assert len(modules) == 0
+
+
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_a_table_can_be_given(kind):
+    vectors = tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    frozen = kind.from_pretrained(vectors)
+    assert not frozen.weight.requires_grad
+    assert frozen(tensor([[2]])).reshape(-1).tolist() == [5, 6]
+    free = kind.from_pretrained(vectors, freeze=False, padding_idx=1)
+    assert free.weight.requires_grad
+    free(tensor([[0, 1]])).sum().backward()
+    assert free.weight.grad[1].tolist() == [0, 0]
+    assert free.weight.detach().tolist() == vectors.tolist()
+    with pytest.raises(ShapeError, match=r"embeddings have shape \(number, dim\), got \(3,\)"):
+        kind.from_pretrained(autograd.ones(3))
+
+
+def test_the_causal_mask():
+    mask = nn.Transformer.generate_square_subsequent_mask(3)
+    assert mask.tolist() == [[0, -np.inf, -np.inf], [0, 0, -np.inf], [0, 0, 0]]
+    attention, x = nn.MultiheadAttention(4, 2, batch_first=True), autograd.randn(2, 3, 4)
+    shares = attention(x, x, x, attn_mask=mask)[1].detach().numpy()
+    assert (np.triu(shares, 1) == 0).all()
+    assert (shares[:, 0, 0] == 1).all()

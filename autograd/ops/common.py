@@ -26,8 +26,8 @@ class ValuesIndices(NamedTuple):
 
 
 @cache
-def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function with PyTorch's argument names take NumPy's too: `axis` for `dim`, `keepdims` for `keepdim`.
+def for_users(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The form of a function that users call: it takes NumPy's argument names, `axis` and `keepdims`, beside PyTorch's.
 
     And what Python or NumPy raise inside it, as for a list where a tensor belongs, becomes an error of ours that names it.
     A primitive sees to that itself; its x and y are called input and other from here on, by its code, which costs a call nothing.
@@ -63,11 +63,11 @@ def numpy_names(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def publish(table: dict[str, Any], home: str = "autograd") -> dict[str, Any]:
-    """`table`, its functions in the form in which users call them: see `numpy_names`. NumPy's that are the same follow.
+    """`table`, its functions in the form in which users call them: see `for_users`. NumPy's that are the same follow.
 
     `home` is the module where users, and pickle, find them.
     """
-    forms = {op: numpy_names(op) for op in table.values()}
+    forms = {op: for_users(op) for op in table.values()}
     for name, op in table.items():
         if (form := forms[op]) is not op:
             form.__module__ = home
@@ -81,7 +81,7 @@ def public(*numpy: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callabl
     """Decorate a function that takes NumPy's argument names as well, and that these NumPy functions become on Tensors."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        function = numpy_names(function)
+        function = for_users(function)
         NUMPY.update(dict.fromkeys(numpy, function))
         return function
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
-from .common import numpy_names, one_dim
+from .common import for_users, one_dim
 from .elementwise import astype, masked, sigmoid
 from .index import unindex_
 from .join import filled
@@ -136,7 +136,7 @@ def _over_a_dim(name: str, op: Any, formula: str) -> Any:
 
     over.__name__ = over.__qualname__ = name
     over.__doc__ = f"""{formula} over `dim`, without overflow (torch.{name}). Shape: that of `input`."""
-    return numpy_names(over)
+    return for_users(over)
 
 
 softmax = _over_a_dim("softmax", softmax_, "exp(input) / sum(exp(input))")

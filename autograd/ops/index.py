@@ -13,7 +13,7 @@ from ..errors import DimError, DtypeError, ShapeError, describe, explain
 from ..graph import Array, mode, write
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor
-from .common import numpy_names, one_dim
+from .common import for_users, one_dim
 from .elementwise import astype, choose, maximum
 from .join import broadcast_tensors
 from .shape import broadcast_, clone
@@ -329,7 +329,7 @@ def take(input: Any, index: Any) -> Any:
 
 
 # ---------------------------------------------------------------- NumPy's spellings
-@numpy_names
+@for_users
 def _take(input: Any, indices: Any, dim: int | None = None) -> Any:
     """np.take: the slices at any array of positions, of the flattened tensor without `dim`."""
     indices = indices if isinstance(indices, Tensor) else np.asarray(indices)

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor, wrap
-from .common import Dims, numpy_names, one_dim, public, some_dims
+from .common import Dims, for_users, one_dim, public, some_dims
 from .reduce import sum_
 
 Axis = tuple[int, ...]
@@ -124,7 +124,7 @@ def unsqueeze(input: Any, dim: int) -> Any:
     return reshape_(input, (*input.shape[:axis], 1, *input.shape[axis:]))
 
 
-@numpy_names
+@for_users
 def _expand_dims(input: Any, dim: Dims) -> Any:
     shape = list(input.shape)
     for d in sorted(some_dims("expand_dims", dim, input.ndim + (1 if isinstance(dim, int) else len(dim or ())))):
@@ -172,7 +172,7 @@ def H(input: Any) -> Any:
     return t(input)
 
 
-@numpy_names
+@for_users
 def _transpose(input: Any, dims: Any = None) -> Any:
     """np.transpose: all dims reversed, or in the order given."""
     return permute(input, tuple(range(input.ndim))[::-1] if dims is None else tuple(dims))
