@@ -105,7 +105,7 @@ LAYERS = [
       for n in (1, 2, 3) for kwargs in ({"stride": 2, "padding": 1}, {"groups": 2, "bias": False, "padding": "same"})],
     *[Layer("Conv2d", (4, 2, (3, 2)), (IMAGE[2],), ((4, 6),), {"padding": (2, 1), "dilation": (1, 2), "padding_mode": mode})
       for mode in ("reflect", "replicate", "circular")],
-    Layer("Conv2d", (4, 2, 3), (IMAGE[2],), ((4, 6),), {"padding": "same", "padding_mode": "circular"}),
+    Layer("Conv2d", (4, 2, (2, 3)), (IMAGE[2],), ((4, 6),), {"padding": "same", "padding_mode": "circular"}),
     *[Layer(f"ConvTranspose{n}d", (2, 4, 3), (SMALL[n],), ((2, 3, *SMALL[n][2:]),), kwargs)
       for n in (1, 2, 3) for kwargs in ({"stride": 2, "padding": 1, "output_padding": 1}, {"groups": 2, "bias": False, "dilation": 2})],
     Layer("Unfold", (2,), (SMALL[2],), ((2, 3),), {"stride": 2, "padding": 1}),

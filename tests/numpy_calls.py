@@ -27,7 +27,7 @@ ARRAYS = {
     "z": _spread(-2, 2, 2, 3, 4),
     "v": _spread(-2, 2, 5),
     "w": _spread(0.2, 1.5, 5),
-    "s": np.sort(_spread(-2, 2, 5)),  # sorted
+    "s": np.array([-1.9, -1.2, 0.1, 0.6, 1.7]),  # sorted, and not evenly spaced
     "A": _spread(-1, 1, 3, 3) + 2 * np.eye(3),
     "B": _spread(-1, 1, 3, 3) - 2 * np.eye(3),
     "m": np.arange(12).reshape(3, 4) % 3 > 0,  # a mask
@@ -327,7 +327,7 @@ CALLS = {
         np.polysub(v, w[:3])
         np.polymul(v, w)
         np.polyder(v)
-        np.polyint(v)
+        np.polyint(v, 2, [0.5, 2.0])
         np.polyfit(s, v, 2)
         np.roots(w)
         np.unwrap(3 * v)

@@ -538,3 +538,22 @@ def test_the_causal_mask():
     shares = attention(x, x, x, attn_mask=mask)[1].detach().numpy()
     assert (np.triu(shares, 1) == 0).all()
     assert (shares[:, 0, 0] == 1).all()
+
+
+@pytest.mark.parametrize("which", ["attn_mask", "key_padding_mask", "both"])
+def test_masks_leave_the_keys_that_the_layer_adds_itself(which):
+    layer, x = nn.MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True, batch_first=True), autograd.randn(2, 3, 4)
+    masks = {"attn_mask": autograd.ones(3, 3).triu(1).bool(), "key_padding_mask": tensor([[False, True, False]] * 2)}
+    hidden = np.triu(np.ones((3, 3), bool), 1) if which != "key_padding_mask" else np.zeros((3, 3), bool)
+    hidden[:, 1] |= which != "attn_mask"
+    shares = layer(x, x, x, **{k: m for k, m in masks.items() if which in (k, "both")})[1].detach().numpy()
+    assert shares.shape == (2, 3, 5)
+    assert_array_equal(shares[..., :3] == 0, np.broadcast_to(hidden, (2, 3, 3)))
+    assert (shares[..., 3:] > 0).all()
+
+
+def test_padding_to_the_same_size_puts_the_odd_one_behind():
+    layer = nn.Conv1d(1, 1, 2, padding="same", padding_mode="circular", bias=False)
+    with autograd.no_grad():
+        layer.weight.copy_(tensor([[[1.0, 10.0]]]))
+    assert layer(tensor([[1.0, 2.0, 3.0]])).tolist() == [[21, 32, 13]]
