@@ -557,3 +557,13 @@ def test_padding_to_the_same_size_puts_the_odd_one_behind():
     with autograd.no_grad():
         layer.weight.copy_(tensor([[[1.0, 10.0]]]))
     assert layer(tensor([[1.0, 2.0, 3.0]])).tolist() == [[21, 32, 13]]
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_dropout_of_recurrent_layers_lies_between_them(kind):
+    network, x, y = kind(3, 4, num_layers=2, dropout=1.0), autograd.randn(5, 2, 3), autograd.randn(5, 2, 3)
+    assert_array_equal(network(x)[0].detach().numpy(), network(y)[0].detach().numpy())
+    network.eval()
+    assert not np.allclose(network(x)[0].detach().numpy(), network(y)[0].detach().numpy())
+    alone = kind(3, 4, dropout=1.0)
+    assert not np.allclose(alone(x)[0].detach().numpy(), alone(y)[0].detach().numpy())
