@@ -44,7 +44,9 @@ for _a in {x}:
     _bit += _bit
 """
 PRIMITIVE = """\
-def op({signature}):
+def op({signature}, out=None):
+    if out is not None:
+        return into(out, op, {values})
     _parents, _mask, _dtype = [], 0, None
     _mixed, _odd, _plain = False, False, {plain}
 {arguments}
@@ -67,18 +69,30 @@ def op({signature}):
     _recording, _tape = current_mode()
     _node = None
     if _mask and _recording and differentiable:
-        if (_plan := plans.get(_mask)) is None:
-            _plan = plans[_mask] = Plan(op, _mask)
-        _node = Node(_plan, _parents, _plan.save(_out, {raws}), _out.shape, _out.dtype)
+        _plan = plans[_mask]
+        _node = new(Node)
+        _node.parents, _node.plan, _node.time = _parents, _plan, tick()
+        _node.saved, _node.shape, _node.dtype = _plan.save(_out, {raws}), _out.shape, _out.dtype
+        _node.grad, _node.hooks, _node.keeps = None, None, False
     if _tape is not None:
         _tape.append((op, [{raws}], _out))
         if _node is not None and not isinstance(_tape, list):  # debug.py listens
             _tape.watch(_node)
     if type(_out) is Results:
-        return items(_out, _node)
+        _results = items(_out, _node)
+{looks}        return _results
     _result = new(Tensor)
     _result.array, _result.node = _out, _node
-    return _result
+{look}    return _result
+"""
+LOOK = """\
+    if isinstance({x}, Tensor):
+        look(_result, {x}, op, ({rest}), _recording)
+"""
+LOOKS = """\
+        if isinstance({x}, Tensor):
+            for _i, _r in enumerate(_results):
+                look(_r, {x}, op, ({rest}), _recording, _i)
 """
 
 
@@ -93,8 +107,8 @@ def number(op: str, argument: str, value: Any) -> Any:
     raise DtypeError(f"{op}: {argument} must be a number, an array or a tensor, not {describe(value)}")
 
 
-def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, scope: dict[str, Any]) -> Any:
-    """The function that PRIMITIVE describes, for these parameters and in this scope."""
+def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, view: bool, scope: dict[str, Any]) -> Any:
+    """The function that PRIMITIVE describes, for these parameters and in this scope; of a `view`, results are told of it."""
     arguments, signature, values, raws = "", [], [], []
     scope |= {"AutogradError": AutogradError, "_numbers": (float, int, bool), "_number": number}
     scope |= {"wrapped_around": wrapped_around, "ring": RING}
@@ -112,11 +126,13 @@ def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, scope
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
         scope["_default_" + p.name] = p.default
     code = PRIMITIVE.format(
-        signature=", ".join(signature),
+        signature=", ".join(signature if any("*" in s for s in signature) else [*signature, "*"]),
         plain=plain,
         values=", ".join(values),
         raws=", ".join(raws),
         arguments=indent(arguments, "    ").rstrip(),
+        look=LOOK.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",
+        looks=LOOKS.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",
     )
     file = f"<primitive {name}>"
     linecache.cache[file] = len(code), None, code.splitlines(True), file  # so that tracebacks and debuggers show it

@@ -13,6 +13,7 @@ from .graph import Array, Node, mode
 from .printing import format_tensor
 
 NUMPY: dict[Callable[..., Any], Callable[..., Any]] = {}  # np.exp -> what it does to Tensors
+PRIMITIVES: dict[str, Any] = {}  # the table: every primitive by its name
 
 
 class Convertible:

@@ -58,12 +58,11 @@ class Watch:
     def __iter__(self) -> Iterator[Any]:  # as a tape it is empty
         return iter(())
 
-    def append(self, entry: tuple[Any, list[Any], Any]) -> None:
-        """Hear of an op, its arguments and its result; or of a write, which is marked with its line."""
+    def append(self, entry: tuple[Any, list[Any], Any]) -> Line | None:
+        """Hear of an op, its arguments and its result; or of a write, and say at which line it is."""
         op, args, out = entry
         if op is write:
-            _writes[id(memory(args[0]))] += (users_line(),)
-            return
+            return users_line()
         for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
             if (bad := self.odd(array)) is None:
                 continue
@@ -75,6 +74,7 @@ class Watch:
             found = _found(array, bad, named if _elementwise(op) else {})
             advice = "; if an inf is meant here, pass check_inf=False" * (not nan)
             raise AnomalyError(f"{result} is {found}; its arguments were {_arguments(named)}; called at {users_line()}{advice}")
+        return None
 
     def odd(self, array: Array) -> Array | None:
         """Where `array` holds what is looked for, or None if it does not."""
@@ -87,12 +87,6 @@ class Watch:
         """Mark a node that was just made."""
         node.plan, node.__class__ = WatchedPlan(node.plan, self.line or users_line()), WatchedNode
         self.nodes.add(node)
-
-    def who_saved(self, array: Array) -> str:
-        """Which ops saved the memory of `array` for backward, and where they were called."""
-        owner = memory(array)
-        nodes = [n for n in self.nodes if any(a is owner for a in _saved(n))]
-        return "".join(f"; {n.plan.name} saved it at {n.plan.line}" for n in sorted(nodes, key=attrgetter("time"))[:_PLACES])
 
 
 class WatchedPlan:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import GraphError, ShapeError, UnsupportedError, describe
 from .graph import Node, ambient, mode
+from .inplace import lineage, overwritten, refuse, settle
 from .primitive import Item, primitive
 from .tensor import Tensor, wrap
 
@@ -43,7 +44,8 @@ class Context:
         self._to_save: tuple[Any, ...] = ()
         self._saved: tuple[Any, ...] | None = None
         self._constant: tuple[Any, ...] = ()
-        self._materialize = True
+        self._dirty: tuple[Any, ...] = ()
+        self._materialize, self._recording = True, mode().grad
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep arguments and results (or None) for backward: watched for in-place writes, freed after it.
@@ -72,8 +74,10 @@ class Context:
         self._materialize = value
 
     def mark_dirty(self, *tensors: Tensor) -> None:
-        """Refused: here a Function does not work in place."""
-        raise UnsupportedError(f"{self._name}: a Function cannot work in place here; let forward return a new tensor")
+        """Say which arguments forward writes to, best before it does; it must return them. InPlaceError if one must not be written."""
+        for t in tensors if self._parents and self._recording else ():
+            refuse(t, self._name)
+        self._dirty = tensors
 
 
 class Function:
@@ -116,10 +120,12 @@ class Function:
             out = cls.forward(*args) if cls.setup_context else cls.forward(ctx, *args)
             if cls.setup_context:
                 cls.setup_context(ctx, args, out)
-        if not mode().grad or not ctx._parents:
-            return out
         several = isinstance(out, tuple)
         outs = out if several else (out,)
+        if any(_place(t, outs) is None for t in ctx._dirty):
+            raise GraphError(f"{cls.__name__}: forward must return what it marked as dirty")
+        if not mode().grad or not ctx._parents:
+            return out
         outs = _Record(cls, ctx, args, outs, several).attach(args, outs)
         return outs if several else outs[0]
 
@@ -219,14 +225,18 @@ class _Record(_Plan):
     def attach(self, args: Sequence[Any], outs: Sequence[Any]) -> tuple[Any, ...]:
         """What forward returned, the smooth results at nodes: the very same Tensors, unless they are somebody else's."""
         saved = tuple(v if v is None else v.array for v in self.ctx._to_save)
-        self.ctx._to_save = self.ctx._constant = ()
+        dirty = self.ctx._dirty
+        self.ctx._to_save = self.ctx._constant = self.ctx._dirty = ()
         kind = (tuple(shape for shape, _ in self.kinds), np.dtype(object)) if self.several else self.kinds[0]
         node = Node(self, self.ctx._parents, saved, *kind)
         if hasattr(tape := mode().tape, "watch"):
             tape.watch(node)
         found = list(outs)
         for i, t in enumerate(outs):
-            if self.smooth[i]:
+            if self.smooth[i] and _place(t, dirty) is not None:
+                base, steps = lineage(t)
+                settle(t, overwritten(base, steps, self._result(i, node), t.array) if steps else self._result(i, node))
+            elif self.smooth[i]:
                 found[i] = t if t.node is None and _place(t, args) is None else wrap(t.array)
                 found[i].node = self._result(i, node)
             elif isinstance(t, Tensor) and t.node is not None:
@@ -292,7 +302,7 @@ class _Record(_Plan):
         n = len(ctx.needs_input_grad)
         if len(found) < n or any(d is not None for d in found[n:]):
             raise GraphError(f"{self.name}.backward returned {len(found)} gradients for the {n} arguments of forward")
-        return [d if d is None or symbolic else d.array for d in (self._checked(i, found[i]) for i in on)]
+        return [d if d is None or symbolic else np.copy(d.array) for d in (self._checked(i, found[i]) for i in on)]
 
     def _shown(self, g: Any, kind: Any) -> Any:
         """The gradient of one result as backward sees it: it cannot write into what others may be given as well."""
@@ -301,7 +311,7 @@ class _Record(_Plan):
                 return None
             g = np.zeros(*kind)
         array, node = (g.array, g.node) if isinstance(g, Tensor) else (np.asarray(g) if isinstance(g, np.generic) else g, None)
-        if node is None and type(array) is np.ndarray and not isinstance(mode().tape, list):  # a tape knows arrays by identity
+        if type(array) is np.ndarray and not isinstance(mode().tape, list):  # a tape knows arrays by identity
             array = array.view()
             array.flags.writeable = False
         return wrap(array, node)

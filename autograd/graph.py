@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Iterable, Sequence
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,52 +64,67 @@ def memory(array: Array) -> Array:
     return owner
 
 
-def touch(array: Array) -> None:
+def touch(array: Array, *where: Any) -> None:
     """Note that the memory of `array` was written. Call it after writing to `t.array` yourself."""
     global _last_write
     owner = memory(array)
     key = id(owner)
     known = _writes.get(key)
     _last_write = tick()
-    _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None))
+    _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None)), *where
 
 
 def write(array: Array, index: Any, value: Any) -> None:
-    """Do `array[index] = value`: the one place where memory changes. Stamps the clock and tells the tape."""
+    """Do `array[index] = value`: the one place where memory changes. Tells the tape before, and stamps the clock after."""
+    check_writable(array)
+    tape = mode().tape
+    where = None if tape is None else tape.append((write, [array, index, value], None))  # debug.py answers with the user's line
+    array[index] = value
+    touch(array, *(() if where is None else (where,)))
+
+
+def check_writable(array: Array) -> None:
+    """Raise unless each element of `array` has a place of its own that may be written."""
     if not getattr(getattr(array, "flags", None), "writeable", True):
         raise InPlaceError("read-only memory, as that of an expanded tensor, cannot be modified in place; clone() it first")
-    array[index] = value
-    touch(array)
-    if (tape := mode().tape) is not None:
-        tape.append((write, [array, index, value], None))
 
 
-def shared(holder: Any) -> bool:
-    """Does anything besides `holder` see the memory of `holder.array`?
-
-    Another Tensor, a view, a value saved for backward, a NumPy array in the user's hands: each holds a reference,
-    so counting references finds them all. How many a lone holder has was measured once, on import.
-    """
-    counts, owns = _references(holder)
-    return any(n > m for n, m in zip(counts, _alone[owns], strict=True))
+# ---------------------------------------------------------------- long chains are freed by a loop
+# A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion, on a stack that
+# may be small, under a protection that differs from version to version. Here a dying link hands on what it holds instead,
+# and the outermost of them lets go of these, one after the other, to any depth.
+_falling: list[Any] = []
+_catchers: list[None] = []  # not empty while somebody empties the list above
 
 
-def _references(holder: Any) -> tuple[list[int], bool]:
-    """How often `holder.array` and the owner of its memory are referred to, the tape not counted; are they the same?"""
-    array = holder.array
-    owner = memory(array)
-    taped = [id(v) for _, args, out in mode().tape or () for v in (*args, *(out if isinstance(out, tuple) else (out,)))]
-    return [sys.getrefcount(a) - taped.count(id(a)) for a in (array, owner)], owner is array
+def _let_go(falling: list[Any] = _falling, catchers: list[None] = _catchers) -> None:
+    while falling and not catchers:  # again, if another thread added one just when this one had finished
+        catchers.append(None)
+        try:
+            while falling:
+                falling.pop()
+        finally:
+            catchers.pop()
 
 
-_alone = {owns: _references(SimpleNamespace(array=np.zeros(2) if owns else np.zeros(2)[1:]))[0] for owns in (True, False)}
+class Linked:
+    """A link of a chain that may be of any length; `parents` is all that holds it together."""
+
+    __slots__ = ("parents",)
+    parents: Any
+
+    def __del__(self, fall: Any = _falling.append, catchers: list[None] = _catchers, let_go: Any = _let_go) -> None:
+        fall(self.parents)
+        self.parents = ()
+        if not catchers:
+            let_go()
 
 
-# ---------------------------------------------------------------- nodes
-class Node:
+class Node(Linked):
     """A recorded operation, or a leaf (its plan is None). Holds what backward needs, and never a forward Tensor."""
 
-    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "keeps", "parents", "plan", "saved", "shape", "time")
+    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "keeps", "plan", "saved", "shape", "time")
+    parents: Sequence[Node]
 
     def __init__(self, plan: Any, parents: Sequence[Node], saved: Any, shape: Any, dtype: Any) -> None:
         self.time, self.plan, self.parents = tick(), plan, parents
@@ -137,10 +150,14 @@ class Node:
         if self.saved is None:
             what = "the values it saved were freed by an earlier backward"
             raise FreedGraphError(f"{self.plan.name}: {what}; pass retain_graph=True to that one to go through the graph again")
-        values = [(n, a) for n, v in zip(self.plan.keep, self.saved, strict=True) for a in (v if isinstance(v, tuple) else (v,))]
-        if stale := {n: 0 for n, a in values if _writes.get(id(memory(a)), (-1,))[0] > self.time}:
+        if stale := self.stale():
             what = f"its gradient needs {', '.join(stale)} as the forward pass left it, but it was modified in place since"
             raise InPlaceError(f"{self.plan.name}: {what}; clone() it before that write")
+
+    def stale(self) -> list[str]:
+        """What was saved and has been modified since, by the names that rules call it."""
+        values = [(n, a) for n, v in zip(self.plan.keep, self.saved, strict=True) for a in (v if isinstance(v, tuple) else (v,))]
+        return list(dict.fromkeys(n for n, a in values if _writes.get(id(memory(a)), (-1,))[0] > self.time))
 
 
 # ---------------------------------------------------------------- the sweep
@@ -214,4 +231,4 @@ def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
         if describe(new) != describe(node):
             raise ShapeError(f"a hook on {node!r} returned {describe(new)}; the gradient is {describe(node)}")
         g = new if symbolic else getattr(new, "array", new)
-    return g
+    return g if symbolic else np.copy(g)  # a hook may hold what it saw or returned

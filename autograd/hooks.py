@@ -1,11 +1,9 @@
-"""Hooks: a handle takes one out again; and what a listener knows that an error should say."""
+"""Hooks: a handle takes one out of where it was put."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any, Self
-
-from .graph import Array, mode
 
 _number = count().__next__
 
@@ -26,10 +24,3 @@ class RemovableHandle:
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
-
-
-def others_see(array: Array) -> str:
-    """Why `array` cannot be written, as a clause for an error. Which ops saved it debug.py knows, when it listens."""
-    by = getattr(mode().tape, "who_saved", lambda _: "")(array)
-    what = f"others see its memory (a view, an alias, a value saved for backward{by}) and would miss it"
-    return what + "; use the form without _, as y[i] = y[i] + z for y[i] += z, or clone()"

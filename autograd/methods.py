@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, devices, dtypes, random
-from .errors import InPlaceError, ShapeError
-from .graph import ambient
+from . import creation, devices, dtypes, inplace, random
+from .errors import ShapeError
 from .ops import decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
 from .ops import elementwise as e
 from .ops.common import one_dim, publish
@@ -48,7 +47,10 @@ def numel(self: Tensor) -> int:
 
 def copy_(self: Tensor, src: Any) -> Tensor:
     """Take the values of `src`, broadcast, in place."""
-    return self._take("copy_", lambda _, v: shape.clone(shape.broadcast_(to(v, self.dtype), self.shape)), _as_tensor(src))
+    src = _as_tensor(src)
+    shape.broadcast_(src.detach(), self.shape)  # or an error that says why not
+    inplace.put(self, "copy_", ..., src)
+    return self
 
 
 def _as_tensor(value: Any) -> Tensor:
@@ -195,13 +197,7 @@ def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
 
 def _reshaping(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if self.node is not None and self.is_leaf:
-            raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
-        with ambient(grad=True):  # or what was recorded would be lost
-            new = op(self, *args, **kwargs)
-        self.array, self.node, self._resting = new.array, new.node, None
-        Tensor.rebinds += 1
-        return self
+        return inplace.reshape_in_place(self, name, op, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"""As `{name.rstrip("_")}`, of this Tensor itself; those that share its memory keep their shape."""
@@ -223,6 +219,8 @@ def _attach() -> None:
         put(f"__{name}__", op)
         put(f"__r{name}__", _reflected(op))
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
+    put("_take", inplace.change)
+    put("_leave", inplace.leave)
     put("__getitem__", index.getitem)
     put("__setitem__", index.setitem)
     for name, op in (UNARY | COMPARE).items():

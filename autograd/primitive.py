@@ -11,13 +11,14 @@ import numpy as np
 from numpy import ndarray
 
 from .codegen import write_out
+from .conversion import NUMPY, PRIMITIVES
 from .dtypes import promoted
 from .errors import NoGradientError, UnsupportedError, explain
-from .graph import Array, Node, mode
-from .tensor import NUMPY, Tensor, wrap
+from .graph import Array, Node, mode, tick
+from .inplace import into, look
+from .tensor import Tensor, wrap
 
 OUT = -1  # where the arguments are numbered from 0, the result
-PRIMITIVES: dict[str, Any] = {}  # the table: every primitive by its name
 
 
 def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any) -> Any:
@@ -31,7 +32,8 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by the engine.
     If `fun` returns a tuple, `g` is a list with None for results that nobody used.
 
-    Three options stand among the rules. `singular=True`: elementwise (or along a dim, in the same shape), with a local
+    Four options stand among the rules. `view=True`: the result looks at the memory of the first argument, if NumPy can do that.
+    Every other primitive returns memory of its own. `singular=True`: elementwise (or along a dim, in the same shape), with a local
     derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments
     PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`: makes Tensors out of arguments
     that are none.
@@ -42,7 +44,7 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     >>> cube(x).backward(); x.grad
     tensor(12.)
     """
-    singular, creates = rules.pop("singular", False), rules.pop("creates", False)
+    singular, creates, view = rules.pop("singular", False), rules.pop("creates", False), rules.pop("view", False)
     promote = rules.pop("promote", slice(None) if isinstance(fun, np.ufunc) else None)
     ours = inspect.isfunction(fun) and not fun.__module__.startswith("numpy")  # NumPy's argument names vary by version
     given = [n for n in rules if n != "joint"] or ["x", "y"][: getattr(fun, "nin", 0)]
@@ -52,20 +54,31 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     if odd := set(rules) - set(parameters) - {"joint"}:
         raise UnsupportedError(f"{name} has a rule for {odd.pop()!r}, but takes {', '.join(names)}")
     scope = dict(
-        fun=fun, casts=promote, differentiable=bool(rules), plans={}, current_mode=mode, generic=np.generic, ndarray=ndarray,
-        new=object.__new__, promoted=promoted, explain=explain, as_array=as_array, items=items,
-        Tensor=Tensor, Node=Node, Plan=Plan, Results=Results,
+        fun=fun, casts=promote, differentiable=bool(rules), plans=(plans := Plans()), current_mode=mode, tick=tick,
+        generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain, as_array=as_array,
+        items=items, into=into, look=look, Tensor=Tensor, Node=Node, Results=Results,
     )  # fmt: skip
     if taken := {n for n in parameters if n in scope or n in ("g", "s", "out", "needs") or n[0] == "_"}:
         raise UnsupportedError(f"an argument of {name} is called {taken.pop()!r}, which means something else in a primitive")
-    op = write_out(name, list(parameters.values()), not creates, scope)
+    op = write_out(name, list(parameters.values()), not creates, view, scope)
     op.__name__ = op.__qualname__ = op.name = name
-    op.fun, op.names, op.singular = fun, names, singular
+    op.fun, op.names, op.singular, op.view = fun, names, singular, view
+    op.plans, plans.op = plans, op
     op.rules = {"*" + n if "*" + n in names else n: rule for n, rule in rules.items()}
     if not ours:
         NUMPY.setdefault(fun, op)
     PRIMITIVES[name] = op
     return op
+
+
+class Plans(dict[int, Any]):
+    """The plans of a primitive, by the mask of the arguments that need gradients; each is made when it is first asked for."""
+
+    op: Any
+
+    def __missing__(self, mask: int) -> Plan:
+        plan = self[mask] = Plan(self.op, mask)
+        return plan
 
 
 class Plan:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from .conversion import NUMPY, Convertible
-from .dtypes import category, get_default_dtype
-from .errors import ArgumentError, DtypeError, GraphError, InPlaceError, NoGradientError, ShapeError, describe
-from .graph import Array, Node, ambient, fit, memory, mode, shared, sweep, write
-from .hooks import RemovableHandle, others_see
+from .dtypes import get_default_dtype
+from .errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe
+from .graph import Array, Node, ambient, fit, memory, mode, sweep
+from .hooks import RemovableHandle
 
 __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
 
@@ -30,8 +30,11 @@ class Tensor(Convertible):
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_resting", "array", "node")
+    __slots__ = ("__weakref__", "_link", "_resting", "array", "node")
     _resting: Node | None
+    _link: Any  # of a base: its family of views; of a view: how it was made; see inplace.py
+    _leave: Callable[..., None]
+    _take: Callable[..., Tensor]
     rebinds = 0  # how often any Tensor was given another array: who holds arrays must look again when this moves
 
     def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
@@ -57,6 +60,7 @@ class Tensor(Convertible):
             raise GraphError("requires_grad can only be switched off on leaves; detach() makes a leaf of this result")
         if not on:
             self._resting, self.node = self.node, None
+            self._resting.keeps = False  # what comes back through graphs made before is not wanted any more
         elif self.dtype.kind != "f":
             raise DtypeError(f"only floating-point tensors can require gradients, not {self.dtype}; use float() first")
         else:
@@ -70,7 +74,7 @@ class Tensor(Convertible):
     def _leaf_node(self) -> Node:
         """This leaf's node, which rests while no grad is required: a gradient may have been left on it."""
         node = getattr(self, "_resting", None) or Node(None, (), (), self.shape, self.dtype)
-        self._resting = node
+        self._resting, node.keeps = node, True
         return node
 
     @property
@@ -129,32 +133,9 @@ class Tensor(Convertible):
         if self.node is not None and (value.shape, value.dtype) != (self.node.shape, self.node.dtype):
             raise ShapeError(f"new data is like that which requires grad, {describe(self)}; got {describe(value)}")
         self._resting = None if value.shape != self.shape else getattr(self, "_resting", None)
+        self._leave()
         self.array = value.array
         Tensor.rebinds += 1
-
-    def _take(self, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-        """Become `op(self, *args, **kwargs)`: the one way in which ops work in place.
-
-        While gradients are recorded this Tensor is given a new array and node, so values saved from the old one stay
-        right; nobody else may be looking at the old array then, since they would not see the change. Otherwise the
-        new values are written to memory, where all see them, and the clock is stamped.
-        """
-        looked_at = mode().grad and shared(self)
-        new = op(self, *args, **kwargs)
-        if new.shape != self.shape:
-            raise ShapeError(f"{name}: the result has shape {new.shape}, which does not fit in place into {self.shape}")
-        if category(new.dtype) > category(self.dtype):
-            raise DtypeError(f"{name}: the result is {new.dtype}, which does not fit in place into {self.dtype}")
-        new = new.to(self.dtype)
-        if not mode().grad or (self.node is None and new.node is None):
-            write(self.array, ..., new.array)
-            return self
-        if self.node is not None and self.is_leaf:
-            raise InPlaceError(f"{name}: a leaf that requires grad can only be modified in place under no_grad()")
-        if looked_at:
-            raise InPlaceError(f"{name}: cannot work in place on recorded values while {others_see(self.array)}")
-        self.array, self.node = new.array, new.node
-        return self
 
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
@@ -168,13 +149,17 @@ class Tensor(Convertible):
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
         targets = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
         found = _gradients([self], [gradient], targets, retain_graph, create_graph)
+        # A gradient belongs to one Tensor. An array that a rule made belongs to nobody yet, but the same one may have come to
+        # several nodes, or be the given `gradient`; and what the graph of create_graph holds must stay as it is.
+        held = {id(memory(gradient.array if isinstance(gradient, Tensor) else gradient))}
         with ambient(grad=create_graph):
             while found:
                 node, g = found.popitem()
                 t = g if isinstance(g, Tensor) else wrap(g)
-                del g  # or `t` would look shared
                 if node.grad is None:
-                    node.grad = t if memory(t.array) is t.array and not shared(t) else t.clone()  # a view may be read-only
+                    mine = not create_graph and memory(t.array) is t.array and id(t.array) not in held
+                    held.add(id(memory(t.array)))
+                    node.grad = t if mine else t.clone()  # a view may be read-only
                 else:
                     node.grad = node.grad + t if create_graph else node.grad.add_(t)
 

@@ -16,6 +16,7 @@ from strategies import BOOL, NONZERO, POSITIVE, REAL, SHARE, TIED, WHOLE, Domain
 
 import autograd
 from autograd import Tensor, methods
+from autograd.inplace import step_of
 from autograd.primitive import PRIMITIVES
 from autograd.random import Generator
 
@@ -299,6 +300,12 @@ def written(s, change=lambda make: make):
     return call(x, index, s.pick(s.array(hit), s.array(s.stretchable(hit)), s.number()))
 
 
+def overwritten(s):
+    """An array, what to put into a part of it, the step that shows this part, and an order of dims in memory."""
+    x, index, v = written(s, lambda make: basic).args
+    return call(x, v, (step_of(PRIMITIVES["slice"], index),), tuple(s.rng.permutation(x.ndim).tolist()))
+
+
 def positions_along(s, least=1):
     """An array, a dim and positions along it, as many dims."""
     shape = s.shape(least)
@@ -472,7 +479,7 @@ SAMPLES = [
     Sample("log_softmax", over("int"), lambda x, dim: np.log(soft_max(x, dim)), exempt={"dtypes": "of integers PyTorch takes empty ones alone"}),
     # ---- shapes
     Sample("reshape", reshaped, np.reshape),
-    Sample("view", reshaped, np.reshape, Tensor.view),
+    Sample("view", lambda s: (c := reshaped(s), call(c.args[0].copy(), *c.args[1:]))[1], np.reshape, Tensor.view),
     Sample("flatten", dim_range, flattened),
     Sample("squeeze", over(), squeezed),
     Sample("unsqueeze", lambda s: call(x := s.array(s.shape()), s.dim(x.ndim + 1)), np.expand_dims),
@@ -502,6 +509,7 @@ SAMPLES = [
     Sample("index", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], lambda x, *i: x[i]),
     Sample("unindex", sparse(fancy, 1, (1, 3), unpack=True), lambda x, shape, *i: added(np.zeros(shape), x, *i)),
     Sample("setitem", lambda s: (c := written(s), call(c.args[0], c.args[2], *c.args[1]))[1], assigned),
+    Sample("written", overwritten, lambda x, v, path, order: assigned(x, v, *path[0].args[0])),
     Sample("last_written", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], last_written, smooth=False),
     Sample("gather", lambda s: call(*positions_along(s)), lambda x, dim, i: x[along(i, dim)]),
     Sample("ungather", lambda s: (c := scattered(s), call(c.args[3], c.args[2], c.args[1], c.args[0].shape))[1], lambda x, i, dim, shape: added(np.zeros(shape), x, *along(i, dim))),

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import pickle
 import sys
 import threading
 
@@ -10,13 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from samples import SAMPLES
+from samples import FUNCTIONS, SAMPLES
 from strategies import calls
 
 import autograd
 from autograd import from_numpy, grad, no_grad, ones, set_grad_enabled, tensor, touch, zeros
-from autograd.errors import AutogradError, FreedGraphError, InPlaceError, NoGradientError
+from autograd.errors import ArgumentError, AutogradError, DtypeError, FreedGraphError, GraphError, InPlaceError, ShapeError
+from autograd.graph import memory
+from autograd.inplace import lineage
 from autograd.tensor import wrap
+from nn import functional as F
 
 f64 = autograd.float64
 
@@ -150,86 +154,342 @@ def test_ops_that_saved_nothing_of_it_do_not_mind(function):
     assert grad(first.sum(), x)[0].tolist() == expected
 
 
-# ---------------------------------------------------------------- recorded: refused where others would not see it
+# ---------------------------------------------------------------- recorded: what was saved
 @pytest.mark.parametrize("function", [lambda y: y * y, lambda y: y.sin(), lambda y: y @ y, lambda y: (y / y).sum()])
-def test_refused_where_a_value_was_saved(function):
+def test_backward_raises_where_a_value_was_saved(function):
     x = leaf(1, 2)
     y = x * 2
     z = function(y)
-    with pytest.raises(InPlaceError, match="saved"):
-        y.add_(1)
-    assert y.tolist() == [2, 4]
-    assert z.requires_grad
+    y.add_(1)
+    assert y.tolist() == [3, 5]
+    with pytest.raises(InPlaceError, match="modified in place since"):
+        z.sum().backward()
+    assert x.grad is None
+    assert grad(y.sum(), x)[0].tolist() == [2, 2]  # what does not need the old values has its gradient
 
 
-def test_refused_where_the_op_saved_its_result():
+OWN_RESULTS = {  # what keeps its own result, for its rule
+    "exp": lambda x: x.exp(),
+    "sigmoid": lambda x: x.sigmoid(),
+    "x / y": lambda x: 1 / x,
+    "sqrt": lambda x: x.sqrt(),
+    "max": lambda x: x[None].max(1).values,
+    "softmax": lambda x: x.softmax(0),
+    "normalize": lambda x: F.normalize(x, dim=0),
+    "layer_norm": lambda x: F.layer_norm(x, (2,)),
+    "batch_norm": lambda x: F.batch_norm(x[:, None], None, None, training=True),
+    "max_pool": lambda x: F.max_pool1d(x[None], 1),
+    "cumprod": lambda x: x.cumprod(0),
+    "norm": lambda x: x.norm()[None],
+}
+CHANGES = [lambda y: y.add_(1), lambda y: y.__imul__(3), lambda y: F.relu(y, inplace=True), lambda y: y.__setitem__(0, 5.0), lambda y: y[:1].mul_(2)]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("op", OWN_RESULTS.values(), ids=OWN_RESULTS)
+def test_a_result_that_its_op_saved_may_be_written(op, change):
+    def derivatives(between):
+        x = leaf(1, 2)
+        y = between(op(x))
+        change(y)
+        (first,) = grad((y * y).sum(), x, create_graph=True)
+        return y.tolist(), first.tolist(), grad(first.sum(), x)[0].tolist()
+
+    np.testing.assert_allclose(*[np.concatenate([np.ravel(v) for v in derivatives(f)]) for f in (lambda y: y, lambda y: y.clone())])
+
+
+def test_a_result_kept_for_its_op_is_as_it_was_made_although_it_is_written_twice():
     x = leaf(1, 2)
     y = x.exp()
-    with pytest.raises(InPlaceError, match="saved"):
-        y.add_(1)
-    np.testing.assert_allclose(y.array, np.exp([1, 2]))
+    y.mul_(2)
+    y.mul_(2)
+    np.testing.assert_allclose(grad(y.sum(), x)[0].array, 4 * np.exp([1, 2]))
+    z = x.exp()
+    w = z * z  # this one saved it too, and nobody kept the values for it
+    z.mul_(2)
+    np.testing.assert_allclose(grad(z.sum(), x)[0].array, 2 * np.exp([1, 2]))
+    with pytest.raises(InPlaceError, match="multiply"):
+        w.sum().backward()
 
 
-@pytest.mark.parametrize(
-    "alias",
-    [
-        lambda y: y[:1],
-        lambda y: y[...],
-        lambda y: y.reshape(1, 2),
-        lambda y: y.T,
-        lambda y: y.expand(3, 2),
-        lambda y: y.unbind()[0][None] if y.ndim > 1 else y[1:],
-        lambda y: y.detach(),
-        lambda y: y.data,
-        lambda y: copy.copy(y),
-        lambda y: y.array,
-        lambda y: y.array[1:],
-        lambda y: y.detach().numpy(),
-        lambda y: memoryview(y.array),
-        lambda y: from_numpy(y.array[:1]),
-        lambda y: [y.array],
-    ],
-)
-def test_refused_where_a_view_or_an_alias_is_alive(alias):
+# ---------------------------------------------------------------- recorded: all who look at this memory see it
+ALIASES = {
+    "first": lambda y: y[:1],
+    "whole": lambda y: y[...],
+    "row": lambda y: y.reshape(1, 2),
+    "view": lambda y: y.view(2, 1),
+    "T": lambda y: y.T,
+    "unsqueeze": lambda y: y.unsqueeze(0),
+    "expand": lambda y: y.expand(3, 2),
+    "split": lambda y: y.split(1)[1],
+    "unbind": lambda y: y.unbind()[0],
+    "narrow": lambda y: y.narrow(0, 1, 1),
+    "diagonal": lambda y: y.expand(2, 2).diagonal(),
+    "unfold": lambda y: y.unfold(0, 2, 1),
+    "einsum": lambda y: autograd.einsum("i->i", y),
+    "a view of a view": lambda y: y.reshape(2, 1)[1:].T,
+}
+DETACHED = {
+    "detach": lambda y: y.detach(),
+    "data": lambda y: y.data,
+    "copy": lambda y: copy.copy(y),
+    "array": lambda y: from_numpy(y.array),
+    "numpy": lambda y: from_numpy(y.detach().numpy()[1:]),
+}
+
+
+@pytest.mark.parametrize("alias", ALIASES.values(), ids=ALIASES)
+def test_views_follow_a_write_to_their_base(alias):
+    x = leaf(1, 2)
+    y = x * 2
+    before = alias(y)
+    y.mul_(x)
+    after = alias(y)
+    assert before.tolist() == after.tolist()
+    for view in (before, after):
+        fresh = alias(x * 2 * x)
+        assert type(view) is autograd.Tensor or view.node is not None
+        assert view.grad_fn.name() == fresh.grad_fn.name()
+        (first,) = grad((view * view).sum(), x, create_graph=True)
+        (expected,) = grad((fresh * fresh).sum(), x, create_graph=True)
+        np.testing.assert_allclose(first.array, expected.array)
+        assert grad(first.sum(), x, retain_graph=True)[0].tolist() == grad(expected.sum(), x)[0].tolist()
+
+
+@pytest.mark.parametrize("alias", DETACHED.values(), ids=DETACHED)
+def test_who_shares_memory_outside_the_graph_sees_the_values(alias):
     x = leaf(1, 2)
     y = x * 2
     other = alias(y)
-    for change in (lambda: y.add_(1), lambda: y.__iadd__(1), lambda: y.__setitem__(0, 5.0), lambda: y.zero_()):
-        with pytest.raises(InPlaceError, match="clone"):
-            change()
-    assert y.tolist() == [2, 4]
-    assert y.grad_fn.name() == "MultiplyBackward"
-    del other
     y.add_(1)
-    assert y.tolist() == [3, 5]
+    assert other.tolist() == [3, 5][-other.numel() :]
+    assert not other.requires_grad or other.is_leaf
+    assert grad(y.sum(), x)[0].tolist() == [2, 2]
 
 
-def test_refused_on_views_since_the_base_would_not_see_it():
+THROUGH = {  # a write through a view, and the same by hand
+    "y[:, 0] += v": (lambda y, v: y[:, 0].__iadd__(v), lambda y, v: y + v[:, None] * tensor([1.0, 0.0, 0.0], dtype=f64)),
+    "y[0].mul_": (lambda y, v: y[0].mul_(2), lambda y, v: y * tensor([[2.0], [1.0]], dtype=f64)),
+    "copy_": (lambda y, v: y[1].copy_(v[0]), lambda y, v: autograd.stack([y[0], v[0].expand(3)])),
+    "T[0] =": (lambda y, v: y.T.__setitem__(0, v), lambda y, v: autograd.cat([v[:, None], y[:, 1:]], 1)),
+    "narrow": (lambda y, v: y.narrow(1, 1, 2).add_(v[:, None]), lambda y, v: y + v[:, None] * tensor([0.0, 1.0, 1.0], dtype=f64)),
+    "view of a view": (lambda y, v: y.view(6)[2:].reshape(2, 2)[1].mul_(v), lambda y, v: autograd.cat([y.reshape(6)[:4], y.reshape(6)[4:] * v]).reshape(2, 3)),
+    "mask": (lambda y, v: y[0].__setitem__(tensor([True, False, True]), v), lambda y, v: autograd.stack([autograd.stack([v[0], y[0, 1], v[1]]), y[1]])),
+    "positions": (lambda y, v: y.T.__setitem__(([0, 2], [1, 1]), v), lambda y, v: autograd.stack([y[0], autograd.stack([v[0], y[1, 1], v[1]])])),
+    "diagonal": (lambda y, v: y.diagonal().mul_(v), lambda y, v: y * autograd.cat([v.diag() + (1 - autograd.eye(2, dtype=f64)), ones(2, 1, dtype=f64)], 1)),
+    "a constant": (lambda y, v: y[0].zero_(), lambda y, v: y * tensor([[0.0], [1.0]], dtype=f64)),
+    "relu": (lambda y, v: F.relu(y[:, 1:] - 3, inplace=True), lambda y, v: y),
+    "relu_": (lambda y, v: y[:, 1:].sub_(3).relu_(), lambda y, v: autograd.cat([y[:, :1], (y[:, 1:] - 3).relu()], 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+@pytest.mark.parametrize(("write", "by_hand"), THROUGH.values(), ids=THROUGH)
+def test_a_write_through_a_view_is_one_to_the_base(write, by_hand, tracked):
+    x, v = tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=f64, requires_grad=tracked), leaf(7, 8)
+    y = x * 1 if tracked else x.clone()
+    others = [y[0], y.T, y.reshape(6)[1:3]]
+    write(y, v)
+    expected = by_hand(x * 1, v)
+    assert y.tolist() == expected.tolist()
+    for other, e in zip([y, *others], [expected, expected[0], expected.T, expected.reshape(6)[1:3]], strict=True):
+        assert other.tolist() == e.tolist()
+        assert other.requires_grad == (y.requires_grad or tracked)
+        if e.requires_grad and y.requires_grad:
+            inputs = [x, v] if tracked else [v]
+            first = grad((other**3).sum(), inputs, create_graph=True, materialize_grads=True)
+            wanted = grad((e**3).sum(), inputs, create_graph=True, materialize_grads=True)
+            assert [g.tolist() for g in first] == [g.tolist() for g in wanted]
+            for g, h in zip(first, wanted, strict=True):
+                if h.requires_grad:
+                    second, third = (grad(k.sum(), inputs, retain_graph=True, materialize_grads=True) for k in (g, h))
+                    assert [k.tolist() for k in second] == [k.tolist() for k in third]
+
+
+def test_a_write_changes_memory_once_at_its_place():
     x = leaf(1, 2)
     y = x * 2
-    view = y[:1]
-    with pytest.raises(InPlaceError, match="view"):
-        view.add_(1)
-    assert y.tolist() == [2, 4]
-    part, _ = (x * 2).split(1)
-    with pytest.raises(InPlaceError, match="view"):
-        part.add_(1)
-    alone = (x * 2)[:1]  # nobody else holds the rest
-    alias = alone.detach()
-    with pytest.raises(InPlaceError, match="alias"):
-        alone.add_(1)
-    del alias
-    alone.add_(1)
-    assert grad(alone.sum(), x)[0].tolist() == [2, 0]
+    array = y.array
+    y[:1].add_(1)
+    y.mul_(3)
+    y[1] = 5.0
+    assert y.array is array
+    assert array.tolist() == [9, 5]
 
 
-def test_refused_on_leaves_that_require_grad():
-    x = leaf(1, 2)
-    for change in (x.zero_, x.normal_, x.neg_, lambda: x.add_(1), lambda: x.copy_(ones(2)), lambda: x.__setitem__(0, 1.0)):
-        with pytest.raises(InPlaceError, match=r"no_grad\(\)"):
+def test_many_views_written_in_turn_cost_what_few_do():
+    x = leaf(1)
+    out = zeros(300, dtype=f64)
+    views = [out[i] for i in range(300)]
+    nodes = autograd.graph.tick()
+    for view in views:
+        view.add_(x[0])
+    out.sum().backward()
+    assert x.grad.tolist() == [300]
+    assert autograd.graph.tick() - nodes < 300 * 12  # views that nobody looks at make no nodes
+
+
+def test_views_that_are_gone_are_forgotten():
+    y = leaf(1, 2) * 2
+    for _ in range(1000):
+        y[:1]
+    assert len(y._link.fresh) < 200
+    for _ in range(300):
+        view = y[:1]
+        y.mul_(1.0)
+    assert len(y._link.fresh) + len(y._link.old) < 300
+    assert view.requires_grad
+
+
+def test_a_view_of_a_class_of_its_own_keeps_it():
+    from nn import Parameter
+
+    base = ones(2, 3)
+    parameter = Parameter(base, requires_grad=False)
+    parameter.t_()
+    held = parameter._link.base
+    held.mul_(leaf(2.0).float())
+    assert type(parameter) is Parameter
+    assert parameter.requires_grad
+    assert parameter.tolist() == [[2, 2]] * 3
+
+
+def test_an_outdated_view_is_copied_and_pickled_as_any_tensor():
+    y = leaf(1, 2) * 2
+    for use in (copy.copy, lambda t: pickle.loads(pickle.dumps(t)), lambda t: t.detach()):
+        view = y[:1]
+        y.add_(1)
+        other = use(view)
+        assert type(other) is autograd.Tensor
+        assert other.tolist() == view.tolist()
+
+
+# ---------------------------------------------------------------- out=
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.op in [*FUNCTIONS.values(), *autograd.linalg.__dict__.values()]], ids=lambda s: s.name)
+@given(data=st.data())
+def test_out_takes_the_results(sample, data):
+    call = data.draw(calls(sample)).map(lambda a: tensor(np.copy(a), requires_grad=sample.smooth and a.dtype.kind == "f"))
+    expected = call.run(sample.op)
+    several = isinstance(expected, tuple)
+    if not all(isinstance(t, autograd.Tensor) for t in flat(expected)):
+        return
+    outs = [autograd.empty_like(t) for t in flat(expected)]
+    memories = [t.array for t in outs]
+    found = call.run(lambda *args, **kwargs: sample.op(*args, **kwargs, out=tuple(outs) if several else outs[0]))
+    for t, memory_, e, f in zip(outs, memories, flat(expected), flat(found), strict=True):
+        assert f is t
+        assert t.array is memory_
+        np.testing.assert_array_equal(t.array, e.array)
+        assert t.requires_grad == e.requires_grad
+        if e.requires_grad:
+            weights = np.full(e.shape, 0.5, e.dtype)
+            both = [grad(v, call.inputs(), weights, retain_graph=True, materialize_grads=True) for v in (t, e)]
+            np.testing.assert_equal([g.tolist() for g in both[0]], [g.tolist() for g in both[1]])
+
+
+def test_what_out_must_be():
+    x = ones(2)
+    empty = autograd.empty(0)
+    assert autograd.exp(x, out=empty) is empty  # one of no elements takes any shape
+    assert empty.tolist() == x.exp().tolist()
+    row = zeros(2, 2)
+    autograd.add(x, x, out=row[0])
+    assert row.tolist() == [[2, 2], [0, 0]]
+    values, indices = zeros(()), zeros((), dtype=autograd.int64)
+    assert autograd.max(tensor([1.0, 3.0]), 0, out=(values, indices))[1] is indices
+    assert (values.item(), indices.item()) == (3, 1)
+    for out, error in ((zeros(3), ShapeError), (zeros(2, dtype=autograd.int64), DtypeError), (np.zeros(2), ArgumentError), ((x, x), ArgumentError)):
+        with pytest.raises(error, match="add"):
+            autograd.add(x, x, out=out)
+    with pytest.raises(InPlaceError, match="leaf"):
+        autograd.exp(x, out=ones(2, requires_grad=True))
+
+
+# ---------------------------------------------------------------- Function
+class Doubled(autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        x.mul_(2)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+
+def test_mark_dirty_lets_a_function_work_in_place():
+    x = leaf(1, 2, 3)
+    y = x * 1
+    view, part = y[1:], y[:2]
+    assert Doubled.apply(part) is part
+    assert y.tolist() == [2, 4, 3]
+    assert [grad(t.sum(), x, retain_graph=True)[0].tolist() for t in (y, view, part)] == [[2, 2, 1], [0, 2, 1], [2, 2, 0]]
+    assert Doubled.apply(y) is y
+    assert grad((y * y).sum(), x)[0].tolist() == [2 * 4 * 4 * 1, 2 * 4 * 4 * 2, 2 * 2 * 2 * 3]
+    for t in (x, x[:1]):
+        with pytest.raises(InPlaceError, match="Doubled"):
+            Doubled.apply(t)
+    assert x.tolist() == [1, 2, 3]
+    with pytest.raises(GraphError, match="must return what it marked as dirty"):
+        type("Forgetful", (Doubled,), {"forward": staticmethod(lambda ctx, x: (ctx.mark_dirty(x), x.clone())[1])}).apply(x * 1)
+
+
+# ---------------------------------------------------------------- recorded: refused, before anything changes
+def refused(t, match, *more):
+    """Every way to write refuses, by this sentence, and nothing changes."""
+    before, node, state = t.tolist(), t.node, autograd.get_rng_state()
+    for change in (t.zero_, t.neg_, t.normal_, lambda: t.add_(1), lambda: t.copy_(zeros(t.shape)), lambda: t.__setitem__(..., 1.0), *more):
+        with pytest.raises(InPlaceError, match=match):
             change()
-    assert x.tolist() == [1, 2]
+    assert t.tolist() == before
+    assert t.node is node
+
+
+def test_refused_on_leaves_that_require_grad_and_their_views():
+    x = leaf(1, 2)
+    refused(x, r"a leaf that requires grad can only be modified in place under no_grad\(\)")
     assert x.is_leaf
+    for view in (x[:1], x.view(1, 2), x.view(1, 2).T, x.detach().requires_grad_()[1:]):
+        refused(view, r"a view of a leaf that requires grad can only be modified in place under no_grad\(\)")
+
+
+def test_refused_on_one_of_several_views():
+    y = tensor([[1.0, 2.0]], dtype=f64, requires_grad=True) * 2
+    for part in (y.split(1, 1)[0], y.chunk(2, 1)[1], y.unbind()[0], next(iter(y)), y.split(1, 1)[0].T, y.tensor_split(2, 1)[0]):
+        refused(part, r"several.*narrow\(\)")
+    with no_grad():
+        y.split(1, 1)[0].add_(1)
+    assert y.tolist() == [[3, 4]]
+    zeros(2, 2).unbind()[0].add_(1)  # nothing is recorded
+
+
+def test_refused_on_views_made_under_no_grad_and_written_outside():
+    x = leaf(1, 2, 3)
+    y = x * 1
+    with no_grad():
+        view = y[:2]
+        inner = view[:1]
+    outer = view[1:]  # of a constant
+    for v in (view, inner, outer):
+        refused(v, r"made under no_grad\(\)")
+    with no_grad():
+        view.mul_(3)
+    assert y.tolist() == [3, 6, 3]
+    b = zeros(2, dtype=f64)
+    with no_grad():
+        view = b[:1]
+    view.add_(1)  # nothing is recorded
+    with pytest.raises(InPlaceError, match=r"made under no_grad\(\)"):
+        view.mul_(x[:1])
+    assert b.tolist() == [1, 0]
+
+
+def test_refused_on_expanded_memory():
+    x = leaf(1, 2)
+    refused((x * 2).expand(3, 2), r"expanded.*clone\(\)")
+    with no_grad(), pytest.raises(InPlaceError, match="expanded"):
+        ones(1).expand(3).add_(1)
 
 
 def test_a_refused_change_changes_nothing():
@@ -237,7 +497,7 @@ def test_a_refused_change_changes_nothing():
     y = x * 2
     view = y[:1]
     node, array = y.node, y.array
-    for change in (lambda: y.add_(1), lambda: y.add_(ones(3, 2)), lambda: y.add_(ones(3))):
+    for change in (lambda: y.add_(ones(3, 2)), lambda: y.add_(ones(3)), lambda: y.copy_(ones(3)), lambda: y.__setitem__(slice(None), ones(3))):
         with pytest.raises(AutogradError):
             change()
     assert y.node is node
@@ -446,13 +706,13 @@ def test_a_step_by_hand_between_two_graphs():
     assert w.is_leaf
 
 
-def test_no_gradient_flows_from_before_a_copy():
+def test_the_gradient_of_what_a_copy_replaced_is_0():
     x = leaf(1, 2)
     y = x * 3
     y.copy_(ones(2))
-    assert not y.requires_grad
-    with pytest.raises(NoGradientError):
-        y.sum().backward()
+    assert y.requires_grad  # as in PyTorch
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0]
 
 
 # ---------------------------------------------------------------- every op
@@ -487,6 +747,17 @@ def test_an_op_whose_input_or_result_was_overwritten_is_right_or_refuses(sample,
         np.testing.assert_equal(found, expected)
 
 
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
+@given(data=st.data())
+def test_only_views_share_memory_with_an_argument(sample, data):
+    """A write to any other result must not reach what it was made of, and a view must hear of writes to its base."""
+    drawn = data.draw(calls(sample)).map(lambda a: wrap(np.copy(a)))
+    for result in flat(drawn.run(sample.op)):
+        for x in flat(drawn.inputs()):
+            if isinstance(result, autograd.Tensor) and result.array.size and memory(result.array) is memory(x.array):
+                assert result is x or lineage(result)[0] is lineage(x)[0]
+
+
 def flat(value):
     return [v for part in value for v in flat(part)] if isinstance(value, (tuple, list)) else [value]
 
@@ -495,23 +766,43 @@ def flat(value):
 N = 6  # elements of all leaves
 
 
-class Jet:
-    """What a tensor should be: its value, in NumPy's memory, and its first two derivatives by all leaves.
+class Family:
+    """The jets that look at the same value and the same derivatives: a base and its views."""
 
-    A recorded op makes a new Jet. A write that is not recorded changes the value alone, here and in all views.
+    def __init__(self):
+        self.members = []
+
+
+class Jet:
+    """What a tensor should be: its value and its first two derivatives by all leaves, in NumPy's memory.
+
+    A view's are views of its base's, so a recorded write is an assignment to all three; one that is not, to the value alone.
+    Derivatives have the leaves' axes in front, so that a view of each is a view of all.
     """
 
-    def __init__(self, value, first=None, second=None, tracked=False):
+    def __init__(self, value, first=None, second=None, tracked=False, family=None, refused=False, around=None):
         self.value, self.tracked = value, tracked
-        self._first, self._second = first, second
+        self._first = np.zeros((N, *value.shape)) if first is None else first
+        self._second = np.zeros((N, N, *value.shape)) if first is None else second  # None where third ones would be needed
+        self.family = Family() if family is None else family  # None: a constant among the views of a base
+        self.family.members.append(self)
+        self.around = self.family if around is None else around  # the base that it looks at all the same
+        self.refused = refused  # must a recorded write through it be refused?
 
     @property
-    def first(self):
-        return self._first if self.tracked else np.zeros((*self.value.shape, N))
+    def first(self):  # with the leaves' axes last, as formulas have them
+        return np.moveaxis(self._first, 0, -1) if self.tracked else np.zeros((*self.value.shape, N))
 
     @property
-    def second(self):  # None where third derivatives would be needed
-        return self._second if self.tracked else np.zeros((*self.value.shape, N, N))
+    def second(self):
+        if not self.tracked:
+            return np.zeros((*self.value.shape, N, N))
+        return None if self._second is None else np.moveaxis(self._second, (0, 1), (-2, -1))
+
+    @classmethod
+    def made(cls, value, first, second, tracked):
+        second = None if second is None else np.moveaxis(second, (-2, -1), (0, 1)).copy()
+        return cls(value, np.moveaxis(first, -1, 0).copy(), second, tracked)
 
     def linear(self, function):
         """A linear function of the elements: of the derivatives it is the same."""
@@ -520,19 +811,41 @@ class Jet:
             return function(a) if not axes else np.stack([each(a[..., i], axes - 1) for i in range(N)], -1)
 
         second = None if self.second is None else each(self.second, 2)
-        return Jet(function(self.value), each(self.first, 1), second, self.tracked)
+        return Jet.made(function(self.value), each(self.first, 1), second, self.tracked)
+
+    def view(self, function, axes_function, recorded, refused=False):
+        """Of the same memory: `axes_function` does to the last axes of an array what `function` does to all."""
+        value = function(self.value)
+        if not np.shares_memory(value, self.value):
+            return self.linear(function)
+        if not recorded or self.around is not self.family:
+            return Jet(value, refused=True, around=self.around)
+        second = None if self._second is None else axes_function(self._second, 2)
+        return Jet(value, axes_function(self._first, 1), second, self.tracked, self.family, refused or self.refused)
+
+    def become(self, result):
+        """A recorded write: value and derivatives, wherever they are looked at."""
+        self.value[...] = result.value
+        self._first[...] = np.moveaxis(result.first, -1, 0)
+        known = result.second is not None
+        for member in self.family.members:
+            member.tracked = True
+            if not known:
+                member._second = None
+        if known and self._second is not None:
+            self._second[...] = np.moveaxis(result.second, (-2, -1), (0, 1))
 
     def smooth(self, f, df, ddf):
         v, j, h = self.value, self.first, self.second
         d, dd = df(v)[..., None], ddf(v)[..., None, None]
         second = None if h is None else dd * j[..., None] * j[..., None, :] + d[..., None] * h
-        return Jet(f(v), d * j, second, self.tracked)
+        return Jet.made(f(v), d * j, second, self.tracked)
 
     def plus(self, other, sign=1):
         known = self.second is not None and other.second is not None
         first = wide(self.first, other, 1) + sign * wide(other.first, self, 1)
         second = wide(self.second, other, 2) + sign * wide(other.second, self, 2) if known else None
-        return Jet(self.value + sign * other.value, first, second, self.tracked or other.tracked)
+        return Jet.made(self.value + sign * other.value, first, second, self.tracked or other.tracked)
 
     def times(self, other):
         a, b, j, k = self.value[..., None], other.value[..., None], self.first, other.first
@@ -540,7 +853,7 @@ class Jet:
         if self.second is not None and other.second is not None:
             cross = j[..., None] * k[..., None, :]
             h = a[..., None] * other.second + b[..., None] * self.second + cross + np.swapaxes(cross, -1, -2)
-        return Jet(self.value * other.value, a * k + b * j, h, self.tracked or other.tracked)
+        return Jet.made(self.value * other.value, a * k + b * j, h, self.tracked or other.tracked)
 
 
 def wide(derivative, other, axes):
@@ -550,23 +863,23 @@ def wide(derivative, other, axes):
     return np.broadcast_to(derivative.reshape(lead + derivative.shape), shape + (N,) * axes)
 
 
-VIEWS = {
-    "T": lambda t: t.T,
-    "first": lambda t: t[:1],
-    "last": lambda t: t[..., -1:],
-    "every other": lambda t: t[::2],
-    "flat": lambda t: t.reshape(-1),
-    "row": lambda t: t[None],
-    "column": lambda t: t[:, None],
-    "flip": lambda t: np.flip(t, 0),
-    "whole": lambda t: t[...],
-    "swap": lambda t: np.swapaxes(t, 0, -1),
+VIEWS = {  # of a tensor, or of the last axes of an array that has k axes in front of them
+    "T": (lambda t: t.T, lambda a, k: a.transpose(*range(k), *range(a.ndim - 1, k - 1, -1))),
+    "first": (lambda t: t[:1], lambda a, k: a[(slice(None),) * k + (slice(1),)]),
+    "last": (lambda t: t[..., -1:], lambda a, k: a[..., -1:]),
+    "every other": (lambda t: t[::2], lambda a, k: a[(slice(None),) * k + (slice(None, None, 2),)]),
+    "flat": (lambda t: t.reshape(-1), lambda a, k: a.reshape(*a.shape[:k], -1)),
+    "row": (lambda t: t[None], lambda a, k: np.expand_dims(a, k)),
+    "column": (lambda t: t[:, None], lambda a, k: np.expand_dims(a, k + 1)),
+    "whole": (lambda t: t[...], lambda a, k: a[...]),
+    "swap": (lambda t: np.swapaxes(t, 0, -1), lambda a, k: np.swapaxes(a, k, -1)),
 }
 COPIES = {
     "sum": lambda t: np.sum(t, axis=0, keepdims=True),
     "cumsum": lambda t: np.cumsum(t, axis=0),
     "twice": lambda t: t[[0, 0]],
     "clone": np.copy,
+    "flip": lambda t: np.flip(t, 0) if isinstance(t, autograd.Tensor) else np.flip(t, 0).copy(),
     "negative": lambda t: -t,
     "third": lambda t: t * 0.5,
     "beside": lambda t: np.concatenate([t, t]),
@@ -597,7 +910,7 @@ class Writes(RuleBasedStateMachine):
         for shape in ((2, 2), (2,)):
             values = np.linspace(-0.7, 0.9, N)[start : start + int(np.prod(shape))].reshape(shape)
             identity = np.eye(N)[start : start + values.size].reshape(*shape, N)
-            jet = Jet(values.copy(), identity, np.zeros((*shape, N, N)), tracked=True)
+            jet = Jet.made(values.copy(), identity, np.zeros((*shape, N, N)), tracked=True)
             self.leaves.append((tensor(values, requires_grad=True), jet, slice(start, start + values.size)))
             self.pairs.append(self.leaves[-1][:2])
             start += values.size
@@ -621,19 +934,20 @@ class Writes(RuleBasedStateMachine):
 
     def under(self, on, jet):
         """The jet of a result: a constant, if it was not recorded."""
-        jet.tracked = jet.tracked and on
-        return jet
+        return jet if on else Jet(jet.value)
 
     # ------------------------------------------------------------ ops
     @rule(k=which, name=st.sampled_from(sorted(VIEWS) + sorted(COPIES)), on=recorded)
     def take(self, k, name, on):
         t, jet = self.pick(k)
-        function = VIEWS.get(name) or COPIES[name]
+        function = VIEWS[name][0] if name in VIEWS else COPIES[name]
         if t.ndim == 0 or not t.numel() or (t.ndim < 2 and name == "column"):
             return
+        if name == "flat" and not (t.array.flags.c_contiguous and jet.value.flags.c_contiguous and jet._first.flags.c_contiguous):
+            return  # a view of the one might be a copy of the other
         with set_grad_enabled(on):
             made = function(t)
-        self.keep(made, self.under(on, jet.linear(function)))
+        self.keep(made, jet.view(*VIEWS[name], on) if name in VIEWS else self.under(on, jet.linear(function)))
 
     @rule(k=which, name=st.sampled_from(sorted(SMOOTH)), on=recorded)
     def curve(self, k, name, on):
@@ -662,8 +976,9 @@ class Writes(RuleBasedStateMachine):
             return
         with set_grad_enabled(on):
             a, b = t.split([1, len(t) - 1])
-        self.keep(b, self.under(on, jet.linear(lambda v: v[1:])))
-        self.keep(a, self.under(on, jet.linear(lambda v: v[:1])))
+        front = (slice(None),)
+        self.keep(b, jet.view(lambda v: v[1:], lambda v, k: v[front * k + (slice(1, None),)], on, refused=True))
+        self.keep(a, jet.view(lambda v: v[:1], lambda v, k: v[front * k + (slice(1),)], on, refused=True))
 
     # ------------------------------------------------------------ aliases
     @rule(k=which, how=st.sampled_from(["detach", "data", "numpy"]))
@@ -693,7 +1008,11 @@ class Writes(RuleBasedStateMachine):
         (t, jet), (u, other) = self.pick(k), self.pick(l)
         if t.shape == u.shape:
             t.data = u.detach()
-            jet.value = other.value
+            jet.family.members.remove(jet)
+            jet.value, jet.family, jet.refused = other.value, Family(), False
+            jet.around = jet.family
+            jet.family.members.append(jet)
+            jet._first, jet._second = jet._first.copy(), None if jet._second is None else jet._second.copy()
 
     @rule(k=st.integers(0, 1))
     def freeze(self, k):
@@ -703,21 +1022,24 @@ class Writes(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ writes
     def in_place(self, t, jet, result, write, on, change):
-        """Do `change` to the tensor; then the model's jet becomes `result`, or is told by `write` to change its value."""
-        result.tracked = result.tracked and on
-        if not jet.tracked and result.tracked and any(t is leaf for leaf, _, _ in self.leaves):
+        """Do `change` to the tensor; then the model becomes `result`, or is told by `write` to change its value."""
+        leaves = [mine for _, mine, _ in self.leaves if mine in jet.around.members]
+        recorded = on and (result.tracked or any(m.tracked for m in jet.around.members))
+        if recorded and leaves and not leaves[0].tracked:
             return  # a frozen leaf would be a leaf no longer
+        before = t.array.copy()
         try:
             with set_grad_enabled(on):
                 change()
         except InPlaceError:
+            assert not t.array.flags.writeable or (recorded and (jet.refused or leaves))
+            assert t.array.tolist() == before.tolist()
             return self.count("refused")
-        if result.tracked or (jet.tracked and on):
+        if recorded:
             self.count("recorded")
+            assert not jet.refused
             assert not any(t is leaf for leaf, _, _ in self.leaves)
-            others = [other.value for _, other in self.pairs if other is not jet] + [model for _, model in self.arrays]
-            assert not any(np.shares_memory(jet.value, other) for other in others)  # who would not see the new values
-            jet.value, jet._first, jet._second, jet.tracked = result.value, result.first, result.second, result.tracked
+            jet.become(result)
         else:
             self.count("written")
             write()
@@ -811,7 +1133,7 @@ class Writes(RuleBasedStateMachine):
                 made = g.clone()
                 model = np.empty_like(made.array)
                 model[...] = value
-                self.keep(made, Jet(model, second, None, made.requires_grad))
+                self.keep(made, Jet.made(model, second, None, made.requires_grad))
 
     @rule(k=which, retain=retained, seed=st.integers(0, 3))
     def backward(self, k, retain, seed):
@@ -824,8 +1146,9 @@ class Writes(RuleBasedStateMachine):
         except (InPlaceError, FreedGraphError) as error:
             return self.count(type(error).__name__)
         self.count("differentiated")
-        for i, (_, _, where) in enumerate(self.leaves):
-            self.grads[i] = self.grads[i] + self.expected(jet, weight)[where].reshape(self.grads[i].shape)
+        for i, (leaf, _, where) in enumerate(self.leaves):
+            if leaf.requires_grad:  # or it was frozen since: no gradient of it is wanted
+                self.grads[i] = self.grads[i] + self.expected(jet, weight)[where].reshape(self.grads[i].shape)
 
     @invariant()
     def all_is_as_it_should_be(self):
@@ -852,16 +1175,17 @@ def steps(machine):
     machine.change_by_number(0, 2.0, "add", False)  # written
     machine.differentiate(2, True, False, 1)  # InPlaceError
     machine.take(0, "cumsum", True)
+    machine.take(3, "last", True)
     machine.change_by_tensor(3, 1, "add", True, True)  # recorded
-    machine.differentiate(3, False, True, 1)  # differentiated
-    machine.alias(3, "detach")
-    machine.change_by_tensor(3, 1, "mul", True, False)  # refused
     machine.all_is_as_it_should_be()
+    machine.differentiate(4, False, True, 1)  # differentiated: a view of what was written
+    machine.alias(3, "detach")
+    machine.change_by_number(0, 2.0, "mul", True)  # refused: a leaf
 
 
-@pytest.mark.parametrize("broken", ["nothing", "Node.check", "touch", "memory", "shared"])
+@pytest.mark.parametrize("broken", ["nothing", "Node.check", "touch", "memory", "Family.outdate", "save_what_is_lost"])
 def test_these_tests_would_notice(broken, monkeypatch):
-    graph, tensors = autograd.graph, sys.modules["autograd.tensor"]
+    graph = autograd.graph
     monkeypatch.setattr(Writes, "outcomes", {})
     if broken == "nothing":
         steps(Writes())
@@ -869,15 +1193,20 @@ def test_these_tests_would_notice(broken, monkeypatch):
         return
     if broken == "Node.check":
         monkeypatch.setattr(graph.Node, "check", lambda node: None)
-    elif broken == "shared":
-        monkeypatch.setattr(tensors, "shared", lambda holder: False)
+    elif broken == "Family.outdate":
+        monkeypatch.setattr(sys.modules["autograd.inplace"].Family, "outdate", lambda family: None)
+    elif broken == "save_what_is_lost":
+        monkeypatch.setattr(sys.modules["autograd.inplace"], broken, lambda *args: None)
     else:
-        monkeypatch.setattr(graph, broken, lambda array: array)
+        monkeypatch.setattr(graph, broken, lambda array, *rest: array)
     machine = Writes()
     machine.alias(0, "detach")
     machine.take(2, "last", True)  # a view, to write through
     machine.combine(0, 0, "mul", True)
     machine.change_by_number(3, 2.0, "add", False)
-    with pytest.raises(AssertionError):  # noqa: PT012 (whichever step it is that notices)
+    with pytest.raises((AssertionError, InPlaceError)):  # noqa: PT012 (whichever step it is that notices)
         machine.differentiate(4, True, False, 1)
         steps(Writes())
+        machine.take(0, "negative", True)
+        machine.change_by_number(5, 2.0, "sin", True)
+        assert grad(machine.pairs[5][0].sum(), machine.leaves[0][0])

@@ -359,14 +359,6 @@ OTHER_NAMES = {  # of one argument, both of which may be used
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ONLY_METHODS.split()])
-def test_out_is_refused_by_name(name):
-    """As nothing here writes into a tensor beside the point: there are methods that work in place, and NumPy's out."""
-    x = autograd.tensor([1.0, 2.0])
-    with pytest.raises(TypeError, match=r"\w+\(\) got an unexpected keyword argument 'out'"):
-        found(name)(x, out=x)
-
-
 @pytest.fixture(scope="module")
 def torchs_forms():
     """A function from a name to the forms, {argument: default}, that PyTorch's function of that name has."""

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import AutogradError, DimError, DtypeError, explain
+from ..inplace import into
 from ..tensor import NUMPY
 
 Dims = int | tuple[int, ...] | list[int] | None
@@ -45,6 +48,8 @@ def for_users(function: Callable[..., Any]) -> Callable[..., Any]:
     def either(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = {names.get(k, k): v for k, v in kwargs.items()}
+            if (out := kwargs.pop("out", None)) is not None:
+                return into(out, either, *args, **kwargs)
         try:
             return function(*args, **kwargs)
         except AutogradError as error:  # clear already, but maybe by the name of an op that this one is made of
@@ -86,6 +91,26 @@ def public(*numpy: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callabl
         return function
 
     return register
+
+
+def is_contiguous(input: Any) -> bool:
+    """Do the elements lie in memory one after the other, in order (torch.Tensor.is_contiguous)?"""
+    return bool(getattr(getattr(getattr(input, "array", input), "flags", None), "c_contiguous", True))
+
+
+def contiguous(input: Any) -> Any:
+    """This Tensor if its elements lie in memory in order, else a copy of it in which they do (torch.Tensor.contiguous)."""
+    return input if is_contiguous(input) else np.copy(input, "C")
+
+
+def in_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of arrays, its result with the elements in order in memory, as PyTorch lays out what it does not compute elementwise."""
+
+    @wraps(function)
+    def ordered(*args: Any) -> Any:
+        return contiguous(function(*args))
+
+    return ordered
 
 
 def one_dim(op: str, dim: Any, ndim: int) -> int:

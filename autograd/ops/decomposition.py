@@ -277,7 +277,7 @@ def _pull_svd(g: Gradients, x_shape: Any, out: tuple[Array, Array, Array]) -> Ar
 
 # fmt: off
 near_     = primitive(_near, "near")
-defined_: Any = primitive(_defined, "defined",  x=lambda g, hole, why: defined_(g, hole, why))
+defined_: Any = primitive(_defined, "defined",  x=lambda g, hole, why: defined_(g, hole, why), view=True)
 inv_: Any = primitive(_inv, "inv",              x=lambda g, out: -T(out) @ g @ T(out))
 solve_: Any = primitive(_solve, "solve",        joint=_pull_solve)
 pinv_     = primitive(_pinv, "pinv",            x=_pull_pinv)

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import result_type
-from ..errors import DimError, DtypeError, ShapeError, describe, explain
-from ..graph import Array, mode, write
+from ..errors import AutogradError, DimError, DtypeError, InPlaceError, ShapeError, describe, explain
+from ..graph import Array, memory, mode
+from ..inplace import lineage, put, see, step_of
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor
-from .common import for_users, one_dim
+from .common import contiguous, for_users, in_order, one_dim
 from .elementwise import astype, choose, maximum
 from .join import broadcast_tensors
-from .shape import broadcast_, clone
+from .shape import broadcast_
 
 Index = tuple[Any, ...]
 
@@ -90,10 +91,23 @@ def _setitem(x: Array, v: Array, *index: Any) -> Array:
 
 
 def _pull_value(g: Array, v_shape: Index, index: Index) -> Array:
-    """What was put at `index`, where it stayed; ones in front of the shape of a value are nothing to assignment."""
+    """What was put at `index`, where it stayed."""
     taken = index_(g, *index) if any(hasattr(i, "dtype") for i in index) else slice_(g, index)
-    taken = taken * last_(g, *index) if any(map(_repeats, index)) else taken
-    return np.reshape(taken, (1,) * (len(v_shape) - taken.ndim) + taken.shape)
+    return _assigned(taken * last_(g, *index) if any(map(_repeats, index)) else taken, v_shape)
+
+
+def _assigned(part: Array, v_shape: Index) -> Array:
+    """`part` with as many dims as the value that was assigned to it: ones in front of a shape are nothing to assignment."""
+    return np.reshape(part, (1,) * (len(v_shape) - part.ndim) + part.shape) if len(v_shape) > part.ndim else part
+
+
+def _written(x: Array, v: Array, path: Index, order: Index) -> Array:
+    out = np.transpose(np.copy(np.transpose(x, order), "C"), sorted(range(len(order)), key=order.__getitem__))
+    part = see(out, path)  # a view of it, as it was of what lies in this order
+    if type(out) is np.ndarray and memory(part) is not memory(out):
+        raise InPlaceError("written: a part of memory could not be found again in its gradient; clone() before this write")
+    part[...] = v
+    return out
 
 
 def _last(x: Array, *index: Any) -> Array:
@@ -142,13 +156,14 @@ def _share(g: Array, x: Array, src: Array, out: Array, index: Array, axis: int) 
 
 
 # fmt: off
-slice_   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice_(g, index, x_shape))
+slice_   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice_(g, index, x_shape), view=True)
 unslice_: Any = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index))
-index_   = primitive(_index, "index",            x=lambda g, x_shape, index: unindex_(g, x_shape, *index))
+index_   = primitive(in_order(_index), "index",            x=lambda g, x_shape, index: unindex_(g, x_shape, *index))
 unindex_: Any = primitive(_unindex, "unindex",   x=lambda g, index: index_(g, *index))
-setitem_: Any = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=_pull_value)
+setitem_: Any = primitive(in_order(_setitem), "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=_pull_value)
 last_: Any = primitive(_last, "last_written")
-gather_  = primitive(_gather, "gather",          x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape))
+written_: Any = primitive(_written, "written",   x=lambda g, path, order: written_(g, 0, path, order), v=lambda g, v_shape, path: _assigned(see(g, path), v_shape), promote=slice(0))
+gather_  = primitive(in_order(_gather), "gather",          x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape))
 ungather_: Any = primitive(_ungather, "ungather", x=lambda g, index, axis: gather_(g, index, axis))
 scatter_extreme_ = primitive(_scatter_extreme, "scatter_extreme",
                                                  x=lambda g, x, src, out, index, axis: _share(g, x, src, out, index, axis) * (x == out),
@@ -222,20 +237,38 @@ def getitem(input: Any, index: Any) -> Any:
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:
     """`input[index] = value`, in place. Of several values for one element the last stays, and has the gradient."""
-    parts, _ = _parts(index)
+    parts, basic = _parts(index)
     if (steps := _numbers_first(parts)) is not None:
-        parts, value = steps[0], setitem_(getitem(input, steps[0]), value, *steps[1])
+        return setitem(getitem(input, steps[0]), steps[1], value)
     if all(p is not ... for p in parts):
         parts = (*parts, ...)  # what is assigned to is an array then, also if it is one element
-    tracked = input.node is not None or (isinstance(value, Tensor) and value.node is not None)
-    if mode().grad and tracked:
-        input._take("x[...] = y", setitem_, value, *parts)
-        return
+    if basic and isinstance(value, Tensor) and _is_part(value, input, parts):
+        return None  # y[i] += 1 is y[i] = y[i].__iadd__(1): it is there already
     raw, v = _in_order(tuple(getattr(i, "array", i) for i in parts), getattr(value, "array", value))
+
+    def scatter(mask: int, array: Array, v: Array) -> tuple[Any, Any]:
+        plan = setitem_.plans[mask]
+        return plan, plan.save(None, array, v, *raw)
+
     try:
-        write(input.array, raw, v)
+        if basic:
+            put(input, "x[...] = y", raw, value, path=(step_of(slice_, raw),))
+        else:
+            put(input, "x[...] = y", raw, value if v is getattr(value, "array", v) else np.copy(value, "C"), scatter=scatter)
     except (IndexError, ValueError, TypeError) as error:
+        if isinstance(error, AutogradError):
+            raise
         raise explain("setitem", ["x", "v", "*index"], [input.array, v, *raw], error) from error
+
+
+def _is_part(value: Tensor, input: Tensor, index: Index) -> bool:
+    """Is `value` a view of what `input` is or views, which shows it at `index` and hears of writes?"""
+    (base, steps), array = lineage(value), value.array
+    if not steps or base is not lineage(input)[0] or (mode().grad and not all(s.recorded and s.item is None for s in steps)):
+        return False
+    part = _slice(input.array, index)
+    same = part.shape == array.shape and part.strides == array.strides and part.dtype == array.dtype
+    return bool(same and part.__array_interface__["data"] == array.__array_interface__["data"])
 
 
 # ---------------------------------------------------------------- what the arguments must be
@@ -289,7 +322,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     check_scalar("masked_fill", value)
     if result_type(input, value) != input.dtype:
         value = astype(value if hasattr(value, "dtype") else np.asarray(value), input.dtype)
-    return choose(mask, value, input)
+    return contiguous(choose(mask, value, input))
 
 
 def masked_select(input: Any, mask: Any) -> Any:
@@ -311,9 +344,9 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     if places > elements:
         raise ShapeError(f"masked_scatter: mask has {places} places to fill, but source {source.shape} only {elements} elements")
     if not elements:
-        return clone(input)
+        return np.copy(input, "C")
     turn = maximum(np.cumsum(np.reshape(mask, (-1,)), axis=0) - 1, 0)
-    return choose(mask, np.reshape(index_(np.reshape(source, (-1,)), turn), input.shape), input)
+    return contiguous(choose(mask, np.reshape(index_(np.reshape(source, (-1,)), turn), input.shape), input))
 
 
 def take(input: Any, index: Any) -> Any:

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, DimError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
 from ..tensor import NUMPY, wrap
-from .common import one_dim, public
+from .common import in_order, one_dim, public
 from .shape import broadcast_, flatten, reshape_
 
 Axis = tuple[int, ...]
@@ -42,10 +42,10 @@ def _pull_concatenate(g: Array, axis: int, xs_shape: list[Axis]) -> list[Any]:
 
 
 # fmt: off
-concatenate_ = primitive(lambda axis, *xs: np.concatenate(xs, axis), "concatenate",  joint=_pull_concatenate, promote=slice(1, None))
-stack_       = primitive(lambda axis, *xs: np.stack(xs, axis), "stack",              joint=lambda g, axis: [None, *unbind_(g, axis)], promote=slice(1, None))
-split_: Any  = primitive(_split, "split",                                            x=lambda g, axis, out_shape: np.concatenate(filled(g, out_shape), axis))
-unbind_: Any = primitive(_unbind, "unbind",                                          x=lambda g, axis, out_shape: np.stack(filled(g, out_shape), axis))
+concatenate_ = primitive(in_order(lambda axis, *xs: np.concatenate(xs, axis)), "concatenate",  joint=_pull_concatenate, promote=slice(1, None))
+stack_       = primitive(in_order(lambda axis, *xs: np.stack(xs, axis)), "stack",              joint=lambda g, axis: [None, *unbind_(g, axis)], promote=slice(1, None))
+split_: Any  = primitive(_split, "split",                                            x=lambda g, axis, out_shape: np.concatenate(filled(g, out_shape), axis), view=True)
+unbind_: Any = primitive(_unbind, "unbind",                                          x=lambda g, axis, out_shape: np.stack(filled(g, out_shape), axis), view=True)
 # fmt: on
 
 

@@ -15,7 +15,7 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
 from ..tensor import NUMPY
-from .common import Dims, one_dim, public, some_dims
+from .common import Dims, contiguous, one_dim, public, some_dims
 from .elementwise import absolute, astype, multiply, sign
 from .reduce import amax, amin, keep, sum_
 from .shape import diagonal_
@@ -173,6 +173,11 @@ def einsum(equation: str, *operands: Any) -> Any:
         if any(c in long and n == 1 for c, n in zip(term, xs[i].shape, strict=True)):
             kept = [(c, n) for c, n in zip(term, xs[i].shape, strict=True) if n != 1 or c not in long]
             terms[i], xs[i] = "".join(c for c, _ in kept), np.reshape(xs[i], tuple(n for _, n in kept))
+    if len(xs) == 1 and set(result) <= set(terms[0]):  # of one operand it is a sum and another order, a view if nothing is summed
+        term, x = terms[0], xs[0]
+        if gone := tuple(i for i, c in enumerate(term) if c not in result):
+            x, term = np.sum(x, axis=gone), "".join(c for c in term if c in result)
+        return np.transpose(x, tuple(term.index(c) for c in result))
     return einsum_(f"{','.join(terms)}->{result}", *xs)
 
 
@@ -241,7 +246,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     for i, j in zip(left, right, strict=True):
         two[j] = one[i]
     result = [c for c in one + two if not (c in one and c in two)]
-    return einsum_("{},{}->{}".format(*map("".join, (one, two, result))), a, b)
+    return contiguous(einsum_("{},{}->{}".format(*map("".join, (one, two, result))), a, b))
 
 
 @public()
@@ -266,7 +271,8 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     axis = one_dim("cross", dim, len(shape)) - len(shape)  # from the end, where shapes are aligned
     if any(x.ndim < -axis or x.shape[axis] != 3 for x in (input, other)):
         raise ShapeError(f"cross needs length 3 along dim {dim}, got shapes {input.shape} and {other.shape}")
-    return np.roll(input, -1, axis) * np.roll(other, -2, axis) - np.roll(input, -2, axis) * np.roll(other, -1, axis)
+    a, b = np.roll(input, -1, axis) * np.roll(other, -2, axis), np.roll(input, -2, axis) * np.roll(other, -1, axis)
+    return contiguous(a - b)
 
 
 def multi_dot(tensors: Sequence[Any]) -> Any:
@@ -368,7 +374,7 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = None) -> 
         raise ShapeError(f"cdist needs (..., n, k) and (..., m, k), got shapes {x1.shape} and {x2.shape}")
     if p < 0:
         raise ArgumentError(f"cdist: p must not be negative, got {p}")
-    return vector_norm(np.expand_dims(x1, -2) - np.expand_dims(x2, -3), p if x1.shape[-1] else 2, -1)
+    return contiguous(vector_norm(np.expand_dims(x1, -2) - np.expand_dims(x2, -3), p if x1.shape[-1] else 2, -1))
 
 
 # ---------------------------------------------------------------- NumPy's spellings

@@ -12,7 +12,7 @@ from ..errors import DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
 from ..tensor import Tensor
-from .common import Dims, ValuesIndices, one_dim, public, some_dims
+from .common import Dims, ValuesIndices, contiguous, one_dim, public, some_dims
 from .elementwise import astype, maximum, minimum, multiply
 
 Axis = tuple[int, ...]
@@ -179,20 +179,20 @@ def nansum(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
     >>> autograd.nansum(autograd.tensor([1.0, float("nan"), 2.0]))
     tensor(3.)
     """
-    return sum(np.where(np.isnan(input), 0, input), dim, keepdim, dtype=dtype)
+    return contiguous(sum(np.where(np.isnan(input), 0, input), dim, keepdim, dtype=dtype))
 
 
 @public(np.nanmean)
 def nanmean(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` of what is not NaN; NaN if nothing is left; refuses integers (torch.nanmean)."""
     _need_float("nanmean", input)
-    return nansum(input, dim, keepdim, dtype=dtype) / sum(~np.isnan(input), dim, keepdim)
+    return contiguous(nansum(input, dim, keepdim, dtype=dtype) / sum(~np.isnan(input), dim, keepdim))
 
 
 @public(np.count_nonzero)
 def count_nonzero(input: Any, dim: Dims = None) -> Any:
     """How many elements over `dim` are not 0 (torch.count_nonzero)."""
-    return sum(input != 0, dim)
+    return contiguous(sum(input != 0, dim))
 
 
 @public()

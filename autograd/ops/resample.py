@@ -16,6 +16,7 @@ from ..tensor import Tensor, wrap
 from .elementwise import choose, fill
 from .index import index_, slice_, unslice_
 from .linalg import T, same_dtype
+from .shape import copied
 
 __all__ = ["affine_grid", "grid_sample", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -365,4 +366,4 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
 def _rearranged(input: Any, parts: Axis, order: Axis, shape: Axis) -> Any:
     """`input` as `parts`, the last five in another order, as `shape`."""
     lead = len(parts) - 5
-    return np.reshape(np.transpose(np.reshape(input, parts), (*range(lead), *(lead + i for i in order))), shape)
+    return copied(np.reshape(np.transpose(np.reshape(input, parts), (*range(lead), *(lead + i for i in order))), shape), input)

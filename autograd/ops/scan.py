@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
-from .common import ValuesIndices, one_dim, public
+from .common import ValuesIndices, contiguous, one_dim, public
 from .elementwise import astype
 from .reduce import sum as total
 
@@ -160,7 +160,7 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         raise ShapeError(f"diff: prepend and append have as many dims as input, {input.ndim}; got {[v.shape for v in parts]}")
     x = np.concatenate(parts, one_dim("diff", dim, input.ndim)) if len(parts) > 1 else input
     if not n:
-        return input
+        return np.copy(input)
     for _ in range(n):
         a, b = _neighbours("diff", x, dim)
         x = b != a if x.dtype.kind == "b" else b - a
@@ -200,4 +200,4 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
 
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """The running integral of `y` along `dim`, which gets shorter by one (torch.cumulative_trapezoid); see `trapezoid`."""
-    return cumsum(_trapezoids("cumulative_trapezoid", y, x, dx, dim), dim)
+    return contiguous(cumsum(_trapezoids("cumulative_trapezoid", y, x, dx, dim), dim))

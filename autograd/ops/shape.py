@@ -9,10 +9,10 @@ import numpy as np
 
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
-from ..graph import Array
+from ..graph import Array, memory
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor, wrap
-from .common import Dims, for_users, one_dim, public, some_dims
+from .common import Dims, contiguous, for_users, in_order, is_contiguous, one_dim, public, some_dims
 from .reduce import sum_
 
 Axis = tuple[int, ...]
@@ -39,15 +39,15 @@ def _undiagonal(x: Array, shape: Axis, offset: int, axis1: int, axis2: int) -> A
 
 
 # fmt: off
-reshape_     = primitive(lambda x, shape: np.reshape(x, shape), "reshape",               x=lambda g, x_shape: np.reshape(g, x_shape))
-permute_     = primitive(lambda x, axes: np.transpose(x, axes), "permute",               x=lambda g, axes: np.transpose(g, tuple(np.argsort(axes).tolist())))
-swapaxes_    = primitive(lambda x, a, b: np.swapaxes(x, a, b), "transpose",              x=lambda g, a, b: np.swapaxes(g, a, b))
-broadcast_   = primitive(lambda x, shape: np.broadcast_to(x, shape), "expand",           x=lambda g: g)
-flip_        = primitive(lambda x, axis: np.flip(x, axis), "flip",                       x=lambda g, axis: np.flip(g, axis))
+reshape_     = primitive(lambda x, shape: np.reshape(x, shape), "reshape",               x=lambda g, x_shape: np.reshape(g, x_shape), view=True)
+permute_     = primitive(lambda x, axes: np.transpose(x, axes), "permute",               x=lambda g, axes: np.transpose(g, tuple(np.argsort(axes).tolist())), view=True)
+swapaxes_    = primitive(lambda x, a, b: np.swapaxes(x, a, b), "transpose",              x=lambda g, a, b: np.swapaxes(g, a, b), view=True)
+broadcast_   = primitive(lambda x, shape: np.broadcast_to(x, shape), "expand",           x=lambda g: g, view=True)
+flip_        = primitive(lambda x, axis: np.copy(np.flip(x, axis)), "flip",              x=lambda g, axis: np.flip(g, axis))
 roll_        = primitive(lambda x, shift, axis: np.roll(x, shift, axis), "roll",         x=lambda g, shift, axis: np.roll(g, tuple(-s for s in shift), axis))
-tril_        = primitive(lambda x, k: np.tril(x, k), "tril",                             x=lambda g, k: np.tril(g, k))
-triu_        = primitive(lambda x, k: np.triu(x, k), "triu",                             x=lambda g, k: np.triu(g, k))
-diagonal_    = primitive(_diagonal, "diagonal",                                         x=lambda g, x_shape, offset, axis1, axis2: undiagonal_(g, x_shape, offset, axis1, axis2))
+tril_        = primitive(in_order(lambda x, k: np.tril(x, k)), "tril",                             x=lambda g, k: np.tril(g, k))
+triu_        = primitive(in_order(lambda x, k: np.triu(x, k)), "triu",                             x=lambda g, k: np.triu(g, k))
+diagonal_    = primitive(_diagonal, "diagonal",                                         x=lambda g, x_shape, offset, axis1, axis2: undiagonal_(g, x_shape, offset, axis1, axis2), view=True)
 undiagonal_: Any = primitive(_undiagonal, "undiagonal",                                      x=lambda g, offset, axis1, axis2: diagonal_(g, offset, axis1, axis2))
 clone_       = primitive(lambda x, order: np.copy(x, order), "clone",                    x=lambda g: g)
 repeats_     = primitive(lambda counts: np.repeat(np.arange(counts.shape[0], like=counts), counts), "repeats")
@@ -72,10 +72,13 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
 
 
 def view(input: Any, *shape: Any) -> Any:
-    """As `reshape`; a dtype, to read the same bytes in, is refused (torch.Tensor.view)."""
+    """As `reshape`, of the same memory; raises ShapeError where that needs a copy. A dtype is refused (torch.Tensor.view)."""
     if len(shape) == 1 and not isinstance(shape[0], (tuple, list)) and not hasattr(shape[0], "__index__"):
         raise ArgumentError(f"view needs sizes, got {shape[0]!r}; use to() for another dtype")
-    return reshape_(input, _sizes(shape))
+    seen = reshape_(input, _sizes(shape))
+    if seen.array.size and memory(seen.array) is not memory(input.array):
+        raise ShapeError(f"view: the elements of this tensor of shape {input.shape} lie in another order; use reshape()")
+    return seen
 
 
 def reshape_as(input: Any, other: Any) -> Any:
@@ -241,8 +244,8 @@ def rot90(input: Any, k: int = 1, dims: Dims = (0, 1)) -> Any:
     if len(axis) != 2:
         raise ArgumentError(f"rot90 turns in the plane of two dims, got {dims!r}")
     if k % 2 == 0:
-        return flip_(input, axis) if k % 4 else clone(input)
-    return swapaxes_(flip_(input, axis[1:] if k % 4 == 1 else axis[:1]), *axis)
+        return contiguous(flip_(input, axis)) if k % 4 else clone_(input, "C")
+    return contiguous(swapaxes_(flip_(input, axis[1:] if k % 4 == 1 else axis[:1]), *axis))
 
 
 @public()
@@ -265,7 +268,7 @@ def repeat(input: Any, *sizes: Any) -> Any:
     shape = (1,) * (len(times) - input.ndim) + input.shape
     pairs = [n for pair in zip(times, shape, strict=True) for n in pair]
     spread = broadcast_(reshape_(input, tuple(m for n in shape for m in (1, n))), tuple(pairs))
-    return reshape_(spread, tuple(k * n for k, n in zip(times, shape, strict=True)))
+    return copied(reshape_(spread, tuple(k * n for k, n in zip(times, shape, strict=True))), input)
 
 
 @public(np.tile)
@@ -295,7 +298,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
         raise ShapeError(f"repeat_interleave: repeats has shape {counts.shape}, but dim {axis} has length {n}")
     if isinstance(repeats, int):  # no positions are needed
         longer = broadcast_(unsqueeze(input, axis + 1), (*input.shape[: axis + 1], repeats, *input.shape[axis + 1 :]))
-        return reshape_(longer, (*input.shape[:axis], n * repeats, *input.shape[axis + 1 :]))
+        return copied(reshape_(longer, (*input.shape[:axis], n * repeats, *input.shape[axis + 1 :])), input)
     return input[(*(slice(None),) * axis, repeats_(broadcast_(counts, (n,))))]
 
 
@@ -389,7 +392,7 @@ def diag(input: Any, diagonal: int = 0) -> Any:
     """The matrix with this vector as its diagonal, or the diagonal of this matrix (torch.diag)."""
     if input.ndim not in (1, 2):
         raise ShapeError(f"diag needs a vector or a matrix, got shape {input.shape}; use diagonal or diag_embed")
-    return diag_embed(input, diagonal) if input.ndim == 1 else diagonal_(input, diagonal, 0, 1)
+    return diag_embed(input, diagonal) if input.ndim == 1 else clone(diagonal_(input, diagonal, 0, 1))
 
 
 def _triangle(op: str, indices: Any) -> Any:
@@ -412,14 +415,10 @@ def clone(input: Any) -> Any:
     return clone_(input, "K")
 
 
-def is_contiguous(input: Any) -> bool:
-    """Do the elements lie in memory one after the other, in order (torch.Tensor.is_contiguous)?"""
-    return bool(getattr(getattr(input.array, "flags", None), "c_contiguous", True))
-
-
-def contiguous(input: Any) -> Any:
-    """The tensor itself if its elements lie in memory in order, else a copy in which they do (torch.Tensor.contiguous)."""
-    return input if is_contiguous(input) else clone_(input, "C")
+def copied(result: Any, input: Any) -> Any:
+    """`result`, in memory of its own, in order."""
+    a, b = getattr(result, "array", result), getattr(input, "array", input)
+    return clone_(result, "C") if memory(a) is memory(b) else contiguous(result)
 
 
 def stride(input: Any, dim: int | None = None) -> Any:
@@ -437,7 +436,7 @@ NUMPY |= {
     np.expand_dims: _expand_dims,
     np.roll: lambda a, shift, axis=None: roll(a, shift, axis),
     np.diagonal: lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2),
-    np.copy: clone,
+    np.copy: for_users(lambda input, order="K": clone_(input, order)),
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: int(np.prod(a.shape)) if axis is None else a.shape[axis],

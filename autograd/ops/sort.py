@@ -11,7 +11,7 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor, wrap
-from .common import ValuesIndices, one_dim, public
+from .common import ValuesIndices, contiguous, one_dim, public
 from .elementwise import astype
 from .index import gather_
 from .join import unbind_
@@ -64,7 +64,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: k is {k}, but dim {dim} has length {n}")
     indices = argsort(input, axis, descending=largest)
-    indices = indices[(*(slice(None),) * axis, slice(k))] if input.ndim else indices
+    indices = contiguous(indices[(*(slice(None),) * axis, slice(k))]) if input.ndim else indices
     return ValuesIndices(gather_(input, indices, axis), indices)
 
 

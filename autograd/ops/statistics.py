@@ -12,7 +12,7 @@ from ..dtypes import get_default_dtype
 from ..errors import ArgumentError, DimError, DtypeError, NoGradientError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
-from .common import ValuesIndices, one_dim, public
+from .common import ValuesIndices, contiguous, one_dim, public
 from .elementwise import astype, lerp
 from .reduce import argsort_, picked, sum, ties
 
@@ -120,7 +120,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Values
     if not 1 <= k <= n:
         raise ArgumentError(f"kthvalue: k must be from 1 to {n}, the length of dim {dim}, got {k}")
     order = argsort_(input, axis)
-    return picked(input, order[(*(slice(None),) * axis, slice(k - 1, k))] if input.ndim else order, axis, keepdim)
+    return picked(input, contiguous(order[(*(slice(None),) * axis, slice(k - 1, k))]) if input.ndim else order, axis, keepdim)
 
 
 @public()

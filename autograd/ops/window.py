@@ -87,6 +87,15 @@ def _pull_window_sum(g: Array, windows: Windows, x_shape: Axis) -> Array:
     return fold_(np.broadcast_to(np.expand_dims(g, -n - 1), shape), windows, x_shape[-n:])
 
 
+def _unfold_dim(x: Array, axis: int, size: int, step: int) -> Array:
+    seen = sliding_window_view(x, size, axis=axis, writeable=step >= size)  # overlapping windows share elements
+    return seen[(*(slice(None),) * axis, slice(None, None, step))]
+
+
+def _pull_unfold_dim(g: Array, axis: int, size: int, step: int, x_shape: Axis) -> Array:
+    return np.moveaxis(fold_(np.moveaxis(g, axis, -1), ((size, step, 0, 1),), (x_shape[axis],)), -1, axis)
+
+
 # ---------------------------------------------------------------- the table: the greatest of each window
 def _window_max(x: Array, windows: Windows, count: Axis) -> Array:
     n = len(windows)
@@ -253,6 +262,7 @@ def _each_alone(x: Array, w: Array, pairs: list[tuple[Index, Index]], size: Axis
 
 # fmt: off
 windows_     = primitive(_windows, "windows",       x=lambda g, windows, x_shape: fold_(g, windows, x_shape[-len(windows):]))
+unfold_dim_  = primitive(_unfold_dim, "unfold_dim", x=_pull_unfold_dim, view=True)
 fold_: Any   = primitive(_fold, "fold",             x=lambda g, windows, x_shape: windows_(g, windows, x_shape[-len(windows):]))
 window_sum_  = primitive(_window_sum, "window_sum", x=_pull_window_sum)
 window_max_  = primitive(_window_max, "window_max", x=lambda g, x, out, windows, x_shape: put_(g, which_(x, out, windows), windows, x_shape[-len(windows):]))
@@ -534,7 +544,7 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 def unfold_dim(input: Any, dimension: int, size: int, step: int) -> Any:
     """The windows of `size` elements along a dim, each `step` after the one before, as a last dim (torch.Tensor.unfold).
 
-    A copy, where PyTorch gives a view. Raises ArgumentError or DimError.
+    A view. Raises ArgumentError or DimError.
 
     >>> import autograd
     >>> autograd.arange(5).unfold(0, 3, 2)
@@ -545,9 +555,8 @@ def unfold_dim(input: Any, dimension: int, size: int, step: int) -> Any:
     n = x.shape[axis]
     if not 0 <= size <= n or step < 1:
         raise ArgumentError(f"unfold: windows of size {size} and step {step} do not fit into dim {dimension} of length {n}")
-    count = (n - size) // step + 1
-    seen = windows_(np.moveaxis(x, axis, -1), ((size, step, 0, 1),), (count,))
-    return np.moveaxis(seen, -1, axis) if input.ndim else np.reshape(seen, (size,))
+    seen = unfold_dim_(x, axis, size, step)
+    return seen if input.ndim else np.reshape(seen, (size,))
 
 
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:

@@ -1,0 +1,366 @@
+"""Writing in place, as PyTorch does it: one page of rules, and what follows from them for the graph.
+
+MEMORY. A write changes memory once, at its place; whoever looks at this memory sees it: the Tensor, its base, its views,
+`detach()`, `.data`, arrays of NumPy. The clock is stamped, so a node that saved what stood there raises in backward.
+
+VIEWS. Ops marked `view=True` return Tensors that may look at the memory of their argument; no other op does. Such a view
+knows its base, the Tensor that is a view of nothing, and the steps that lead from there to it: ops with their arguments.
+
+THE GRAPH. Let `v` be a view that shows `b` through some steps, and let it be given the values of a node `n`. Then
+
+    b's node        becomes  written(b's node before, n, steps):  b, but what the steps show of it is n
+    gradient of b   is       g, with zeros where the steps look:  written(g, 0, steps)
+    gradient of n   is       what the steps show of g
+
+which is made of primitives, so it has derivatives of any order. All views of `b`, `v` too, make their nodes anew from b's
+when they are next looked at. A Tensor that is a view of nothing just takes the node `n`. Nothing as large as `b` is computed.
+A gradient that `retain_grad` keeps is that of the last values; a hook stays with the values that it was registered on.
+
+WHAT WAS SAVED. In-place ops run out of place first; what they saved of this memory, and what the op that made `b` saved of its
+result, can only be meant as it was: it is copied into these nodes before the write, and `y = x.exp(); y.add_(1)` is right.
+(PyTorch does the first, and raises for the second.) Whatever else was saved and written since raises in backward.
+
+NOT RECORDED. Under no_grad(), or if nothing concerned requires grad, memory changes and nodes stay.
+
+REFUSED, before anything changes: leaves that require grad, and their views (the parameter that an optimizer holds would become
+a result); views made under no_grad() (were they meant as constants?); results of ops that return several views, as unbind
+and split; memory that one element shares with another, as after expand(), and read-only memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+from numpy import ndarray
+
+from .conversion import PRIMITIVES
+from .dtypes import category
+from .errors import ArgumentError, DtypeError, InPlaceError, ShapeError, describe
+from .graph import Array, Linked, Node, ambient, check_writable, memory, mode, tick, write
+from .tensor import Tensor, wrap
+
+
+# ---------------------------------------------------------------- what a view knows
+class Step(Linked):
+    """The last step on the way from a base to a view of it."""
+
+    __slots__ = ("args", "base", "item", "op", "recorded")
+    base: Tensor
+    parents: Step | None  # the step before
+    op: Any
+    args: tuple[Any, ...]  # those after the first, which is what is looked at
+    item: int | None  # which result, of an op with several
+    recorded: bool  # or was it made under no_grad()?
+
+    def path(self) -> list[Step]:
+        """All steps, from the base on."""
+        found: list[Step] = []
+        step: Step | None = self
+        while step is not None:
+            found.append(step)
+            step = step.parents
+        return found[::-1]
+
+    def see(self, x: Any) -> Any:
+        """What this step shows of `x`: an array of an array, a Tensor, recorded, of a Tensor."""
+        out = self.op(x, *self.args)
+        return out if self.item is None else out[self.item]
+
+
+class Family:
+    """The views of a base, held weakly: the `fresh`, whose nodes are right, and the `old`, which are to make theirs anew."""
+
+    __slots__ = ("fresh", "limit", "old")
+
+    def __init__(self) -> None:
+        self.fresh, self.old = deque[ref[Tensor]](), deque[ref[Tensor]]()
+        self.limit = 64
+
+    def outdate(self) -> None:
+        """The base has a new node: let every view make its own anew before it is used."""
+        for _ in range(len(self.fresh)):  # one by one, so that another thread may add some
+            known = self.fresh.popleft()
+            if (view := known()) is None:
+                continue
+            self.old.append(known)
+            if type(view) is Tensor:
+                view.__class__ = Outdated
+            else:  # of a class that must stay
+                renew(view)
+        if len(self.old) > self.limit:
+            self.forget()
+
+    def forget(self) -> None:
+        """Drop the views that are gone. Done each time that there are twice as many, it costs next to nothing a view."""
+        for views, is_outdated in (self.fresh, False), (self.old, True):
+            for _ in range(len(views)):
+                known = views.popleft()
+                if (view := known()) is not None and (type(view) is Outdated) == is_outdated:
+                    views.append(known)
+        self.limit = 2 * max(len(self.fresh), len(self.old)) + 64
+
+
+class Outdated(Tensor):
+    """A view whose base was written since its node was made: when its node is asked for, it is an ordinary Tensor again.
+
+    So looking at views that are up to date costs what looking at any Tensor costs.
+    """
+
+    __slots__ = ()
+
+    @property
+    def node(self) -> Node | None:  # type: ignore[override]
+        self.__class__ = Tensor
+        return renew(self)
+
+    @node.setter
+    def node(self, node: Node | None) -> None:
+        self.__class__ = Tensor
+        self.node = node
+
+    def __reduce__(self) -> Any:
+        _ = self.node
+        return self.__reduce__()  # the Tensor's
+
+
+Outdated.__name__, Outdated.__qualname__, Outdated.__module__ = "Tensor", "Tensor", Tensor.__module__  # as users know it
+
+
+def renew(view: Tensor) -> Node | None:
+    """Make the node of `view` anew, from that of its base."""
+    if not mode().grad:
+        with ambient(grad=True):
+            return renew(view)
+    base, steps = lineage(view)
+    node = None if base.node is None else see(wrap(base.array, base.node), steps).node
+    follow(view, view.node, node)
+    family_of(base).fresh.append(ref(view))
+    return node
+
+
+_new = object.__new__
+
+
+def look(view: Tensor, at: Tensor, op: Any, args: tuple[Any, ...], recorded: bool, item: int | None = None) -> None:
+    """`view` was made of `at` by `op`: if it looks at the same memory, let it know."""
+    a, b = view.array, at.array
+    if type(a) is not ndarray or ((owner := a.base) is not b and (owner is None or owner is not b.base)):
+        if memory(a) is not memory(b):
+            return  # a copy, as reshape makes where it must
+    view._link = step = _new(Step)
+    step.op, step.args, step.item = op, args, item
+    above = getattr(at, "_link", None)
+    if type(above) is Step:
+        step.base, step.parents, step.recorded = above.base, above, recorded and above.recorded
+    else:
+        step.base, step.parents, step.recorded = at, None, recorded
+    if step.recorded:  # what is made under no_grad() is a constant, and stays one
+        family = family_of(step.base)
+        family.fresh.append(ref(view))
+        if len(family.fresh) > family.limit:
+            family.forget()
+
+
+def step_of(op: Any, *args: Any) -> Step:
+    """What `op` with these arguments would show: for a write there."""
+    step = _new(Step)
+    step.parents, step.op, step.args, step.item = None, op, args, None
+    return step
+
+
+def family_of(base: Tensor) -> Family:
+    """The views of `base`."""
+    if (family := getattr(base, "_link", None)) is None:
+        family = base._link = Family()
+    return family
+
+
+def lineage(t: Tensor) -> tuple[Tensor, list[Step]]:
+    """The base that `t` is a view of, or `t` itself, and the steps from there to `t`."""
+    link = getattr(t, "_link", None)
+    return (link.base, link.path()) if type(link) is Step else (t, [])
+
+
+def leave(t: Tensor) -> None:
+    """`t` will look at another array: to its views another Tensor takes its place, and it is a view of nothing."""
+    if (link := getattr(t, "_link", None)) is None:
+        return
+    t.node = t.node  # if that was to be made anew, now is the time
+    if type(link) is Step:
+        family = family_of(link.base)
+        family.fresh, family.old = (deque(known for known in views if known() is not t) for views in (family.fresh, family.old))
+    else:
+        stays: Tensor = _new(Tensor)
+        stays.array, stays.node, stays._link = t.array, t.node, link
+        for known in (*link.fresh, *link.old):
+            for step in view._link.path() if (view := known()) is not None else ():
+                step.base = stays
+    del t._link
+
+
+def made(plan: Any, parents: list[Node], saved: Any, out: Array) -> Node:
+    """The node of `out` that no op made: of a write, or of a view after a write."""
+    node = Node(plan, parents, saved, out.shape, out.dtype)
+    if hasattr(tape := mode().tape, "watch"):
+        tape.watch(node)
+    return node
+
+
+def follow(t: Tensor, old: Node | None, node: Node | None) -> None:
+    """Give `t` another node. The gradient that is kept is that of the values a Tensor has now: retain_grad() goes along."""
+    if old is not None and node is not None and old.keeps and old.plan is not None:
+        old.keeps, node.keeps, node.grad = False, True, old.grad
+    t.node = node
+
+
+# ---------------------------------------------------------------- writing
+def change(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """Let `t` hold the values of `op(t, *args, **kwargs)`: what every in-place method does."""
+    start = tick()
+    new = op(t, *args, **kwargs)
+    if new is not t:
+        put(t, name, ..., fitting(name, t, new), start=start)
+    return t
+
+
+def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """`op(*args, **kwargs)`, put into the Tensor `out`, or into several, as PyTorch's `out=` does. One of no elements takes any shape."""
+    start, name = tick(), op.__name__
+    new = op(*args, **kwargs)
+    outs, results = (out, new) if isinstance(new, tuple) else ((out,), (new,))
+    if not isinstance(outs, (tuple, list)) or len(outs) != len(results) or not all(isinstance(t, Tensor) for t in outs):
+        raise ArgumentError(f"{name}: out takes {len(results)} of Tensors, got {describe(out)}")
+    for t, value in zip(outs, results, strict=True):
+        if t.array.size == 0 != value.array.size:
+            t.data = wrap(np.empty_like(value.array, t.dtype))
+    fitted = [fitting(name, t, value) for t, value in zip(outs, results, strict=True)]
+    for t, value in zip(outs, fitted, strict=True):
+        put(t, name, ..., value, start=start)
+    return out
+
+
+def fitting(name: str, t: Tensor, new: Tensor) -> Tensor:
+    """`new` in the dtype of `t`. Raises ShapeError or DtypeError if it cannot stand in its place."""
+    if new.shape != t.shape:
+        raise ShapeError(f"{name}: the result has shape {new.shape}, which does not fit in place into {t.shape}")
+    if new.dtype is t.dtype:
+        return new
+    if category(new.dtype) > category(t.dtype):
+        raise DtypeError(f"{name}: the result is {new.dtype}, which does not fit in place into {t.dtype}")
+    return new.to(t.dtype)
+
+
+def put(
+    t: Tensor, name: str, index: Any, value: Any, path: tuple[Step, ...] = (), start: int | None = None, scatter: Any = None
+) -> None:
+    """Write `value` to `t.array[index]`, which is what the steps of `path` show of `t`.
+
+    Nodes made since `start` were made for this value alone. `scatter(mask, array, value)` is for places that no steps can
+    show: it says which plan has these elements replaced, and what that saves.
+    """
+    source, raw = (value.node, value.array) if isinstance(value, Tensor) else (None, value)
+    base, steps = lineage(t)
+    if not mode().grad or (source is None and t.node is None and base.node is None):
+        write(t.array, index, raw)
+        return
+    refuse(t, name)
+    alone = source is not None and start is not None and source.time > start
+    save_what_is_lost(t.array, base.node, source if alone else None, start)
+    write(t.array, index, raw)
+    if scatter is not None:
+        parents = [n for n in (t.node, source) if n is not None]
+        plan, saved = scatter((t.node is not None) + 2 * (source is not None), t.array, raw)
+        source, alone = made(plan, parents, saved, t.array), True
+    settle(t, source if alone and not steps else overwritten(base, (*steps, *path), source, raw))
+
+
+def settle(t: Tensor, node: Node) -> None:
+    """`t` was written: give its base its new node, of which all views will make theirs."""
+    base = lineage(t)[0]
+    follow(base, base.node, node)
+    if (family := getattr(base, "_link", None)) is not None:
+        family.outdate()
+
+
+def overwritten(base: Tensor, path: Sequence[Step], source: Node | None, value: Any) -> Node:
+    """The node of `base`, after what the `path` shows of it was given the values of `source` (None: constants)."""
+    old = base.node if path or source is None else None  # otherwise nothing is left of the old values
+    plan, array = PRIMITIVES["written"].plans[(old is not None) + 2 * (source is not None)], base.array
+    order = sorted(range(array.ndim), key=lambda d: -abs(array.strides[d]))  # of the dims in memory
+    return made(plan, [n for n in (old, source) if n is not None], plan.save(None, array, value, path, order), array)
+
+
+def see(x: Any, path: Sequence[Step]) -> Any:
+    """What the steps show of `x`."""
+    for step in path:
+        x = step.see(x)
+    return x
+
+
+# ---------------------------------------------------------------- what a write would spoil, and what may not be written
+def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, since: int | None) -> None:
+    """Copy what nodes hold of the memory of `place`, where that is all but certain to be wanted as it was.
+
+    That is what the op that makes the new values saved (all nodes from `source` back to the time `since`), and what the
+    `producer` of the old ones saved of its own result.
+    """
+    owner = memory(place)
+    copies: dict[int, Array] = {}
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return type(value)(map(kept, value))
+        if not hasattr(value, "dtype") or memory(value) is not owner:
+            return value
+        if id(value) not in copies:
+            copies[id(value)] = wrap(value).clone().array  # by an op, of which a tape hears
+        return copies[id(value)]
+
+    for node in (nodes := [] if source is None else [source]):  # which grows meanwhile
+        if node.saved:
+            node.saved = tuple(map(kept, node.saved))
+        nodes += [p for p in node.parents if p.time > since and p not in nodes]
+    if producer is not None and producer.plan is not None:
+        if producer.plan.item is not None:  # one of several results
+            producer = producer.parents[0]
+        if producer.saved and "out" in producer.plan.keep and not producer.stale():
+            k = list(producer.plan.keep).index("out")
+            producer.saved = tuple(kept(v) if i == k else v for i, v in enumerate(producer.saved))
+
+
+def refuse(t: Tensor, name: str) -> None:
+    """Raise if a write to `t`, which is to be recorded, must not be."""
+    base, steps = lineage(t)
+    for which in (base, t):
+        if which.node is not None and which.node.plan is None:
+            what = "a leaf that requires grad" if which is t else "a view of a leaf that requires grad"
+            raise InPlaceError(f"{name}: {what} can only be modified in place under no_grad()")
+    for step in steps:
+        if not step.recorded:
+            what = "a view made under no_grad() cannot be modified in place where gradients are recorded"
+            raise InPlaceError(f"{name}: {what}; do both inside, or both outside")
+        if step.item is not None:
+            what = f"this is a view made by {step.op.name}, which gives several, and these cannot be modified in place"
+            raise InPlaceError(f"{name}: {what}; use narrow() or an index, or clone() it first")
+    check_writable(t.array)
+
+
+# ---------------------------------------------------------------- another shape in place
+def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """Let `t` look at its memory in another shape: it becomes a view of what it was, and its views stay that thing's."""
+    if t.node is not None and t.is_leaf:
+        raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
+    with ambient(grad=True):  # or what was recorded would be lost
+        new = op(t, *args, **kwargs)
+    if new is not t:
+        leave(t)
+        t.array, t.node, t._resting = new.array, new.node, None
+        if (step := getattr(new, "_link", None)) is not None:  # the view that `new` is
+            t._link = step
+            family_of(step.base).fresh.append(ref(t))
+        Tensor.rebinds += 1
+    return t
