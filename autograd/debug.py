@@ -8,7 +8,6 @@ import linecache
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakSet

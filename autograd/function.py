@@ -74,7 +74,7 @@ class Context:
         self._materialize = value
 
     def mark_dirty(self, *tensors: Tensor) -> None:
-        """Say which arguments forward writes to, best before it does; it must return them. InPlaceError if one must not be written."""
+        """Say which arguments forward writes to, best before it does, and returns. InPlaceError if one must not be written."""
         for t in tensors if self._parents and self._recording else ():
             refuse(t, self._name)
         self._dirty = tensors

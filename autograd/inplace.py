@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 from weakref import ref
 
@@ -113,13 +114,13 @@ class Outdated(Tensor):
     __slots__ = ()
 
     @property
-    def node(self) -> Node | None:  # type: ignore[override]
-        self.__class__ = Tensor
+    def node(self) -> Node | None:
+        self.__class__ = Tensor  # type: ignore[assignment]
         return renew(self)
 
     @node.setter
     def node(self, node: Node | None) -> None:
-        self.__class__ = Tensor
+        self.__class__ = Tensor  # type: ignore[assignment]
         self.node = node
 
     def __reduce__(self) -> Any:
@@ -148,9 +149,9 @@ _new = object.__new__
 def look(view: Tensor, at: Tensor, op: Any, args: tuple[Any, ...], recorded: bool, item: int | None = None) -> None:
     """`view` was made of `at` by `op`: if it looks at the same memory, let it know."""
     a, b = view.array, at.array
-    if type(a) is not ndarray or ((owner := a.base) is not b and (owner is None or owner is not b.base)):
-        if memory(a) is not memory(b):
-            return  # a copy, as reshape makes where it must
+    near = type(a) is ndarray and ((owner := a.base) is b or (owner is not None and owner is b.base))
+    if not near and memory(a) is not memory(b):
+        return  # a copy, as reshape makes where it must
     view._link = step = _new(Step)
     step.op, step.args, step.item = op, args, item
     above = getattr(at, "_link", None)
@@ -228,7 +229,7 @@ def change(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs
 
 
 def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`op(*args, **kwargs)`, put into the Tensor `out`, or into several, as PyTorch's `out=` does. One of no elements takes any shape."""
+    """`op(*args, **kwargs)` in the Tensor `out`, or in several: PyTorch's `out=`. One of no elements takes on any shape."""
     start, name = tick(), op.__name__
     new = op(*args, **kwargs)
     outs, results = (out, new) if isinstance(new, tuple) else ((out,), (new,))
@@ -255,7 +256,7 @@ def fitting(name: str, t: Tensor, new: Tensor) -> Tensor:
 
 
 def put(
-    t: Tensor, name: str, index: Any, value: Any, path: tuple[Step, ...] = (), start: int | None = None, scatter: Any = None
+    t: Tensor, name: str, index: Any, value: Any, path: tuple[Step, ...] = (), start: float = inf, scatter: Any = None
 ) -> None:
     """Write `value` to `t.array[index]`, which is what the steps of `path` show of `t`.
 
@@ -268,7 +269,7 @@ def put(
         write(t.array, index, raw)
         return
     refuse(t, name)
-    alone = source is not None and start is not None and source.time > start
+    alone = source is not None and source.time > start
     save_what_is_lost(t.array, base.node, source if alone else None, start)
     write(t.array, index, raw)
     if scatter is not None:
@@ -278,7 +279,7 @@ def put(
     settle(t, source if alone and not steps else overwritten(base, (*steps, *path), source, raw))
 
 
-def settle(t: Tensor, node: Node) -> None:
+def settle(t: Tensor, node: Node | None) -> None:
     """`t` was written: give its base its new node, of which all views will make theirs."""
     base = lineage(t)[0]
     follow(base, base.node, node)
@@ -302,7 +303,7 @@ def see(x: Any, path: Sequence[Step]) -> Any:
 
 
 # ---------------------------------------------------------------- what a write would spoil, and what may not be written
-def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, since: int | None) -> None:
+def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, since: float) -> None:
     """Copy what nodes hold of the memory of `place`, where that is all but certain to be wanted as it was.
 
     That is what the op that makes the new values saved (all nodes from `source` back to the time `since`), and what the

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import creation, devices, dtypes, inplace, random
 from .errors import ShapeError
-from .ops import decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
+from .ops import common, decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
 from .ops import elementwise as e
 from .ops.common import one_dim, publish
 from .tensor import Tensor, wrap
@@ -147,7 +147,7 @@ ONLY_METHODS: dict[str, Any] = {
     "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": to, "type_as": type_as,
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
     "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "cpu": lambda self: self,
-    **_named(shape, "reshape_as expand_as sum_to_size contiguous is_contiguous stride"), "view_as": shape.reshape_as,
+    **_named(shape, "reshape_as expand_as sum_to_size stride"), **_named(common, "contiguous is_contiguous"), "view_as": shape.reshape_as,
     "unfold": window.unfold_dim,
     **_named(random, "bernoulli multinomial"), "size": size, "numel": numel, "dim": lambda self: self.ndim, "nelement": numel,
     "is_floating_point": lambda self: self.dtype.kind == "f", "element_size": lambda self: self.dtype.itemsize,

@@ -32,11 +32,11 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by the engine.
     If `fun` returns a tuple, `g` is a list with None for results that nobody used.
 
-    Four options stand among the rules. `view=True`: the result looks at the memory of the first argument, if NumPy can do that.
-    Every other primitive returns memory of its own. `singular=True`: elementwise (or along a dim, in the same shape), with a local
-    derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments
-    PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`: makes Tensors out of arguments
-    that are none.
+    Four options stand among the rules. `view=True`: the result looks at the memory of the first argument, if NumPy can
+    do that; every other primitive returns memory of its own. `singular=True`: elementwise (or along a dim, in the same
+    shape), with a local derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same.
+    `promote`: which arguments PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`:
+    makes Tensors out of arguments that are none.
 
     >>> import numpy as np, autograd
     >>> cube = primitive(lambda x: x**3, "cube", x=lambda g, x: 3 * g * x**2)

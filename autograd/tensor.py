@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -59,12 +59,13 @@ class Tensor(Convertible):
         if not self.is_leaf:
             raise GraphError("requires_grad can only be switched off on leaves; detach() makes a leaf of this result")
         if not on:
-            self._resting, self.node = self.node, None
-            self._resting.keeps = False  # what comes back through graphs made before is not wanted any more
+            self._resting = self._need_node("requires_grad")
+            self._resting.keeps, self.node = False, None  # what comes back through graphs made before is not wanted any more
         elif self.dtype.kind != "f":
             raise DtypeError(f"only floating-point tensors can require gradients, not {self.dtype}; use float() first")
         else:
             self.node = self._leaf_node()
+            self.node.keeps = True
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad`, and return this Tensor."""
@@ -74,7 +75,7 @@ class Tensor(Convertible):
     def _leaf_node(self) -> Node:
         """This leaf's node, which rests while no grad is required: a gradient may have been left on it."""
         node = getattr(self, "_resting", None) or Node(None, (), (), self.shape, self.dtype)
-        self._resting, node.keeps = node, True
+        self._resting = node
         return node
 
     @property
@@ -149,18 +150,15 @@ class Tensor(Convertible):
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
         targets = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
         found = _gradients([self], [gradient], targets, retain_graph, create_graph)
-        # A gradient belongs to one Tensor. An array that a rule made belongs to nobody yet, but the same one may have come to
-        # several nodes, or be the given `gradient`; and what the graph of create_graph holds must stay as it is.
-        held = {id(memory(gradient.array if isinstance(gradient, Tensor) else gradient))}
+        held = _memories([gradient])
         with ambient(grad=create_graph):
             while found:
                 node, g = found.popitem()
-                t = g if isinstance(g, Tensor) else wrap(g)
-                if node.grad is None:
-                    mine = not create_graph and memory(t.array) is t.array and id(t.array) not in held
-                    held.add(id(memory(t.array)))
-                    node.grad = t if mine else t.clone()  # a view may be read-only
+                if node.grad is None:  # a view may be read-only, and the graph of create_graph holds its own
+                    t = _alone(g, held)
+                    node.grad = t.clone() if create_graph or memory(t.array) is not t.array else t
                 else:
+                    t = g if isinstance(g, Tensor) else wrap(g)
                     node.grad = node.grad + t if create_graph else node.grad.add_(t)
 
 
@@ -175,6 +173,21 @@ def wrap(array: Array, node: Node | None = None) -> Tensor:
 
 
 # ---------------------------------------------------------------- gradients
+def _memories(values: Iterable[Any]) -> set[int]:
+    return {id(memory(getattr(v, "array", v))) for v in values}
+
+
+def _alone(g: Any, held: set[int]) -> Tensor:
+    """The gradient `g` as a Tensor that shares memory with none that is `held`, to which it is added.
+
+    One array may have come to several nodes, as in x + y, or be what backward was given; but a gradient belongs to one Tensor.
+    """
+    t = g if isinstance(g, Tensor) else wrap(g)
+    t = t.clone() if id(memory(t.array)) in held else t
+    held.add(id(memory(t.array)))
+    return t
+
+
 def _gradients(
     outputs: Sequence[Tensor], seeds: Sequence[Any], targets: set[Node] | None, retain: bool | None, create_graph: bool
 ) -> dict[Node, Any]:
@@ -221,4 +234,6 @@ def grad(
         raise NoGradientError(f"grad: the outputs do not depend on input {unused[0]}; pass allow_unused=True if that is meant")
     if materialize_grads:
         found |= {nodes[i]: np.zeros_like(inputs[i].array) for i in unused}
-    return tuple(wrap(g) if g is not None and not isinstance(g, Tensor) else g for g in map(found.get, nodes))
+    held = _memories(seeds)
+    with ambient(grad=create_graph):
+        return tuple(g if g is None else _alone(g, held) for g in map(found.get, nodes))

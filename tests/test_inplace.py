@@ -182,7 +182,13 @@ OWN_RESULTS = {  # what keeps its own result, for its rule
     "cumprod": lambda x: x.cumprod(0),
     "norm": lambda x: x.norm()[None],
 }
-CHANGES = [lambda y: y.add_(1), lambda y: y.__imul__(3), lambda y: F.relu(y, inplace=True), lambda y: y.__setitem__(0, 5.0), lambda y: y[:1].mul_(2)]
+CHANGES = [
+    lambda y: y.add_(1),
+    lambda y: y.__imul__(3),
+    lambda y: F.relu(y, inplace=True),
+    lambda y: y.__setitem__(0, 5.0),
+    lambda y: y[:1].mul_(2),
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -195,7 +201,9 @@ def test_a_result_that_its_op_saved_may_be_written(op, change):
         (first,) = grad((y * y).sum(), x, create_graph=True)
         return y.tolist(), first.tolist(), grad(first.sum(), x)[0].tolist()
 
-    np.testing.assert_allclose(*[np.concatenate([np.ravel(v) for v in derivatives(f)]) for f in (lambda y: y, lambda y: y.clone())])
+    np.testing.assert_allclose(
+        *[np.concatenate([np.ravel(v) for v in derivatives(f)]) for f in (lambda y: y, lambda y: y.clone())]
+    )
 
 
 def test_a_result_kept_for_its_op_is_as_it_was_made_although_it_is_written_twice():
@@ -365,7 +373,9 @@ def test_an_outdated_view_is_copied_and_pickled_as_any_tensor():
 
 
 # ---------------------------------------------------------------- out=
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.op in [*FUNCTIONS.values(), *autograd.linalg.__dict__.values()]], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "sample", [s for s in SAMPLES if s.op in [*FUNCTIONS.values(), *autograd.linalg.__dict__.values()]], ids=lambda s: s.name
+)
 @given(data=st.data())
 def test_out_takes_the_results(sample, data):
     call = data.draw(calls(sample)).map(lambda a: tensor(np.copy(a), requires_grad=sample.smooth and a.dtype.kind == "f"))
@@ -398,7 +408,12 @@ def test_what_out_must_be():
     values, indices = zeros(()), zeros((), dtype=autograd.int64)
     assert autograd.max(tensor([1.0, 3.0]), 0, out=(values, indices))[1] is indices
     assert (values.item(), indices.item()) == (3, 1)
-    for out, error in ((zeros(3), ShapeError), (zeros(2, dtype=autograd.int64), DtypeError), (np.zeros(2), ArgumentError), ((x, x), ArgumentError)):
+    for out, error in (
+        (zeros(3), ShapeError),
+        (zeros(2, dtype=autograd.int64), DtypeError),
+        (np.zeros(2), ArgumentError),
+        ((x, x), ArgumentError),
+    ):
         with pytest.raises(error, match="add"):
             autograd.add(x, x, out=out)
     with pytest.raises(InPlaceError, match="leaf"):
@@ -438,8 +453,16 @@ def test_mark_dirty_lets_a_function_work_in_place():
 # ---------------------------------------------------------------- recorded: refused, before anything changes
 def refused(t, match, *more):
     """Every way to write refuses, by this sentence, and nothing changes."""
-    before, node, state = t.tolist(), t.node, autograd.get_rng_state()
-    for change in (t.zero_, t.neg_, t.normal_, lambda: t.add_(1), lambda: t.copy_(zeros(t.shape)), lambda: t.__setitem__(..., 1.0), *more):
+    before, node = t.tolist(), t.node
+    for change in (
+        t.zero_,
+        t.neg_,
+        t.normal_,
+        lambda: t.add_(1),
+        lambda: t.copy_(zeros(t.shape)),
+        lambda: t.__setitem__(..., 1.0),
+        *more,
+    ):
         with pytest.raises(InPlaceError, match=match):
             change()
     assert t.tolist() == before
@@ -497,7 +520,12 @@ def test_a_refused_change_changes_nothing():
     y = x * 2
     view = y[:1]
     node, array = y.node, y.array
-    for change in (lambda: y.add_(ones(3, 2)), lambda: y.add_(ones(3)), lambda: y.copy_(ones(3)), lambda: y.__setitem__(slice(None), ones(3))):
+    for change in (
+        lambda: y.add_(ones(3, 2)),
+        lambda: y.add_(ones(3)),
+        lambda: y.copy_(ones(3)),
+        lambda: y.__setitem__(slice(None), ones(3)),
+    ):
         with pytest.raises(AutogradError):
             change()
     assert y.node is node

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..graph import Array, memory
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor, wrap
-from .common import Dims, contiguous, for_users, in_order, is_contiguous, one_dim, public, some_dims
+from .common import Dims, contiguous, for_users, in_order, one_dim, public, some_dims
 from .reduce import sum_
 
 Axis = tuple[int, ...]
