@@ -17,10 +17,11 @@ when they are next looked at. A Tensor that is a view of nothing just takes the 
 A gradient that `retain_grad` keeps is that of the last values; a hook stays with the values that it was registered on.
 
 WHAT WAS SAVED. In-place ops run out of place first; what they saved of this memory, and what the op that made `b` saved of its
-result, can only be meant as it was: it is copied into these nodes before the write, and `y = x.exp(); y.add_(1)` is right.
+result, can only be meant as it was: it is copied into these nodes before any write, and `y = x.exp(); y.add_(1)` is right.
 (PyTorch does the first, and raises for the second.) Whatever else was saved and written since raises in backward.
 
-NOT RECORDED. Under no_grad(), or if nothing concerned requires grad, memory changes and nodes stay.
+NOT RECORDED. Under no_grad(), or if nothing concerned requires grad, memory changes and nodes stay: to the graph, the
+difference is a constant.
 
 REFUSED, before anything changes: leaves that require grad, and their views (the parameter that an optimizer holds would become
 a result); views made under no_grad() (were they meant as constants?); results of ops that return several views, as unbind
@@ -266,6 +267,7 @@ def put(
     source, raw = (value.node, value.array) if isinstance(value, Tensor) else (None, value)
     base, steps = lineage(t)
     if not mode().grad or (source is None and t.node is None and base.node is None):
+        save_what_is_lost(t.array, base.node, None)
         write(t.array, index, raw)
         return
     refuse(t, name)
@@ -303,12 +305,14 @@ def see(x: Any, path: Sequence[Step]) -> Any:
 
 
 # ---------------------------------------------------------------- what a write would spoil, and what may not be written
-def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, since: float) -> None:
+def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, since: float = inf) -> None:
     """Copy what nodes hold of the memory of `place`, where that is all but certain to be wanted as it was.
 
     That is what the op that makes the new values saved (all nodes from `source` back to the time `since`), and what the
     `producer` of the old ones saved of its own result.
     """
+    if source is None and (producer is None or producer.plan is None):
+        return
     owner = memory(place)
     copies: dict[int, Array] = {}
 
@@ -353,11 +357,13 @@ def refuse(t: Tensor, name: str) -> None:
 # ---------------------------------------------------------------- another shape in place
 def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """Let `t` look at its memory in another shape: it becomes a view of what it was, and its views stay that thing's."""
-    if t.node is not None and t.is_leaf:
-        raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
+    if mode().grad and lineage(t)[0].node is not None:
+        refuse(t, name)
     with ambient(grad=True):  # or what was recorded would be lost
         new = op(t, *args, **kwargs)
-    if new is not t:
+    if t.node is not None and t.is_leaf and new.shape != t.shape:
+        raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
+    if new.shape != t.shape or new.array.strides != t.array.strides:
         leave(t)
         t.array, t.node, t._resting = new.array, new.node, None
         if (step := getattr(new, "_link", None)) is not None:  # the view that `new` is

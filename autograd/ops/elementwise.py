@@ -35,7 +35,7 @@ def masked(g: Array, mask: Array) -> Array:
 add         = primitive(np.add,          x=lambda g: g,                       y=lambda g: g)
 subtract    = primitive(np.subtract,     x=lambda g: g,                       y=lambda g: -g)
 multiply    = primitive(np.multiply,     x=lambda g, y: g * y,                y=lambda g, x: g * x,            singular=True)
-divide      = primitive(np.divide,       x=lambda g, y: g / y,                y=lambda g, y, out: -g * out / y, singular=True)
+divide      = primitive(np.divide,       x=lambda g, y: g / y,                y=lambda g, x, y: -g * (x / y) / y, singular=True)
 negative    = primitive(np.negative,     x=lambda g: -g)
 astype_     = primitive(np.astype,        x=lambda g: g,                       dtype=None)
 positive    = primitive(np.positive,     x=lambda g: g)

@@ -38,11 +38,18 @@ def _undiagonal(x: Array, shape: Axis, offset: int, axis1: int, axis2: int) -> A
     return out
 
 
+def _broadcast(x: Array, shape: Axis) -> Array:
+    out = np.broadcast_to(x, shape)
+    if type(out) is np.ndarray and x.flags.writeable:
+        out.flags.writeable = True  # there may be views of it in which no element stands for several
+    return out
+
+
 # fmt: off
 reshape_     = primitive(lambda x, shape: np.reshape(x, shape), "reshape",               x=lambda g, x_shape: np.reshape(g, x_shape), view=True)
 permute_     = primitive(lambda x, axes: np.transpose(x, axes), "permute",               x=lambda g, axes: np.transpose(g, tuple(np.argsort(axes).tolist())), view=True)
 swapaxes_    = primitive(lambda x, a, b: np.swapaxes(x, a, b), "transpose",              x=lambda g, a, b: np.swapaxes(g, a, b), view=True)
-broadcast_   = primitive(lambda x, shape: np.broadcast_to(x, shape), "expand",           x=lambda g: g, view=True)
+broadcast_   = primitive(_broadcast, "expand",           x=lambda g: g, view=True)
 flip_        = primitive(lambda x, axis: np.copy(np.flip(x, axis)), "flip",              x=lambda g, axis: np.flip(g, axis))
 roll_        = primitive(lambda x, shift, axis: np.roll(x, shift, axis), "roll",         x=lambda g, shift, axis: np.roll(g, tuple(-s for s in shift), axis))
 tril_        = primitive(in_order(lambda x, k: np.tril(x, k)), "tril",                             x=lambda g, k: np.tril(g, k))

@@ -88,7 +88,8 @@ def _pull_window_sum(g: Array, windows: Windows, x_shape: Axis) -> Array:
 
 
 def _unfold_dim(x: Array, axis: int, size: int, step: int) -> Array:
-    seen = sliding_window_view(x, size, axis=axis, writeable=step >= size)  # overlapping windows share elements
+    alone = step >= size or x.shape[axis] < size + step  # or else windows share elements
+    seen = sliding_window_view(x, size, axis=axis, writeable=alone)
     return seen[(*(slice(None),) * axis, slice(None, None, step))]
 
 
