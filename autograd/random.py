@@ -115,7 +115,7 @@ uniform_ = primitive(_uniform, "uniform", creates=True)
 exponential_ = primitive(_exponential, "exponential", creates=True)
 integers_ = primitive(_integers, "randint", creates=True)
 permutation_ = primitive(_permutation, "randperm", creates=True)
-bernoulli_ = primitive(_bernoulli, "bernoulli", creates=True)
+bernoulli_ = primitive(_bernoulli, "bernoulli", creates=True, p=lambda g: np.zeros_like(g))
 multinomial_ = primitive(_multinomial, "multinomial", creates=True)
 
 
@@ -199,7 +199,7 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
 
 
 def _check_probabilities(op: str, p: Any) -> None:
-    array = getattr(p, "array", np.asarray(p))
+    array = p.array if hasattr(p, "array") else np.asarray(p)
     if array.size and not (array.min() >= 0 and array.max() <= 1):
         raise ArgumentError(f"{op}: probabilities lie between 0 and 1, got {array.min()} to {array.max()}")
 
