@@ -61,6 +61,10 @@ DOORS = {
     "arange": (lambda x: autograd.arange(x[0]).tolist(), [0.0, 1.0]),
     "linspace": (lambda x: autograd.linspace(0, x[0], 3).tolist(), [0.0, 1.0, 2.0]),
     "logspace": (lambda x: autograd.logspace(0, x[0], 2).tolist(), [1.0, 100.0]),
+    "a bound of uniform_": (lambda x: autograd.zeros(2).uniform_(2, x[0]).tolist(), [2.0, 2.0]),
+    "the rate of exponential_": (lambda x: autograd.zeros(0).exponential_(x[0]).tolist(), []),
+    "what np.pad puts in": (lambda x: np.pad(autograd.zeros(1), 1, constant_values=x[0]).tolist(), [2.0, 0.0, 2.0]),
+    "the q of np.quantile": (lambda x: np.quantile(autograd.ones(3), x[0] / 4).item(), 1.0),
     "the base of logspace": (lambda x: autograd.logspace(0, 1, 2, base=x[0]).tolist(), [1.0, 2.0]),
 }
 OPEN = {  # what PyTorch lets pass in silence, as it was meant, or as it only looks
