@@ -246,7 +246,7 @@ def arange(
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced; integers are cut off (torch.linspace).
 
-    >>> linspace(-3, 3, 6, dtype=np.int64)
+    >>> linspace(-3, 3, 6, dtype="int64")
     tensor([-3, -1,  0,  0,  1,  3])
     """
     return leaf("linspace", wrap(_spaced("linspace", start, end, steps, as_dtype(dtype))), requires_grad, device)
