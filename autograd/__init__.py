@@ -28,10 +28,7 @@ for _name in ("tracer.py", "core.py", "numpy"):
 
 from . import creation, dtypes, errors, func, function, functional, graph, interop, linalg, methods, ops, random
 from .creation import (
-    BoolTensor,
-    DoubleTensor,
-    FloatTensor,
-    LongTensor,
+    Size,
     arange,
     as_tensor,
     empty,
@@ -69,7 +66,7 @@ from .recompute import checkpoint
 from .tensor import Tensor, grad
 
 globals().update(methods.FUNCTIONS | methods.ONLY_FUNCTIONS)  # the ops come from the table, under PyTorch's names
-Size: _Any = tuple  # a shape is one
+globals().update(creation.TYPED)  # FloatTensor and its like
 autograd = _sys.modules[__name__]  # so that after `import autograd as torch` there is torch.autograd.grad
 __version__ = "0.1.0"
 

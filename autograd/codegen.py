@@ -13,6 +13,8 @@ import linecache
 from textwrap import indent
 from typing import Any
 
+import numpy as np
+
 from .dtypes import wrapped_around
 from .errors import AutogradError, DtypeError, describe
 
@@ -102,7 +104,7 @@ RING = {"add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor
 
 def number(op: str, argument: str, value: Any) -> Any:
     """`value`, if it is a number or speaks NumPy's protocols. Raises DtypeError."""
-    if isinstance(value, (int, float)) or hasattr(value, "__array_ufunc__"):
+    if isinstance(value, (int, float, np.generic)) or hasattr(value, "__array_ufunc__"):
         return value
     raise DtypeError(f"{op}: {argument} must be a number, an array or a tensor, not {describe(value)}")
 

@@ -11,6 +11,7 @@ from .dtypes import get_default_dtype
 from .errors import ArgumentError, AutogradError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError
 from .graph import Array, Node, mode
 from .printing import format_tensor
+from .warn import leave
 
 NUMPY: dict[Callable[..., Any], Callable[..., Any]] = {}  # np.exp -> what it does to Tensors
 PRIMITIVES: dict[str, Any] = {}  # the table: every primitive by its name
@@ -52,15 +53,26 @@ class Convertible:
             raise ArgumentError(f"a tensor of shape {self.array.shape} is neither true nor false; use any() or all()")
         return bool(self.array)
 
+    __nonzero__ = __bool__  # as Python 2 had it, and PyTorch still has
+
     def __float__(self) -> float:
+        leave("float", self)
         return float(self.item())
 
     def __int__(self) -> int:
+        leave("int", self)
         return int(self.item())
+
+    __long__ = __int__
+
+    def __complex__(self) -> complex:
+        leave("complex", self)
+        return complex(self.item())
 
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iub":
             raise DtypeError(f"only integer tensors can be an index, not {self.array.dtype}")
+        leave("index", self)
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -122,6 +134,7 @@ class Convertible:
 
     if TYPE_CHECKING:  # what Tensor adds, and the operators and methods of the table in methods.py
 
+        def __init__(self, *data: Any, **options: Any) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
         def _operator(self, other: Any) -> Any: ...
 

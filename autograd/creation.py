@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from math import isfinite, prod
 from operator import index
 from typing import Any
 
@@ -9,10 +11,11 @@ import numpy as np
 
 from .codegen import number
 from .devices import check_device
-from .dtypes import as_dtype, get_default_dtype, result_type
+from .dtypes import as_dtype, float64, get_default_dtype, promote_types, result_type
 from .errors import ArgumentError, DtypeError, ShapeError, describe
 from .ops.common import publish
 from .tensor import NUMPY, Tensor, wrap
+from .warn import leave
 
 
 def as_shape(op: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
@@ -30,12 +33,16 @@ def leaf(op: str, tensor: Tensor, requires_grad: bool, device: Any) -> Tensor:
     return tensor.requires_grad_(requires_grad)
 
 
-def _array(data: Any, dtype: Any, copy: bool | None) -> Any:
-    """`data` as an array of a dtype that Tensors have: PyTorch's for Python numbers, their own for arrays."""
+def _array(op: str, data: Any, dtype: Any, copy: bool | None) -> Any:
+    """`data` as an array of a dtype that Tensors have: PyTorch's for Python numbers, their own for arrays and NumPy's scalars."""
+    parts = _leaves(data)
+    others = [v for v in parts if type(v) not in (float, int, bool)]
+    leave(op, *others)
     if isinstance(data, Tensor):
         data = data.array
-    elif any(isinstance(v, Tensor) for v in _leaves(data)):
-        data, dtype = _plain(data), result_type(*_leaves(data)) if dtype is None else dtype
+    elif isinstance(data, (list, tuple)) and (typed := {v.dtype for v in others if hasattr(v, "dtype")}):
+        plain = {type(v): v for v in parts if not hasattr(v, "dtype")}.values()  # one of each type
+        data, dtype = _plain(data), reduce(promote_types, typed.union(map(result_type, plain))) if dtype is None else dtype
     own = hasattr(data, "dtype")
     try:
         array = data if own and not isinstance(data, np.generic) else np.asarray(data)
@@ -61,7 +68,7 @@ def _leaves(data: Any) -> list[Any]:
 
 
 def _plain(data: Any) -> Any:
-    return [v.tolist() if isinstance(v, Tensor) else _plain(v) if isinstance(v, (list, tuple)) else v for v in data]
+    return [_plain(v) for v in data] if isinstance(data, (list, tuple)) else getattr(data, "array", data)
 
 
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
@@ -74,7 +81,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device:
     (tensor([[1, 2],
             [3, 4]]), tensor([1.0000, 2.5000], requires_grad=True))
     """
-    return leaf("tensor", wrap(_array(data, dtype, copy=True)), requires_grad, device)
+    return leaf("tensor", wrap(_array("tensor", data, dtype, copy=True)), requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -82,31 +89,74 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     check_device("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
-    return wrap(_array(data, dtype, copy=False))
+    return wrap(_array("as_tensor", data, dtype, copy=False))
 
 
 def from_numpy(array: Any) -> Tensor:
     """A Tensor that shares the memory of `array` (torch.from_numpy)."""
     if not hasattr(array, "dtype"):
         raise DtypeError(f"from_numpy needs an array, got {type(array).__name__}; use tensor()")
-    return wrap(_array(array, None, copy=False))
+    return wrap(_array("from_numpy", array, None, copy=False))
 
 
-def _of_dtype(name: str, dtype: str) -> Any:
-    def make(*data: Any) -> Tensor:
-        if data and all(isinstance(n, int) for n in data):  # sizes, as PyTorch's legacy constructors take them
-            return wrap(np.zeros(data, dtype))
-        return wrap(_array(data[0] if data else [], dtype, copy=True))
+# ---------------------------------------------------------------- PyTorch's first constructors
+class _AnyTuple(type):
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, tuple)
 
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = (
-        f"""A {dtype} Tensor of the given data; of the given sizes, all zero, if only integers are given (torch.{name})."""
+
+class Size(tuple[int, ...], metaclass=_AnyTuple):
+    """A shape: what `size()` returns. Every tuple counts as one, as `shape` is an ordinary tuple (torch.Size)."""
+
+    def numel(self) -> int:
+        """The number of elements in a tensor of these sizes."""
+        return prod(self)
+
+
+def construct(
+    self: Tensor, *sizes: Any, data: Any = None, size: Any = None, device: Any = None, op: str = "Tensor", dtype: Any = None
+) -> None:
+    """Make `self` what PyTorch's first constructors make: of sizes memory as it is, of numbers a copy, of a tensor a view."""
+    check_device(op, device)
+    first = sizes[0] if len(sizes) == 1 else data
+    self.node = None
+    if isinstance(first, Tensor):
+        alias = first.view(first.shape) if dtype is None else first.to(dtype)
+        self.array, self.node = alias.array, alias.node
+    elif size is not None or type(first) is Size:
+        self.array = np.empty(as_shape(op, (), first if size is None else size), as_dtype(dtype))
+    elif first is None or (isinstance(first, (int, np.integer)) and not isinstance(first, bool)):
+        self.array = np.empty(as_shape(op, sizes or (0,)), as_dtype(dtype))
+    elif isinstance(first, tuple) and first and all(type(n) is int for n in first):
+        raise ArgumentError(f"{op}: {first} may be sizes or numbers; say {op}(*{first}) or {op}({list(first)})")
+    elif isinstance(first, (tuple, list, range)) or (hasattr(first, "__array__") and not isinstance(first, np.generic)):
+        self.array = _array(op, list(first) if isinstance(first, range) else first, as_dtype(dtype), copy=False)
+    else:
+        raise DtypeError(f"{op} takes sizes, a list of numbers, an array or a tensor, not {describe(first)}; use tensor()")
+
+
+construct.__qualname__ = "Tensor"  # as which Python's own errors name it
+
+
+class _OfDtype(type):
+    """The type of FloatTensor and its like, which make Tensors of one dtype; all Tensors of that dtype are theirs."""
+
+    dtype: Any
+
+    def __call__(cls, *data: Any, **options: Any) -> Tensor:
+        return Tensor(*data, **options, op=cls.__name__, dtype=cls.dtype)
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, Tensor) and value.dtype == cls.dtype
+
+
+_KINDS = "Float float32 Double float64 Half float16 Long int64 Int int32 Short int16 Char int8 Byte uint8 Bool bool".split()
+TYPED: dict[str, Any] = {
+    f"{kind}Tensor": _OfDtype(
+        f"{kind}Tensor", (), {"dtype": np.dtype(dtype), "__doc__": f"""{dtype} Tensors (torch.{kind}Tensor)."""}
     )
-    return make
-
-
-FloatTensor, DoubleTensor = _of_dtype("FloatTensor", "float32"), _of_dtype("DoubleTensor", "float64")
-LongTensor, BoolTensor = _of_dtype("LongTensor", "int64"), _of_dtype("BoolTensor", "bool")
+    for kind, dtype in zip(_KINDS[::2], _KINDS[1::2], strict=True)
+}
 
 
 def _filled(name: str, numpy: Any) -> tuple[Any, Any, Any]:
@@ -167,6 +217,7 @@ def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **o
 
 
 def _full(op: str, numpy: Any, what: Any, value: Any, dtype: Any, **options: Any) -> Tensor:
+    leave(op, value)
     try:
         with np.errstate(invalid="raise"):  # NaN is no integer
             return wrap(numpy(what, getattr(value, "array", value), dtype, **options))
@@ -185,7 +236,7 @@ def arange(
 ) -> Tensor:
     """From `start` (0 if left out) by `step` to before `end`; int64 if all are integers (torch.arange)."""
     start, end = (0, start) if end is None else (start, end)
-    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    start, end, step = _numbers("arange", start, end, step)
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(f"arange: from {start} to {end} there is no way by steps of {step}")
     kind = as_dtype(dtype or result_type(start, end, step))
@@ -193,7 +244,11 @@ def arange(
 
 
 def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    """`steps` numbers from `start` to `end`, both included, evenly spaced (torch.linspace)."""
+    """`steps` numbers from `start` to `end`, both included, evenly spaced; integers are cut off (torch.linspace).
+
+    >>> linspace(-3, 3, 6, dtype="int64")
+    tensor([-3, -1,  0,  0,  1,  3])
+    """
     return leaf("linspace", wrap(_spaced("linspace", start, end, steps, as_dtype(dtype))), requires_grad, device)
 
 
@@ -205,15 +260,26 @@ def logspace(
     >>> logspace(0, 3, 4, base=2)
     tensor([1., 2., 4., 8.])
     """
-    powers = float(base) ** _spaced("logspace", start, end, steps, np.float64)
+    powers = float(base) ** _spaced("logspace", start, end, steps, float64)
     return leaf("logspace", wrap(powers.astype(as_dtype(dtype))), requires_grad, device)
 
 
 def _spaced(op: str, start: Any, end: Any, steps: int, dtype: Any) -> Any:
     if not hasattr(steps, "__index__") or steps < 0:
         raise ArgumentError(f"{op}: steps is an integer, not negative, got {steps}")
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    return np.linspace(start, end, steps, dtype=dtype)
+    start, end = _numbers(op, start, end)
+    if dtype.kind == "f":
+        return np.linspace(start, end, steps, dtype=dtype)
+    if dtype.kind == "b" or not all(isfinite(v) and np.iinfo(dtype).min <= int(v) <= np.iinfo(dtype).max for v in (start, end)):
+        raise DtypeError(f"{op}: numbers from {start} to {end} do not fit into {dtype}; use a wider dtype")
+    start, end, i = int(start), int(end), np.arange(steps)  # from both ends, as PyTorch does, which decides how they are rounded
+    step = (end - start) / max(steps - 1, 1)
+    return np.where(i < max(steps // 2, 1), start + step * i, end - step * (steps - 1 - i)).astype(dtype)
+
+
+def _numbers(op: str, *values: Any) -> list[Any]:
+    leave(op, *values)
+    return [v.item() if isinstance(v, Tensor) else v for v in values]
 
 
 NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, shape=None, device=None: full_like(

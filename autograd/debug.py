@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import linecache
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 
 from .errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, describe
 from .graph import Array, Node, _writes, ambient, memory, mode, write
+from .warn import Line, users_line
 
 _PLACES = 3  # so many of the offending elements are shown
-
-# Frames of these are not the user's: the two packages, NumPy on the way to them, decorators, and code that was written out.
-_PACKAGE = Path(__file__).parent
-_FOLDERS = [str(p) + os.sep for p in (_PACKAGE, _PACKAGE.with_name("nn"), Path(np.__file__).parent)]
-_OURS = (*_FOLDERS, str(contextlib.__file__), str(functools.__file__), "<primitive ", "<rules of ")
-
-
-class Line(NamedTuple):
-    """A line of the user's program; `within` names the op in whose gradient an op was called there."""
-
-    file: str
-    number: int
-    within: str = ""
-
-    def __str__(self) -> str:
-        code = linecache.getline(self.file, self.number).strip()
-        within = f" (in the gradient of {self.within})" * bool(self.within)
-        return f"{self.file}:{self.number}{within}" + f", `{code}`" * bool(code)
-
-
-def users_line() -> Line:
-    """The line of the innermost frame that is the user's."""
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
-        frame = frame.f_back
-    return Line(frame.f_code.co_filename, frame.f_lineno)
 
 
 # ---------------------------------------------------------------- what listens

@@ -19,6 +19,8 @@
     ├── WorkerError       (RuntimeError)              a process that loads data died, or took too long
     └── UnsupportedError  (TypeError)                 something a Tensor does not do, by name
 
+and one warning of its own, DetachedWarning (UserWarning): a recorded value became a plain one.
+
 A message is one sentence: which op and argument, what was found, what to do.
 """
 
@@ -97,6 +99,10 @@ class WorkerError(AutogradError, RuntimeError):
 
 class UnsupportedError(AutogradError, TypeError):
     """Something that a Tensor does not do."""
+
+
+class DetachedWarning(UserWarning):
+    """A value that gradients flow to became a plain one, through which none do."""
 
 
 def describe(value: Any) -> str:

@@ -14,6 +14,7 @@ from .random import default_generator
 from .tensor import Tensor, wrap
 from .transform import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
 from .tree import tree_build, tree_map
+from .warn import inside
 
 
 # ---------------------------------------------------------------- gradients
@@ -224,7 +225,8 @@ def vmap(
         for i in range(max(n, 1)):
             if randomness == "same":
                 default_generator.set_state(before)
-            results.append(func(*tree_map(lambda pick: pick(i), slices), **kwargs))  # noqa: B023 (called at once)
+            with inside("vmap"):
+                results.append(func(*tree_map(lambda pick: pick(i), slices), **kwargs))  # noqa: B023 (called at once)
             if randomness == "error" and default_generator.get_state() != before:
                 raise GraphError("vmap: the function draws random numbers; pass randomness='different' or 'same'")
         return tree_map(lambda dim, *branches: tree_map(lambda *ts: _join(dim, ts, n), *branches), out_dims, *results)

@@ -29,6 +29,7 @@ from .ops.index import index_
 from .ops.window import windows_
 from .tensor import NUMPY, Tensor, wrap
 from .tree import tree_map
+from .warn import leave
 
 Function = Callable[..., Any]
 REDUCTIONS: dict[Function, Function] = {}  # what reduces or runs, by the rules below
@@ -187,6 +188,7 @@ def _quantile(op: Function, whole: float) -> Function:
         method: str = "linear",
         keepdims: bool = False,
     ) -> Any:
+        leave("quantile", q)
         q, axes = wrap(np.asarray(_still(q) / whole, a.dtype)), some_dims("quantile", axis, a.ndim)
         rest = [i for i in range(a.ndim) if i not in axes]
         rows = np.reshape(np.transpose(a, (*rest, *axes)), (*(a.shape[i] for i in rest), -1))
@@ -259,6 +261,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
     """One dim after the other, which is cheaper than by `moves`."""
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
         raise UnsupportedError(f"np.pad with mode {mode!r} does not work on Tensors, as it computes new elements")
+    leave("pad", constant_values)
     widths, values = (np.broadcast_to(v, (array.ndim, 2)).tolist() for v in (pad_width, constant_values))
     for axis, (sides, fills) in enumerate(zip(widths, values, strict=True)):
         if mode != "constant":

@@ -31,13 +31,29 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bo
     return e.astype(self, kind)
 
 
+def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """What PyTorch calls the kind of this Tensor; or, given a dtype or that name of one, this Tensor in it (torch.Tensor.type).
+
+    >>> import autograd
+    >>> autograd.tensor([1, 2]).type(), autograd.tensor([1, 2]).type("torch.FloatTensor")
+    ('torch.LongTensor', tensor([1., 2.]))
+    """
+    if dtype is None:
+        return "torch." + next(name for name, kind in creation.TYPED.items() if kind.dtype == self.dtype)
+    if dtype in (Tensor, "torch.Tensor"):
+        return to(self, dtypes.get_default_dtype())
+    if isinstance(dtype, str):
+        dtype = creation.TYPED.get(dtype.removeprefix("torch."), dtype)
+    return to(self, getattr(dtype, "dtype", dtype))
+
+
 def _cast(dtype: Any) -> Callable[[Tensor], Tensor]:
     return lambda self: to(self, dtype)
 
 
 def size(self: Tensor, dim: int | None = None) -> Any:
     """The shape, or the length of one dim."""
-    return self.shape if dim is None else self.shape[one_dim("size", dim, self.ndim)]
+    return creation.Size(self.shape) if dim is None else self.shape[one_dim("size", dim, self.ndim)]
 
 
 def numel(self: Tensor) -> int:
@@ -82,7 +98,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 # ---------------------------------------------------------------- the table
 BINARY = {  # operator: the op; each has a reflected and an in-place form
-    "add": e.add, "sub": e.subtract, "mul": e.multiply, "truediv": e.divide, "floordiv": e.floor_divide, "mod": e.remainder,
+    "add": e.add, "sub": e.subtract, "mul": e.multiply, "truediv": e.divide, "div": e.divide, "floordiv": e.floor_divide, "mod": e.remainder,
     "pow": e.pow, "matmul": linalg.matmul, "and": e.bitwise_and, "or": e.bitwise_or, "xor": e.bitwise_xor,
     "lshift": e.bitwise_left_shift, "rshift": e.bitwise_right_shift,
 }  # fmt: skip
@@ -144,7 +160,7 @@ ONLY_FUNCTIONS: dict[str, Any] = {
     **_named(linalg, "einsum tensordot cdist"),
 }  # fmt: skip
 ONLY_METHODS: dict[str, Any] = {
-    "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": to, "type_as": type_as,
+    "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": type, "type_as": type_as,
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
     "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "cpu": lambda self: self,
     **_named(shape, "reshape_as expand_as sum_to_size stride"), **_named(common, "contiguous is_contiguous"), "view_as": shape.reshape_as,
@@ -221,6 +237,8 @@ def _attach() -> None:
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
     put("_take", inplace.change)
     put("_leave", inplace.leave)
+    put("__init__", creation.construct)
+    put("__reversed__", lambda self: shape.flip(self, 0) if self.ndim else self)
     put("__getitem__", index.getitem)
     put("__setitem__", index.setitem)
     for name, op in (UNARY | COMPARE).items():

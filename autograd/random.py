@@ -14,6 +14,7 @@ from .errors import ArgumentError, DtypeError, ShapeError
 from .graph import Array
 from .ops.common import publish
 from .primitive import primitive
+from .warn import leave
 
 
 class Generator:
@@ -115,7 +116,7 @@ uniform_ = primitive(_uniform, "uniform", creates=True)
 exponential_ = primitive(_exponential, "exponential", creates=True)
 integers_ = primitive(_integers, "randint", creates=True)
 permutation_ = primitive(_permutation, "randperm", creates=True)
-bernoulli_ = primitive(_bernoulli, "bernoulli", creates=True)
+bernoulli_ = primitive(_bernoulli, "bernoulli", creates=True, p=lambda g: np.zeros_like(g))
 multinomial_ = primitive(_multinomial, "multinomial", creates=True)
 
 
@@ -199,7 +200,7 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
 
 
 def _check_probabilities(op: str, p: Any) -> None:
-    array = getattr(p, "array", np.asarray(p))
+    array = p.array if hasattr(p, "array") else np.asarray(p)
     if array.size and not (array.min() >= 0 and array.max() <= 1):
         raise ArgumentError(f"{op}: probabilities lie between 0 and 1, got {array.min()} to {array.max()}")
 
@@ -243,6 +244,7 @@ def randint_like(
 # ---------------------------------------------------------------- what methods fill a tensor x with, in place
 def _fill_uniform(x: Any, source: Generator, from_: float = 0, to: float = 1) -> Any:
     """Fill with numbers uniform in [from_, to), in place (torch.Tensor.uniform_)."""
+    leave("uniform_", from_, to)
     if not from_ <= to:
         raise ArgumentError(f"uniform_: the numbers lie between from_ and to, got {from_} to {to}")
     return uniform_(source, from_, to, x.shape, _float("uniform_", x.dtype))
@@ -256,6 +258,7 @@ def _fill_normal(x: Any, source: Generator, mean: float = 0, std: float = 1) -> 
 
 def _fill_exponential(x: Any, source: Generator, lambd: float = 1) -> Any:
     """Fill with exponentially distributed numbers of mean 1 / lambd, in place (torch.Tensor.exponential_)."""
+    leave("exponential_", lambd)
     if not lambd > 0:
         raise ArgumentError(f"exponential_: lambd is positive, got {lambd}")
     return exponential_(source, lambd, x.shape, _float("exponential_", x.dtype))

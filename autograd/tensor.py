@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from .conversion import NUMPY, Convertible
-from .dtypes import get_default_dtype
 from .errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe
 from .graph import Array, Node, ambient, fit, memory, mode, sweep
 from .hooks import RemovableHandle
+from .warn import warn
 
 __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
 
@@ -20,7 +20,8 @@ __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
 class Tensor(Convertible):
     """An n-dimensional array that remembers how it was computed.
 
-    `Tensor(data)` copies `data` to the default float dtype; `autograd.tensor` keeps integers integers.
+    Make one by `autograd.tensor`. As in PyTorch, `Tensor(2, 3)` has these sizes and whatever was in memory, and `Tensor([2, 3])`
+    these numbers, in the default dtype.
     `t.array` is the raw array: if you write to it, call `autograd.touch(t.array)`. PyTorch: torch.Tensor.
 
     >>> import autograd
@@ -36,11 +37,6 @@ class Tensor(Convertible):
     _leave: Callable[..., None]
     _take: Callable[..., Tensor]
     rebinds = 0  # how often any Tensor was given another array: who holds arrays must look again when this moves
-
-    def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
-        self.array = np.array(data.array if isinstance(data, Tensor) else data, get_default_dtype())
-        self.node = None
-        self.requires_grad = requires_grad
 
     shape = property(attrgetter("array.shape"))
     dtype = property(attrgetter("array.dtype"))
@@ -82,6 +78,8 @@ class Tensor(Convertible):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` left here, of this shape and dtype. Kept on leaves, and after `retain_grad`."""
         node = self.node or getattr(self, "_resting", None)
+        if node is not None and node.grad is None and not node.keeps:
+            warn(".grad of a tensor that is no leaf stays None, as backward leaves none there; call retain_grad() on it before")
         return None if node is None else node.grad
 
     @grad.setter

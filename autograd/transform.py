@@ -14,6 +14,7 @@ from .ops.join import stack
 from .tensor import Tensor, wrap
 from .tensor import grad as gradients
 from .tree import tree_leaves, tree_map
+from .warn import inside
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -38,7 +39,7 @@ class Call:
             args[i] = tree_map(self._stand_in, args[i])
         self.point = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
         self.own = {t.node for t in self.inputs}
-        with ambient(grad=True):
+        with ambient(grad=True), inside(name):
             out = func(*args, **kwargs)
         if has_aux and not (isinstance(out, tuple) and len(out) == 2):
             raise UnsupportedError(f"{name}: with has_aux the function returns (output, aux), got {describe(out)}")

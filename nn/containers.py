@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Self
 
 from autograd.errors import ArgumentError, DimError, UnsupportedError
@@ -260,6 +262,8 @@ class ModuleDict(_Named):
 class ParameterDict(_Parameters, _Named):
     """Parameters by name, with the interface of a dict (torch.nn.ParameterDict).
 
+    A plain dict is taken in the order of its names; an OrderedDict, another ParameterDict and pairs in their own.
+
     >>> import autograd
     >>> ParameterDict({"scale": autograd.ones(2)}) | {"shift": autograd.zeros(3)}
     ParameterDict(
@@ -283,9 +287,14 @@ class ParameterDict(_Parameters, _Named):
         self.update(others)
         return self
 
+    def update(self, items: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Add or replace some; those of a plain dict in the order of their names."""
+        plain = isinstance(items, Mapping) and not isinstance(items, OrderedDict)
+        super().update(sorted(dict(items).items(), key=itemgetter(0)) if plain else items)
+
     def copy(self) -> Self:
         """Another dict of the same parameters."""
-        return type(self)(self._held)
+        return type(self)(self._held.items())
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter `key`, or `default` if there is none."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from autograd.debug import users_line
 from autograd.errors import ShapeError, describe
 from autograd.function import Function
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor
+from autograd.warn import warn
 
 
 class Hook(NamedTuple):
@@ -99,8 +98,7 @@ class _WayBack:
         if not any(isinstance(result, Tensor) for result in results):
             what = f"{type(self.module).__name__} returned {describe(out)}"
             advice = "its backward hooks are only called for a tensor or a tuple of them"
-            line = users_line()
-            warnings.warn_explicit(f"{what}: {advice}", UserWarning, line.file, line.number)
+            warn(f"{what}: {advice}")
         outs, gated = _gated(self._at_results, results)
         return (outs if isinstance(out, tuple) else outs[0]) if gated else out
 

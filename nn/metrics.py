@@ -108,7 +108,7 @@ class Mean(Metric):
 
     def update(self, value: Any, n: Any = 1) -> None:
         """Count `value` n times."""
-        self.total += float(value) * n
+        self.total += float(value.item() if hasattr(value, "item") else value) * n
         self.count += n
 
     def compute(self) -> float:

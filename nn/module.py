@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from autograd.creation import as_tensor
+from autograd.dtypes import get_default_dtype
 from autograd.errors import ArgumentError, AutogradError, DtypeError, NoAttributeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import no_grad
 from autograd.hooks import RemovableHandle
@@ -69,10 +70,8 @@ class Parameter(Tensor):
     """
 
     def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
-        if hasattr(data, "dtype"):
-            self.array = as_tensor(data).array
-        else:
-            super().__init__(() if data is None else data)
+        data = () if data is None else data
+        self.array = as_tensor(data, None if hasattr(data, "dtype") else get_default_dtype()).array
         self.node = None
         self.requires_grad = requires_grad
 

@@ -541,7 +541,7 @@ SAMPLES = [
     Sample("uniform", lambda s: call(-1, 2, s.shape(), s.dtype), lambda low, high, sizes, dtype: low + (high - low) * random().random(sizes, dtype), seeded("uniform"), False, HOST),
     Sample("randint", lambda s: call(-3, 5, s.shape(), s.dtype), lambda low, high, sizes, dtype: random().integers(low, high, sizes), seeded("randint"), False, HOST),
     Sample("randperm", lambda s: call(s.between(0, 9), s.dtype), lambda n, dtype: random().permutation(n), seeded("randperm"), False, HOST),
-    Sample("bernoulli", lambda s: call(0.3, s.shape(), s.dtype), lambda p, sizes, dtype: random().random(sizes, np.float32) < p, seeded("bernoulli"), False, HOST),
+    Sample("bernoulli", lambda s: call(s.array(shape := s.shape(), SHARE), shape, s.dtype), lambda p, sizes, dtype: random().random(sizes, np.float32) < p, seeded("bernoulli"), exempt=HOST),
     Sample("multinomial", lambda s: call(s.array((4,), POSITIVE), 3, True), lambda p, n, again: random().choice(p.size, n, again, p / p.sum()), seeded("multinomial"), False, HOST),
     # ---- in-place methods that are no function made in place
     Sample("fill_", lambda s: call(s.array(s.shape()), s.pick(1.5, s.array())), np.full_like, in_place("fill_")),

@@ -6,7 +6,9 @@ from foreign import Foreign
 from numpy.testing import assert_allclose
 
 import autograd
+import nn
 from autograd import errors, tensor
+from autograd.errors import ArgumentError, DtypeError, ShapeError
 
 
 def test_tensor_copies_and_infers_the_dtype():
@@ -25,16 +27,51 @@ def test_tensor_copies_and_infers_the_dtype():
     array[0] = 5
     assert x.tolist() == [1, 1]
     assert x.requires_grad
-    assert autograd.tensor(x, dtype=autograd.int64).dtype == autograd.int64
+    assert autograd.tensor(x.detach(), dtype=autograd.int64).dtype == autograd.int64
+
+
+F64, F32, F16, I32, I16, U8 = np.float64(1 / 3), np.float32(1 / 3), np.float16(1 / 3), np.int32(3), np.int16(3), np.uint8(3)
+MIXED = [  # lists of NumPy's scalars, of arrays and tensors, and their dtype: every element has a say, as in PyTorch
+    ([F64], "float64"), ([F32], "float32"), ([F16], "float16"), ([I32], "int32"), ([U8], "uint8"), ([np.bool_(True)], "bool"),
+    ([F64, F32], "float64"), ([F32, F64], "float64"), ([[F32], [F64]], "float64"), ([F32, I32], "float32"), ([I32, F32], "float32"),
+    ([0.5, F64], "float64"), ([F64, 0.5], "float64"), ([F32, 0.5], "float32"), ([0.5, F16], "float32"), ([[0.5], [F64]], "float64"),
+    ([1, F64], "float64"), ([F16, 1], "float16"), ([I32, 1], "int64"), ([1, I32], "int64"), ([U8, 1], "int64"), ([I16, np.int8(1)], "int16"),
+    ([np.int64(3), np.int8(1)], "int64"), ([np.bool_(True), True], "bool"), ((F64, 2), "float64"),
+    ([np.ones(2)], "float64"), ([np.ones(2, np.float32)], "float32"), ((np.ones(2), np.ones(2, np.float16)), "float64"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "dtype"), MIXED)
+def test_numpys_scalars_keep_their_dtype_in_lists(data, dtype):
+    for make in (autograd.tensor, autograd.as_tensor):
+        x = make(data)
+        assert (x.dtype, x.shape) == (dtype, np.shape(data))
+        assert x.tolist() == np.asarray(data, dtype).tolist()
+    assert autograd.tensor(data, dtype=autograd.int16).dtype == "int16"
+
+
+@pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")
+@pytest.mark.parametrize(("data", "dtype"), MIXED)
+def test_so_they_do_in_pytorch(data, dtype):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    assert str(torch.tensor(data).dtype) == f"torch.{dtype}"
+
+
+def test_a_number_of_double_precision_keeps_it():
+    assert autograd.tensor([np.float64(1 / 3)]).item() == 1 / 3
+    assert autograd.full((1,), np.int32(3)).tolist() == [3]
 
 
 def test_tensor_of_tensors():
-    one, two = autograd.tensor(1.5), autograd.tensor(2.0, dtype=autograd.float64)
+    one, two, half = autograd.tensor(1.5), autograd.tensor(2.0, dtype=autograd.float64), autograd.tensor(1.0).half()
     for data, dtype in (
         ([one, 2], "float32"),
         ([one, two], "float64"),
+        ([1.0, two], "float64"),
+        ([half, 1.0], "float32"),
         ([[one], [3]], "float32"),
         ([autograd.tensor(1), 2], "int64"),
+        ([autograd.tensor(1).int(), 2], "int64"),
     ):
         x = autograd.tensor(data)
         assert (x.dtype, x.shape) == (dtype, np.shape(data))
@@ -56,15 +93,120 @@ def test_as_tensor_and_from_numpy_share_memory():
     assert autograd.from_numpy(foreign).array is foreign
 
 
-def test_constructors_of_a_dtype():
-    for name, dtype in (("FloatTensor", "float32"), ("DoubleTensor", "float64"), ("LongTensor", "int64"), ("BoolTensor", "bool")):
-        make = getattr(autograd, name)
-        for x in (make([1, 0]), make(2, 3), make(), make(np.ones(2))):
-            assert x.dtype == dtype
-        assert make([1, 0]).tolist() == [1, 0]
-        assert make(2, 3).shape == (2, 3)
+# ---------------------------------------------------------------- PyTorch's first constructors
+MAKERS = {"Tensor": "float32", "FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
+          "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool"}  # fmt: skip
+two = autograd.tensor(2)
+SIZES = {
+    "none": ((), (0,)),
+    "one": ((3,), (3,)),
+    "two": ((2, 3), (2, 3)),
+    "NumPy's": ((np.int64(2), 3), (2, 3)),
+    "of tensors": ((two, two), (2, 2)),
+    "of size()": ((autograd.ones(2, 3).size(),), (2, 3)),
+    "of Size": ((autograd.Size([2, 3]),), (2, 3)),
+}
+NUMBERS = {
+    "a list": ([1, 0], [1, 0]),
+    "nested lists": ([[1, 0], [0, 1]], [[1, 0], [0, 1]]),
+    "a tuple of floats": ((1.0, 0.0), [1, 0]),
+    "a range": (range(2), [0, 1]),
+    "booleans": ([True, False], [1, 0]),
+    "nothing": ([], []),
+    "NumPy's scalars": ([np.float64(1)], [1]),
+    "an array": (np.array([1.0, 0.0]), [1, 0]),
+    "an array of integers": (np.array([1, 0]), [1, 0]),
+    "a 0-d array": (np.array(1.0), 1),
+    "tensors": ([autograd.tensor(1.0), autograd.tensor(0)], [1, 0]),
+}
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_first_constructors_take_sizes_or_numbers(name):
+    make, dtype = getattr(autograd, name), MAKERS[name]
+    for sizes, shape in SIZES.values():
+        x = make(*sizes)
+        assert (x.shape, x.dtype, x.requires_grad, type(x)) == (shape, dtype, False, autograd.Tensor)
+    assert make(size=(2, 3)).shape == make(2, 3, device="cpu").shape == (2, 3)
+    for numbers, values in NUMBERS.values():
+        for x in (make(numbers), make(data=numbers)):
+            assert (x.tolist(), x.dtype) == (values, dtype)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_first_constructors_of_pytorch_make_the_same(name):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    make, dtype = getattr(torch, name), getattr(torch, MAKERS[name])
+    for sizes, shape in SIZES.values():
+        sizes = [torch.Size(n) if isinstance(n, autograd.Size) else int(n) for n in sizes]
+        assert (tuple(make(*sizes).shape), make(*sizes).dtype) == (shape, dtype)
+    for key, (numbers, values) in NUMBERS.items():
+        if key != "tensors":
+            assert make(numbers).tolist() == values
+
+
+def test_a_parameter_of_memory_as_it_is_has_its_shape():
+    p = nn.Parameter(autograd.Tensor(4, 3))
+    assert (p.shape, p.dtype, p.requires_grad) == ((4, 3), "float32", True)
+    nn.init.zeros_(p)
+    assert p.tolist() == [[0] * 3] * 4
+    assert (nn.Parameter().shape, nn.Parameter(2.5).item(), nn.Parameter([1, 2]).dtype) == ((0,), 2.5, "float32")
+
+
+def test_a_tensor_of_a_tensor_or_an_array_shares_its_memory():
+    for make in (autograd.Tensor, autograd.FloatTensor):
+        x, array = autograd.ones(2), np.ones(2, np.float32)
+        for y in (make(x), make(array)):
+            y.add_(1)
+        assert (x.tolist(), array.tolist()) == ([2, 2], [2, 2])
+    assert autograd.Tensor(autograd.tensor([1, 2])).dtype == "int64"
+    x = autograd.ones(2, requires_grad=True)
+    y = autograd.Tensor(x)
+    assert not y.is_leaf
+    (y * autograd.DoubleTensor(x)).sum().backward()  # which stays in the graph
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_first_constructors_follow_the_default_dtype():
+    autograd.set_default_dtype(autograd.float64)
+    try:
+        assert autograd.Tensor(2, 3).dtype == autograd.Tensor([1]).dtype == "float64"
+        assert autograd.FloatTensor(2).dtype == autograd.Tensor(autograd.ones(2).float()).dtype == "float32"
+    finally:
+        autograd.set_default_dtype(autograd.float32)
+
+
+@pytest.mark.parametrize(
+    ("args", "kind", "message"),
+    [
+        ((2.5,), DtypeError, "^Tensor takes sizes, a list of numbers, an array or a tensor, not 2.5; use tensor"),
+        ((True,), DtypeError, "not True"),
+        (("two",), DtypeError, "not 'two'"),
+        ((np.float32(2),), DtypeError, "Tensor takes sizes"),
+        ((None,), ShapeError, r"Tensor: the sizes .* got \(None,\)"),
+        ((2, 3.0), ShapeError, r"Tensor: the sizes of a tensor are integers, none negative, got \(2, 3.0\)"),
+        ((-1,), ShapeError, "none negative"),
+        (([[1, 2], [3]],), ShapeError, "equal lengths"),
+        (((2, 3),), ArgumentError, r"^Tensor: \(2, 3\) may be sizes or numbers; say Tensor\(\*\(2, 3\)\) or Tensor\(\[2, 3\]\)"),
+    ],
+)
+def test_first_constructors_refuse_the_rest(args, kind, message):
+    with pytest.raises(kind, match=message):
+        autograd.Tensor(*args)
+
+
+def test_first_constructors_have_no_other_options():
+    with pytest.raises(TypeError, match=r"Tensor.* unexpected keyword argument 'requires_grad'"):
+        autograd.Tensor([1.0], requires_grad=True)
+
+
+def test_a_shape_is_a_size():
+    x = autograd.ones(2, 3)
+    assert isinstance(x.shape, autograd.Size)
+    assert (type(x.size()), x.size(), x.size().numel()) == (autograd.Size, (2, 3), 6)
+
+
+# ---------------------------------------------------------------- filled
 def test_filled():
     for name, value in (("zeros", 0), ("ones", 1)):
         make, like = getattr(autograd, name), getattr(autograd, name + "_like")
@@ -198,3 +340,39 @@ def test_what_cannot_be_made_is_said(message):
     with pytest.raises(errors.AutogradError) as caught:
         REFUSED[message]()
     assert str(caught.value).startswith(message)
+
+
+# ---------------------------------------------------------------- integers from here to there
+CUT = {  # from, to, how many: the integers, the bounds and what lies between them cut off towards 0
+    (-0.5, 0.5, 3): [0, 0, 0],
+    (-1.7, 1.7, 6): [-1, 0, 0, 0, 0, 1],
+    (0.9, 5, 6): [0, 1, 2, 3, 4, 5],
+    (0, 10, 5): [0, 2, 5, 7, 10],
+    (-5, -1, 7): [-5, -4, -3, -3, -2, -1, -1],
+    (0, -7, 5): [0, -1, -3, -5, -7],
+    (1.9, 5, 1): [1],
+    (3, 9, 2): [3, 9],
+    (1, 5, 0): [],
+    (0, 127, 11): [0, 12, 25, 38, 50, 63, 76, 88, 101, 114, 127],
+}
+
+
+@pytest.mark.parametrize("args", CUT)
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_linspace_of_integers_cuts_off(args, dtype):
+    x = autograd.linspace(*args, dtype=dtype)
+    assert (x.tolist(), x.dtype) == (CUT[args], dtype)
+
+
+@pytest.mark.parametrize("args", CUT)
+def test_linspace_of_integers_is_pytorchs(args):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    for dtype in (torch.int8, torch.int16, torch.int32, torch.int64):
+        assert torch.linspace(*args, dtype=dtype).tolist() == CUT[args]
+
+
+def test_linspace_refuses_bounds_that_are_no_such_integers():
+    assert autograd.linspace(0, 255, 2, dtype=autograd.uint8).tolist() == [0, 255]
+    for bounds, dtype in (((0, 128), "int8"), ((-1, 3), "uint8"), ((float("nan"), 3), "int64"), ((0, 1), "bool")):
+        with pytest.raises(DtypeError, match=f"linspace: numbers from .* do not fit into {dtype}"):
+            autograd.linspace(*bounds, 3, dtype=dtype)

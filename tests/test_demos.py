@@ -19,6 +19,7 @@ def run(demo, out, *options):
     command = [sys.executable, str(demo), "--quick", "--out", str(out), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "Warning" not in done.stderr, done.stderr
     return done.stdout
 
 

@@ -19,6 +19,58 @@ def torch():
     return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 
 
+# ---------------------------------------------------------------- a 0-d tensor is a vector of one element
+ZERO_D = {  # what they are called with, T making tensors: the result
+    "T(2.).index_select(0, T([0]))": 2, "T(2.).index_select(-1, T(0))": 2, "T([1., 2.]).index_select(0, T(1))": [2],
+    "T(2.).index_add(0, T(0), T(3.))": 5, "T(2.).index_add(0, T([0]), T(3.), alpha=2)": 8,
+    "T(2.).index_copy(0, T([0]), T([3.]))": 3, "T(2.).index_copy(0, T(0), T(3.))": 3, "T(2.).index_copy(0, T([0, 0]), T([3., 4.]))": 4,
+    "T([1., 2.]).index_copy(0, T(1), T(3.))": [1, 3],
+    "T(2.).index_fill(0, T(0), 3.)": 3, "T(2.).index_fill(0, T([-1]), T(3.))": 3, "T([1., 2.]).index_fill(0, T(0), 3.)": [3, 2],
+    "T(2.).gather(0, T(0))": 2, "T(2.).gather(0, T([0, 0]))": [2, 2], "T([1., 2.]).gather(0, T(1))": 2,
+    "T(2.).gather(0, T([]).long())": [],
+    "T(2.).scatter(0, T(0), T(5.))": 5, "T(2.).scatter(0, T([0]), T(5.))": 5, "T(2.).scatter(0, T(0), T([5.]))": 5,
+    "T(2.).scatter(0, T([0]), 5.)": 5, "T([2., 3.]).scatter(0, T(0), 5.)": [5, 3], "T([2., 3.]).scatter(0, T(1), T(5.))": [2, 5],
+    "T(2.).scatter(0, T(0), 5., reduce='multiply')": 10,
+    "T(2.).scatter_add(0, T(0), T(5.))": 7, "T(2.).scatter_add(0, T([0, 0]), T([5., 6.]))": 13, "T([2., 3.]).scatter_add(0, T(0), T([5.]))": [7, 3],
+    "T(2.).scatter_reduce(0, T([0]), T([5.]), 'prod')": 10, "T(2.).scatter_reduce(0, T(0), T(5.), 'amax')": 5,
+    "T(2.).scatter_reduce(0, T([0]), T([5.]), 'mean')": 3.5,
+    "T(2.).take(T(0))": 2, "T(2.).take(T([0, 0]))": [2, 2], "T(2.).transpose(0, -1)": 2, "T(2.).swapaxes(0, 0)": 2, "T(2.).swapdims(-1, 0)": 2,
+    "T(2.).movedim(0, 0)": 2, "T(2.).flip(0)": 2, "T(2.).cumsum(0)": 2, "T(2.).sort(0)[0]": 2, "T(2.).squeeze(0)": 2,
+    "T(2.).transpose_(0, 0)": 2, "T(2.).index_fill_(0, T(0), 3.)": 3, "T(2.).index_add_(0, T(0), T(3.))": 5,
+    "T(2.).index_copy_(0, T([0]), T([3.]))": 3, "T(2.).scatter_(0, T([0]), T([3.]))": 3, "T(2.).scatter_add_(0, T(0), T(3.))": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", ZERO_D)
+def test_a_0_d_tensor_is_a_vector_of_one_element(call):
+    assert eval(call, {"T": tensor}).tolist() == ZERO_D[call]
+
+
+@pytest.mark.parametrize("call", ZERO_D)
+def test_so_it_is_to_pytorch(call, torch):
+    assert eval(call, {"T": torch.tensor}).tolist() == ZERO_D[call]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y, i: x.gather(0, i) * y,
+        lambda x, y, i: x.index_select(0, i) * y,
+        lambda x, y, i: x.index_add(0, i, y) * x,
+        lambda x, y, i: x.index_copy(0, i, y) * x,
+        lambda x, y, i: x.scatter(0, i, y) * x,
+        lambda x, y, i: x.scatter_add(0, i, y) * x,
+        lambda x, y, i: x.scatter_reduce(0, i, y, "prod") * x,
+        lambda x, y, i: x.transpose(0, 0) * y,
+    ],
+)
+def test_gradients_of_0_d_tensors_are_0_d(f):
+    x, y = (tensor(v, dtype=f64, requires_grad=True) for v in (2.0, 3.0))
+    for i in (tensor(0), tensor([0])):
+        assert ag.gradcheck(lambda x, y: f(x, y, i), (x, y))  # noqa: B023 (called at once)
+        assert all(g.shape == () for g in grad(f(x, y, i).sum(), (x, y), allow_unused=True) if g is not None)
+
+
 # ---------------------------------------------------------------- x[...] and x[...] = y, against PyTorch
 @st.composite
 def indices(draw):
@@ -377,14 +429,16 @@ CASES = [
     (lambda: x.gather(0, tensor([0, 1])), errors.DimError, "gather", "1 dims", "2"),
     (lambda: x.scatter(1, at, ag.ones(1, 2)), errors.ShapeError, "scatter", "(1, 2)", "(1, 3)"),
     (lambda: x.scatter(1, at, ag.ones(1, 3, dtype=f64)), errors.DtypeError, "scatter", "float64", "float32", "to()"),
-    (lambda: x.scatter(1, at, tensor(3.0)), errors.ShapeError, "scatter", "()"),
+    (lambda: x.scatter(1, at, tensor(3.0)), errors.ShapeError, "scatter", "(1,)"),
     (lambda: x.scatter(1, at, 2, reduce="max"), errors.ArgumentError, "scatter", "'max'"),
     (lambda: x.scatter(1, tensor([[3]]), 1), errors.DimError, "scatter", "3", "length 3"),
     (lambda: x.scatter_add(1, at, 1.0), errors.DtypeError, "scatter_add", "src", "1.0"),
     (lambda: x.scatter_reduce(1, at, ag.ones(1, 3), "min"), errors.ArgumentError, "scatter_reduce", "'amin'", "'min'"),
     (lambda: x.index_select(0, tensor([[1]])), errors.ShapeError, "index_select", "vector", "(1, 1)"),
     (lambda: x.index_select(0, tensor([-1])), errors.DimError, "index_select", "-1", "length 2"),
-    (lambda: tensor(1.0).index_select(0, n), errors.DimError, "index_select", "()"),
+    (lambda: tensor(1.0).index_select(0, n), errors.DimError, "index_select", "length 1"),
+    (lambda: tensor(1.0).index_select(1, n), errors.DimError, "index_select", "dim 1"),
+    (lambda: tensor(1.0).gather(0, tensor([[0]])), errors.DimError, "gather", "2 dims"),
     (lambda: x.index_add(1, n, ag.ones(2, 3)), errors.ShapeError, "index_add", "(2, 2)", "(2, 3)"),
     (lambda: x.index_add(1, n, ag.ones(2, 2, dtype=f64)), errors.DtypeError, "index_add", "source", "float64"),
     (lambda: x.index_copy(1, n, ag.ones(1, 2)), errors.ShapeError, "index_copy", "(2, 2)", "(1, 2)"),

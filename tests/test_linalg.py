@@ -641,3 +641,42 @@ def test_the_gradient_of_no_gradient():
     assert autograd.grad(y[1], x, retain_graph=True)[0].tolist() == [0, 2]
     with pytest.raises(errors.NoGradientError, match="there is none"):
         y.sum().backward()
+
+
+# ---------------------------------------------------------------- one element beside many
+STRETCHED = {  # shapes, dims
+    "b has more": ((3, 1), (4, 2), 1),
+    "a has more": ((2, 4), (1, 5), 1),
+    "lists of dims": ((1, 3), (4, 2), ([0], [0])),
+    "one of two": ((2, 1, 3), (4, 3), ([1, 2], [0, 1])),
+    "each of two": ((2, 1, 3), (4, 1, 5), ([1, 2], [0, 1])),
+    "nothing": ((3, 1), (0, 2), 1),
+}
+
+
+@pytest.mark.parametrize("case", STRETCHED)
+def test_tensordot_stretches_a_dim_of_length_1(case):
+    *shapes, dims = STRETCHED[case]
+    rng = np.random.default_rng(0)
+    x, y = (autograd.tensor(rng.standard_normal(shape), requires_grad=True) for shape in shapes)
+    left, right = ([x.ndim - 1], [0]) if dims == 1 else dims
+    full = [max(x.shape[i], y.shape[j]) if 0 not in (x.shape[i], y.shape[j]) else 0 for i, j in zip(left, right, strict=True)]
+    one, two = list(x.shape), list(y.shape)
+    for i, j, n in zip(left, right, full, strict=True):
+        one[i] = two[j] = n
+    out = autograd.tensordot(x, y, dims)
+    assert_allclose(out.tolist(), np.tensordot(np.broadcast_to(x.array, one), np.broadcast_to(y.array, two), dims), atol=1e-12)
+    assert autograd.gradcheck(lambda x, y: autograd.tensordot(x, y, dims), (x, y))
+
+
+@pytest.mark.parametrize("case", STRETCHED)
+def test_so_does_pytorchs(case, torch):
+    *shapes, dims = STRETCHED[case]
+    rng = np.random.default_rng(1)
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    ours = [autograd.tensor(a, requires_grad=True) for a in arrays]
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    for lib, ts in ((autograd, ours), (torch, theirs)):
+        lib.tensordot(*ts, dims=dims).pow(2).sum().backward()
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_allclose(mine.grad.tolist(), other.grad.tolist(), atol=1e-12)

@@ -534,3 +534,76 @@ def test_a_step_made_of_them_can_be_replayed():
 def test_pad_and_flatten_are_there():
     assert F.pad(autograd.ones(1, 2), (1, 0, 0, 1)).tolist() == [[0, 1, 1], [0, 0, 0]]
     assert F.flatten(autograd.ones(2, 3, 4), 1).shape == (2, 12)
+
+
+# ---------------------------------------------------------------- integers
+INTEGERS = {  # what takes them, T making tensors: the result, and its dtype
+    "F.relu6(T([-1, 3, 9]))": ([0, 3, 6], "int64"),
+    "F.relu6(T([-1, 9]), inplace=True)": ([0, 6], "int64"),
+    "F.hardtanh(T([-3, 0, 2]))": ([-1, 0, 1], "int64"),
+    "F.hardtanh(T([-3, 2]).int(), -2.5, 1.5)": ([-2, 1], "int32"),
+    "F.hardtanh(T([1, 9]).short(), 2, 5, inplace=True)": ([2, 5], "int16"),
+    "F.threshold(T([-1, 2]), 0.5, 7.5)": ([7, 2], "int64"),
+    "F.threshold(T([-1, 0, 2]), -0.5, 7)": ([7, 7, 2], "int64"),
+    "F.threshold(T([-1, 2]), 0, 3, inplace=True)": ([3, 2], "int64"),
+    "F.l1_loss(T([-1, 2]), T([3, 4]), reduction='none')": ([4, 2], "int64"),
+    "F.l1_loss(T([-1, 2]), T([3, 4]), reduction='sum')": (6, "int64"),
+    "F.l1_loss(T([-1, 2]), T([3.0, 4.0]))": (3, "float32"),
+    "F.mse_loss(T([-1, 2]), T([3.0, 4.0]))": (10, "float32"),
+    "F.smooth_l1_loss(T([-1, 2]), T([3.0, 4.0]))": (2.5, "float32"),
+    "F.gaussian_nll_loss(T([-1, 2]), T([1.0, 1.0]), T([1.0, 1.0]))": (1.25, "float32"),
+    "F.margin_ranking_loss(T([-1, 2]), T([3, 4]), T([1, -1]))": (2, "float32"),
+    "F.margin_ranking_loss(T([-1, 2]), T([3, 4]), T([1, -1]), margin=2, reduction='none')": ([6, 0], "float32"),
+    "F.margin_ranking_loss(T([-1, 2]), T([3, 4]), T([1, -1]), margin=0.5, reduction='sum')": (4.5, "float32"),
+    "F.margin_ranking_loss(T([-1, 2]), T([3.0, 4.0]), T([1, -1]))": (2, "float32"),
+    "F.poisson_nll_loss(T([0, 0]), T([1, 2]))": (1, "float32"),
+    "F.cosine_embedding_loss(T([[0, 1]]), T([[0, 1]]), T([1]))": (0, "float32"),
+    "F.triplet_margin_loss(T([[0, 1]]), T([[0, 1]]), T([[0, 1]]), reduction='sum')": (1, "float32"),
+}
+
+
+@pytest.mark.parametrize("call", INTEGERS)
+def test_what_takes_integers(call):
+    found = eval(call, {"F": F, "T": tensor})
+    expected, dtype = INTEGERS[call]
+    assert found.dtype == dtype
+    assert_allclose(found.tolist(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("call", INTEGERS)
+def test_what_takes_integers_in_pytorch(call, torch):
+    found = eval(call, {"F": torch.nn.functional, "T": torch.tensor})
+    expected, dtype = INTEGERS[call]
+    assert found.dtype == getattr(torch, dtype)
+    assert_allclose(found.tolist(), expected, atol=1e-5)
+
+
+def test_hinge_embedding_loss_of_integers_keeps_a_margin_that_is_none():
+    found = F.hinge_embedding_loss(tensor([-1, 0]), tensor([1, -1]), margin=1.5, reduction="none")
+    assert found.tolist() == [-1, 1.5]  # where PyTorch's is cut off
+
+
+def test_layers_take_integers_where_their_functions_do():
+    assert nn.ReLU6()(tensor([-1, 9])).tolist() == [0, 6]
+    assert nn.Hardtanh()(tensor([-3, 9])).tolist() == [-1, 1]
+    assert nn.Threshold(0, 5)(tensor([-3, 9])).tolist() == [5, 9]
+    assert nn.MarginRankingLoss()(tensor([1]), tensor([3]), tensor([1])).item() == 2
+
+
+# ---------------------------------------------------------------- the order of embedding_bag of old
+def test_embedding_bag_takes_the_old_order_with_a_warning():
+    weight, bags = autograd.arange(12.0).reshape(4, 3).requires_grad_(), tensor([[0, 1], [2, 3]])
+    with pytest.warns(UserWarning, match="embedding_bag takes input, the positions, before weight") as found:
+        old = F.embedding_bag(weight, bags)
+    assert [w.filename for w in found] == [__file__]
+    assert old.tolist() == F.embedding_bag(bags, weight).tolist() == [[1.5, 2.5, 3.5], [7.5, 8.5, 9.5]]
+    old.sum().backward()
+    assert weight.grad.tolist() == [[0.5] * 3] * 4
+    with pytest.raises(DtypeError, match="embedding: input holds positions, integers, not float32"):
+        F.embedding(weight, bags)
+
+
+def test_pytorchs_embedding_bag_does_too(torch):
+    with pytest.warns(UserWarning, match="Argument order of nn.functional.embedding_bag was changed"):
+        old = torch.nn.functional.embedding_bag(torch.arange(12.0).reshape(4, 3), torch.tensor([[0, 1], [2, 3]]))
+    assert old.tolist() == [[1.5, 2.5, 3.5], [7.5, 8.5, 9.5]]

@@ -4,6 +4,7 @@ import copy
 import pickle
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -495,6 +496,27 @@ def test_a_parameter_dict_has_the_interface_of_a_dict():
     assert some.popitem()[0] == "c"
     assert list(some.state_dict()) == ["a", "b"]
     assert list(some.fromkeys(["x", "y"], autograd.ones(1))) == ["x", "y"]
+
+
+def test_a_parameter_dict_takes_a_plain_dict_in_the_order_of_its_names():
+    pairs = [("b", nn.Parameter(autograd.ones(2))), ("a", nn.Parameter(autograd.ones(1)))]
+    for given, order in (
+        (dict(pairs), ["a", "b"]), (OrderedDict(pairs), ["b", "a"]), (pairs, ["b", "a"]), (nn.ParameterDict(pairs), ["b", "a"]),
+        (MappingProxyType(dict(pairs)), ["a", "b"]),
+    ):  # fmt: skip
+        made, updated = nn.ParameterDict(given), nn.ParameterDict({"z": autograd.ones(3)})
+        updated.update(given)
+        assert list(made) == list(made.copy()) == list(made.state_dict()) == order
+        assert list(updated) == ["z", *order]
+        assert all(made[name] is p for name, p in pairs)
+    assert list(nn.ModuleDict({"b": nn.ReLU(), "a": nn.ReLU()})) == ["b", "a"]
+
+
+def test_so_does_pytorchs_parameter_dict():
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    pairs = [("b", torch.nn.Parameter(torch.ones(2))), ("a", torch.nn.Parameter(torch.ones(1)))]
+    assert list(torch.nn.ParameterDict(dict(pairs))) == ["a", "b"]
+    assert list(torch.nn.ParameterDict(OrderedDict(pairs))) == list(torch.nn.ParameterDict(pairs)) == ["b", "a"]
 
 
 def test_module_dict_is_a_dict():

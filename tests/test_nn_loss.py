@@ -597,7 +597,7 @@ BAD = [
     (F.cross_entropy, (autograd.zeros(2, 0), tensor([0, 0])), ShapeError, r"needs an input of shape \(n, classes\), got \(2,"),
     (F.cross_entropy, (tensor(1.0), tensor(0)), ShapeError, r"cross_entropy needs an input of shape \(n, classes\), got \(\)"),
     # dtypes and kinds
-    (F.mse_loss, (tensor([1]), tensor([1])), DtypeError, "mse_loss needs a floating-point input, not int64"),
+    (F.mse_loss, (tensor([1]), tensor([1])), DtypeError, "mse_loss needs a floating-point input or target, not int64"),
     (F.cross_entropy, (tensor([[1, 2]]), tensor([1])), DtypeError, "cross_entropy needs a floating-point input, not int64"),
     (F.mse_loss, (x23, np.zeros((2, 3))), UnsupportedError, "mse_loss: target must be a tensor, not ndarray"),
     (F.cross_entropy, ([[0.0, 1.0]], tensor([1])), UnsupportedError, "cross_entropy: input must be a tensor, not list"),

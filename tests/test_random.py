@@ -92,6 +92,26 @@ def test_shapes_and_dtypes():
     assert sorted(autograd.randperm(50).tolist()) == list(range(50))
 
 
+def test_bernoulli_has_the_gradient_0_by_its_probabilities():
+    p = autograd.full((2, 3), 0.5, requires_grad=True)
+    drawn = [autograd.bernoulli(p), p.bernoulli(), autograd.zeros(2, 3).bernoulli_(p), autograd.zeros(4, 2, 3).bernoulli_(p)]
+    for y in drawn:
+        assert y.requires_grad
+        p.grad = None
+        (y * 3).sum().backward()
+        assert p.grad.tolist() == [[0] * 3] * 2
+    (y,) = autograd.grad((autograd.bernoulli(p) * p).sum(), p)  # straight through: what is drawn is a constant
+    assert set(y.flatten().tolist()) <= {0, 1}
+
+
+def test_bernoulli_has_it_in_pytorch():
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    p = torch.full((2, 3), 0.5, requires_grad=True)
+    for y in (torch.bernoulli(p), torch.zeros(2, 3).bernoulli_(p)):
+        (found,) = torch.autograd.grad((y * 3).sum(), p)
+        assert found.tolist() == [[0] * 3] * 2
+
+
 def test_any_integer_is_a_seed():
     for seed in (0, -1, 2**64 - 1, np.int64(3)):
         first, second = (autograd.rand(3, generator=autograd.Generator().manual_seed(seed)).tolist() for _ in range(2))

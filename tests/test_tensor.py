@@ -38,16 +38,25 @@ def test_shape_and_dtype():
     assert tensor(1.0).shape == ()
 
 
-def test_the_constructor_copies_to_the_default_dtype():
-    data = np.arange(3)
-    x = Tensor(data)
-    data[0] = 7
-    assert x.dtype == autograd.float32
-    assert x.tolist() == [0, 1, 2]
-    assert not x.requires_grad
-    assert Tensor([1, 2], requires_grad=True).requires_grad
-    assert Tensor(ones(2)).tolist() == [1, 1]
-    assert Tensor().shape == (0,)
+def test_the_kind_of_a_tensor_has_a_name():
+    kinds = "Float float32 Double float64 Half float16 Long int64 Int int32 Short int16 Char int8 Byte uint8 Bool bool".split()
+    for kind, dtype in zip(kinds[::2], kinds[1::2], strict=True):
+        x = ones(2, dtype=dtype)
+        name, cls = f"torch.{kind}Tensor", getattr(autograd, f"{kind}Tensor")
+        assert x.type() == name
+        assert [isinstance(x, c) for c in (Tensor, cls)] == [True, True]
+        for given in (name, cls, dtype, x.dtype):
+            y = ones(2).type(given)
+            assert (y.type(), y.tolist()) == (name, [1, 1])
+    assert not isinstance(ones(2), autograd.LongTensor)
+    assert not isinstance(np.ones(2, np.float32), autograd.FloatTensor)
+    x = leaf(1, 2)
+    assert x.type(autograd.float64) is x
+    assert x.double().type(Tensor).dtype == x.double().type("torch.Tensor").dtype == autograd.float32
+    x.type("torch.FloatTensor").sum().backward()
+    assert x.grad.tolist() == [1, 1]
+    with pytest.raises(DtypeError, match=r"^type: tensors hold .*, not torch\.NoTensor"):
+        x.type("torch.NoTensor")
 
 
 def test_array_is_the_memory_itself():
@@ -114,8 +123,40 @@ def test_results_have_no_gradient_unless_retained():
     x = leaf(1, 2)
     y = x * 2
     y.sum().backward()
-    assert y.grad is None
+    with pytest.warns(UserWarning, match=r"\.grad of a tensor that is no leaf stays None, .* retain_grad\(\)") as found:
+        assert y.grad is None
+    assert [w.filename for w in found] == [__file__]
     assert not y.is_leaf
+
+
+def test_a_gradient_that_is_there_or_may_come_warns_of_nothing():
+    x = leaf(1, 2)
+    assert (x.grad, x.detach().grad, ones(2).grad) == (None, None, None)
+    y = x * 2
+    y.retain_grad()
+    assert y.grad is None
+    with autograd.no_grad():
+        assert (x * 2).grad is None
+    z = x * 3
+    z.sum().backward(inputs=[z])
+    assert z.grad.tolist() == [1, 1]
+    z = x * 3
+    z.grad = ones(2, dtype=f64)
+    assert z.grad.tolist() == [1, 1]
+    assert "3" in str(autograd.draw(x * 3))
+
+
+def test_pytorchs_older_dunder_methods():
+    x, n = tensor([1.0, 4.0]), tensor([1, 4])
+    assert (x.__div__(2).tolist(), n.__div__(2).tolist()) == ([0.5, 2], [0.5, 2])
+    assert (x.__rdiv__(2).tolist(), n.__rdiv__(2).tolist()) == ([2, 0.5], [2, 0.5])
+    assert x.clone().__idiv__(2).tolist() == [0.5, 2]
+    assert (tensor(3.0).__nonzero__(), tensor(3.7).__long__(), complex(tensor(3.0))) == (True, 3, 3 + 0j)
+    y = reversed(leaf(1, 2))
+    assert isinstance(y, Tensor)
+    assert (y.tolist(), y.requires_grad) == ([2, 1], True)
+    assert reversed(tensor([[1, 2], [3, 4]])).tolist() == [[3, 4], [1, 2]]
+    assert reversed(tensor(2)).item() == 2
 
 
 def test_detach():

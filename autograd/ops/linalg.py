@@ -228,7 +228,7 @@ def inner(input: Any, other: Any) -> Any:
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """Sums of products over the last `dims` dims of `a` and the first of `b`, or over two lists of dims (torch.tensordot).
 
-    Shape: that of `a` and then that of `b`, both without the dims summed over.
+    Shape: that of `a` and then that of `b`, both without the dims summed over, which are of equal length or of length 1.
 
     >>> import autograd
     >>> autograd.ops.linalg.tensordot(autograd.ones(2, 3, 4), autograd.ones(4, 3), ([2, 1], [0, 1]))
@@ -240,6 +240,11 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     left, right = (
         some_dims("tensordot", tuple(d) if hasattr(d, "__iter__") else d, x.ndim) for d, x in zip(dims, (a, b), strict=True)
     )
+    for i, j in zip(left, right, strict=False):  # an element beside many is multiplied by their sum
+        if a.shape[i] == 1 != b.shape[j]:
+            b = np.sum(b, axis=j, keepdims=True)
+        elif a.shape[i] != 1 == b.shape[j]:
+            a = np.sum(a, axis=i, keepdims=True)
     if [a.shape[i] for i in left] != [b.shape[j] for j in right]:
         raise ShapeError(f"tensordot: dims {left} of a {a.shape} and {right} of b {b.shape} differ in length")
     one, two = list(ascii_letters[: a.ndim]), list(ascii_letters[a.ndim : a.ndim + b.ndim])

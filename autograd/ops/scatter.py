@@ -19,19 +19,29 @@ Index = tuple[Any, ...]
 
 
 # ---------------------------------------------------------------- what the arguments must be
+# To all of these a 0-d tensor is a vector of one element, as in PyTorch; the result has the dims that it should have again.
+def _vector(x: Any) -> Any:
+    return x if x.ndim else np.reshape(x, (1,))
+
+
+def _as(out: Any, like: Any) -> Any:
+    return out if out.ndim == like.ndim else np.reshape(out, like.shape)
+
+
 def _same_dims(op: str, input: Any, index: Any) -> None:
     if index.ndim != input.ndim:
         raise DimError(f"{op}: index has {index.ndim} dims, but input has {input.ndim}")
 
 
-def _along(op: str, input: Any, dim: int, index: Any) -> int:
-    """The axis along which `index` holds positions, which is nowhere else longer than `input`."""
-    axis = one_dim(op, dim, input.ndim)
-    check_index(op, index, input.shape[axis] if input.ndim else 1)
+def _along(op: str, input: Any, dim: int, index: Any) -> tuple[Any, Any, int]:
+    """`input`, `index` and the axis along which that holds positions; it is nowhere else longer than `input`."""
+    axis, input = one_dim(op, dim, input.ndim), _vector(input)
+    check_index(op, index, input.shape[axis])
+    index = _vector(index)
     _same_dims(op, input, index)
     if any(m > n for d, (m, n) in enumerate(zip(index.shape, input.shape, strict=True)) if d != axis):
         raise ShapeError(f"{op}: index {index.shape} is longer than input {input.shape} in a dim other than {axis}")
-    return axis
+    return input, index, axis
 
 
 def _source(op: str, input: Any, index: Any, src: Any) -> Any:
@@ -39,6 +49,7 @@ def _source(op: str, input: Any, index: Any, src: Any) -> Any:
     if not hasattr(src, "dtype"):
         raise DtypeError(f"{op}: src must be a tensor, not {describe(src)}")
     check_like(op, input, src=src)
+    src = _vector(src)
     if src.shape == index.shape:
         return src
     if src.ndim != index.ndim or any(n < m for n, m in zip(src.shape, index.shape, strict=True)):
@@ -52,7 +63,7 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
 
     Shape: that of `index`, which has as many dims as `input` and is nowhere longer, except along `dim`.
     """
-    return gather_(input, index, _along("gather", input, dim, index))
+    return _as(gather_(*_along("gather", input, dim, index)), index)
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
@@ -61,22 +72,22 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     Of several for one place the last stays, and has the gradient. `reduce` 'add' or 'multiply' takes them all.
     """
     src = value if src is None else src
-    axis = _along("scatter", input, dim, index)
+    x, places, axis = _along("scatter", input, dim, index)
     if hasattr(src, "dtype"):
-        src = _source("scatter", input, index, src)
+        src = _source("scatter", x, places, src)
     if reduce is None:
-        return setitem_(input, src, *grid(index, axis))
+        return _as(setitem_(x, src, *grid(places, axis)), input)
     if reduce not in ("add", "multiply"):
         raise ArgumentError(f"scatter: reduce is 'add' or 'multiply', got {reduce!r}")
     if not hasattr(src, "dtype"):
-        src = wrap(np.full_like(getattr(input, "array", input), src, shape=index.shape))
+        src = wrap(np.full_like(getattr(input, "array", input), src, shape=places.shape))
     return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
 
 
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """`input` with the elements of `src` added at the places `gather` would take them from (torch.scatter_add)."""
-    axis = _along("scatter_add", input, dim, index)
-    return input + ungather_(_source("scatter_add", input, index, src), index, axis, input.shape)
+    x, index, axis = _along("scatter_add", input, dim, index)
+    return _as(x + ungather_(_source("scatter_add", x, index, src), index, axis, x.shape), input)
 
 
 def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
@@ -90,8 +101,11 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
     >>> autograd.zeros(3).scatter_reduce(0, index, x, "mean", include_self=False)
     tensor([1.5000, 3.0000, 0.0000])
     """
-    axis = _along("scatter_reduce", input, dim, index)
-    src = _source("scatter_reduce", input, index, src)
+    x, index, axis = _along("scatter_reduce", input, dim, index)
+    return _as(_scatter_reduce(x, axis, index, _source("scatter_reduce", x, index, src), reduce, include_self), input)
+
+
+def _scatter_reduce(input: Any, axis: int, index: Any, src: Any, reduce: str, include_self: bool) -> Any:
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise ArgumentError(f"scatter_reduce: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin', got {reduce!r}")
     if not include_self:
@@ -151,50 +165,52 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 
 # ---------------------------------------------------------------- positions along a dim, one for each slice
-def _slices(op: str, input: Any, dim: int, index: Any, least: int = 0) -> Index:
-    """The index of the slices along `dim` at the positions in `index`, a vector or a number."""
-    if not input.ndim:
-        raise DimError(f"{op} needs a tensor with dims, got shape ()")
-    axis = one_dim(op, dim, input.ndim)
+def _slices(op: str, input: Any, dim: int, index: Any, least: int = 0) -> tuple[Any, Index]:
+    """`input`, and the index of its slices along `dim` at the positions in `index`, a vector or a number."""
+    axis, input = one_dim(op, dim, input.ndim), _vector(input)
     check_index(op, index, input.shape[axis], least * input.shape[axis])
     if index.ndim > 1:
         raise ShapeError(f"{op}: index must be a vector, got shape {index.shape}")
-    return (*(slice(None),) * axis, np.reshape(index, (-1,)))
+    return input, (*(slice(None),) * axis, np.reshape(index, (-1,)))
 
 
-def _check_slices(op: str, input: Any, where: Index, source: Any) -> None:
+def _slices_of(op: str, input: Any, where: Index, source: Any) -> Any:
+    """`source`, which meets the slices of `input` that `where` says."""
     check_like(op, input, source=source)
     axis, shape = len(where) - 1, list(input.shape)
     shape[axis] = where[-1].shape[0]
-    if np.shape(source) != tuple(shape):
-        raise ShapeError(f"{op}: source must have shape {tuple(shape)}, that of the slices it meets, got {np.shape(source)}")
+    source = _vector(source)
+    if source.shape != tuple(shape):
+        raise ShapeError(f"{op}: source must have shape {tuple(shape)}, that of the slices it meets, got {source.shape}")
+    return source
 
 
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The slices of `input` along `dim` at the positions in `index`, a vector (torch.index_select)."""
-    return index_(input, *_slices("index_select", input, dim, index))
+    x, where = _slices("index_select", input, dim, index)
+    return _as(index_(x, *where), input)
 
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """`input` with `alpha` times the slices of `source` added to those at the positions in `index` (torch.index_add)."""
-    where = _slices("index_add", input, dim, index)
-    _check_slices("index_add", input, where, source)
+    x, where = _slices("index_add", input, dim, index)
+    source = _slices_of("index_add", x, where, source)
     if alpha != 1:
         source = multiply(source, input.dtype.type(alpha))  # which makes an integer of it among integers
-    return input + unindex_(source, input.shape, *where)
+    return _as(x + unindex_(source, x.shape, *where), input)
 
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """`input` with the slices of `source` in the place of those at the positions in `index` (torch.index_copy)."""
-    where = _slices("index_copy", input, dim, index)
-    _check_slices("index_copy", input, where, source)
-    return setitem_(input, source, *where)
+    x, where = _slices("index_copy", input, dim, index)
+    return _as(setitem_(x, _slices_of("index_copy", x, where, source), *where), input)
 
 
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with `value` all over the slices at the positions in `index` (torch.index_fill)."""
     check_scalar("index_fill", value)
-    return setitem_(input, value, *_slices("index_fill", input, dim, index, least=-1))
+    x, where = _slices("index_fill", input, dim, index, least=-1)
+    return _as(setitem_(x, value, *where), input)
 
 
 # ---------------------------------------------------------------- NumPy's spelling

@@ -144,7 +144,8 @@ def _expand_dims(input: Any, dim: Dims) -> Any:
 
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """With two dims swapped (torch.transpose)."""
-    return swapaxes_(input, one_dim("transpose", dim0, input.ndim), one_dim("transpose", dim1, input.ndim))
+    dims = one_dim("transpose", dim0, input.ndim), one_dim("transpose", dim1, input.ndim)
+    return swapaxes_(input, *dims) if input.ndim else input
 
 
 @public(np.permute_dims)

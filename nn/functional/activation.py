@@ -17,7 +17,7 @@ from autograd.ops.linalg import vector_norm
 from autograd.ops.reduce import argmax_
 from autograd.random import Generator, default_generator, uniform_
 
-from .common import elementwise, need_float
+from .common import elementwise, need_float, need_tensors
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
@@ -97,16 +97,27 @@ def selu(input: Any, inplace: bool = False) -> Any:
 
 
 # ---------------------------------------------------------------- straight pieces
+def _bounds(op: str, input: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    """`low` and `high`, cut off to integers where `input` holds such."""
+    need_tensors(op, input=input)
+    if input.dtype.kind not in "iu":
+        return low, high
+    if not all(map(np.isfinite, (low, high))) or (input.dtype.kind == "u" and min(low, high) < 0):
+        raise DtypeError(f"{op}: {input.dtype} does not hold {low} and {high}; use float()")
+    return int(low), int(high)
+
+
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """`input` limited to [min_val, max_val], with derivative 0 at both, unlike `clamp` (torch.nn.functional.hardtanh)."""
     if not min_val <= max_val:
         raise ArgumentError(f"hardtanh: min_val is at most max_val, got {min_val!r} and {max_val!r}")
-    return elementwise("hardtanh", input, lambda x: hardtanh_(x, min_val, max_val), inplace)
+    low, high = _bounds("hardtanh", input, min_val, max_val)
+    return elementwise("hardtanh", input, lambda x: hardtanh_(x, low, high), inplace, integers=True)
 
 
 def relu6(input: Any, inplace: bool = False) -> Any:
     """min(max(input, 0), 6), with derivative 0 at 0 and at 6 (torch.nn.functional.relu6)."""
-    return elementwise("relu6", input, lambda x: hardtanh_(x, 0, 6), inplace)
+    return elementwise("relu6", input, lambda x: hardtanh_(x, 0, 6), inplace, integers=True)
 
 
 def hardsigmoid(input: Any, inplace: bool = False) -> Any:
@@ -133,7 +144,8 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """`input` where it is above `threshold`, else `value` (torch.nn.functional.threshold)."""
-    return elementwise("threshold", input, lambda x: where(x <= threshold, value, x), inplace)
+    bound, instead = _bounds("threshold", input, threshold, value)
+    return elementwise("threshold", input, lambda x: where(x <= bound, instead, x), inplace, integers=True)
 
 
 # ---------------------------------------------------------------- smooth

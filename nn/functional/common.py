@@ -9,9 +9,11 @@ from autograd.errors import ArgumentError, DtypeError, UnsupportedError
 from autograd.tensor import Tensor
 
 
-def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: bool = False) -> Any:
-    """`function(input)`; if `inplace`, the input itself becomes that. Raises DtypeError for anything but floats."""
-    need_float(name, input)
+def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: bool = False, integers: bool = False) -> Any:
+    """`function(input)`; if `inplace`, the input itself becomes that. Raises DtypeError but for floats (and `integers`)."""
+    need_tensors(name, input=input)
+    if not integers or input.dtype.kind not in "iu":
+        need_float(name, input)
     return input._take(name + "_", function) if inplace else function(input)
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autograd.debug import users_line
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.graph import mode
 from autograd.ops import common, elementwise
@@ -19,6 +17,7 @@ from autograd.ops.fused import log_softmax, softplus_
 from autograd.ops.index import gather_, one_hot_
 from autograd.ops.loss import bce_, bce_with_logits_, cross_entropy_, huber_
 from autograd.tensor import wrap
+from autograd.warn import warn
 
 from .common import need_tensors
 from .distance import pairwise_distance
@@ -57,8 +56,8 @@ def check_float(op: str, name: str, input: Any) -> None:
         raise DtypeError(f"{op} needs a floating-point {name}, not {input.dtype}; use float()")
 
 
-def _check_alike(op: str, **tensors: Any) -> None:
-    """Have the tensors one shape, and is the first of floats?"""
+def _check_alike(op: str, *, floats: bool = True, **tensors: Any) -> None:
+    """Have the tensors one shape, and is the first of `floats`?"""
     need_tensors(op, **tensors)
     name, first = next(iter(tensors.items()))
     shape = first.shape
@@ -69,7 +68,16 @@ def _check_alike(op: str, **tensors: Any) -> None:
                 f"{op}: {', '.join(some)} and {last} must have the same shape, as broadcasting would compare "
                 "every element with many others; reshape one of them"
             )
-    check_float(op, name, first)
+    if floats:
+        check_float(op, name, first)
+
+
+def _difference(op: str, input: Any, target: Any) -> Any:
+    """input - target, of one shape, at least one of them of floats."""
+    _check_alike(op, floats=False, input=input, target=target)
+    difference = input - target
+    check_float(op, "input or target", difference)
+    return difference
 
 
 def _check_broadcast(op: str, name: str, input: Any, weight: Any) -> None:
@@ -148,13 +156,12 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
     >>> mse_loss(autograd.tensor([1.0, 2.0]), autograd.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    _check_alike("mse_loss", input=input, target=target)
-    return _weighted_mean("mse_loss", square(input - target), target, weight, reduction)
+    return _weighted_mean("mse_loss", square(_difference("mse_loss", input, target)), target, weight, reduction)
 
 
 def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
     """|input - target|, for two tensors of one shape; `weight` as for `mse_loss` (torch.nn.functional.l1_loss)."""
-    _check_alike("l1_loss", input=input, target=target)
+    _check_alike("l1_loss", floats=False, input=input, target=target)
     return _weighted_mean("l1_loss", elementwise.absolute(input - target), target, weight, reduction)
 
 
@@ -166,8 +173,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     _check_positive("smooth_l1_loss", "beta", beta)
-    _check_alike("smooth_l1_loss", input=input, target=target)
-    return reduced("smooth_l1_loss", huber_(input - target, beta) / beta, reduction, target)
+    return reduced("smooth_l1_loss", huber_(_difference("smooth_l1_loss", input, target), beta) / beta, reduction, target)
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
@@ -197,11 +203,11 @@ def poisson_nll_loss(
     `full` adds the constant, log(target!), by Stirling's formula, where target > 1 (torch.nn.functional.poisson_nll_loss).
     """
     op = "poisson_nll_loss"
-    _check_alike(op, input=input, target=target)
+    _check_alike(op, floats=False, input=input, target=target)
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         large = target > 1
-        t = where(large, target if target.dtype.kind == "f" else target.to(input.dtype), 1.0)
+        t = where(large, target if target.dtype.kind == "f" else target.to(losses.dtype), 1.0)
         losses = losses + where(large, t * log(t) - t + log(t * (2 * math.pi)) * 0.5, 0.0)
     return reduced(op, losses, reduction, target)
 
@@ -217,12 +223,12 @@ def gaussian_nll_loss(
     """
     op = "gaussian_nll_loss"
     _check_positive(op, "eps", eps)
-    _check_alike(op, input=input, target=target)
-    var = wrap(np.full_like(input.array, var, shape=())) if isinstance(var, (int, float)) else _variances(op, input, var)
+    difference = _difference(op, input, target)
+    var = wrap(np.full_like(difference.array, var, shape=())) if isinstance(var, (int, float)) else _variances(op, input, var)
     if np.any(var.array < 0):
         raise ArgumentError(f"{op}: var holds variances, which are not negative, got {np.min(var.array)}")
     var = var + (clip_min(var, eps) - var).detach()
-    losses = (log(var) + square(input - target) / var) * 0.5
+    losses = (log(var) + square(difference) / var) * 0.5
     return reduced(op, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction, target)
 
 
@@ -372,10 +378,9 @@ def warn_of_probabilities(op: str, input: Any) -> bool:
     if not scores.size or scores.shape[axis] == 1 or _least(scores) < 0:
         return True
     if _largest(np.abs(np.sum(scores, axis=axis) - 1)) <= np.finfo(scores.dtype).eps ** 0.5:
-        line = users_line()
         what = "every row of input sums to one, as if softmax had been applied to it"
         advice = f"{op} takes logits and does that itself: leave it out, or take the logarithm and nll_loss"
-        warnings.warn_explicit(f"{op}: {what}; {advice}", UserWarning, line.file, line.number)
+        warn(f"{op}: {what}; {advice}")
     return True
 
 
@@ -519,8 +524,8 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     All have one shape. PyTorch: torch.nn.functional.margin_ranking_loss.
     """
     op = "margin_ranking_loss"
-    _check_alike(op, input1=input1, input2=input2, target=target)
-    return reduced(op, clip_min(-target * (input1 - input2) + margin, 0), reduction, target)
+    _check_alike(op, floats=False, input1=input1, input2=input2, target=target)
+    return reduced(op, clip_min(-target * (input1 - input2) + 1.0 * margin, 0), reduction, target)
 
 
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
@@ -529,7 +534,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduct
     Both have one shape. PyTorch: torch.nn.functional.hinge_embedding_loss.
     """
     op = "hinge_embedding_loss"
-    _check_alike(op, input=input, target=target)
+    _check_alike(op, floats=False, input=input, target=target)
     _check_signs(op, target)
     return reduced(op, where(target == 1, input, clip_min(margin - input, 0)), reduction, target)
 
@@ -541,7 +546,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     Shape: (n, d), (n, d) and (n,); or (d,), (d,) and (). PyTorch: torch.nn.functional.cosine_embedding_loss.
     """
     op = "cosine_embedding_loss"
-    _check_alike(op, input1=input1, input2=input2)
+    _check_alike(op, floats=False, input1=input1, input2=input2)
     need_tensors(op, target=target)
     if input1.ndim not in (1, 2) or target.shape != input1.shape[:-1]:
         raise ShapeError(f"{op} needs inputs (n, d) with a target (n,), or (d,) with (); got {input1.shape} and {target.shape}")
@@ -586,7 +591,7 @@ def triplet_margin_with_distance_loss(
 
 def _triplet(op: str, distance: Any, anchor: Any, positive: Any, negative: Any, margin: float, swap: bool, reduction: str) -> Any:
     _check_positive(op, "margin", margin)
-    _check_alike(op, anchor=anchor, positive=positive, negative=negative)
+    _check_alike(op, floats=False, anchor=anchor, positive=positive, negative=negative)
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = minimum(far, distance(positive, negative))

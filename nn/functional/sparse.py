@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from autograd.dtypes import int64
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.grad_mode import no_grad
 from autograd.ops.elementwise import reciprocal, where
 from autograd.ops.fused import embedding_, first_largest_
 from autograd.ops.index import gather_, index_, one_hot_, setitem, unindex_
 from autograd.ops.linalg import vector_norm
+from autograd.warn import warn
 
 from .common import need_tensors
 
@@ -77,7 +79,8 @@ def embedding_bag(
 
     A matrix `input` has a bag in each row; a vector has bags that begin at `offsets` (with `include_last_offset`, the last
     of these is the end). `per_sample_weights`, of the shape of `input`, multiply rows before they are summed. The position
-    `padding_idx` does not count. An empty bag gives zeros. The rest is as in `embedding`.
+    `padding_idx` does not count. An empty bag gives zeros. The rest is as in `embedding`. Positions that come second, as in
+    old programs, are taken with a warning.
 
     Shape: (bags, k), or (k,) and (bags,), and (n, m) give (bags, m). Raises as `embedding` does, and ArgumentError.
 
@@ -88,6 +91,10 @@ def embedding_bag(
             [4., 5.]])
     """
     op = "embedding_bag"
+    need_tensors(op, input=input, weight=weight)
+    if input.dtype.kind == "f" and weight.dtype == int64:
+        warn(f"{op} takes input, the positions, before weight; the other order, of old programs, may become an error")
+        input, weight = weight, input
     padding = _check_rows(op, input, weight, padding_idx)
     _check_bags(op, input, weight, offsets, mode, per_sample_weights, scale_grad_by_freq)
     if offsets is None:

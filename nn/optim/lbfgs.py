@@ -101,7 +101,7 @@ class LBFGS(Optimizer):
         def evaluate() -> tuple[Any, float, Array]:
             with enable_grad():
                 loss = closure()
-            return loss, float(loss), _flat_gradient(parameters)
+            return loss, float(loss.item() if hasattr(loss, "item") else loss), _flat_gradient(parameters)
 
         first_loss, loss, g = evaluate()
         evals, before = 1, state.get("prev_loss")

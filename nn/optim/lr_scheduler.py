@@ -632,7 +632,8 @@ class ReduceLROnPlateau(LRScheduler):
         if epoch is not None:
             _warn_of_epoch(self)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        if self._is_better(value := float(metrics), self.best):
+        value = float(metrics.item() if hasattr(metrics, "item") else metrics)
+        if self._is_better(value, self.best):
             self.best, self.num_bad_epochs = value, 0
         else:
             self.num_bad_epochs += 1
