@@ -44,7 +44,7 @@ def same(a, b):
         assert (array.shape, array.dtype) == (other.shape, other.dtype)
         assert np.ascontiguousarray(array).tobytes() == np.ascontiguousarray(other).tobytes()
     elif isinstance(a, dict):
-        assert type(a) is type(b)
+        assert isinstance(a, Counter) == isinstance(b, Counter)
         assert list(a) == list(b)
         assert list(map(type, a)) == list(map(type, b))
         for key in a:
@@ -377,7 +377,9 @@ def test_pytorch_reads_ours_and_we_read_what_it_writes_now(tmp_path):
         if hasattr(value, "detach"):
             return value.detach().numpy()
         if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items()}
+            return value if isinstance(value, Counter) else {k: plain(v) for k, v in value.items()}
+        if isinstance(value, torch.dtype):
+            return np.dtype(str(value).removeprefix("torch."))
         return type(value)(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
     for mmap in (False, True):
@@ -402,6 +404,20 @@ def test_pytorch_reads_ours_and_we_read_what_it_writes_now(tmp_path):
                 )
             else:
                 assert loaded == [(2,), "cpu"]
+    unsigned = {name: np.array([0, 1, 2 ** int(name[4:]) - 1], name) for name in ("uint16", "uint32", "uint64")}
+    others = OTHERS | unsigned
+    autograd.save(others, tmp_path / "others.pt")
+    for mmap in (False, True):
+        loaded = torch.load(tmp_path / "others.pt", weights_only=True, mmap=mmap)
+        same(others, plain(loaded))
+    theirs = others | {"dtype": torch.float32} | {name: torch.from_numpy(array) for name, array in unsigned.items()}
+    for protocol in (2, 4, 5):
+        torch.save(theirs, tmp_path / "theirs.pt", pickle_protocol=protocol)
+        same(others, autograd.load(tmp_path / "theirs.pt"))
+    pairs = torch_files.narrow(torch, 1)
+    torch.save(pairs, tmp_path / "narrow.pt")
+    for (_, theirs), (ours, _) in zip(pairs, autograd.load(tmp_path / "narrow.pt", map_dtype="float32"), strict=True):
+        np.testing.assert_array_equal(ours.array, theirs.numpy())
     torch.save({"a": brain}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     with pytest.raises(FileError, match=r"before 1\.6"):
         autograd.load(tmp_path / "old.pt")

@@ -38,8 +38,7 @@ def _of_float8(raw: Any) -> Any:
     """e4m3fn: one bit for the sign, four for the exponent, three for the rest; no infinities, and one NaN."""
     bits = raw.astype(np.uint16)
     numbers = ((bits & 0x80) << 8 | (bits & 0x7F) << 7).view(np.float16).astype(np.float32) * 256
-    numbers[bits & 0x7F == 0x7F] = np.nan
-    return numbers
+    return np.where(bits & 0x7F == 0x7F, np.copysign(np.float32(np.nan), numbers), numbers)
 
 
 WIDENED: dict[str, tuple[int, Callable[[Any], Any]]] = {  # dtypes that NumPy lacks: bytes, and how they become float32
