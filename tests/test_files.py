@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import pickletools  # noqa: F401  # here, so that no test sees it imported
 import random
 import struct
 import subprocess
@@ -443,6 +444,7 @@ def under_watch(file, most=5_000_000):
     assert peak < most
 
 
+"".encode("cp437")  # as above
 WATCHERS = []
 WATCHED = {
     "open",
@@ -730,6 +732,141 @@ NPZ = {
 def test_damaged_and_hostile_npz(which, tmp_path):
     data, *said = NPZ[which]
     refuses(tmp_path / "evil.npz", data, *said)
+
+
+# ---------------------------------------------------------------- bombs: small files that describe much
+def deflated(code):
+    """A .pt file with this pickle, compressed."""
+    return zipped([("archive/data.pkl", code), ("archive/data/0", bytes(16))], zipfile.ZIP_DEFLATED)
+
+
+def remembered(*code):
+    """These instructions, their results kept under 0, 1, ... and left on the stack, in a list that is not closed."""
+    return b"](" + b"".join(c + b"q" + bytes([i]) for i, c in enumerate(code))
+
+
+def keys(what):
+    """Many keys with one hash: numbers, complex numbers or tuples of both."""
+    some = range(1, 3000)
+    if what == "int":
+        made = [number(n * (2**61 - 1)) for n in some]
+    else:
+        pairs = [struct.pack(">d", -1000003.0 * n) + b"G" + struct.pack(">d", n) for n in some]
+        made = [b"cbuiltins\ncomplex\nG" + pair + b"\x86R" for pair in pairs]
+    return made if what != "tuple" else [key + b"\x85" for key in made]
+
+
+def described(text):
+    """An .npz file in which this is the description of the state, compressed."""
+    return zipped([("__state__.npy", npy("|u1", f"({len(text)},)", text))], zipfile.ZIP_DEFLATED)
+
+
+def big(count, made):
+    """`made` and its instructions, called `count` times on the same list of many numbers."""
+    return remembered(b"](" + b"K\1" * 10_000 + b"e", made) + b"h\1h\0\x85R" * count + b"e."
+
+
+MUCH = 2**22
+BOMBS = {
+    "empty lists": lambda: deflated(b"]" * MUCH),
+    "empty sets": lambda: deflated(b"\x8f" * MUCH),
+    "marks": lambda: deflated(b"(" * MUCH),
+    "dicts of one": lambda: deflated(b"}NNs" * MUCH),
+    "lists of one": lambda: deflated(b"]Na" * MUCH),
+    "what is kept": lambda: deflated(b"N" + b"\x94" * MUCH),
+    "instructions that do nothing": lambda: deflated(b"\x80\2" * MUCH),
+    "strings": lambda: deflated((b"\x8c\xff" + b"a" * 255) * (MUCH // 256)),
+    "strings of wide letters": lambda: deflated(b"](" + text("\U0001f600" * 1000) * (MUCH // 4000)),
+    "a number": lambda: deflated(b"\x8b" + struct.pack("<i", MUCH) + b"\1" * MUCH + b"."),
+    "a long pickle": lambda: deflated(bytes(10**8)),
+    "a long storage": lambda: zipped([("a/data.pkl", a_tensor(stored=storage(count=MUCH)) + b"."), ("a/data/0", bytes(4 * MUCH))], zipfile.ZIP_DEFLATED),
+    "an expanded tensor": lambda: pt(a_tensor(size=(2**40,), stride=(0,)), b"."),
+    "windows on a tensor": lambda: pt(a_tensor(size=(2, 2**30), stride=(2, 0)), b"."),
+    "tensors": lambda: deflated(remembered(TENSOR, b"(" + storage() + b"K\0K\1\x85K\1\x85\x89}t") + b"h\0h\1R" * (MUCH // 256)),
+    "twice, and that twice, for a key": lambda: pt(b"}" + doubled(60, b"Ns.")),
+    "twice, and that twice, in a set": lambda: pt(b"\x8f(" + doubled(60, b"\x90.")),
+    "twice, and that twice, for keys of a counter": lambda: pt(b"ccollections\nCounter\n}", doubled(60, b"Ns\x85R.")),
+    "twice, and that twice, in pairs": lambda: pt(ORDERED, b"]", doubled(60, b"N\x86a\x85R.")),
+    "a deep key": lambda: deflated(b"})" + b"\x85" * 100_000 + b"Ns."),
+    "numbers of one hash": lambda: pt(b"}(", b"N".join(keys("int")), b"Nu."),
+    "complex numbers of one hash": lambda: pt(b"}(", b"N".join(keys("complex")), b"Nu."),
+    "tuples of one hash": lambda: pt(b"\x8f(", b"".join(keys("tuple")), b"\x90."),
+    "a long number for many keys": lambda: deflated(b"}" + remembered(b"\x8b" + struct.pack("<i", 10**5) + b"\1" * 10**5)[1:] + b"h\0N" * 10_000 + b"u."),
+    "two long strings, the same, for keys": lambda: deflated(b"}(" + text("a" * 10**5) + b"q\0N" + text("a" * 10**5) + b"q\1N" + b"h\0Nh\1N" * 10_000 + b"u."),
+    "a list, made a Size again and again": lambda: deflated(big(10_000, b"ctorch\nSize\n")),
+    "a list, made a set again and again": lambda: deflated(big(10_000, b"cbuiltins\nset\n")),
+    "a device, and its name twice, and so on": lambda: pt(b"ctorch\ndevice\nq\0", text("cpu"), b"q\1", b"h\0h\1h\1\x86Rq\1" * 60, b"."),
+    "lists in a description": lambda: described(b"[" + b"[]," * MUCH + b"[]]"),
+    "dicts in a description": lambda: described(b"[" + b'{"dict":[]},' * (MUCH // 4) + b"[]]"),
+    "a long array": lambda: zipped([("a.npy", npy("|u1", f"({10**8},)", bytes(10**8)))], zipfile.ZIP_DEFLATED),
+    "many arrays": lambda: zipped([(f"{i}.npy", npy("|u1", f"({MUCH},)", bytes(MUCH))) for i in range(20)], zipfile.ZIP_DEFLATED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", BOMBS)
+def test_what_a_file_makes_is_limited_by_what_it_holds(which, tmp_path, monkeypatch):
+    monkeypatch.setattr("autograd.files.parts.FREE", 2**20)  # less than it is, so that this is fast
+    file = tmp_path / "bomb"
+    file.write_bytes(BOMBS[which]())
+    most = 2**20 + 100 * file.stat().st_size
+    with under_watch(file, 2 * most + 2**20), pytest.raises(FileError) as caught:
+        autograd.load(file)
+    assert len(str(caught.value)) < 700
+
+
+LIMITED = """
+    import resource, sys, time
+    import autograd
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000,) * 2)
+    for name in sys.argv[1:]:
+        begun = time.process_time()
+        try:
+            autograd.load(name)
+        except autograd.errors.FileError:
+            print(time.process_time() - begun < 30)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it asks Linux how much memory it has, and limits it")
+def test_bombs_end_in_little_memory_and_time(tmp_path):
+    for i, bomb in enumerate(
+        [lambda: deflated(b"]" * 60_000_000), BOMBS["dicts in a description"], BOMBS["twice, and that twice, for a key"]]
+    ):
+        (tmp_path / str(i)).write_bytes(bomb())
+    result = in_a_process(LIMITED, *map(str, sorted(tmp_path.iterdir())))
+    assert result.stdout.split() == ["True"] * 3, result.stderr
+
+
+def in_a_process(program, *args):
+    """Run a program in another process that has this autograd."""
+    path = os.pathsep.join([str(Path(autograd.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", textwrap.dedent(program), *args]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}, check=False)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_honest_is_within_the_limits(form, tmp_path, monkeypatch):
+    monkeypatch.setattr("autograd.files.parts.FREE", 0)
+    states = [
+        [[] for _ in range(1000)],
+        [{} for _ in range(1000)],
+        [(float(i), i) for i in range(1000)],
+        {i: {"step": i, "x": None} for i in range(500)},
+        {str(i): tensor(i) for i in range(200)},
+        {str(i): {"w": autograd.zeros(()), "s": []} for i in range(100)},
+        [set() for _ in range(1000)],
+        ["a" * 10, ""] * 1000,
+        [None, True] * 1000,
+    ]
+    for state in states:
+        autograd.save(state, tmp_path / f"x.{form}")
+        same(state, autograd.load(tmp_path / f"x.{form}"))
+
+
+def test_an_array_may_be_compressed_a_thousand_times(tmp_path):
+    np.savez_compressed(tmp_path / "z.npz", zeros=np.zeros(30_000_000, np.uint8))
+    assert autograd.load(tmp_path / "z.npz")["zeros"].numel() == 30_000_000
 
 
 def test_names_that_look_like_paths_are_only_names(tmp_path):

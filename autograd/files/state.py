@@ -146,13 +146,13 @@ def put_together(source: Source, text: bytes | None, arrays: Arrays) -> Any:
             return value.requires_grad_() if kind == "leaf" else value
         raise source.error(f"its description of the state has a {str(kind)[:40]!r}", "a newer chainrule may read it")
 
-    value = value_of(_of_a_flat_dict(arrays) if text is None else parsed(source, text))
+    value = value_of(_of_a_flat_dict(arrays) if text is None else _parsed(source, text))
     if left:
         raise source.error(f"its description of the state leaves out {min(left)[:60]!r}")
     return value
 
 
-def parsed(source: Source, text: bytes, **options: Any) -> Any:
+def _parsed(source: Source, text: bytes) -> Any:
     """What a text in JSON says. That is charged before, by the characters with which everything in it begins."""
-    source.charge(OBJECT * sum(text.count(sign) * cost for sign, cost in ((b"{", 6), (b"[", 2), (b",", 2), (b'"', 1))))
-    return json.loads(text, **options)
+    source.charge(OBJECT * sum(text.count(sign) * cost for sign, cost in ((b"{", 6), (b"[", 2), (b",", 1), (b'"', 1))))
+    return json.loads(text)
