@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import tracemalloc
 import types
@@ -943,6 +944,95 @@ def test_no_changed_byte_of_the_content_goes_unnoticed(form, saved):
                 assert isinstance(attempt(changed), FileError), (info.filename, at)
 
 
+@pytest.mark.parametrize("form", ["npz", "pt"])
+def test_no_changed_byte_of_a_zip_loses_or_renames_anything(form, saved):
+    data = saved[form]
+    refused = 0
+    for at in range(len(data)):
+        for new in {0, 255, data[at] ^ 1 << at % 8} - {data[at]}:
+            loaded = attempt(data[:at] + bytes([new]) + data[at + 1 :])
+            if isinstance(loaded, FileError):
+                refused += 1
+            else:
+                same(small(), loaded)
+    assert refused > len(data)  # more than a third: all else is padding, dates, versions and attributes
+
+
+def zip_parts():
+    """A zip file of a.npy and b.npy, as the bytes of its entries, of its directory's records, and of its end."""
+    with zipfile.ZipFile(io.BytesIO(TWO)) as file:
+        second, begin = file.infolist()[1], file.start_dir
+    split = TWO.index(b"PK\1\2", begin + 4)
+    return TWO[: second.header_offset], TWO[second.header_offset : begin], TWO[begin:split], TWO[split:-22]
+
+
+def ended(entries, records, begin=None, count=None, size=None):
+    """A zip file of these parts, with an end that says so."""
+    directory = b"".join(records)
+    numbers = len(records) if count is None else count, len(directory) if size is None else size
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, numbers[0], *numbers, len(b"".join(entries)) if begin is None else begin, 0)
+    return b"".join(entries) + directory + end
+
+
+def test_a_zip_whose_directory_and_entries_disagree_is_refused(tmp_path):
+    a, b, about_a, about_b = zip_parts()
+    assert ended([a, b], [about_a, about_b]) == TWO
+    renamed = about_b.replace(b"b.npy", b"c.npy")
+    for data in [
+        ended([a, b], [about_a, about_b], size=0),
+        ended([a, b], [about_a, about_b], size=0, count=0),
+        ended([a, b], [about_a, about_b], size=0, count=0, begin=len(TWO) - 22),
+        ended([a, b], [about_a, about_b], count=1),
+        ended([a, b], [about_a, about_b], count=3),
+        ended([a, b], [about_a, about_b], count=1, size=len(about_a)),
+        ended([a, b], [about_a, about_b], count=1, size=len(about_b), begin=len(a + b + about_a)),
+        ended([a, b], [about_a]),
+        ended([a, b], [about_b]),
+        ended([a, b], []),
+        ended([a, b], [about_a, renamed]),
+        ended([a, b.replace(b"b.npy", b"a.npy")], [about_a, about_b]),
+        ended([a, b.replace(b"b.npy", b"a.npy")], [about_a, about_a]),
+        ended([a], [about_a, about_b]),
+        ended([a, b[:-1]], [about_a, about_b]),
+        ended([a, b, b"more"], [about_a, about_b]),
+        ended([a, b], [about_a, about_b], begin=0),
+        ended([a, b], [about_a, about_b]) + b"more",
+        b"PK" + TWO,
+    ]:
+        refuses(tmp_path / "x.npz", data)
+
+
+class Stream(io.RawIOBase):
+    """Takes what is written to it, and cannot go back."""
+
+    def __init__(self):
+        self.data = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.data += bytes(data)
+        return len(data)
+
+
+def test_zips_of_other_programs(tmp_path):
+    stream = Stream()  # the lengths then stand behind the entries
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        for large in (False, True):
+            for file in (stream, tmp_path / "x.npz"):
+                stream.data = b""
+                with zipfile.ZipFile(file, "w", method, compresslevel=9) as zip:
+                    zip.comment = b"a comment"
+                    for name in ("a.npy", "ü.npy"):
+                        with zip.open(name, "w", force_zip64=large) as entry:
+                            entry.write(npy())
+                if file is stream:
+                    (tmp_path / "x.npz").write_bytes(stream.data)
+                loaded = autograd.load(tmp_path / "x.npz")
+                same({"a": tensor([0.0, 0.0]), "ü": tensor([0.0, 0.0])}, loaded)
+
+
 def mutated(data, rng):
     data = bytearray(data)
     for _ in range(rng.randint(1, 4)):
@@ -1055,6 +1145,102 @@ def test_links_and_permissions_stay(tmp_path):
     assert os.name != "posix" or target.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such devices")
+@pytest.mark.parametrize("form", FORMATS)
+def test_devices_and_pipes_are_written_to_and_not_replaced(form, tmp_path):
+    device, pipe, link = Path(os.devnull), tmp_path / f"pipe.{form}", tmp_path / f"link.{form}"
+    before = device.stat()
+    link.symlink_to(device)
+    for path in (device, link):
+        autograd.save(small(), path)
+        assert path.is_char_device()
+    assert (before.st_ino, before.st_mode) == (device.stat().st_ino, device.stat().st_mode)
+    os.mkfifo(pipe)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    autograd.save(small(), pipe)
+    reader.join()
+    assert pipe.is_fifo()
+    same(small(), autograd.load(io.BytesIO(got[0])))
+    assert sorted(f.name for f in tmp_path.iterdir()) == [link.name, pipe.name]
+
+
+def test_what_can_only_be_written_or_read_from_front_to_back():
+    for stream in (Stream(), types.SimpleNamespace(write=(some := bytearray()).extend)):
+        autograd.save(small(), stream)
+        same(small(), autograd.load(io.BytesIO(bytes(some) if some else stream.data)))
+    end, other = os.pipe()
+    os.close(other)
+    with open(end, "rb") as file, pytest.raises(ArgumentError, match="front to back"):
+        autograd.load(file)
+
+
+def test_what_is_no_name_of_a_file_is_refused(tmp_path):
+    for name in (f"{tmp_path}/a\0b.npz", f"{tmp_path}/\ud800.npz", None, 1.5):
+        for call in (lambda name=name: autograd.save({}, name), lambda name=name: autograd.load(name)):
+            with pytest.raises(ArgumentError, match="cannot be the name of a file"):
+                call()
+    name = "字" * 80 + ".npz"  # as long as a name may be
+    autograd.save({"a": tensor(1)}, tmp_path / name)
+    autograd.save({"a": tensor(2)}, os.fsencode(tmp_path / name))
+    with np.load(tmp_path / name) as file:
+        assert file["a"] == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems say in other ways who may read a file")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_an_unfinished_file_is_open_to_nobody_else(mode, tmp_path, monkeypatch):
+    file, seen = tmp_path / "x.npz", []
+    autograd.save({"a": tensor(1)}, file)
+    file.chmod(mode)
+    write = autograd.files.npz.write
+
+    def looks(*args):
+        seen.extend(f.stat().st_mode & 0o777 for f in tmp_path.iterdir() if f != file)
+        write(*args)
+        seen.extend(f.stat().st_mode & 0o777 for f in tmp_path.iterdir() if f != file)
+
+    monkeypatch.setattr("autograd.files.npz.write", looks)
+    mask = os.umask(0)
+    try:
+        autograd.save({"a": tensor(2)}, file)
+    finally:
+        os.umask(mask)
+    assert seen == [0o600, 0o600]
+    assert file.stat().st_mode & 0o777 == mode
+    assert autograd.load(file)["a"] == 2
+
+
+def test_unfinished_files_that_nobody_writes_are_removed(tmp_path):
+    file = tmp_path / "x.npz"
+    others = [tmp_path / name for name in (".x.npz.tmp", ".x.npz.0badcafe.01234567.tmp", ".y.npz.01234567.tmp")]
+    for other in others:  # of another program, of another host, of another file
+        other.touch()
+    killed = in_a_process(
+        """
+        import os, sys, autograd
+        from autograd.files.parts import replacing
+        with replacing(sys.argv[1]) as file:
+            file.write(b"half")
+            file.flush()
+            os._exit(9)
+        """,
+        str(file),
+    )
+    assert killed.returncode == 9, killed.stderr
+    (stray,) = set(tmp_path.iterdir()) - {*others}
+    os.utime(stray, (0, 0))
+    with autograd.files.replacing(file) as unfinished:  # which another save leaves alone
+        unfinished.write(b"half")
+        (mine,) = set(tmp_path.iterdir()) - {*others}
+        os.utime(mine, (0, 0))
+        autograd.save({"a": tensor(1)}, file)
+        assert set(tmp_path.iterdir()) == {*others, mine, file}
+    assert file.read_bytes() == b"half"
+    assert set(tmp_path.iterdir()) == {*others, file}
+
+
 SAVER = """
     import sys
     import numpy as np
@@ -1086,6 +1272,9 @@ def test_a_killed_process_leaves_whole_files(tmp_path):
             assert (state["l"][0] == state["version"]).all()
             versions.append(state["version"])
     assert max(versions) > 1
+    for form in FORMATS:
+        autograd.save({}, tmp_path / f"x.{form}")
+    assert sorted(f.name for f in tmp_path.iterdir()) == sorted(f"x.{form}" for form in FORMATS)
 
 
 # ---------------------------------------------------------------- resume

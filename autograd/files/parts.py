@@ -175,7 +175,7 @@ def replacing(path: str | os.PathLike[str], function: str = "save") -> Iterator[
         with open(path, "wb") as device, whole(device) as file:
             yield file
         return
-    target = Path(os.path.realpath(path))  # a link stays one
+    target = Path(os.fsdecode(os.path.realpath(path)))  # a link stays one
     _remove_unowned(target)
     file, unfinished = _unfinished(target, 0o600 if there else 0o666)
     try:
