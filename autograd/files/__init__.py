@@ -10,7 +10,7 @@ from contextlib import ExitStack, nullcontext
 from typing import Any
 
 from ..dtypes import as_dtype, float32, float64
-from ..errors import ArgumentError, FileError
+from ..errors import ArgumentError, FileError, shown
 from . import npz, pytorch, safetensors
 from .archive import Archive
 from .parts import Source, replacing, status, whole
@@ -81,7 +81,7 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, mmap: b
         if not hasattr(f, "read"):
             status("load", f)
         file = f if hasattr(f, "read") else opened.enter_context(open(f, "rb"))
-        name = str(getattr(file, "name", "the file"))
+        name = shown(str(getattr(file, "name", "the file")), 300)
         if hasattr(file, "seekable") and not file.seekable():
             raise ArgumentError(
                 f"load: {name} can only be read from front to back; read all of it, and load an io.BytesIO of that"

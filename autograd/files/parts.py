@@ -183,9 +183,9 @@ def replacing(path: str | os.PathLike[str], function: str = "save") -> Iterator[
             yield file
             file.flush()
             if there:
-                if hasattr(os, "chown"):
+                if os.name == "posix":
                     with suppress(OSError):  # only some may give files away
-                        os.chown(unfinished, there.st_uid, there.st_gid)
+                        os.fchown(file.fileno(), there.st_uid, there.st_gid)
                 unfinished.chmod(stat.S_IMODE(there.st_mode))
             os.fsync(file.fileno())
             if fcntl:  # while it is open it is locked, so that nobody takes it for unowned
