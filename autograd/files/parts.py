@@ -30,6 +30,7 @@ except ImportError:  # on Windows
 Arrays = dict[str, Any]
 SIMPLE = (type(None), bool, int, float, complex, str, bytes)
 FREE, GROWS = 2**26, 100  # what a file may make: so many bytes, and so many times its size
+DEEPEST = 200  # so deep may a state be nested: what recurses over it needs little stack, in any thread
 OBJECT, TENSOR = 64, 1024  # bytes that an object takes, at least: an empty list and its place in another; and a tensor
 
 
@@ -134,7 +135,7 @@ class Source:
         """Charge what finding the hash of a key costs, which no tuple keeps."""
         size = len(key) if isinstance(key, (str, bytes, tuple)) else key.bit_length() // 8 if isinstance(key, int) else 0
         self.charge(OBJECT + size)
-        if type(key) is tuple and depth < 100:
+        if type(key) is tuple and depth < DEEPEST:
             for part in key:
                 self._charge_key(part, depth + 1)
         elif type(key) not in SIMPLE:

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import describe
 from ..tensor import Tensor
 from .archive import Archive, add
-from .parts import OBJECT, SIMPLE, TENSOR, WIDENED, Arrays, Source, as_value, typed, width
+from .parts import DEEPEST, OBJECT, SIMPLE, TENSOR, WIDENED, Arrays, Source, as_value, typed, width
 
 STORAGES = {
     "Half": "float16", "Float": "float32", "Double": "float64", "Char": "int8", "Short": "int16", "Int": "int32",
@@ -81,9 +81,19 @@ def read(archive: Archive, folder: str) -> Any:
             known[key, kind] = typed(source, archive.read(f"{folder}data/{key}"), kind, f"storage {key[:60]!r}", order)
         return known[key, kind]
 
-    result = interpret(source, pickle, _calls(source, numbers), storage)
-    check(source, result, {})
-    return result
+    made: list[Any] = []
+    kept: dict[int, tuple[int, int]] = {}
+    try:
+        result = interpret(source, pickle, _calls(source, numbers), storage, made)
+        check(source, result, kept)
+        return result
+    except BaseException:
+        kept.clear()
+        raise
+    finally:  # what is nested more deeply than the interpreter has the stack to free, in any thread, is taken to pieces
+        for part in made:
+            if id(part) not in kept:
+                part.clear()
 
 
 def _calls(source: Source, numbers: Callable[[str, str], Any]) -> dict[str, Any]:
@@ -203,14 +213,24 @@ def _calls(source: Source, numbers: Callable[[str, str], Any]) -> dict[str, Any]
     }
 
 
-def interpret(source: Source, pickle: bytes, known: dict[str, Any], storage: Callable[[Any], Any]) -> Any:
-    """Run a pickle on the machine that knows little."""
+def interpret(source: Source, pickle: bytes, known: dict[str, Any], storage: Callable[[Any], Any], made: list[Any]) -> Any:
+    """Run a pickle on the machine that knows little. All lists, dicts and sets that it makes are `made`, too."""
     from pickletools import genops  # which takes a pickle to pieces, and runs none of it
 
     stack: list[Any] = []
     outer: list[list[Any]] = []  # the stacks below the marks
     memo: dict[int, Any] = {}
+    levels: dict[int, tuple[int, Any]] = {}  # how deep a tuple of tuples is, and itself, so that no other gets its id
     arg: Any
+
+    def a_tuple(items: list[Any]) -> tuple[Any, ...]:
+        found = tuple(items)
+        if below := [levels[id(item)][0] if id(item) in levels else 1 for item in items if type(item) is tuple]:
+            levels[id(found)] = max(below) + 1, found
+            if max(below) >= DEEPEST:
+                raise source.error("it is nested too deeply", UNTRUSTED)
+        return found
+
     for instruction, arg, _ in genops(pickle):
         name = instruction.name
         source.charge(OBJECT)
@@ -222,13 +242,15 @@ def interpret(source: Source, pickle: bytes, known: dict[str, Any], storage: Cal
         elif name in CONSTANTS:
             source.charge(3 * OBJECT if name == "EMPTY_SET" else 0)
             stack.append(CONSTANTS[name]())
+            if name in ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET"):
+                made.append(stack[-1])
         elif name == "MARK":
             outer.append(stack)
             stack = []
         elif name in ("TUPLE", "APPENDS", "SETITEMS", "ADDITEMS"):
             items, stack = stack, outer.pop()
             if name == "TUPLE":
-                stack.append(tuple(items))
+                stack.append(a_tuple(items))
             elif name == "SETITEMS":
                 for key, value in zip(items[::2], items[1::2], strict=True):
                     put(source, stack[-1], key, value)
@@ -241,7 +263,7 @@ def interpret(source: Source, pickle: bytes, known: dict[str, Any], storage: Cal
                 raise source.error("it appends to what is no list", UNTRUSTED)
         elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             items = [stack.pop() for _ in range(int(name[-1]))]
-            stack.append(tuple(items[::-1]))
+            stack.append(a_tuple(items[::-1]))
         elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
             source.charge(OBJECT)
             memo[len(memo) if name == "MEMOIZE" else arg] = stack[-1]
@@ -259,6 +281,8 @@ def interpret(source: Source, pickle: bytes, known: dict[str, Any], storage: Cal
             if type(call) is not Call or type(args) is not tuple:
                 raise source.error("its pickle calls what is no function of a state_dict", UNTRUSTED)
             stack.append(call.function(*args))
+            if type(stack[-1]) in (dict, Counter, set):
+                made.append(stack[-1])
         elif name == "APPEND":
             value = stack.pop()
             if type(stack[-1]) is not list:
@@ -288,20 +312,29 @@ def _text(value: Any) -> str:
     return value if type(value) is str else "?"
 
 
-def check(source: Source, value: Any, sizes: dict[int, int]) -> int:
-    """How many values there are in `value`. Raises FileError for functions, for what holds itself, and for absurdly many."""
+def check(source: Source, value: Any, known: dict[int, tuple[int, int]], depth: int = 0) -> tuple[int, int]:
+    """How many values there are in `value`, and how many levels.
+
+    Raises FileError for functions, for what holds itself, for absurdly many and for absurdly deep.
+    """
     if isinstance(value, PLAIN):
-        return 1
+        return 1, 0
     if type(value) not in (dict, Counter, set, list, tuple):
         raise source.error(f"it holds {describe(value)} among its values", UNTRUSTED)
-    if id(value) not in sizes:
-        sizes[id(value)] = 0
-        parts = value.values() if isinstance(value, dict) else value
-        sizes[id(value)] = 1 + sum(check(source, part, sizes) for part in parts)
+    if id(value) not in known and depth <= DEEPEST:
         source.charge(OBJECT)
-    if not 0 < sizes[id(value)] * OBJECT <= source.most:
+        known[id(value)] = 0, 0
+        count, levels = 1, 1
+        for part in value.values() if isinstance(value, dict) else value:
+            more, below = check(source, part, known, depth + 1)
+            count, levels = count + more, max(levels, below + 1)
+        known[id(value)] = count, levels
+    count, levels = known.get(id(value), (1, 1))
+    if depth + levels > DEEPEST + 1:
+        raise source.error("it is nested too deeply", UNTRUSTED)
+    if not 0 < count * OBJECT <= source.most:
         raise source.error("it holds itself, or the same again and again", UNTRUSTED)
-    return sizes[id(value)]
+    return count, levels
 
 
 # ---------------------------------------------------------------- writing

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .parts import WIDENED, Arrays, Source, typed, width
-from .state import as_text, put_together
+from .state import as_text, parsed, put_together
 
 KINDS = dict(
     BOOL="bool", I8="int8", I16="int16", I32="int32", I64="int64", U8="uint8", U16="uint16", U32="uint32", U64="uint64",
@@ -53,7 +53,7 @@ def read(source: Source) -> Any:
             raise source.error("its header has a name twice")
         return found
 
-    header = json.loads(source.part(8, size).tobytes(), object_pairs_hook=distinct)  # of the file's own size, so not charged
+    header = parsed(source, source.part(8, size).tobytes(), object_pairs_hook=distinct)
     metadata, base, end = header.pop("__metadata__", {}), 8 + size, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         what, kind, shape, (start, stop) = f"tensor {name[:60]!r}", entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -19,11 +19,11 @@ import numpy as np
 
 from ..errors import UnsupportedError, describe
 from ..tensor import Tensor
-from .parts import OBJECT, SIMPLE, TENSOR, Arrays, Source, as_value
+from .parts import DEEPEST, OBJECT, SIMPLE, TENSOR, Arrays, Source, as_value
 
 PLAIN_NAME = re.compile(r"(?!__)[\w.\-]{1,200}")  # such as other programs know; names that are made up have a space in them
 SAVED = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
-DEEPEST = 200  # so deep may a state be nested, well within what can be read again
+STEPS, NO_BRACKETS = bytes.maketrans(b"[{]}", b"\1\1\xff\xff"), bytes(set(range(256)) - set(b"[{]}"))
 
 
 def take_apart(state: Any) -> tuple[Any, Arrays]:
@@ -87,8 +87,10 @@ def take_apart(state: Any) -> tuple[Any, Arrays]:
 _KEEP = "save tensors, arrays of numbers, numbers, strings, bytes, None, and lists, tuples, sets and dicts of these"
 
 
-def _is_key(key: Any) -> bool:
-    return all(map(_is_key, key)) if isinstance(key, tuple) else isinstance(key, SIMPLE)
+def _is_key(key: Any, depth: int = 0) -> bool:
+    if isinstance(key, tuple) and depth < DEEPEST:
+        return all([_is_key(part, depth + 1) for part in key])
+    return isinstance(key, SIMPLE)
 
 
 def _where(path: tuple[Any, ...]) -> str:
@@ -146,13 +148,21 @@ def put_together(source: Source, text: bytes | None, arrays: Arrays) -> Any:
             return value.requires_grad_() if kind == "leaf" else value
         raise source.error(f"its description of the state has a {str(kind)[:40]!r}", "a newer chainrule may read it")
 
-    value = value_of(_of_a_flat_dict(arrays) if text is None else _parsed(source, text))
+    if text is None:
+        description = _of_a_flat_dict(arrays)
+    else:  # what it makes is charged before, by the characters with which everything in it begins
+        source.charge(OBJECT * sum(text.count(sign) * cost for sign, cost in ((b"{", 6), (b"[", 2), (b",", 1), (b'"', 1))))
+        description = parsed(source, text)
+    value = value_of(description)
     if left:
         raise source.error(f"its description of the state leaves out {min(left)[:60]!r}")
     return value
 
 
-def _parsed(source: Source, text: bytes) -> Any:
-    """What a text in JSON says. That is charged before, by the characters with which everything in it begins."""
-    source.charge(OBJECT * sum(text.count(sign) * cost for sign, cost in ((b"{", 6), (b"[", 2), (b",", 1), (b'"', 1))))
-    return json.loads(text)
+def parsed(source: Source, text: bytes, **options: Any) -> Any:
+    """What a text in JSON says. Raises FileError, before anything is made, if it is nested more deeply than a state can be."""
+    bare = b"".join(text.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])  # without its strings
+    depths = np.cumsum(np.frombuffer(bare.translate(STEPS, NO_BRACKETS), np.int8), dtype=np.int64)
+    if depths.max(initial=0) > 3 * DEEPEST + 3:  # a dict in a dict opens three brackets
+        raise source.error("its description is nested too deeply")
+    return json.loads(text, **options)
