@@ -118,6 +118,16 @@ def describe(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def shown(name: str, most: int = 60) -> str:
+    """A name as it can be printed: of a long one the beginning; what nobody would see, or what moves the cursor, escaped.
+
+    >>> shown("weight"), shown("a\\x1b[2Jb"), shown("x" * 70_000, 10)
+    ('weight', 'a\\\\x1b[2Jb', 'xxxxxxx...')
+    """
+    name = name if len(name) <= most else name[: most - 3] + "..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 def explain(op: str, names: list[str], args: list[Any], error: Exception) -> AutogradError:
     """Turn what NumPy raised inside `op` into an error that names the op, its arguments and their shapes."""
     named = [(n.lstrip("*"), a) for n, a in zip([*names, *names[-1:] * len(args)], args, strict=False)]

@@ -52,7 +52,7 @@ def export(
                 [m if m == n else next(iter(batches.values())) for m, n in zip(a.shape, b.shape, strict=True)]
                 for a, b in zip(graph.results, other.results, strict=True)
             ]
-    with replacing(f) as file:
+    with replacing(f, "onnx.export") as file:
         file.write(graph.model().SerializeToString(deterministic=True))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd.creation import as_tensor, zeros
 from autograd.dtypes import get_default_dtype
-from autograd.errors import ArgumentError, UnsupportedError, describe
+from autograd.errors import ArgumentError, UnsupportedError, describe, shown
 from autograd.graph import Array, ambient
 from autograd.random import default_generator
 from autograd.tensor import Tensor
@@ -177,7 +177,7 @@ class Summary:
 
     def _visit(self, module: Module, path: str, lead: str, bend: str, level: int) -> list[Row]:
         """The rows of a module and those in it. `lead` is the line that goes on to its siblings, `bend` that to itself."""
-        name, kind = path.rpartition(".")[2], type(module).__name__
+        name, kind = shown(path.rpartition(".")[2]), shown(type(module).__name__)
         self._first[module] = path
         total = trainable = 0
         for key, p in module._parameters.items():
@@ -185,7 +185,7 @@ class Summary:
             if p is None:
                 continue
             if p in self._first:
-                self.notes.append(f"{place} is {self._first[p]}, and counted there")
+                self.notes.append(f"{shown(place)} is {shown(self._first[p])}, and counted there")
                 continue
             self._first[p] = place
             total += p.array.size
@@ -201,7 +201,8 @@ class Summary:
             if part not in self._first:
                 below += self._visit(part, place, lead, turn, level + 1)
             else:
-                below.append(Row(lead + turn, key, f"{type(part).__name__}, the same as {self._first[part]}", (), 0, 0, 0))
+                kind = f"{shown(type(part).__name__)}, the same as {shown(self._first[part])}"
+                below.append(Row(lead + turn, shown(key), kind, (), 0, 0, 0))
         if level == self._depth:
             sums = (sum(column) for column in list(zip(row, *below, strict=True))[4:])
             return [Row(*row[:4], *sums)]

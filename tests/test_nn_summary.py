@@ -92,6 +92,24 @@ def test_what_is_trainable():
     assert str(nn.summary(nn.ReLU(), (1, 2))).splitlines()[-1].split() == ["total", "0", "0"]
 
 
+def test_names_that_would_not_be_seen_are_shown_escaped():
+    bad = ["\x1b[2J", "line\nbreak", "\ud800", "\u202eback", "n" * 70_000, "naïve"]
+    model = nn.Sequential()
+    shared = nn.Linear(2, 2)
+    for name in bad:
+        model.add_module(name, shared if name in bad[:2] else type(name[:9].replace("\ud800", "\x07"), (nn.Linear,), {})(2, 2))
+    model[2].weight = model[3].weight
+    found = nn.summary(model, (1, 2))
+    for text in (str(found), found._repr_html_()):
+        assert all(c.isprintable() or c == "\n" for c in text)
+        assert all(
+            name in text for name in (r"\x1b[2J", r"line\nbreak", r"\ud800", r"\u202eback", r"\x07", "n" * 57 + "...", "naïve")
+        )
+        assert max(map(len, text.splitlines())) < 10_000
+    assert r"the same as \x1b[2J" in str(found)
+    assert r"\u202eback.weight is \ud800.weight, and counted there" in str(found)
+
+
 def test_notebooks_show_the_same_table():
     class Odd(nn.Sequential):
         pass

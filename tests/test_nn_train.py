@@ -486,6 +486,20 @@ def test_csv_has_a_line_for_each_epoch(tmp_path):
     assert seen[0] is False  # written after the others were told
 
 
+def test_names_in_a_csv_are_text_to_every_program(tmp_path):
+    names = ["=1+1", "+a", "-a", "@a", "a\n\0b", "\ud800", "\t=1", "n" * 70_000, "plain, =1"]
+    net, data = network(), loader()
+    scores = {name: lambda outputs, labels: -1.0 for name in names}
+    fit(net, CE, sgd(net), data, epochs=1, callbacks=[CSVLogger(tmp_path / "log.csv")], metrics=scores, validation=data)
+    with open(tmp_path / "log.csv", newline="", encoding="utf-8") as file:
+        csv.field_size_limit(100_000)
+        header, row = csv.reader(file)
+    shown = ["'=1+1", "'+a", "'-a", "'@a", r"a\n\x00b", r"\ud800", r"\t=1", "n" * 70_000, "plain, =1"]
+    assert header[: len(names) + 2] == ["epoch", "loss", *shown]
+    assert row[2 : len(names) + 2] == ["-1.0"] * len(names)
+    assert not [cell for cell in header if cell[0] in "=+-@" or not cell.isprintable()]
+
+
 def test_checkpoints_are_named_and_only_the_best_kept(tmp_path):
     net = Scripted([5, 3, 4, 2])
     net.fit(

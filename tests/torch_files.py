@@ -4,7 +4,10 @@ python tests/torch_files.py    # they were made by PyTorch 2.13
 """
 
 import types
+from collections import Counter
 from pathlib import Path
+
+import numpy as np
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -32,7 +35,13 @@ def states(lib):
     checkpoint = {"model": copy, "optimizer": saved, "epoch": 3, "notes": notes, "x": x}
     train(model, optimizer, x)
     checkpoint["later"] = model(x).detach()
-    return {"dtypes": dtypes, "views": views, "checkpoint": checkpoint}
+
+    values = {"set": {1, "a", (2, "b")}, "complex": 1 - 2j, "bytes": [b"a\0\xff", bytearray(b"\x80"), bytearray()]}
+    values |= {"counter": Counter({2: 1, 5: 2}), (1, ("x", None)): "a tuple", "dtype": torch.float32}
+    for name in ("uint16", "uint32", "uint64"):  # which are arrays here, as Tensors have no such dtypes
+        numbers = np.array([0, 1, 2 ** int(name[4:]) - 1], name)
+        values[name] = torch.from_numpy(numbers) if hasattr(torch, name) else numbers
+    return {"dtypes": dtypes, "views": views, "checkpoint": checkpoint, "values": values}
 
 
 BRAIN = [0.0, 0.333984375, 0.66796875, 1.0, 1.3359375, 1.6640625, 2.0]  # thirds, rounded to eight bits
@@ -54,9 +63,29 @@ def train(model, optimizer, x):
     optimizer.step()
 
 
+def narrow(torch, every):
+    """By PyTorch: numbers that NumPy lacks, and the same in float32."""
+    floats = [torch.arange(256).byte().view(kind) for kind in (torch.float8_e4m3fn, torch.float8_e5m2)]
+    floats.append(torch.arange(-(2**15), 2**15, every).short().view(torch.bfloat16))
+    return [(t, t.float()) for t in floats]
+
+
+def schedule(lib, model):
+    """A MultiStepLR after three of its steps, and its optimizer."""
+    optimizer = lib.optim.SGD(model.parameters(), lr=0.5)
+    scheduler = lib.optim.lr_scheduler.MultiStepLR(optimizer, [2, 4, 4], 0.1)
+    for _ in range(3):
+        optimizer.step()
+        scheduler.step()
+    return scheduler, optimizer
+
+
 if __name__ == "__main__":
     import torch
 
     FOLDER.mkdir(exist_ok=True)
-    for name, state in states(types.SimpleNamespace(torch=torch, nn=torch.nn, optim=torch.optim)).items():
+    library = types.SimpleNamespace(torch=torch, nn=torch.nn, optim=torch.optim)
+    scheduler, optimizer = schedule(library, network(library))
+    others = {"narrow": narrow(torch, 257), "scheduler": [scheduler.state_dict(), optimizer.state_dict()]}
+    for name, state in (states(library) | others).items():
         torch.save(state, FOLDER / f"{name}.pt")

@@ -54,4 +54,4 @@ def _array(archive: Archive, name: str) -> Any:
     dtype, shape = np.dtype(found[1]), tuple(map(int, filter(None, map(str.strip, found[3].split(",")))))
     if len(shape) > 64 or prod(shape) * dtype.itemsize != raw.size - start:
         raise source.error(f"{what} is said to be {dtype} {shape}, which does not take {raw.size - start} bytes"[:300])
-    return typed(source, raw[start:], dtype, what).reshape(shape, order="F" if found[2] == "True" else "C")
+    return typed(source, raw[start:], found[1], what).reshape(shape, order="F" if found[2] == "True" else "C")

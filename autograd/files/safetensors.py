@@ -11,11 +11,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .parts import Arrays, Source, typed, widened
-from .state import as_text, put_together
+from .parts import WIDENED, Arrays, Source, typed, width
+from .state import as_text, parsed, put_together
 
-KINDS = dict(BOOL="?", I8="i1", I16="i2", I32="i4", I64="i8", U8="u1", U16="u2", U32="u4", U64="u8", F16="f2", F32="f4", F64="f8")
-NAMES = {np.dtype(kind): name for name, kind in KINDS.items()}
+KINDS = dict(
+    BOOL="bool", I8="int8", I16="int16", I32="int32", I64="int64", U8="uint8", U16="uint16", U32="uint32", U64="uint64",
+    F16="float16", F32="float32", F64="float64", BF16="bfloat16", F8_E4M3="float8_e4m3fn", F8_E5M2="float8_e5m2",
+)  # fmt: skip
+NAMES = {np.dtype(kind): name for name, kind in KINDS.items() if kind not in WIDENED}
+DESCRIPTION = "chainrule"  # a key of the metadata, which holds the description of the state
 LONGEST = 100_000_000  # bytes of a header, as in the reference implementation
 
 
@@ -29,7 +33,7 @@ def write(file: BinaryIO, description: Any, arrays: Arrays) -> None:
         header[name] = {"dtype": NAMES[array.dtype.newbyteorder("=")], "shape": array.shape, "data_offsets": (start, end)}
     header = {name: header[name] for name in arrays}  # but named in their own order
     if text is not None:
-        header = {"__metadata__": {"state": text}} | header
+        header = {"__metadata__": {DESCRIPTION: text}} | header
     head = json.dumps(header, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     file.write(len(head).to_bytes(8, "little") + head)
@@ -49,17 +53,17 @@ def read(source: Source) -> Any:
             raise source.error("its header has a name twice")
         return found
 
-    header = json.loads(source.part(8, size).tobytes(), object_pairs_hook=distinct)
+    header = parsed(source, source.part(8, size).tobytes(), object_pairs_hook=distinct)
     metadata, base, end = header.pop("__metadata__", {}), 8 + size, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         what, kind, shape, (start, stop) = f"tensor {name[:60]!r}", entry["dtype"], entry["shape"], entry["data_offsets"]
-        if kind != "BF16" and kind not in KINDS:
+        if kind not in KINDS:
             raise source.error(
                 f"{what} is {str(kind)[:20]}, which NumPy does not have", "convert it, to F32 say, where it came from"
             )
         if len(shape) > 64 or not all(type(n) is int and 0 <= n < 2**63 for n in (*shape, start, stop)):
             raise source.error(f"{what} has the shape {str(shape)[:60]}")
-        if start != end or stop - start != prod(shape) * (2 if kind == "BF16" else np.dtype(KINDS[kind]).itemsize):
+        if start != end or stop - start != prod(shape) * width(KINDS[kind]):
             raise source.error(f"{what} overlaps another, leaves a gap, or is not as long as its shape {str(shape)[:60]} says")
         end = stop
     if base + end != source.size:
@@ -68,9 +72,7 @@ def read(source: Source) -> Any:
     def array(name: str, entry: Any) -> Any:
         start, stop = entry["data_offsets"]
         raw = source.part(base + start, stop - start)
-        flat = (
-            widened(raw) if entry["dtype"] == "BF16" else typed(source, raw, "<" + KINDS[entry["dtype"]], f"tensor {name[:60]!r}")
-        )
-        return flat.reshape(entry["shape"])
+        return typed(source, raw, KINDS[entry["dtype"]], f"tensor {name[:60]!r}").reshape(entry["shape"])
 
-    return put_together(source, metadata.get("state"), {name: array(name, entry) for name, entry in header.items()})
+    text = metadata.get(DESCRIPTION)
+    return put_together(source, text and text.encode(), {name: array(name, entry) for name, entry in header.items()})

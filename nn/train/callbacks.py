@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError
+from autograd.errors import ArgumentError, shown
 from autograd.files import save
 from autograd.grad_mode import no_grad
 from autograd.tensor import Tensor
@@ -243,7 +243,10 @@ class ModelCheckpoint(_Monitor):
 
 
 class CSVLogger(Callback):
-    """Writes the history as a table of comma-separated values: a line for each epoch, as soon as it is finished."""
+    """Writes the history as a table of comma-separated values: a line for each epoch, as soon as it is finished.
+
+    A name that a spreadsheet would compute, such as "=1+1", gets an apostrophe before it; control characters are escaped.
+    """
 
     last = True
 
@@ -260,10 +263,14 @@ class CSVLogger(Callback):
         with open(self.path, "a" if self.begun else "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             if not self.begun:
-                table.writerow(["epoch", *h])
+                table.writerow(["epoch", *map(_cell, h)])
             for i in range(h.epochs - 1 if self.begun else 0, h.epochs):
                 table.writerow([i + 1, *(values[i] for values in h.values())])
         self.begun = True
+
+
+def _cell(name: str) -> str:
+    return "'" * name.startswith(("=", "+", "-", "@")) + shown(name, len(name))
 
 
 class TerminateOnNaN(Callback):
