@@ -87,8 +87,10 @@ def check_writable(array: Array) -> None:
     """Raise unless each element of `array` has a place of its own that may be written."""
     if not getattr(getattr(array, "flags", None), "writeable", True):
         raise InPlaceError("read-only memory cannot be modified in place; clone() it first")
-    if 0 in (strides := getattr(array, "strides", ())) and any(
-        n > 1 and s == 0 for n, s in zip(array.shape, strides, strict=True)
+    if (
+        0 in getattr(array, "strides", ())
+        and array.size
+        and any(n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True))
     ):
         raise InPlaceError("expanded memory, where one element stands for several, cannot be modified in place; clone() it first")
 

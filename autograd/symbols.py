@@ -213,7 +213,7 @@ def formulas(op: Any) -> list[Formula]:
     >>> for formula in formulas("divide"):
     ...     print(formula, "  saves", *formula.saves)
     dx = g / y   saves y
-    dy = -g * out / y   saves y out
+    dy = -g * (x / y) / y   saves x y
     """
     op = PRIMITIVES[op] if isinstance(op, str) else op
     return [_formula(op, argument, rule) for argument, rule in op.rules.items() if rule is not None]

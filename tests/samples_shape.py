@@ -171,7 +171,7 @@ SAMPLES = [
     Sample("expand_as", like(lambda s, x: (s.array(s.stretchable(x.shape)), x)), lambda x, y: np.broadcast_to(x, y.shape), Tensor.expand_as),
     Sample("contiguous", one(), np.copy, Tensor.contiguous),
     Sample("unfold dim", windowed, windows, Tensor.unfold),
-    Sample("unfold_dim", lambda s: (c := windowed(s), call(np.atleast_1d(c.args[0]), *c.args[1:]))[1], windows),
+    Sample("unfold_dim", lambda s: (c := windowed(s), call(x := np.atleast_1d(c.args[0]), c.args[1] % x.ndim, *c.args[2:]))[1], windows),
     Sample("sum_to_size", summable, summed_to, Tensor.sum_to_size),
     Sample("repeat_interleave", repeated, lambda x, n, dim: np.repeat(x, n, dim)),
     Sample("repeats", lambda s: call(s.array((s.length(),), WHOLE) % 3), lambda n: np.repeat(np.arange(len(n)), n), smooth=False),

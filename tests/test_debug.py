@@ -242,14 +242,18 @@ def test_modified_in_place_after_it_was_saved():
     assert caught(InPlaceError, lambda: run(behind_the_back)).endswith("modified at a line that detect_anomaly did not see")
 
 
-def test_in_place_refused_names_who_saved_the_old_value():
+@pytest.mark.parametrize("write", [lambda y: y.add_(1), lambda y: y[:1].mul_(y[1:])])
+def test_recorded_writes_are_named_too(write):
     def run():
-        y = leaf(1.0, 2.0).exp()  # saved
-        y.add_(1)
+        y = leaf(1.0, 2.0).exp()
+        z = y * y  # saved
+        write(y)  # changed
+        z.sum().backward()
 
     message = caught(InPlaceError, run)
-    assert "; exp saved it at " in message
-    assert lines(message) == ["saved"]
+    assert "multiply: its gradient needs " in message
+    assert lines(message)[0] == "saved"
+    assert len(lines(message)) == 2
 
 
 def test_freed_graph():

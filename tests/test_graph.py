@@ -1,10 +1,14 @@
 """The graph: what it saves and frees, how gradients flow, accumulate and stop, hooks, modes, threads and depth."""
 
 import asyncio
+import contextlib
 import gc
 import inspect
+import subprocess
+import sys
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +27,7 @@ from autograd import (
     zeros,
 )
 from autograd.errors import FreedGraphError, NoGradientError, ShapeError
+from autograd.graph import Node
 from autograd.primitive import PRIMITIVES, Plan
 
 
@@ -53,22 +58,111 @@ def test_a_chain_of_a_million_ops_differentiates_and_is_freed():
     assert first() is None
 
 
-def test_deep_graphs_are_freed_in_threads_with_small_stacks():
-    def work():
-        y = ones(1, requires_grad=True)
-        for _ in range(100_000):
-            y = y.exp().log()
-        done.append(y.grad_fn.name())
+def deep(n=50_000):
+    y = ones(1, requires_grad=True)
+    for _ in range(n):
+        y = y.exp().log()
+    return y
 
-    done = []
-    old = threading.stack_size(256 * 1024)
+
+def dropped():
+    deep()
+
+
+def kept_in_a_list():
+    graphs = [deep(), deep().sum()]
+    graphs.clear()
+
+
+def raised():
+    with contextlib.suppress(ZeroDivisionError):
+        y = deep()
+        1 / 0 * y
+
+
+def left_in_a_generator():
+    def generate():
+        y = deep()
+        yield y.shape
+        yield y
+
+    next(generate())
+
+
+def in_a_cycle():
+    y = deep()
+    y.register_hook(lambda g: y)  # which the node holds
+    del y
+    gc.collect()
+
+
+def after_backward():
+    y = deep()
+    y.backward()
+
+
+def views_of_views():
+    y = ones(1, requires_grad=True) * 1
+    for _ in range(50_000):
+        y = y.view(1)
+
+
+@pytest.mark.parametrize(
+    "work", [dropped, kept_in_a_list, raised, left_in_a_generator, in_a_cycle, after_backward, views_of_views]
+)
+def test_deep_graphs_are_freed_in_threads_with_small_stacks(work):
+    before = alive(Node)
+    old = threading.stack_size(128 * 1024)
     try:
         thread = threading.Thread(target=work)
         thread.start()
     finally:
         threading.stack_size(old)
     thread.join()
-    assert done == ["LogBackward"]
+    gc.collect()
+    assert alive(Node) == before
+
+
+def alive(kind):
+    return sum(type(o) is kind for o in gc.get_objects())
+
+
+def test_deep_graphs_are_freed_when_the_interpreter_ends():
+    program = """
+import threading
+import autograd
+def work():
+    global y
+    y = autograd.ones(1, requires_grad=True)
+    for _ in range(50_000):
+        y = y.exp().log()
+threading.stack_size(128 * 1024)
+thread = threading.Thread(target=work); thread.start(); thread.join()
+try:
+    import resource
+except ImportError:  # Windows
+    pass
+else:
+    resource.setrlimit(resource.RLIMIT_STACK, (512 * 1024, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+keep = [y]
+keep.append(keep)
+print("done")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(autograd.__file__).parents[1]
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
+
+
+def test_graphs_that_threads_drop_at_once_are_all_freed():
+    before = alive(Node)
+    threads = [threading.Thread(target=lambda: [deep(2) for _ in range(300)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gc.collect()
+    assert alive(Node) == before
 
 
 def test_a_graph_as_wide_as_deep_is_swept_once_per_node():

@@ -54,9 +54,11 @@ def test_in_place_is_the_function(name, data):
     for x in (plain, recorded):
         assert getattr(x, method)(*rest, **kwargs) is x
         same(x.detach(), expected.detach().to(leaf.dtype))  # comparisons give booleans
-    assert recorded.requires_grad == expected.requires_grad
+    assert recorded.requires_grad == leaf.requires_grad  # also where nothing of the old values is left, as in PyTorch
     if expected.requires_grad:
         same(autograd.grad(recorded.sum(), leaf), autograd.grad(expected.sum(), leaf))
+    elif leaf.requires_grad:
+        assert not autograd.grad(recorded.sum(), leaf)[0].any()
 
 
 def test_where_as_a_method_replaces_its_own_elements():

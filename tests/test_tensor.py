@@ -97,11 +97,15 @@ def test_a_leaf_that_is_frozen_keeps_its_gradient_and_is_treated_as_a_constant()
     assert x.grad.tolist() == [6, 8]
 
 
-def test_a_graph_made_before_a_leaf_was_frozen_still_reaches_it():
+def test_a_leaf_that_is_frozen_gets_no_gradient_from_a_graph_made_before():
     x = leaf(1, 2)
-    y = x * 3
+    y = (x * 3).sum()
     x.requires_grad_(False)
-    y.sum().backward()
+    x.grad = None  # as zero_grad() does
+    y.backward(retain_graph=True)
+    assert x.grad is None
+    x.requires_grad_(True)
+    y.backward()
     assert x.grad.tolist() == [3, 3]
 
 
