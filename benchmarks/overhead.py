@@ -1,9 +1,10 @@
-"""What one op costs on arrays of four numbers, where all the time is overhead: ns per op, forward and forward + backward.
+"""What one op, one view and one write in place cost on small arrays, where all the time is overhead: in ns.
 
     python benchmarks/overhead.py [--rounds 5]
 
 Runs NumPy alone, chainrule, and PyTorch and MyGrad if they are installed: each in a process of its own on one thread, in
-turn, several rounds; prints the medians and their ratio to PyTorch's. The chain is x = tanh((x * c + c) / c), 200 ops.
+turn, several rounds; prints the medians and their ratio to PyTorch's. The chain is x = tanh((x * c + c) / c), 200 ops of
+four numbers. What is filled is `out`, (64, 1000), column by column, as a recurrent network does: `out[:, t] = x * 2`.
 """
 
 from __future__ import annotations
@@ -19,19 +20,33 @@ import time
 from collections.abc import Callable
 
 OPS = 200
-ROWS = ("forward", "forward, no_grad", "forward + backward, x tracked", "forward + backward, both", "with create_graph")
+STEPS = 1000
+ROWS = """forward | forward, no_grad | forward + backward, x tracked | forward + backward, both | with create_graph
+    y[0] | y.reshape(4) | y[0], no_grad | y.mul_(2) | out[:, t] = x | out[:, t] = x, backward | out[:, t] += x | out[:, t] += x, backward"""
 
 
-def best(run: Callable[[], object]) -> float:
-    """Nanoseconds per op: the quickest of nine repetitions of twenty runs."""
+def best(run: Callable[[], object], ops: int = OPS, runs: int = 20) -> float:
+    """Nanoseconds per op: the quickest of nine repetitions of so many runs."""
     run()
     times = []
     for _ in range(9):
         start = time.perf_counter_ns()
-        for _ in range(20):
+        for _ in range(runs):
             run()
-        times.append((time.perf_counter_ns() - start) / 20 / OPS)
+        times.append((time.perf_counter_ns() - start) / runs / ops)
     return min(times)
+
+
+def fill(out, x):
+    for t in range(STEPS):
+        out[:, t] = x * 2
+    return out
+
+
+def add(out, x):
+    for t in range(STEPS):
+        out[:, t] += x
+    return out
 
 
 def chain(x, c, tanh):
@@ -46,7 +61,16 @@ def measure(library: str) -> dict[str, float]:
 
     a, b = np.random.default_rng(0).uniform(0.5, 1, (2, 4))
     if library == "numpy":
-        return {"forward": best(lambda: chain(a, b, np.tanh))}
+        column, filled, added = np.ones(64, np.float32), "out[:, t] = x", "out[:, t] += x"
+        found = {
+            name: best(lambda f=f: f(np.zeros((64, STEPS), np.float32), column), STEPS, 1)
+            for name, f in ((filled, fill), (added, add))
+        }
+        return found | {
+            "forward": best(lambda: chain(a, b, np.tanh)),
+            "y[0]": best(lambda: a[0], 1, 5000),
+            "y.reshape(4)": best(lambda: a.reshape(4), 1, 5000),
+        }
     if library == "mygrad":
         import mygrad
 
@@ -74,6 +98,17 @@ def measure(library: str) -> dict[str, float]:
     found["forward + backward, x tracked"] = best(lambda: chain(x, c, tanh).sum().backward())
     found["forward + backward, both"] = best(lambda: chain(x, both, tanh).sum().backward())
     found["with create_graph"] = best(lambda: grad(chain(x, c, tanh).sum(), [x], create_graph=True))
+    y = x * 1
+    found["y[0]"] = best(lambda: y[0], 1, 5000)
+    found["y.reshape(4)"] = best(lambda: y.reshape(4), 1, 5000)
+    with engine.no_grad():
+        found["y[0], no_grad"] = best(lambda: y[0], 1, 5000)
+    writes = [x * 1 for _ in range(100)]
+    found["y.mul_(2)"] = best(lambda: [w.mul_(2) for w in writes], 100, 5)
+    column = engine.ones(64, requires_grad=True)
+    for name, function in (("out[:, t] = x", fill), ("out[:, t] += x", add)):
+        found[name] = best(lambda f=function: f(engine.zeros(64, STEPS), column), STEPS, 1)
+        found[f"{name}, backward"] = best(lambda f=function: f(engine.zeros(64, STEPS), column).sum().backward(), STEPS, 1)
     return found
 
 
@@ -96,7 +131,7 @@ def main() -> None:
                 seen.setdefault((library, row), []).append(ns)
     print(f"ns per op, median of {options.rounds} rounds; in brackets the ratio to torch")
     print(f"{'':32}" + "".join(f"{library:>18}" for library in libraries))
-    for row in ROWS:
+    for row in (text.strip() for text in ROWS.replace("\n", "|").split("|")):
         cells = []
         for library in libraries:
             if (library, row) not in seen:

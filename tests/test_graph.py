@@ -91,7 +91,7 @@ def left_in_a_generator():
 
 def in_a_cycle():
     y = deep()
-    y.register_hook(lambda g: y)  # which the node holds
+    y.register_hook([y].append)  # the node holds its hooks
     del y
     gc.collect()
 
