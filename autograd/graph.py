@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Iterable, Sequence
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import FreedGraphError, InPlaceError, ShapeError, describe
+from .switch import Switch
 
 Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols
 
@@ -31,8 +31,11 @@ _mode = ContextVar("mode", default=Mode())  # noqa: B039 (a tuple that holds no 
 mode = _mode.get
 
 
-class ambient(ContextDecorator):
-    """Change the mode for a with-block or for each call of a decorated function, in this thread or task only."""
+class ambient(Switch):
+    """Change the mode for a with-block or for each call of a decorated function, in this thread or task only.
+
+    One object may be entered by several threads and tasks, and again while it holds.
+    """
 
     def __init__(self, **changes: Any) -> None:
         self.changes = changes
@@ -45,7 +48,13 @@ class ambient(ContextDecorator):
         self.tokens.append(_mode.set(mode()._replace(**self.changes)))
 
     def __exit__(self, *exception: object) -> None:
-        _mode.reset(self.tokens.pop())
+        for token in self.tokens[::-1]:
+            try:
+                _mode.reset(token)
+            except ValueError:  # it is another thread's or task's
+                continue
+            self.tokens.remove(token)
+            return
 
 
 # ---------------------------------------------------------------- one clock orders everything
