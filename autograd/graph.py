@@ -197,7 +197,8 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
         if not parents or (leads is not None and leads.isdisjoint(parents)):
             continue
         if plan.item is not None:  # one result of several: the gradient of a tuple is a list with holes
-            parts = grads.setdefault(parents[0], [None] * len(parents[0].shape))
+            if (parts := grads.get(parents[0])) is None:
+                parts = grads[parents[0]] = [None] * len(parents[0].shape)
             parts[plan.item] = g if parts[plan.item] is None else parts[plan.item] + g
             continue
         if node.saved is None or _last_write > node.time:
