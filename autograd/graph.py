@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -64,6 +65,7 @@ class ambient(Switch):
 tick = count().__next__
 _writes: dict[int, tuple[Any, ...]] = {}  # id of the owning array -> time of its last write
 _last_write = -1  # nodes made later have nothing to check
+_stamping = RLock()  # or one thread might set that back behind another's
 
 
 def memory(array: Array) -> Array:
@@ -80,9 +82,10 @@ def touch(array: Array) -> None:
     global _last_write
     owner = memory(array)
     key = id(owner)
-    known = _writes.get(key)
-    _last_write = tick()
-    _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None))
+    with _stamping:
+        known = _writes.get(key)
+        _last_write = tick()
+        _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None))
 
 
 def write(array: Array, index: Any, value: Any) -> None:
@@ -201,17 +204,17 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
                 parts = grads[parents[0]] = [None] * len(parents[0].shape)
             parts[plan.item] = g if parts[plan.item] is None else parts[plan.item] + g
             continue
-        if node.saved is None or _last_write > node.time:
+        if (saved := node.saved) is None or _last_write > node.time:
             node.check()
         pull = plan.pull
         if leads is not None and not leads.issuperset(parents):
             pull = plan.partial(tuple(p in leads for p in parents))
             parents = [p for p in parents if p in leads]
-        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else node.saved)):  # noqa: B905 (it is slower)
+        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else saved)):  # noqa: B905 (it is slower)
             if d is not None:
                 d = d if d.shape == p.shape and d.dtype is p.dtype else fit(d, p)
                 grads[p] = grads[p] + d if p in grads else d
-        if node.saved and not retain:
+        if saved and not retain:
             node.saved = None
     return found
 

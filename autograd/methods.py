@@ -9,7 +9,7 @@ import numpy as np
 
 from . import creation, devices, dtypes, random
 from .errors import InPlaceError, ShapeError
-from .graph import ambient
+from .graph import ambient, tick
 from .ops import decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
 from .ops import elementwise as e
 from .ops.common import one_dim, publish
@@ -200,7 +200,7 @@ def _reshaping(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
         with ambient(grad=True):  # or what was recorded would be lost
             new = op(self, *args, **kwargs)
         self.array, self.node, self._resting = new.array, new.node, None
-        Tensor.rebinds += 1
+        Tensor.rebinds = tick()
         return self
 
     method.__name__ = method.__qualname__ = name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from .conversion import NUMPY, Convertible
 from .dtypes import category, get_default_dtype
 from .errors import ArgumentError, DtypeError, GraphError, InPlaceError, NoGradientError, ShapeError, describe
-from .graph import Array, Node, ambient, fit, memory, mode, shared, sweep, write
+from .graph import Array, Node, ambient, fit, memory, mode, shared, sweep, tick, write
 from .hooks import RemovableHandle, others_see
 
 __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
+
+_adding = RLock()  # held by the thread that adds to a gradient, which others may add to as well
 
 
 class Tensor(Convertible):
@@ -32,7 +35,7 @@ class Tensor(Convertible):
 
     __slots__ = ("__weakref__", "_resting", "array", "node")
     _resting: Node | None
-    rebinds = 0  # how often any Tensor was given another array: who holds arrays must look again when this moves
+    rebinds = 0  # when a Tensor was last given another array: who holds arrays must look again when this moves
 
     def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
         self.array = np.array(data.array if isinstance(data, Tensor) else data, get_default_dtype())
@@ -130,7 +133,7 @@ class Tensor(Convertible):
             raise ShapeError(f"new data is like that which requires grad, {describe(self)}; got {describe(value)}")
         self._resting = None if value.shape != self.shape else getattr(self, "_resting", None)
         self.array = value.array
-        Tensor.rebinds += 1
+        Tensor.rebinds = tick()
 
     def _take(self, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Become `op(self, *args, **kwargs)`: the one way in which ops work in place.
@@ -173,10 +176,11 @@ class Tensor(Convertible):
                 node, g = found.popitem()
                 t = g if isinstance(g, Tensor) else wrap(g)
                 del g  # or `t` would look shared
-                if node.grad is None:
-                    node.grad = t if memory(t.array) is t.array and not shared(t) else t.clone()  # a view may be read-only
-                else:
-                    node.grad = node.grad + t if create_graph else node.grad.add_(t)
+                with _adding:
+                    if (old := node.grad) is None:
+                        node.grad = t if memory(t.array) is t.array and not shared(t) else t.clone()  # a view may be read-only
+                    else:
+                        node.grad = old + t if create_graph else old.add_(t)
 
 
 _new = object.__new__
