@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from copy import deepcopy
 from functools import wraps
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from .errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
 from .ops.join import stack
-from .random import default_generator
+from .random import default_generator, drawing_from
 from .tensor import Tensor, wrap
 from .transform import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
 from .tree import tree_build, tree_map
@@ -221,12 +223,16 @@ def vmap(
         (n,) = sizes
         before = default_generator.get_state()
         results = []
-        for i in range(max(n, 1)):
-            if randomness == "same":
-                default_generator.set_state(before)
-            results.append(func(*tree_map(lambda pick: pick(i), slices), **kwargs))  # noqa: B023 (called at once)
-            if randomness == "error" and default_generator.get_state() != before:
-                raise GraphError("vmap: the function draws random numbers; pass randomness='different' or 'same'")
+        with nullcontext() if randomness == "different" else drawing_from(deepcopy(default_generator.numpy)):
+            for i in range(max(n, 1)):
+                if randomness == "same":
+                    default_generator.set_state(before)
+                results.append(func(*tree_map(lambda pick: pick(i), slices), **kwargs))  # noqa: B023 (called at once)
+                if randomness == "error" and default_generator.get_state() != before:
+                    raise GraphError("vmap: the function draws random numbers; pass randomness='different' or 'same'")
+            before = default_generator.get_state()
+        if randomness == "same":
+            default_generator.set_state(before)
         return tree_map(lambda dim, *branches: tree_map(lambda *ts: _join(dim, ts, n), *branches), out_dims, *results)
 
     return mapped
