@@ -73,21 +73,20 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     """`func(*primals)`, and the function from weights, one for each output element, to the gradients of the weighted sum.
 
-    The weights have the structure of the output. The gradients are a tuple with one entry for each of `primals`, or just
-    that if it is one. With `has_aux`, `func` returns (output, aux), and aux comes third. PyTorch: torch.func.vjp.
+    The weights have the structure of the output. The gradients are a tuple with one entry for each of `primals`.
+    With `has_aux`, `func` returns (output, aux), and aux comes third. PyTorch: torch.func.vjp.
 
     >>> import autograd
     >>> out, pullback = vjp(lambda x: x**2, autograd.tensor([1.0, 2.0]))
     >>> pullback(autograd.tensor([1.0, 10.0]))
-    tensor([ 2., 40.])
+    (tensor([ 2., 40.]),)
     """
     call = Call("vjp", func, primals, {}, _all(primals), has_aux)
 
     def pullback(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         seeds = matched("vjp", cotangents, call.out)
         create = call.creates(*seeds) if create_graph is None else create_graph
-        found = call.release(tree_build(call.point, pull(call.outputs, call.inputs, seeds, create, retain_graph)), create)
-        return found[0] if len(primals) == 1 else found
+        return call.release(tree_build(call.point, pull(call.outputs, call.inputs, seeds, create, retain_graph)), create)
 
     out = call.release(call.out), pullback, call.release(call.aux)
     return out if has_aux else out[:2]
@@ -143,7 +142,8 @@ def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
     >>> hvp(lambda x: (x**3).sum(), (autograd.tensor([1.0, 2.0]),), (autograd.tensor([1.0, 1.0]),))
     tensor([ 6., 12.])
     """
-    return vjp(grad(func, _all(primals)), *primals)[1](tangents)
+    found = vjp(grad(func, _all(primals)), *primals)[1](tangents)
+    return found[0] if len(primals) == 1 else found
 
 
 # ---------------------------------------------------------------- Jacobians

@@ -11,7 +11,7 @@ from replay import record, replay
 import autograd
 import nn
 from autograd import float32, float64, no_grad, ones, tensor, zeros
-from autograd.errors import ArgumentError, InPlaceError, ShapeError, StateError, UnsupportedError
+from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError
 from autograd.graph import ambient, write
 from nn.optim import (
     ASGD,
@@ -1002,3 +1002,36 @@ def test_they_print_as_in_pytorch():
 def test_the_rules_are_primitives_without_gradient():
     names = {kind.__name__.lower() for kind in KINDS} - {"adamw"}
     assert all(getattr(rules, name).name == name and getattr(rules, name).rules == {} for name in names)
+
+
+def test_state_that_changed_places_is_loaded_whole():
+    p, q = nn.Parameter(zeros(3)), nn.Parameter(zeros(3))
+    opt = Adam([p, q])
+    p.grad, q.grad = ones(3), 2 * ones(3)
+    opt.step()
+    state = opt.state_dict()
+    values = [{name: t.clone() for name, t in state["state"][i].items()} for i in (0, 1)]
+    state["state"][0], state["state"][1] = state["state"][1], state["state"][0]
+    arrays = [opt.state[t]["exp_avg"].array for t in (p, q)]
+    opt.load_state_dict(state)
+    for i, t in enumerate((p, q)):
+        assert opt.state[t]["exp_avg"].array is arrays[i]
+        for name, value in opt.state[t].items():
+            assert value.tolist() == values[1 - i][name].tolist(), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_integers_are_refused(kind):
+    for values in (tensor([[1, 2], [3, 4]]), tensor([[True, False]])):
+        with pytest.raises(DtypeError, match=rf"{kind.__name__}: parameter 0 holds {values.dtype}.*use float\(\) first"):
+            kind([values])
+    frozen, p = nn.Parameter(tensor([[1, 2]]), requires_grad=False), nn.Parameter(ones(2, 2))
+    opt = kind([frozen, p])  # as a module may have one among its parameters
+    p.grad = ones(2, 2)
+    opt.step()
+    assert frozen.tolist() == [[1, 2]]
+    before = p.tolist()
+    frozen.grad = tensor([[1, 1]])
+    with pytest.raises(DtypeError, match="a parameter holds int64"):
+        opt.step()
+    assert (frozen.tolist(), p.tolist()) == ([[1, 2]], before)

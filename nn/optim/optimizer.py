@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
+from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import enable_grad
 from autograd.graph import Array, ambient, mode, write
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor, wrap
 
-from ..module import Module, clear, loadable
+from ..module import Module, Parameter, apart, clear, loadable
 
 Recipe = tuple[Any, tuple[Any, ...], dict[str, float]]  # a rule, the options it takes, its state by name and first value
 Job = tuple[Any, Any, list[Tensor], list[Tensor]]  # rule, options, the scalars, and the parameter, gradient and their like
@@ -143,6 +143,8 @@ class Optimizer:
                 raise ArgumentError(
                     f"{kind}: parameter {i}, of shape {p.shape}, is the result of an op, and no leaf of the graph"
                 )
+            if p.dtype.kind != "f" and not isinstance(p, Parameter):  # one that is frozen may be there with the others
+                raise DtypeError(f"{kind}: parameter {i} holds {describe(p)}, which small steps cannot change; use float() first")
             if p in seen:
                 raise ArgumentError(f"{kind}: parameter {i}, of shape {p.shape}, is there twice")
             seen.add(p)
@@ -224,6 +226,8 @@ class Optimizer:
                     tensors = [p, g, *[state[name] for name in others]]
                     if len({t.array.shape for t in tensors}) > 1:
                         raise ShapeError(_misfit(type(self).__name__, first, tensors))
+                    if p.array.dtype.kind != "f":
+                        raise DtypeError(f"{type(self).__name__}: a parameter holds {describe(p)}, which steps cannot change")
                     if not getattr(getattr(p.array, "flags", None), "writeable", True):
                         raise InPlaceError(f"{type(self).__name__}: a parameter of shape {p.shape} lies in read-only memory")
                     jobs.append((rule, options, [state[name] for name in numbers] if numbers else [], tensors))
@@ -285,6 +289,10 @@ class Optimizer:
         places = [i for group in groups for i in group["params"]]
         ours = [p for group in self.param_groups for p in group["params"]]
         given = [self._loadable(i, p, state_dict["state"].get(i, {})) for i, p in zip(places, ours, strict=True)]
+        if self._by_rule:  # what is given may be state of this very optimizer, at another place
+            own_state = {(p, name): t for p in ours if p in self.state for name, t in self.state[p].items()}
+            flat = apart({(p, name): t for p, s in zip(ours, given, strict=True) for name, t in s.items()}, own_state)
+            given = [{name: flat[p, name] for name in s} for p, s in zip(ours, given, strict=True)]
         pairs = zip(self.param_groups, groups, strict=True)
         merged = [own | {n: deepcopy(v) for n, v in group.items() if n != "params"} for own, group in pairs]
         for group in merged:
