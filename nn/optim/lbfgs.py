@@ -16,6 +16,7 @@ from autograd.tensor import Tensor, wrap
 
 from ..module import loadable
 from .optimizer import Optimizer
+from .options import Count, LineSearch, NotNegative, Number, Whole, WholeOrNone
 from .rules import arguments
 
 
@@ -50,16 +51,11 @@ class LBFGS(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None, tolerance_grad: float = 1e-7,
-        tolerance_change: float = 1e-9, history_size: int = 100, line_search_fn: str | None = None,
+        self, params: Any, lr: NotNegative = 1, max_iter: Whole = 20, max_eval: WholeOrNone = None, tolerance_grad: Number = 1e-7,
+        tolerance_change: Number = 1e-9, history_size: Count = 100, line_search_fn: LineSearch = None,
     ) -> None:  # fmt: skip
         max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
         super().__init__(params, arguments(locals()))
-
-    def check(self, group: dict[str, Any]) -> None:
-        self._need(group, group["lr"] >= 0, "lr", "0 or more")
-        self._need(group, group["history_size"] >= 1, "history_size", "1 or more")
-        self._need(group, group["line_search_fn"] in (None, "strong_wolfe"), "line_search_fn", "None or 'strong_wolfe'")
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """There is one group: raises ArgumentError for a second."""

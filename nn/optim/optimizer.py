@@ -18,13 +18,13 @@ from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor, wrap
 
 from ..module import Module, Parameter, apart, clear, loadable
+from .options import Kind, check_options, kinds_of, plain
 
 Recipe = tuple[Any, tuple[Any, ...], dict[str, float]]  # a rule, the options it takes, its state by name and first value
 Job = tuple[Any, Any, list[Tensor], list[Tensor]]  # rule, options, the scalars, and the parameter, gradient and their like
 BLOCK = 2**16  # how many elements to update at a time, so that what a rule makes on its way stays in the cache
 SCALARS = ("step", "_step", "mu_product", "eta", "mu")  # state that is one number for each parameter: a 0-d float64
 IGNORED = ("foreach", "fused", "capturable", "differentiable")  # how PyTorch is to go about it
-AT_LEAST_0 = "lr eps weight_decay momentum lr_decay initial_accumulator_value alpha momentum_decay".split()
 
 
 def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,6 +61,7 @@ class Optimizer:
     """
 
     blocks = True  # may a rule be given a parameter in parts?
+    kinds: Mapping[str, Kind] = {}  # what the options must be, as their annotations say
     _opt_called: bool  # was there a step since a scheduler was made?
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
@@ -85,6 +86,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def __init_subclass__(cls) -> None:
+        cls.kinds = {**cls.kinds, **kinds_of(cls)}
+        check_options(cls)
         if "step" in vars(cls):
             cls.step = hooked(cls.step)  # type: ignore[method-assign]
 
@@ -105,16 +108,14 @@ class Optimizer:
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise ArgumentError if an option of a group makes no sense."""
-        if not self._by_rule:
-            return
-        for option in AT_LEAST_0:
-            if option in group:
-                self._need(group, group[option] >= 0, option, "0 or more")
-        betas = group.get("betas", (0, 0))
-        self._need(group, len(betas) == 2 and all(0 <= b < 1 for b in betas), "betas", "two numbers from 0 to below 1")
-        if group.get("differentiable"):
+        self._check_kinds(group)
+        if self._by_rule and group.get("differentiable"):
             why = "a step writes in place and gradients do not flow through it; write p - lr * g yourself where they should"
             raise UnsupportedError(f"{type(self).__name__}: differentiable must be False: {why}")
+
+    def _check_kinds(self, options: Mapping[str, Any]) -> None:
+        for name in self.kinds.keys() & options.keys():
+            self.kinds[name].check(f"{type(self).__name__}: {name}", options[name])
 
     def _need(self, group: dict[str, Any], holds: bool, option: str, what: str) -> None:
         if not holds:
@@ -159,18 +160,7 @@ class Optimizer:
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         """The options of a group as plain numbers, whether they are given so or as tensors."""
-        return {name: self._plain(name, group[name]) for name in self.defaults if name not in IGNORED}
-
-    def _plain(self, name: str, value: Any) -> Any:
-        if isinstance(value, (tuple, list)):
-            plain = tuple(self._plain(name, v) for v in value)
-            same = isinstance(value, tuple) and all(a is b for a, b in zip(plain, value, strict=True))
-            return value if same else plain
-        if not hasattr(value, "shape"):
-            return value
-        if np.prod(value.shape) != 1:
-            raise ArgumentError(f"{type(self).__name__}: {name} must be a number or a tensor of one, got {describe(value)}")
-        return float(getattr(value, "array", value))
+        return {name: plain(group[name]) for name in self.defaults if name not in IGNORED}
 
     def sync(self) -> None:
         """Bring the numbers in `param_groups` into the arrays that steps read; no tape hears of it.
@@ -185,6 +175,7 @@ class Optimizer:
     def _renew(self, i: int) -> None:
         """Look what changed in group `i`: there may be an option that is another object, or a tensor."""
         known, new, live = self._known[i], self._options(self.param_groups[i]), self._live[i]
+        self._check_kinds({name: value for name, value in new.items() if value is not known[name]})
         if changed := [name for name, value in new.items() if value != known[name]]:
             self.check(self.param_groups[i] | new)
             with ambient(tape=None):
