@@ -66,7 +66,7 @@ class LBFGS(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Minimize what `closure` computes for some steps; return the loss before them.
 
-        If it raises, parameters and state are as they were.
+        If it raises, or is interrupted as by Ctrl-C, parameters and state are as they were.
         """
         if closure is None:
             raise UnsupportedError("LBFGS.step: pass a closure, which zeroes the gradients, calls backward and returns the loss")
@@ -74,13 +74,15 @@ class LBFGS(Optimizer):
             raise UnsupportedError("LBFGS.step: what it does depends on the values, so it cannot be captured on a tape")
         self.sync()
         parameters = self.param_groups[0]["params"]
-        begin = [p.array.copy() for p in parameters]
+        begin, known = [p.array.copy() for p in parameters], self.state.copy()
         try:
             with np.errstate(all="ignore"):
-                return self._minimize(parameters, closure, **self._known[0])
+                loss, self.state[parameters[0]] = self._minimize(parameters, closure, **self._known[0])
         except BaseException:
+            self.state = known
             _move(parameters, begin)
             raise
+        return loss
 
     def _minimize(
         self, parameters: list[Tensor], closure: Callable[[], Any], *, lr: float, max_iter: int, max_eval: int,
@@ -141,8 +143,7 @@ class LBFGS(Optimizer):
             ro = [1.0 / float(y @ s) for y, s in zip(changes, steps, strict=True)]
             state |= {"d": wrap(d), "t": t, "old_dirs": [*map(wrap, changes)], "old_stps": [*map(wrap, steps)], "ro": ro}
             state |= {"prev_flat_grad": wrap(previous), "prev_loss": before}
-        self.state[parameters[0]] = state
-        return first_loss
+        return first_loss, state
 
     def _loadable(self, i: int, p: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
         def ours(value: Any) -> Any:

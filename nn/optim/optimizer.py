@@ -189,7 +189,9 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what `closure` returns, which may compute that gradient.
 
-        If it raises, no parameter and no state has changed.
+        If it raises an error, no parameter and no state has changed. What comes from outside, as the KeyboardInterrupt of
+        Ctrl-C, may come while it writes. Then the parameters up to some one are as after the step, with their state, that
+        one may be written in part, and those behind it are as before; the optimizer itself stays fit for further steps.
         """
         loss = None
         if closure is not None:
