@@ -2,7 +2,8 @@
 
 As namedtuple and dataclass do it. A loop over `*args` would say the same and take half as long again, and a function
 that has its real signature reports a wrong call by itself. What differs from op to op stands in braces below; for
-`multiply` the signature is `x, y`, and the arguments are ARGUMENT twice, with x, x_, 1 and with y, y_, 2.
+`multiply` the signature is `x, y`, and the arguments are ARGUMENT twice, with x, x_, 1 and with y, y_, 2. A variadic
+argument has one bit in the mask, however many it is, and a list of those that lead to a gradient.
 `autograd.codegen.source("multiply")` shows what came out.
 """
 
@@ -22,7 +23,7 @@ ARGUMENT = """\
 if isinstance({x}, Tensor):
     _plain = False
     if (_node := {x}.node) is not None:
-        _mask |= {bit}
+        {mark}
         _parents.append(_node)
     {raw} = {x}.array
     if (_d := {raw}.dtype) is not _dtype:
@@ -39,11 +40,14 @@ else:
     {raw}, _mixed = {x}, True
 """
 VARIADIC = """\
-{x}_, _bit = [], {bit}
-for _a in {x}:
+{x}_, _among = [], []
+for _i, _a in enumerate({x}, {first}):
 {each}
     {x}_.append(_r)
-    _bit += _bit
+"""
+AMONG = """\
+        if _among:
+            _plan = Among(_plan, _among)
 """
 PRIMITIVE = """\
 def op({signature}, out=None):
@@ -72,7 +76,7 @@ def op({signature}, out=None):
     _node = None
     if _mask and _recording and differentiable:
         _plan = plans[_mask]
-        _node = new(Node)
+{among}        _node = new(Node)
         _node.parents, _node.plan, _node.time = _parents, _plan, tick()
         _node.saved, _node.shape, _node.dtype = _plan.save(_out, {raws}), _out.shape, _out.dtype
         _node.grad, _node.hooks, _node.keeps = None, None, False
@@ -111,18 +115,19 @@ def number(op: str, argument: str, value: Any) -> Any:
 
 def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, view: bool, scope: dict[str, Any]) -> Any:
     """The function that PRIMITIVE describes, for these parameters and in this scope; of a `view`, results are told of it."""
-    arguments, signature, values, raws = "", [], [], []
+    arguments, among, signature, values, raws = "", "", [], [], []
     scope |= {"AutogradError": AutogradError, "_numbers": (float, int, bool), "_number": number}
     scope |= {"wrapped_around": wrapped_around, "ring": RING}
     operands = range(len(parameters))[scope["casts"] or slice(0)]  # the others may be anything: sizes, dims, None
     for i, p in enumerate(parameters):
-        star = "*" * (p.kind is p.VAR_POSITIONAL)
+        star, mark = "*" * (p.kind is p.VAR_POSITIONAL), f"_mask |= {1 << i}"
         value = '{x} if type({x}) in _numbers else _number(op.name, "{name}", {x})' if i in operands else "{x}"
         if star:
-            each = ARGUMENT.format(x="_a", raw="_r", bit="_bit", value=value.format(x="_a", name=p.name))
-            arguments += VARIADIC.format(x=p.name, bit=1 << i, each=indent(each, "    "))
+            mark, among = f"{mark}; _among.append(_i)", AMONG
+            each = ARGUMENT.format(x="_a", raw="_r", mark=mark, value=value.format(x="_a", name=p.name))
+            arguments += VARIADIC.format(x=p.name, first=i, each=indent(each, "    "))
         else:
-            arguments += ARGUMENT.format(x=p.name, raw=p.name + "_", bit=1 << i, value=value.format(x=p.name, name=p.name))
+            arguments += ARGUMENT.format(x=p.name, raw=p.name + "_", mark=mark, value=value.format(x=p.name, name=p.name))
         values.append(star + p.name)
         raws.append(star + p.name + "_")
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
@@ -132,6 +137,7 @@ def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, view:
         plain=plain,
         values=", ".join(values),
         raws=", ".join(raws),
+        among=among,
         arguments=indent(arguments, "    ").rstrip(),
         look=LOOK.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",
         looks=LOOKS.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",

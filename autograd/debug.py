@@ -10,6 +10,7 @@ from weakref import WeakSet
 import numpy as np
 
 from .errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, describe
+from .grad_mode import lasting
 from .graph import Array, Node, _writes, ambient, memory, mode, write
 from .warn import Line, users_line
 
@@ -210,7 +211,7 @@ class detect_anomaly(ambient):
         super().__enter__()
 
 
-class set_detect_anomaly(ambient):
+class set_detect_anomaly(lasting):
     """Detect anomalies from here on, or not; in a with-block, until its end (torch.autograd.set_detect_anomaly).
 
     See `detect_anomaly` for what is detected.
@@ -219,10 +220,6 @@ class set_detect_anomaly(ambient):
     def __init__(self, mode: bool, check_nan: bool = True, check_inf: bool = True) -> None:
         _refuse_a_tape()
         super().__init__(tape=Watch(check_nan, check_inf) if mode else None)
-        super().__enter__()
-
-    def __enter__(self) -> None:
-        pass  # it holds since it was made
 
 
 def _refuse_a_tape() -> None:

@@ -118,5 +118,5 @@ def promoted(args: list[Any], which: slice, result: DType | None = None) -> list
         else:
             return None
     arrays = [i for i in range(len(args))[which] if hasattr(args[i], "dtype") and not isinstance(args[i], np.generic)]
-    wrong = [i for i in arrays if args[i].dtype != common]
+    wrong = {i for i in arrays if args[i].dtype != common}
     return [np.astype(a, common) if i in wrong else a for i, a in enumerate(args)] if wrong else None

@@ -131,7 +131,7 @@ def shown(name: str, most: int = 60) -> str:
 def explain(op: str, names: list[str], args: list[Any], error: Exception) -> AutogradError:
     """Turn what NumPy raised inside `op` into an error that names the op, its arguments and their shapes."""
     named = [(n.lstrip("*"), a) for n, a in zip([*names, *names[-1:] * len(args)], args, strict=False)]
-    found = ", ".join(f"{n} {describe(a)}" for n, a in named)
+    found = ", ".join(f"{n} {describe(a)}" for n, a in named[:12]) + f" and {len(named) - 12} more" * (len(named) > 12)
     kind: type[AutogradError]
     if isinstance(error, AttributeError) and (odd := [n for n, a in named if a is error.obj]):
         return DtypeError(f"{op}: {odd[0]} must be a tensor, not {describe(error.obj)}")

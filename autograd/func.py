@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from copy import deepcopy
 from functools import wraps
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from .errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
 from .ops.join import stack
-from .random import default_generator
+from .random import default_generator, drawing_from
 from .tensor import Tensor, wrap
 from .transform import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
 from .tree import tree_build, tree_map
@@ -72,21 +74,20 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     """`func(*primals)`, and the function from weights, one for each output element, to the gradients of the weighted sum.
 
-    The weights have the structure of the output. The gradients are a tuple with one entry for each of `primals`, or just
-    that if it is one. With `has_aux`, `func` returns (output, aux), and aux comes third. PyTorch: torch.func.vjp.
+    The weights have the structure of the output. The gradients are a tuple with one entry for each of `primals`.
+    With `has_aux`, `func` returns (output, aux), and aux comes third. PyTorch: torch.func.vjp.
 
     >>> import autograd
     >>> out, pullback = vjp(lambda x: x**2, autograd.tensor([1.0, 2.0]))
     >>> pullback(autograd.tensor([1.0, 10.0]))
-    tensor([ 2., 40.])
+    (tensor([ 2., 40.]),)
     """
     call = Call("vjp", func, primals, {}, _all(primals), has_aux)
 
     def pullback(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         seeds = matched("vjp", cotangents, call.out)
         create = call.creates(*seeds) if create_graph is None else create_graph
-        found = call.release(tree_build(call.point, pull(call.outputs, call.inputs, seeds, create, retain_graph)), create)
-        return found[0] if len(primals) == 1 else found
+        return call.release(tree_build(call.point, pull(call.outputs, call.inputs, seeds, create, retain_graph)), create)
 
     out = call.release(call.out), pullback, call.release(call.aux)
     return out if has_aux else out[:2]
@@ -142,7 +143,8 @@ def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
     >>> hvp(lambda x: (x**3).sum(), (autograd.tensor([1.0, 2.0]),), (autograd.tensor([1.0, 1.0]),))
     tensor([ 6., 12.])
     """
-    return vjp(grad(func, _all(primals)), *primals)[1](tangents)
+    found = vjp(grad(func, _all(primals)), *primals)[1](tangents)
+    return found[0] if len(primals) == 1 else found
 
 
 # ---------------------------------------------------------------- Jacobians
@@ -222,13 +224,17 @@ def vmap(
         (n,) = sizes
         before = default_generator.get_state()
         results = []
-        for i in range(max(n, 1)):
-            if randomness == "same":
-                default_generator.set_state(before)
-            with inside("vmap"):
-                results.append(func(*tree_map(lambda pick: pick(i), slices), **kwargs))  # noqa: B023 (called at once)
-            if randomness == "error" and default_generator.get_state() != before:
-                raise GraphError("vmap: the function draws random numbers; pass randomness='different' or 'same'")
+        with nullcontext() if randomness == "different" else drawing_from(deepcopy(default_generator.numpy)):
+            for i in range(max(n, 1)):
+                if randomness == "same":
+                    default_generator.set_state(before)
+                with inside("vmap"):
+                    results.append(func(*tree_map(lambda pick: pick(i), slices), **kwargs))  # noqa: B023 (called at once)
+                if randomness == "error" and default_generator.get_state() != before:
+                    raise GraphError("vmap: the function draws random numbers; pass randomness='different' or 'same'")
+            before = default_generator.get_state()
+        if randomness == "same":
+            default_generator.set_state(before)
         return tree_map(lambda dim, *branches: tree_map(lambda *ts: _join(dim, ts, n), *branches), out_dims, *results)
 
     return mapped

@@ -122,7 +122,7 @@ class Function:
                 cls.setup_context(ctx, args, out)
         several = isinstance(out, tuple)
         outs = out if several else (out,)
-        if any(_place(t, outs) is None for t in ctx._dirty):
+        if not _places(ctx._dirty).keys() <= _places(outs).keys():
             raise GraphError(f"{cls.__name__}: forward must return what it marked as dirty")
         if not mode().grad or not ctx._parents:
             return out
@@ -218,26 +218,27 @@ class _Record(_Plan):
         super().__init__(cls.__name__, [i for i, needed in enumerate(ctx.needs_input_grad) if needed])
         self.cls, self.ctx, self.several = cls, ctx, several
         self.kinds = [(t.shape, t.dtype) if isinstance(t, Tensor) else ((), None) for t in outs]
-        constant = [not isinstance(t, Tensor) or t.dtype.kind != "f" or _place(t, ctx._constant) is not None for t in outs]
+        given, made, fixed = _places(args), _places(outs), _places(ctx._constant)
+        constant = [not isinstance(t, Tensor) or t.dtype.kind != "f" or id(t) in fixed for t in outs]
         self.smooth = [not c for c in constant]
-        self.places = [(_place(v, args), _place(v, outs)) for v in ctx._to_save]  # is it an argument, is it a result?
+        self.places = [(given.get(id(v)), made.get(id(v))) for v in ctx._to_save]  # is it an argument, is it a result?
 
     def attach(self, args: Sequence[Any], outs: Sequence[Any]) -> tuple[Any, ...]:
         """What forward returned, the smooth results at nodes: the very same Tensors, unless they are somebody else's."""
         saved = tuple(v if v is None else v.array for v in self.ctx._to_save)
-        dirty = self.ctx._dirty
+        dirty = _places(self.ctx._dirty)
         self.ctx._to_save = self.ctx._constant = self.ctx._dirty = ()
         kind = (tuple(shape for shape, _ in self.kinds), np.dtype(object)) if self.several else self.kinds[0]
         node = Node(self, self.ctx._parents, saved, *kind)
         if hasattr(tape := mode().tape, "watch"):
             tape.watch(node)
-        found = list(outs)
+        found, given = list(outs), _places(args)
         for i, t in enumerate(outs):
-            if self.smooth[i] and _place(t, dirty) is not None:
+            if self.smooth[i] and id(t) in dirty:
                 base, steps = lineage(t)
                 settle(t, overwritten(base, steps, self._result(i, node), t.array) if steps else self._result(i, node))
             elif self.smooth[i]:
-                found[i] = t if t.node is None and _place(t, args) is None else wrap(t.array)
+                found[i] = t if t.node is None and id(t) not in given else wrap(t.array)
                 found[i].node = self._result(i, node)
             elif isinstance(t, Tensor) and t.node is not None:
                 found[i] = t.detach()
@@ -292,7 +293,8 @@ class _Record(_Plan):
         ctx, given = self.ctx, g if self.several else [g]
         symbolic = any(isinstance(v, Tensor) for v in given)
         grads = [self._shown(v, kind) for v, kind in zip(given, self.kinds, strict=True)]
-        ctx.needs_input_grad = tuple(i in on for i in range(len(ctx.needs_input_grad)))
+        wanted, parents = set(on), dict(zip(self.tracked, ctx._parents, strict=True))
+        ctx.needs_input_grad = tuple(i in wanted for i in range(len(ctx.needs_input_grad)))
         ctx._saved = tuple(v if v is None or isinstance(v, Tensor) else wrap(v) for v in s)
         try:
             found = self.cls.backward(ctx, *grads)
@@ -302,7 +304,9 @@ class _Record(_Plan):
         n = len(ctx.needs_input_grad)
         if len(found) < n or any(d is not None for d in found[n:]):
             raise GraphError(f"{self.name}.backward returned {len(found)} gradients for the {n} arguments of forward")
-        return [d if d is None or symbolic else np.copy(d.array) for d in (self._checked(i, found[i]) for i in on)]
+        return [
+            d if d is None or symbolic else np.copy(d.array) for d in (self._checked(i, found[i], parents[i].shape) for i in on)
+        ]
 
     def _shown(self, g: Any, kind: Any) -> Any:
         """The gradient of one result as backward sees it: it cannot write into what others may be given as well."""
@@ -316,11 +320,10 @@ class _Record(_Plan):
             array.flags.writeable = False
         return wrap(array, node)
 
-    def _checked(self, i: int, d: Any) -> Any:
+    def _checked(self, i: int, d: Any, shape: tuple[int, ...]) -> Any:
         """The gradient that backward returned for argument `i`, if it can be one."""
         if d is None:
             return None
-        shape = self.ctx._parents[self.tracked.index(i)].shape
         if not isinstance(d, Tensor):
             raise UnsupportedError(f"{self.name}.backward returns Tensors or None, got {describe(d)} for argument {i}")
         if len(d.shape) < len(shape) or any(n != m and m != 1 for n, m in zip(d.shape[::-1], shape[::-1], strict=False)):
@@ -328,6 +331,6 @@ class _Record(_Plan):
         return d
 
 
-def _place(t: Any, among: Sequence[Any]) -> int | None:
-    """Where this very object is, if it is there."""
-    return next((i for i, other in enumerate(among) if other is t), None) if t is not None else None
+def _places(among: Sequence[Any]) -> dict[int, int]:
+    """Where each object is, by its id, if several times then first; None is nowhere."""
+    return {id(t): i for i, t in reversed(tuple(enumerate(among))) if t is not None}

@@ -47,6 +47,10 @@ def _weights(name: str, v: Any, like: Any) -> list[Any]:
         if [t.numel() for t in tree_leaves(like)] != [1]:
             raise ArgumentError(f"{name}: v may be left out for one element only; here it goes with {tree_map(describe, like)}")
         return [wrap(np.ones_like(t.array)) for t in tree_leaves(like)]
+    if isinstance(like, tuple) and isinstance(v, Tensor):  # of one, in a tuple or not
+        v = (v,)
+    elif isinstance(v, tuple) and len(v) == 1 and not isinstance(like, tuple):
+        (v,) = v
     return matched(name, v, like)
 
 

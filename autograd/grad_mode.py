@@ -29,19 +29,28 @@ def inference_mode(mode: Any = True) -> Any:
     return no_grad(mode) if callable(mode) else ambient(grad=not mode)
 
 
-class set_grad_enabled(ambient):
+class lasting(ambient):
+    """A mode that holds from where it is made on; if that is in a with-statement or a decorator, then there only."""
+
+    def __init__(self, **changes: Any) -> None:
+        super().__init__(**changes)
+        self.made = ambient(**changes)
+        self.made.__enter__()
+
+    def __enter__(self) -> None:
+        self.made.__exit__()
+        super().__enter__()
+
+    def __call__(self, function: Any) -> Any:
+        self.made.__exit__()
+        return super().__call__(function)
+
+
+class set_grad_enabled(lasting):
     """Record graphs from here on, or not; in a with-block or decorator, until its end (torch.set_grad_enabled)."""
 
     def __init__(self, mode: bool) -> None:
         super().__init__(grad=mode)
-        super().__enter__()
-
-    def __enter__(self) -> None:
-        pass  # it holds since it was made
-
-    def __call__(self, function: Any) -> Any:
-        self.__exit__()
-        return ambient(**self.changes)(function)
 
 
 def is_grad_enabled() -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Sequence
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
+from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .errors import FreedGraphError, InPlaceError, ShapeError, describe
+from .switch import Switch
 
 Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols
 
@@ -29,8 +30,11 @@ _mode = ContextVar("mode", default=Mode())  # noqa: B039 (a tuple that holds no 
 mode = _mode.get
 
 
-class ambient(ContextDecorator):
-    """Change the mode for a with-block or for each call of a decorated function, in this thread or task only."""
+class ambient(Switch):
+    """Change the mode for a with-block or for each call of a decorated function, in this thread or task only.
+
+    One object may be entered by several threads and tasks, and again while it holds.
+    """
 
     def __init__(self, **changes: Any) -> None:
         self.changes = changes
@@ -43,7 +47,13 @@ class ambient(ContextDecorator):
         self.tokens.append(_mode.set(mode()._replace(**self.changes)))
 
     def __exit__(self, *exception: object) -> None:
-        _mode.reset(self.tokens.pop())
+        for token in self.tokens[::-1]:
+            try:
+                _mode.reset(token)
+            except ValueError:  # it is another thread's or task's
+                continue
+            self.tokens.remove(token)
+            return
 
 
 # ---------------------------------------------------------------- one clock orders everything
@@ -53,6 +63,7 @@ class ambient(ContextDecorator):
 tick = count().__next__
 _writes: dict[int, tuple[Any, ...]] = {}  # id of the owning array -> time of its last write
 _last_write = -1  # nodes made later have nothing to check
+_stamping = RLock()  # or one thread might set that back behind another's
 
 
 def memory(array: Array) -> Array:
@@ -69,9 +80,10 @@ def touch(array: Array, *where: Any) -> None:
     global _last_write
     owner = memory(array)
     key = id(owner)
-    known = _writes.get(key)
-    _last_write = tick()
-    _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None)), *where
+    with _stamping:
+        known = _writes.get(key)
+        _last_write = tick()
+        _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None)), *where
 
 
 def write(array: Array, index: Any, value: Any) -> None:
@@ -211,20 +223,21 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
         if not parents or (leads is not None and leads.isdisjoint(parents)):
             continue
         if plan.item is not None:  # one result of several: the gradient of a tuple is a list with holes
-            parts = grads.setdefault(parents[0], [None] * len(parents[0].shape))
+            if (parts := grads.get(parents[0])) is None:
+                parts = grads[parents[0]] = [None] * len(parents[0].shape)
             parts[plan.item] = g if parts[plan.item] is None else parts[plan.item] + g
             continue
-        if node.saved is None or _last_write > node.time:
+        if (saved := node.saved) is None or _last_write > node.time:
             node.check()
         pull = plan.pull
         if leads is not None and not leads.issuperset(parents):
             pull = plan.partial(tuple(p in leads for p in parents))
             parents = [p for p in parents if p in leads]
-        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else node.saved)):  # noqa: B905 (it is slower)
+        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else saved)):  # noqa: B905 (it is slower)
             if d is not None:
                 d = d if d.shape == p.shape and d.dtype is p.dtype else fit(d, p)
                 grads[p] = grads[p] + d if p in grads else d
-        if node.saved and not retain:
+        if saved and not retain:
             node.saved = None
     return found
 

@@ -369,5 +369,5 @@ def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any
         if (step := getattr(new, "_link", None)) is not None:  # the view that `new` is
             t._link = step
             family_of(step.base).fresh.append(ref(t))
-        Tensor.rebinds += 1
+        Tensor.rebinds = tick()
     return t

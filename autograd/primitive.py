@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     scope = dict(
         fun=fun, casts=promote, differentiable=bool(rules), plans=(plans := Plans()), current_mode=mode, tick=tick,
         generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain, as_array=as_array,
-        items=items, into=into, look=look, Tensor=Tensor, Node=Node, Results=Results,
+        items=items, into=into, look=look, Tensor=Tensor, Node=Node, Among=Among, Results=Results,
     )  # fmt: skip
     if taken := {n for n in parameters if n in scope or n in ("g", "s", "out", "needs") or n[0] == "_"}:
         raise UnsupportedError(f"an argument of {name} is called {taken.pop()!r}, which means something else in a primitive")
@@ -82,7 +83,7 @@ class Plans(dict[int, Any]):
 
 
 class Plan:
-    """A primitive's rules, specialised to the arguments (a bit mask) that need gradients.
+    """A primitive's rules, specialised to the arguments (a bit mask) that need gradients; a variadic one counts as one.
 
     From the parameter names of the rules it writes two functions: `save` picks what to keep for backward, `pull`
     calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`, they are
@@ -97,7 +98,7 @@ class Plan:
         names, rules = op.names, op.rules
         self.name, self.op = op.name, op
         self.tracked = [i for i in range(mask.bit_length()) if mask >> i & 1]
-        self.arguments = [names[min(i, len(names) - 1)] for i in self.tracked]  # a variadic argument comes last
+        self.arguments = [names[i] for i in self.tracked]
         used = ["joint"] if "joint" in rules else self.arguments
         if missing := [n for n in used if rules.get(n) is None]:
             raise NoGradientError(f"{op.name} has no gradient rule for {', '.join(missing)}; detach() it first")
@@ -111,6 +112,10 @@ class Plan:
         self.places = [places.get(w) for w in self.keep]  # which argument each saved value is, if it is one
         self.variadic = len(names) - (names[-1][0] == "*")  # where the arguments of a variadic one start
         self.save = self._compile(f"lambda {', '.join(['out', *names])}: ({''.join(source[w] + ', ' for w in self.keep)})")
+        feed = {w: f"s[{k}]" for k, w in enumerate(self.keep)} | {"needs": "needs"}
+        self.calls = {n: f"{n}({', '.join(['g', *(feed[w] for w in ws)])})" for n, ws in self.wants.items()}
+        joint = "lambda on, needs: lambda g, s: [ds[i] for ds in [{}] for i in on]"
+        self.joint: Any = "joint" in self.calls and self._compile(joint.format(self.calls["joint"]))
         self.partial = cache(self._pull)
         self.pull = self._pull((True,) * len(self.tracked))
 
@@ -121,14 +126,16 @@ class Plan:
 
     def _pull(self, wanted: tuple[bool, ...]) -> Callable[[Array, Sequence[Any]], Sequence[Array]]:
         """The function from the gradient of the result and the saved values to the gradients that are wanted."""
-        on = [i for i, w in zip(self.tracked, wanted, strict=True) if w]
-        feed = {w: f"s[{k}]" for k, w in enumerate(self.keep)}
-        feed["needs"] = str(tuple(i in on for i in range(max(len(self.op.names), on[-1] + 1))))
-        calls = {n: f"{n}({', '.join(['g', *(feed[w] for w in ws)])})" for n, ws in self.wants.items()}
-        if "joint" in calls:
-            return self._compile(f"lambda g, s: [ds[i] for ds in [{calls['joint']}] for i in {on}]")
+        on = list(compress(self.tracked, wanted))
+        if self.joint:
+            return self.pull_joint(on)
         each = "keep_zero(g, {})" if self.op.singular else "{}"
-        return self._compile(f"lambda g, s: [{', '.join(each.format(calls[self.op.names[i]]) for i in on)}]")
+        return self._compile(f"lambda g, s: [{', '.join(each.format(self.calls[self.op.names[i]]) for i in on)}]")
+
+    def pull_joint(self, on: Sequence[int]) -> Any:
+        """As `_pull`, where one rule computes all gradients."""
+        wanted = set(on)
+        return self.joint(on, tuple([i in wanted for i in range(max(len(self.op.names), on[-1] + 1))]))
 
     def unpack(self, node: Node, attach: Any) -> list[Any]:
         """What `node` saved, as Tensors, each at the node that it is the value of."""
@@ -143,6 +150,32 @@ class Plan:
             return value
 
         return [tensors(v, k) for v, k in zip(node.saved, self.places)]  # noqa: B905 (it is slower)
+
+
+class Among:
+    """The plan of one call with a variadic argument: what `plan` is for that as a whole, and `which` lead to gradients."""
+
+    item: int | None = None
+    unpack = Plan.unpack
+
+    def __init__(self, plan: Plan, which: list[int]) -> None:
+        self.plan, self.tracked = plan, plan.tracked[:-1] + which
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.plan, name)
+
+    @property
+    def arguments(self) -> list[str]:
+        """The name of each argument that leads to a gradient."""
+        return [self.plan.op.names[min(i, self.plan.variadic)] for i in self.tracked]
+
+    def pull(self, g: Array, s: Sequence[Any]) -> Sequence[Array]:
+        """As the plan's own."""
+        return self.plan.pull_joint(self.tracked)(g, s)
+
+    def partial(self, wanted: tuple[bool, ...]) -> Any:
+        """As the plan's own."""
+        return self.plan.pull_joint(list(compress(self.tracked, wanted)))
 
 
 def keep_zero(g: Any, d: Any) -> Any:

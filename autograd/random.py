@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,34 @@ class Generator:
         self.numpy.bit_generator.state = state
 
 
-default_generator = Generator()
+class _Default(Generator):
+    """The generator of all threads; where `drawing_from` holds, another source stands in its place."""
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        """What it draws from."""
+        return _instead.get() or self._own
+
+    @numpy.setter
+    def numpy(self, source: np.random.Generator) -> None:
+        if _instead.get() is None:
+            self._own = source
+        else:
+            _instead.set(source)
+
+
+_instead: ContextVar[np.random.Generator | None] = ContextVar("what the default generator draws from", default=None)
+default_generator = _Default()
+
+
+@contextmanager
+def drawing_from(source: np.random.Generator) -> Iterator[None]:
+    """Let the default generator draw from `source`, in this thread or task only, and then go on as if nothing had been."""
+    token = _instead.set(source)
+    try:
+        yield
+    finally:
+        _instead.reset(token)
 
 
 def manual_seed(seed: int) -> Generator:

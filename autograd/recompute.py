@@ -5,13 +5,14 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from .errors import GraphError, InPlaceError
 from .graph import Node, _writes, ambient, memory, mode, tick
-from .random import default_generator
+from .random import default_generator, drawing_from
 from .tensor import Tensor
 from .tree import tree_leaves
 
@@ -64,15 +65,11 @@ class _Segment:
 
     def restore(self) -> None:
         """Run again, and give each node what its twin saved."""
-        now, start = default_generator.get_state(), tick()
-        try:
-            if self.state is not None:
-                default_generator.set_state(self.state)
-            with self.again:
-                out, twins = _record(self.run)
-        finally:
-            if self.state is not None:
-                default_generator.set_state(now)
+        start, source = tick(), deepcopy(default_generator.numpy)
+        if self.state is not None:
+            source.bit_generator.state = self.state
+        with drawing_from(source) if self.state is not None else nullcontext(), self.again:
+            out, twins = _record(self.run)
         if _steps(twins) != self.steps or (self.check and not _alike(_sums(out), self.sums)):
             what = "values" if _steps(twins) == self.steps else "ops"
             raise GraphError(f"checkpoint: run again for backward, the function had other {what}; what it uses must not change")

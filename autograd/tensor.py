@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
+from threading import RLock
 from typing import Any
 
 import numpy as np
 
 from .conversion import NUMPY, Convertible
 from .errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe
-from .graph import Array, Node, ambient, fit, memory, mode, sweep
+from .graph import Array, Node, ambient, fit, memory, mode, sweep, tick
 from .hooks import RemovableHandle
 from .warn import warn
 
 __all__ = ["NUMPY", "Tensor", "grad", "wrap"]
+
+_adding = RLock()  # held by the thread that adds to a gradient, which others may add to as well
 
 
 class Tensor(Convertible):
@@ -36,7 +39,7 @@ class Tensor(Convertible):
     _link: Any  # of a base: its family of views; of a view: how it was made; see inplace.py
     _leave: Callable[..., None]
     _take: Callable[..., Tensor]
-    rebinds = 0  # how often any Tensor was given another array: who holds arrays must look again when this moves
+    rebinds = 0  # when a Tensor was last given another array: who holds arrays must look again when this moves
 
     shape = property(attrgetter("array.shape"))
     dtype = property(attrgetter("array.dtype"))
@@ -134,7 +137,7 @@ class Tensor(Convertible):
         self._resting = None if value.shape != self.shape else getattr(self, "_resting", None)
         self._leave()
         self.array = value.array
-        Tensor.rebinds += 1
+        Tensor.rebinds = tick()
 
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
@@ -152,12 +155,13 @@ class Tensor(Convertible):
         with ambient(grad=create_graph):
             while found:
                 node, g = found.popitem()
-                if node.grad is None:  # a view may be read-only, and the graph of create_graph holds its own
-                    t = _alone(g, held)
-                    node.grad = t.clone() if create_graph or memory(t.array) is not t.array else t
-                else:
-                    t = g if isinstance(g, Tensor) else wrap(g)
-                    node.grad = node.grad + t if create_graph else node.grad.add_(t)
+                with _adding:
+                    if (old := node.grad) is None:  # a view may be read-only, and the graph of create_graph holds its own
+                        t = _alone(g, held)
+                        node.grad = t.clone() if create_graph or memory(t.array) is not t.array else t
+                    else:
+                        t = g if isinstance(g, Tensor) else wrap(g)
+                        node.grad = old + t if create_graph else old.add_(t)
 
 
 _new = object.__new__

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+from autograd.switch import Switch
 
 from .module import Module
 
 
-@contextmanager
-def in_mode(model: Any, training: bool) -> Iterator[None]:
+class in_mode(Switch):
     """`model`, if it is a Module, in training or evaluation; at the end each module in it is again as it was.
 
     >>> import nn
@@ -21,11 +20,24 @@ def in_mode(model: Any, training: bool) -> Iterator[None]:
     >>> net.training, net[1].training
     (True, False)
     """
-    before = [(module, module.training) for module in model.modules()] if isinstance(model, Module) else []
-    try:
-        if before:
-            model.train(training)
-        yield
-    finally:
-        for module, was in before:
+
+    def __init__(self, model: Any, training: bool) -> None:
+        self.model, self.training = model, training
+        self.before: list[list[tuple[Module, bool]]] = []
+
+    def _recreate_cm(self) -> in_mode:
+        return in_mode(self.model, self.training)
+
+    def __enter__(self) -> None:
+        modules = self.model.modules() if isinstance(self.model, Module) else ()
+        self.before.append([(module, module.training) for module in modules])
+        try:
+            if modules:
+                self.model.train(self.training)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *exception: object) -> None:
+        for module, was in self.before.pop():
             module.training = was

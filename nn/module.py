@@ -11,6 +11,7 @@ from autograd.creation import as_tensor
 from autograd.dtypes import get_default_dtype
 from autograd.errors import ArgumentError, AutogradError, DtypeError, NoAttributeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import no_grad
+from autograd.graph import memory
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor, wrap
 
@@ -47,6 +48,15 @@ def did_you_mean(name: str, names: Any) -> str:
 def loadable(value: Any) -> Tensor:
     """What a state_dict holds, as a Tensor: ours, NumPy's arrays, PyTorch's tensors, numbers."""
     return value if isinstance(value, Tensor) else wrap(np.asarray(value))
+
+
+def apart(given: Mapping[Any, Tensor], written: Mapping[Any, Tensor]) -> dict[Any, Tensor]:
+    """`given`, with copies of those that look at memory of another key of what is about to be `written`."""
+    hit = {id(memory(t.array)) for t in written.values()}
+    return {
+        key: t.detach().clone() if id(memory(t.array)) in hit and not (key in written and t.array is written[key].array) else t
+        for key, t in given.items()
+    }
 
 
 def name_the_layer(error: Any, module: Module) -> None:
@@ -205,6 +215,14 @@ class Module:
         self._register("_modules", name, module, Module)
 
     register_module = add_module
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a file holds: results that a hook computes anew before each forward, as values outside the graph."""
+        state = vars(self).copy()
+        for hook in state.get("_hooks", {}).values():
+            if (name := getattr(hook.call, "recomputes", None)) in state:
+                state[name] = state[name].detach()
+        return state
 
     # ------------------------------------------------------------ hooks
     def register_forward_pre_hook(
@@ -378,7 +396,7 @@ class Module:
         autograd.errors.StateError: load_state_dict of Linear: nothing was loaded; missing: bias; unexpected: scale; misshapen: weight (expected (4, 3), got (3, 4))
         """  # noqa: E501
         own = self.state_dict(keep_vars=True)
-        given = {key: loadable(value) for key, value in state_dict.items()}
+        given = apart({key: loadable(value) for key, value in state_dict.items()}, own)
         keys = Keys([k for k in own if k not in given], [k for k in given if k not in own])
         wrong = [
             f"{k} (expected {own[k].shape}, got {v.shape if v.dtype.kind in 'fiub' else describe(v)})"

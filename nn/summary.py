@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from html import escape
 from math import prod
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from autograd.creation import as_tensor, zeros
 from autograd.dtypes import get_default_dtype
 from autograd.errors import ArgumentError, UnsupportedError, describe, shown
 from autograd.graph import Array, ambient
-from autograd.random import default_generator
+from autograd.random import default_generator, drawing_from
 from autograd.tensor import Tensor
 from autograd.tree import tree_leaves
 
@@ -112,17 +113,21 @@ class _Calls:
 
     def run(self, args: tuple[Any, ...]) -> None:
         """Call the model once, and leave it as it was."""
-        handles, random = [], default_generator.get_state()
+        handles = []
         try:
             for module in self.model.modules():
                 handles.append(module.register_forward_pre_hook(self._enter, prepend=True))
                 handles.append(module.register_forward_hook(self._leave))
-            with in_mode(self.model, training=False), ambient(grad=False, tape=self), np.errstate(all="ignore"):
+            with (
+                in_mode(self.model, training=False),
+                ambient(grad=False, tape=self),
+                drawing_from(deepcopy(default_generator.numpy)),
+                np.errstate(all="ignore"),
+            ):
                 self.model(*args)
         finally:
             for handle in handles:
                 handle.remove()
-            default_generator.set_state(random)
 
     def _enter(self, module: Module, args: Any) -> None:
         self.running.append(module)

@@ -141,7 +141,7 @@ def test_hessians(program, point, direction):
 DERIVATIVES = {
     "grad": grad,
     "jvp": lambda f: lambda x: jvp(f, (x,), (autograd.ones_like(x),))[1],
-    "vjp": lambda f: lambda x: vjp(f, x)[1](autograd.ones_like(x)),
+    "vjp": lambda f: lambda x: vjp(f, x)[1](autograd.ones_like(x))[0],
     "jacrev": jacrev,
     "jacfwd": jacfwd,
     "value_and_grad": lambda f: lambda x: value_and_grad(f)(x)[1],
@@ -202,17 +202,17 @@ def test_results_have_no_node_unless_something_outside_requires_grad():
 
 def test_weights_and_directions_are_differentiated_through():
     x, v, w = f64(1, 2), f64(3, 4).requires_grad_(), tensor(5.0, requires_grad=True)
-    for f in (lambda v: vjp(lambda x: x**2 * w, x)[1](v), lambda v: jvp(lambda x: x**2 * w, (x,), (v,))[1]):
+    for f in (lambda v: vjp(lambda x: x**2 * w, x)[1](v)[0], lambda v: jvp(lambda x: x**2 * w, (x,), (v,))[1]):
         gv, gw = autograd.grad(f(v).sum(), (v, w))
         assert_allclose(gv.array, 5 * 2 * x.array)
         assert_allclose(gw.item(), (2 * x * v).sum().item())
         with autograd.no_grad():
             assert not f(v).requires_grad
-    assert autograd.grad(vjp(lambda x: x**2, x)[1](v).sum(), v)[0].tolist() == [2, 4]
+    assert autograd.grad(vjp(lambda x: x**2, x)[1](v)[0].sum(), v)[0].tolist() == [2, 4]
     _, pullback = vjp(lambda x: x**2 * w, x)
     with autograd.no_grad():
-        assert not pullback(v).requires_grad
-    assert not pullback(v, create_graph=False).requires_grad
+        assert not pullback(v)[0].requires_grad
+    assert not pullback(v, create_graph=False)[0].requires_grad
 
 
 def test_aux_and_value_keep_a_whole_graph():
@@ -524,8 +524,8 @@ def test_errors(call, error, message):
 
 def test_a_pullback_can_be_used_twice_unless_told_otherwise():
     _, pullback = vjp(autograd.exp, f64(1, 2))
-    first = pullback(f64(1, 0))
-    assert_array_equal(first.array, pullback(f64(1, 0), retain_graph=False).array)
+    (first,) = pullback(f64(1, 0))
+    assert_array_equal(first.array, pullback(f64(1, 0), retain_graph=False)[0].array)
     with pytest.raises(GraphError, match="freed"):
         pullback(f64(1, 0))
 
@@ -601,6 +601,60 @@ def test_functional_call_of_a_network():
         assert_allclose(found[name].array, p.grad.array, rtol=1e-5, atol=1e-6)
     each = vmap(grad(loss), in_dims=(None, 0))(weights, x)
     assert_allclose(each["0.weight"].array.sum(0), found["0.weight"].array, rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------- what comes back, and in what structure
+def total(*xs):
+    return sum((x * x).sum() for x in xs)
+
+
+CALLS = {  # of the transforms in `lib`, ours or torch.func, at two vectors
+    "vjp of one": lambda lib, x, y: lib.vjp(total, x)[1](x[0] * 0),
+    "vjp of two": lambda lib, x, y: lib.vjp(total, x, y)[1](x[0] * 0),
+    "vjp of a dict": lambda lib, x, y: lib.vjp(lambda d: d["a"], {"a": x})[1](x),
+    "vjp of a tuple": lambda lib, x, y: lib.vjp(lambda t: t[0] * t[1], (x, y))[1](x),
+    "vjp to a list": lambda lib, x, y: lib.vjp(lambda x: [x, x * 2], x)[1]([x, x]),
+    "vjp to a dict": lambda lib, x, y: lib.vjp(lambda x: {"a": x}, x)[1]({"a": x}),
+    "vjp with aux": lambda lib, x, y: [lib.vjp(lambda x: (x, {"b": x}), x, has_aux=True)[i] for i in (0, 2)],
+    "vjp with aux, pulled": lambda lib, x, y: lib.vjp(lambda x: (x, x), x, has_aux=True)[1](x),
+    "jvp of one": lambda lib, x, y: lib.jvp(total, (x,), (x,)),
+    "jvp to a list": lambda lib, x, y: lib.jvp(lambda x, y: [x, y], (x, y), (x, y)),
+    "jvp with aux": lambda lib, x, y: lib.jvp(lambda x: (x, (x,)), (x,), (x,), has_aux=True),
+    "grad": lambda lib, x, y: lib.grad(total)(x, y),
+    "grad by (0,)": lambda lib, x, y: lib.grad(total, argnums=(0,))(x, y),
+    "grad by (0, 1)": lambda lib, x, y: lib.grad(total, argnums=(0, 1))(x, y),
+    "grad with aux": lambda lib, x, y: lib.grad(lambda x: (total(x), {"a": x}), has_aux=True)(x),
+    "grad_and_value": lambda lib, x, y: lib.grad_and_value(total, argnums=(0, 1))(x, y),
+    "grad_and_value with aux": lambda lib, x, y: lib.grad_and_value(lambda x: (total(x), x), has_aux=True)(x),
+    "jacrev": lambda lib, x, y: lib.jacrev(lambda x, y: x * y)(x, y),
+    "jacrev by (0,)": lambda lib, x, y: lib.jacrev(lambda x, y: x * y, argnums=(0,))(x, y),
+    "jacrev to a tuple": lambda lib, x, y: lib.jacrev(lambda x: (x,))(x),
+    "jacrev of a dict": lambda lib, x, y: lib.jacrev(lambda d: [d["a"]])({"a": x}),
+    "jacrev with aux": lambda lib, x, y: lib.jacrev(lambda x: (x, x), has_aux=True)(x),
+    "jacfwd by (0, 1)": lambda lib, x, y: lib.jacfwd(lambda x, y: (x, x * y), argnums=(0, 1))(x, y),
+    "jacfwd with aux": lambda lib, x, y: lib.jacfwd(lambda x: (x, x), has_aux=True)(x),
+    "hessian": lambda lib, x, y: lib.hessian(total)(x),
+    "hessian by (0,)": lambda lib, x, y: lib.hessian(total, argnums=(0,))(x, y),
+    "hessian by (0, 1)": lambda lib, x, y: lib.hessian(total, argnums=(0, 1))(x, y),
+    "linearize": lambda lib, x, y: lib.linearize(lambda x: (x, [x * 2]), x)[1](x),
+}
+
+
+def test_vjp_of_one_argument_gives_a_tuple():
+    ((g,), (d,)) = (vjp(f, f64(1, 2))[1](f64(1, 10)) for f in (autograd.square, lambda x: x * 3))
+    assert (g.tolist(), d.tolist()) == ([2, 40], [3, 30])
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # PyTorch's own, of its parts
+def test_what_comes_back_has_the_structure_that_it_has_in_torch(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    ours = CALLS[name](autograd.func, wrap(x), wrap(y))
+    theirs = CALLS[name](torch.func, torch.tensor(x), torch.tensor(y))
+    shapes = [autograd.tree.tree_map(lambda t: list(t.shape) and str(tuple(t.shape)), tree) for tree in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    autograd.tree.tree_map(lambda a, b: assert_allclose(a.array, b.numpy(), rtol=1e-12), ours, theirs)
 
 
 # ---------------------------------------------------------------- PyTorch

@@ -1,12 +1,15 @@
 """What is computed in another way where arrays are large, and gives what it gives for small ones: the records draw only such."""
 
+import time
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd
 import nn.functional as F
-from autograd import from_numpy, special
+from autograd import from_numpy, special, tensor
+from autograd.primitive import PRIMITIVES
 
 RNG = np.random.default_rng(0)
 BEHIND = {  # what lies behind sets an infinite gradient where the mask does not hold: it goes nowhere
@@ -76,3 +79,81 @@ def test_a_single_row_is_carried_as_several_are(n):
     (d,) = autograd.grad(first, one, g)
     (ds,) = autograd.grad(second, two, autograd.stack([g, g]))
     assert_array_equal(ds.numpy(), np.stack([d.numpy()] * 2))
+
+
+# ---------------------------------------------------------------- many arguments, many results
+class Doubles(autograd.Function):
+    @staticmethod
+    def forward(ctx, *xs):
+        ctx.save_for_backward(*xs)
+        return tuple(x * 2 for x in xs)
+
+    @staticmethod
+    def backward(ctx, *gs):
+        return tuple(g * 2 for g in gs)
+
+
+def parts(n, every=1):
+    return [tensor([float(i)], requires_grad=i % every == 0) for i in range(n)]
+
+
+MANY = {  # in proportion these take a second or two; by the square of the number they would take minutes
+    "stack": (40_000, parts, autograd.stack),
+    "stack of tracked and untracked": (40_000, lambda n: parts(n, 3), autograd.stack),
+    "cat": (40_000, parts, autograd.cat),
+    "cat of several dtypes": (30_000, lambda n: [x.double() if i % 2 else x for i, x in enumerate(parts(n))], autograd.cat),
+    "unbind, and back": (40_000, lambda n: autograd.ones(n, requires_grad=True), lambda x: autograd.stack(x.unbind())),
+    "a Function": (8_000, parts, lambda xs: autograd.cat(Doubles.apply(*xs))),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_many_arguments_and_results_take_time_in_proportion(name):
+    n, make, op = MANY[name]
+    made = make(n)
+    start = time.thread_time()
+    op(made).sum().backward()
+    took = time.thread_time() - start
+    assert took < 5
+
+
+@pytest.mark.parametrize(
+    "split", [lambda x: x.unbind(), lambda x: x.split(1), lambda x: x.chunk(50), lambda x: x.tensor_split(50)]
+)
+def test_the_gradients_of_many_results_are_collected_in_one_list(split):
+    class Shapes(tuple):
+        looked = 0
+
+        def __len__(self):
+            Shapes.looked += 1
+            return super().__len__()
+
+    x = autograd.ones(50, requires_grad=True)
+    results = split(x)
+    node = results[0].grad_fn.parents[0]
+    node.shape = Shapes(node.shape)
+    sum(r.sum() for r in results).backward()
+    assert Shapes.looked == 1
+    assert x.grad.tolist() == [1.0] * 50
+
+
+def test_stacking_ever_longer_lists_remembers_nothing_of_them():
+    known = len(PRIMITIVES["stack"].__globals__["plans"])
+    xs = parts(60, 2)
+    for n in range(1, 60):
+        for start in range(2):
+            out = autograd.stack(xs[start:][:n])
+            expected = [float(i % 2 == 0) for i in range(start, 60)][:n]
+            if any(expected):
+                for x in xs:
+                    x.grad = None
+                out.sum().backward()
+                assert [0.0 if x.grad is None else x.grad.item() for x in xs[start:][:n]] == expected
+    assert len(PRIMITIVES["stack"].__globals__["plans"]) <= known + 1
+
+
+def test_an_error_about_many_arguments_names_some_of_them():
+    with pytest.raises(autograd.errors.ShapeError) as info:
+        autograd.stack([autograd.ones(2)] * 5000 + [autograd.ones(3)])
+    assert "and 4990 more" in str(info.value)
+    assert len(str(info.value)) < 1000

@@ -306,7 +306,7 @@ P = nn.Parameter([1.0])
     ("do", "error", "message"),
     [
         (lambda: LBFGS([P], lr=-1), ArgumentError, "LBFGS: lr must be 0 or more, got -1"),
-        (lambda: LBFGS([P], history_size=0), ArgumentError, "LBFGS: history_size must be 1 or more, got 0"),
+        (lambda: LBFGS([P], history_size=0), ArgumentError, "LBFGS: history_size must be an integer of 1 or more, got 0"),
         (lambda: LBFGS([P], line_search_fn="wolfe"), ArgumentError, "line_search_fn must be None or 'strong_wolfe', got 'wolfe'"),
         (lambda: LBFGS([]), ArgumentError, "LBFGS: there are no parameters to optimize"),
         (lambda: LBFGS([{"params": [P]}, {"params": [nn.Parameter([1.0])]}]), ArgumentError, "LBFGS: there is only one group"),

@@ -466,7 +466,7 @@ OPT = optim.SGD([nn.Parameter([1.0])], lr=1.0)
         (lambda: CyclicLR(OPT, [0, 1], 1), ArgumentError, "CyclicLR: base_lr: there are 2 values for the 1 groups"),
         (lambda: CyclicLR(optim.Adagrad([nn.Parameter([1.0])]), 0, 1), ArgumentError, "Adagrad has neither momentum nor betas"),
         (lambda: OneCycleLR(OPT, 1), ArgumentError, "OneCycleLR: pass total_steps, or epochs and steps_per_epoch"),
-        (lambda: OneCycleLR(OPT, 1, 0), ArgumentError, "total_steps must be an integer of 1 or more, got 0"),
+        (lambda: OneCycleLR(OPT, 1, 0), ArgumentError, "total_steps must be an integer of 1 or more, or None, got 0"),
         (lambda: OneCycleLR(OPT, 1, epochs=2, steps_per_epoch=0.5), ArgumentError, "steps_per_epoch must be an integer"),
         (lambda: OneCycleLR(OPT, 1, 5, pct_start=2.0), ArgumentError, r"pct_start must be a float from 0 to 1, got 2\.0"),
         (lambda: OneCycleLR(OPT, 1, 5, anneal_strategy="up"), ArgumentError, "anneal_strategy must be 'cos' or 'linear', got 'up'"),

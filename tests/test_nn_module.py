@@ -611,3 +611,17 @@ def test_a_foreign_autograd_is_named(tmp_path):
     assert run.returncode == 1
     assert f"ImportError: nn needs the autograd of chainrule, but {foreign} belongs to another package" in run.stderr
     assert "pip uninstall" in run.stderr
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("keep_vars", [False, True])
+def test_values_that_changed_places_are_loaded_whole(keep_vars, assign):
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    state = net.state_dict(keep_vars=keep_vars)
+    first, second = net[0].weight.tolist(), net[1].weight.tolist()
+    state["0.weight"], state["1.weight"] = state["1.weight"], state["0.weight"]
+    net.load_state_dict(state, assign=assign)
+    assert (net[0].weight.tolist(), net[1].weight.tolist()) == (second, first)
+    array = net[0].weight.array
+    net.load_state_dict(net.state_dict(), assign=assign)
+    assert net[0].weight.array is array

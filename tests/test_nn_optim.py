@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from replay import record, replay
 import autograd
 import nn
 from autograd import float32, float64, no_grad, ones, tensor, zeros
-from autograd.errors import ArgumentError, InPlaceError, ShapeError, StateError, UnsupportedError
+from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError
 from autograd.graph import ambient, write
+from nn import optim
 from nn.optim import (
     ASGD,
     LAMB,
@@ -1002,3 +1004,123 @@ def test_they_print_as_in_pytorch():
 def test_the_rules_are_primitives_without_gradient():
     names = {kind.__name__.lower() for kind in KINDS} - {"adamw"}
     assert all(getattr(rules, name).name == name and getattr(rules, name).rules == {} for name in names)
+
+
+def test_state_that_changed_places_is_loaded_whole():
+    p, q = nn.Parameter(zeros(3)), nn.Parameter(zeros(3))
+    opt = Adam([p, q])
+    p.grad, q.grad = ones(3), 2 * ones(3)
+    opt.step()
+    state = opt.state_dict()
+    values = [{name: t.clone() for name, t in state["state"][i].items()} for i in (0, 1)]
+    state["state"][0], state["state"][1] = state["state"][1], state["state"][0]
+    arrays = [opt.state[t]["exp_avg"].array for t in (p, q)]
+    opt.load_state_dict(state)
+    for i, t in enumerate((p, q)):
+        assert opt.state[t]["exp_avg"].array is arrays[i]
+        for name, value in opt.state[t].items():
+            assert value.tolist() == values[1 - i][name].tolist(), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_integers_are_refused(kind):
+    for values in (tensor([[1, 2], [3, 4]]), tensor([[True, False]])):
+        with pytest.raises(DtypeError, match=rf"{kind.__name__}: parameter 0 holds {values.dtype}.*use float\(\) first"):
+            kind([values])
+    frozen, p = nn.Parameter(tensor([[1, 2]]), requires_grad=False), nn.Parameter(ones(2, 2))
+    opt = kind([frozen, p])  # as a module may have one among its parameters
+    p.grad = ones(2, 2)
+    opt.step()
+    assert frozen.tolist() == [[1, 2]]
+    before = p.tolist()
+    frozen.grad = tensor([[1, 1]])
+    with pytest.raises(DtypeError, match="a parameter holds int64"):
+        opt.step()
+    assert (frozen.tolist(), p.tolist()) == ([[1, 2]], before)
+
+
+# ---------------------------------------------------------------- Ctrl-C
+def interrupted(run, n):
+    """Call `run` with a KeyboardInterrupt at the n-th line of the optimizers' own code; was there one?"""
+    left = n
+
+    def trace(frame, event, argument):
+        nonlocal left
+        if "/nn/optim/" not in frame.f_code.co_filename.replace("\\", "/"):
+            return None
+        if event == "line":
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_an_interruption_at_any_line_leaves_what_step_promises(kind, monkeypatch):
+    monkeypatch.setattr(optimizer, "BLOCK", 4)
+    options = {"momentum": 0.9} if kind is SGD else {}
+
+    def fresh(seen):
+        ps = [nn.Parameter(tensor([1.0] * size)) for size in (3, 6, 2)]
+        opt = kind(ps, lr=0.5, **options)
+        for step in range(seen):
+            for p in ps:
+                p.grad = (step + 1.0) * ones(p.shape)
+            opt.step()
+        return ps, opt
+
+    def look(ps, opt):
+        return [[p.tolist(), *(t.tolist() for t in opt.state.get(p, {}).values())] for p in ps]
+
+    for first in (0, 1):  # whether there is state before
+        before, after = look(*fresh(first)), look(*fresh(first + 1))
+        n = 1
+        while True:
+            ps, opt = fresh(first)
+            for p in ps:
+                p.grad = (first + 1.0) * ones(p.shape)
+            if not interrupted(opt.step, n):
+                break
+            found = look(ps, opt)
+            done = next((i for i, f in enumerate(found) if f != after[i]), len(found))
+            for f, b in zip(found[done + 1 :], before[done + 1 :], strict=True):
+                assert f == b or (not first and f[0] == b[0] and not np.any([np.any(v) for v in f[1:]])), n
+            opt.step()  # and goes on
+            n += 1
+        assert n > 60
+        assert look(ps, opt) == after
+
+
+def test_an_interruption_of_lbfgs_leaves_all_as_it_was():
+    def start():
+        p = nn.Parameter([-1.0, 2.0])
+        opt = optim.LBFGS([p], line_search_fn="strong_wolfe", max_iter=3)
+
+        def closure():
+            opt.zero_grad()
+            loss = (1 - p[0]) ** 2 + 10 * (p[1] - p[0] ** 2) ** 2
+            loss.backward()
+            return loss
+
+        return p, opt, lambda: opt.step(closure)
+
+    p, opt, step = start()
+    n = 1
+    while interrupted(step, n):
+        if opt.state:  # it came when all was done
+            break
+        assert p.tolist() == [-1.0, 2.0]
+        n += 1
+    assert n > 100
+    assert opt.state[p]["n_iter"] >= 1
+    assert p.tolist() != [-1.0, 2.0]

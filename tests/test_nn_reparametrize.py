@@ -225,3 +225,39 @@ def test_copies_and_pickles_work_alike(change):
             first = next(iter(copied.parameters()))
             first.mul_(3)
         assert_array_equal(changed(x).numpy(), expected)
+
+
+# ---------------------------------------------------------------- copies
+def masked(module):
+    return prune.l1_unstructured(module, "weight", 0.5)
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, copy.copy, lambda module: pickle.loads(pickle.dumps(module))])
+@pytest.mark.parametrize(
+    "how", [weight_norm, spectral_norm, masked, lambda module: masked(weight_norm(module, "bias", dim=None))]
+)
+def test_a_module_can_be_copied_after_a_forward_pass(how, way):
+    net = nn.Sequential(how(layer()), nn.Tanh())
+    x = tensor(RNG.standard_normal((5, 8)))
+    net(x).sum().backward()
+    net[0].train(False)
+    expected, node = net(x).tolist(), net[0].weight.node
+    twin = way(net)
+    assert net[0].weight.node is node, "the original stays as it is"
+    assert twin[0].weight.tolist() == net[0].weight.tolist()
+    assert twin.state_dict().keys() == net.state_dict().keys()
+    assert twin(x).tolist() == expected
+    if way is copy.copy:
+        return
+    twin(x).sum().backward()
+    for p in twin.parameters():
+        with autograd.no_grad():
+            p.add_(1.0)
+    assert twin(x).tolist() != expected
+    assert net(x).tolist() == expected
+    assert all(p.grad is not None for p in twin.parameters())
+    again = way(twin)  # a copy of a copy, after its own forward
+    assert again(x).tolist() == twin(x).tolist()
+    if how in (weight_norm, spectral_norm):
+        remove = {weight_norm: remove_weight_norm, spectral_norm: remove_spectral_norm}[how]
+        assert sorted(remove(again[0]).state_dict()) == ["bias", "weight"]

@@ -30,7 +30,7 @@ SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob(
 # The order of the files: each imports only from those above it. autograd stands above all of nn.
 LAYERS = {
     "autograd": """
-        errors memory devices dtypes graph warn hooks printing conversion tensor grad_mode inplace codegen primitive special
+        errors memory devices switch dtypes graph warn hooks printing conversion tensor grad_mode inplace codegen primitive special
         ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused ops/loss ops/recurrent ops/resample ops/window ops/decomposition
         ops/__init__
         creation random linalg methods files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
@@ -41,7 +41,7 @@ LAYERS = {
         functional/common functional/activation functional/dense functional/distance functional/dropouts functional/attention functional/loss functional/ctc
         functional/normalization functional/sparse functional/__init__
         containers linear activation conv pool padding norm sparse distance dropout recurrent attention loss
-        optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/callbacks train/loop train/__init__ __init__
+        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/callbacks train/loop train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}

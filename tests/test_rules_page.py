@@ -19,7 +19,7 @@ from autograd import grad, ops, primitive, tensor
 from autograd.errors import NoGradientError
 from autograd.graph import ancestors
 from autograd.ops import decomposition
-from autograd.primitive import Plan, Results
+from autograd.primitive import Among, Plan, Results
 from autograd.symbols import KINKS, Symbol, formulas, write
 from autograd.tensor import Tensor
 
@@ -62,7 +62,7 @@ def recorded(sample):
         with np.errstate(all="ignore"):
             out = leaves(call.run(sample.op))
         nodes = [t.node for t in out if isinstance(t, Tensor) and t.node is not None]
-        found.extend(n for n in ancestors(nodes) if type(n.plan) is Plan)
+        found.extend(n for n in ancestors(nodes) if type(n.plan) in (Plan, Among))
 
     run()
     return found

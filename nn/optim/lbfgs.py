@@ -16,6 +16,7 @@ from autograd.tensor import Tensor, wrap
 
 from ..module import loadable
 from .optimizer import Optimizer
+from .options import Count, LineSearch, NotNegative, Number, Whole, WholeOrNone
 from .rules import arguments
 
 
@@ -50,16 +51,11 @@ class LBFGS(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None, tolerance_grad: float = 1e-7,
-        tolerance_change: float = 1e-9, history_size: int = 100, line_search_fn: str | None = None,
+        self, params: Any, lr: NotNegative = 1, max_iter: Whole = 20, max_eval: WholeOrNone = None, tolerance_grad: Number = 1e-7,
+        tolerance_change: Number = 1e-9, history_size: Count = 100, line_search_fn: LineSearch = None,
     ) -> None:  # fmt: skip
         max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
         super().__init__(params, arguments(locals()))
-
-    def check(self, group: dict[str, Any]) -> None:
-        self._need(group, group["lr"] >= 0, "lr", "0 or more")
-        self._need(group, group["history_size"] >= 1, "history_size", "1 or more")
-        self._need(group, group["line_search_fn"] in (None, "strong_wolfe"), "line_search_fn", "None or 'strong_wolfe'")
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """There is one group: raises ArgumentError for a second."""
@@ -70,7 +66,7 @@ class LBFGS(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Minimize what `closure` computes for some steps; return the loss before them.
 
-        If it raises, parameters and state are as they were.
+        If it raises, or is interrupted as by Ctrl-C, parameters and state are as they were.
         """
         if closure is None:
             raise UnsupportedError("LBFGS.step: pass a closure, which zeroes the gradients, calls backward and returns the loss")
@@ -78,13 +74,15 @@ class LBFGS(Optimizer):
             raise UnsupportedError("LBFGS.step: what it does depends on the values, so it cannot be captured on a tape")
         self.sync()
         parameters = self.param_groups[0]["params"]
-        begin = [p.array.copy() for p in parameters]
+        begin, known = [p.array.copy() for p in parameters], self.state.copy()
         try:
             with np.errstate(all="ignore"):
-                return self._minimize(parameters, closure, **self._known[0])
+                loss, self.state[parameters[0]] = self._minimize(parameters, closure, **self._known[0])
         except BaseException:
+            self.state = known
             _move(parameters, begin)
             raise
+        return loss
 
     def _minimize(
         self, parameters: list[Tensor], closure: Callable[[], Any], *, lr: float, max_iter: int, max_eval: int,
@@ -145,8 +143,7 @@ class LBFGS(Optimizer):
             ro = [1.0 / float(y @ s) for y, s in zip(changes, steps, strict=True)]
             state |= {"d": wrap(d), "t": t, "old_dirs": [*map(wrap, changes)], "old_stps": [*map(wrap, steps)], "ro": ro}
             state |= {"prev_flat_grad": wrap(previous), "prev_loss": before}
-        self.state[parameters[0]] = state
-        return first_loss
+        return first_loss, state
 
     def _loadable(self, i: int, p: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
         def ours(value: Any) -> Any:

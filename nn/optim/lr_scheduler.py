@@ -6,16 +6,40 @@ import math
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import FunctionType
 from typing import Any
 
-from autograd.errors import ArgumentError, StateError, UnsupportedError
+from autograd.errors import ArgumentError, StateError, UnsupportedError, describe
 from autograd.grad_mode import no_grad
 from autograd.tensor import Tensor
 
 from .optimizer import Optimizer
+from .options import (
+    Anneal,
+    BelowOne,
+    Count,
+    CountOrNone,
+    CycleMode,
+    Epoch,
+    Extreme,
+    FirstShare,
+    Flag,
+    FloatShare,
+    FunctionOrNone,
+    NotNegative,
+    Number,
+    Numbers,
+    PerGroup,
+    Positive,
+    PositiveOrNone,
+    ScaleMode,
+    Schedulers,
+    Share,
+    Threshold,
+    check_options,
+)
 
 __all__ = [
     "ChainedScheduler",
@@ -127,7 +151,7 @@ class LRScheduler:
     _step_count: int
     _last_lr: Rates
 
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, last_epoch: Epoch = -1) -> None:
         self._attach(optimizer)
         vars(optimizer).setdefault("_opt_called", False)
         for i, group in enumerate(optimizer.param_groups):
@@ -139,6 +163,9 @@ class LRScheduler:
         self.base_lrs = values_of(optimizer, "initial_lr")
         self.last_epoch = last_epoch
         self._initial_step()
+
+    def __init_subclass__(cls) -> None:
+        check_options(cls)
 
     def _attach(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -199,6 +226,7 @@ class LRScheduler:
         vars(self).update(state_dict)
 
 
+check_options(LRScheduler)
 _LRScheduler = LRScheduler  # a name that older programs use
 
 
@@ -238,7 +266,7 @@ class _Multiplying(LRScheduler):
 class ExponentialLR(_Multiplying):
     """Multiplies the rate by `gamma` each epoch."""
 
-    def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, gamma: Number, last_epoch: Epoch = -1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -252,7 +280,7 @@ class ExponentialLR(_Multiplying):
 class StepLR(_Multiplying):
     """Multiplies the rate by `gamma` every `step_size` epochs."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, step_size: Positive, gamma: Number = 0.1, last_epoch: Epoch = -1) -> None:
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -266,8 +294,8 @@ class StepLR(_Multiplying):
 class MultiStepLR(_Multiplying):
     """Multiplies the rate by `gamma` at each of the epochs `milestones`; where one is there twice, twice."""
 
-    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
-        self.milestones, self.gamma = Counter(milestones), gamma
+    def __init__(self, optimizer: Optimizer, milestones: Numbers, gamma: Number = 0.1, last_epoch: Epoch = -1) -> None:
+        self.milestones, self.gamma = Counter[int](milestones), gamma
         super().__init__(optimizer, last_epoch)
 
     def _factor(self, epoch: int) -> float | None:
@@ -280,9 +308,7 @@ class MultiStepLR(_Multiplying):
 class ConstantLR(_Multiplying):
     """Multiplies the rate by `factor` at first, and divides by it again at epoch `total_iters`."""
 
-    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
-        if not 0 <= factor <= 1:
-            raise ArgumentError(f"ConstantLR: factor must be from 0 to 1, got {factor!r}")
+    def __init__(self, optimizer: Optimizer, factor: Share = 1 / 3, total_iters: NotNegative = 5, last_epoch: Epoch = -1) -> None:
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -297,13 +323,9 @@ class LinearLR(_Multiplying):
     """Multiplies the initial rate by what goes in a straight line from `start_factor` to `end_factor` in `total_iters` epochs."""
 
     def __init__(
-        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5,
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, start_factor: FirstShare = 1 / 3, end_factor: Share = 1.0, total_iters: NotNegative = 5,
+        last_epoch: Epoch = -1,
     ) -> None:  # fmt: skip
-        if not 0 < start_factor <= 1:
-            raise ArgumentError(f"LinearLR: start_factor must be above 0 and at most 1, got {start_factor!r}")
-        if not 0 <= end_factor <= 1:
-            raise ArgumentError(f"LinearLR: end_factor must be from 0 to 1, got {end_factor!r}")
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -321,7 +343,7 @@ class LinearLR(_Multiplying):
 class PolynomialLR(_Multiplying):
     """Multiplies the initial rate by (1 - epoch / total_iters) ^ power, until it is 0."""
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, total_iters: NotNegative = 5, power: Number = 1.0, last_epoch: Epoch = -1) -> None:
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -343,12 +365,14 @@ class LambdaLR(LRScheduler):
 
     _not_saved = ("optimizer", "lr_lambdas")
 
-    def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: Epoch = -1) -> None:
         self._attach(optimizer)
         self.lr_lambdas = for_each_group(f"{type(self).__name__}: lr_lambda", optimizer, lr_lambda)
         for function in self.lr_lambdas:
             if not callable(function):
-                raise UnsupportedError(f"{type(self).__name__}: lr_lambda must be a function of the epoch, got {function!r}")
+                raise UnsupportedError(
+                    f"{type(self).__name__}: lr_lambda must be a function of the epoch, got {describe(function)}"
+                )
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> Rates:
@@ -384,7 +408,7 @@ class CosineAnnealingLR(LRScheduler):
     goes on from what it is.
     """
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, T_max: Positive, eta_min: Number = 0.0, last_epoch: Epoch = -1) -> None:
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -412,12 +436,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     epoch + batch / batches.
     """
 
-    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1) -> None:
-        for name, value in (("T_0", T_0), ("T_mult", T_mult)):
-            if not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"CosineAnnealingWarmRestarts: {name} must be an integer of 1 or more, got {value!r}")
-        if not isinstance(eta_min, (int, float)):
-            raise ArgumentError(f"CosineAnnealingWarmRestarts: eta_min must be a number, got {eta_min!r}")
+    def __init__(
+        self, optimizer: Optimizer, T_0: Count, T_mult: Count = 1, eta_min: Number = 0.0, last_epoch: Epoch = -1
+    ) -> None:
         self.T_0, self.T_i, self.T_mult, self.eta_min = T_0, T_0, T_mult, eta_min
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
@@ -464,10 +485,10 @@ class CyclicLR(LRScheduler):
     _not_saved = ("optimizer", "_scale_fn_custom")
 
     def __init__(
-        self, optimizer: Optimizer, base_lr: Any, max_lr: Any, step_size_up: int = 2000, step_size_down: int | None = None,
-        mode: str = "triangular", gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None,
-        scale_mode: str = "cycle", cycle_momentum: bool = True, base_momentum: Any = 0.8, max_momentum: Any = 0.9,
-        last_epoch: int = -1,
+        self, optimizer: Optimizer, base_lr: PerGroup, max_lr: PerGroup, step_size_up: Positive = 2000,
+        step_size_down: PositiveOrNone = None, mode: CycleMode = "triangular", gamma: Number = 1.0,
+        scale_fn: FunctionOrNone = None, scale_mode: ScaleMode = "cycle", cycle_momentum: Flag = True,
+        base_momentum: PerGroup = 0.8, max_momentum: PerGroup = 0.9, last_epoch: Epoch = -1,
     ) -> None:  # fmt: skip
         self._attach(optimizer)
         if scale_fn is None and mode not in ("triangular", "triangular2", "exp_range"):
@@ -514,7 +535,7 @@ class CyclicLR(LRScheduler):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "_scale_fn_custom"})
         if (saved := state_dict["_scale_fn_custom"]) is not None:
-            vars(self._scale_fn_custom).update(saved)
+            self._scale_fn_custom.__dict__.update(saved)
 
 
 class OneCycleLR(LRScheduler):
@@ -527,10 +548,10 @@ class OneCycleLR(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, max_lr: Any, total_steps: int | None = None, epochs: int | None = None,
-        steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos", cycle_momentum: bool = True,
-        base_momentum: Any = 0.85, max_momentum: Any = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
-        three_phase: bool = False, last_epoch: int = -1,
+        self, optimizer: Optimizer, max_lr: PerGroup, total_steps: CountOrNone = None, epochs: CountOrNone = None,
+        steps_per_epoch: CountOrNone = None, pct_start: FloatShare = 0.3, anneal_strategy: Anneal = "cos",
+        cycle_momentum: Flag = True, base_momentum: PerGroup = 0.85, max_momentum: PerGroup = 0.95, div_factor: Positive = 25.0,
+        final_div_factor: Positive = 1e4, three_phase: Flag = False, last_epoch: Epoch = -1,
     ) -> None:  # fmt: skip
         self._attach(optimizer)
         counts = (
@@ -538,13 +559,6 @@ class OneCycleLR(LRScheduler):
         )
         if None in counts.values():
             raise ArgumentError("OneCycleLR: pass total_steps, or epochs and steps_per_epoch")
-        for name, value in counts.items():
-            if not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"OneCycleLR: {name} must be an integer of 1 or more, got {value!r}")
-        if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
-            raise ArgumentError(f"OneCycleLR: pct_start must be a float from 0 to 1, got {pct_start!r}")
-        if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f"OneCycleLR: anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
         self.total_steps = math.prod(n for n in counts.values() if n is not None)
         rise, last = float(pct_start * self.total_steps), self.total_steps - 1
         if three_phase:
@@ -597,14 +611,10 @@ class ReduceLROnPlateau(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
-        threshold_mode: str = "rel", cooldown: int = 0, min_lr: Any = 0, eps: float = 1e-8,
+        self, optimizer: Optimizer, mode: Extreme = "min", factor: BelowOne = 0.1, patience: NotNegative = 10,
+        threshold: Number = 1e-4, threshold_mode: Threshold = "rel", cooldown: NotNegative = 0, min_lr: PerGroup = 0,
+        eps: NotNegative = 1e-8,
     ) -> None:  # fmt: skip
-        if factor >= 1:
-            raise ArgumentError(f"ReduceLROnPlateau: factor must be below 1, got {factor!r}")
-        for name, value, known in (("mode", mode, ("min", "max")), ("threshold_mode", threshold_mode, ("rel", "abs"))):
-            if value not in known:
-                raise ArgumentError(f"ReduceLROnPlateau: {name} must be {known[0]!r} or {known[1]!r}, got {value!r}")
         self._attach(optimizer)
         self.factor, self.patience, self.cooldown, self.eps = factor, patience, cooldown, eps
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
@@ -705,7 +715,7 @@ class ChainedScheduler(_Combined):
     [0.0625]
     """
 
-    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
+    def __init__(self, schedulers: Schedulers, optimizer: Optimizer | None = None) -> None:
         self._combine(schedulers, optimizer)
         self._last_lr = values_of(self.optimizer, "lr")
 
@@ -737,7 +747,7 @@ class SequentialLR(_Combined):
     [0.125]
     """
 
-    def __init__(self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1) -> None:
+    def __init__(self, optimizer: Optimizer, schedulers: Schedulers, milestones: Numbers, last_epoch: Epoch = -1) -> None:
         self._combine(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             found = f"{len(schedulers)} schedulers and {len(milestones)} milestones"

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from autograd.errors import ArgumentError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
+from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import enable_grad
 from autograd.graph import Array, ambient, mode, write
 from autograd.hooks import RemovableHandle
 from autograd.tensor import Tensor, wrap
 
-from ..module import Module, clear, loadable
+from ..module import Module, Parameter, apart, clear, loadable
+from .options import Kind, check_options, kinds_of, plain
 
 Recipe = tuple[Any, tuple[Any, ...], dict[str, float]]  # a rule, the options it takes, its state by name and first value
 Job = tuple[Any, Any, list[Tensor], list[Tensor]]  # rule, options, the scalars, and the parameter, gradient and their like
 BLOCK = 2**16  # how many elements to update at a time, so that what a rule makes on its way stays in the cache
 SCALARS = ("step", "_step", "mu_product", "eta", "mu")  # state that is one number for each parameter: a 0-d float64
 IGNORED = ("foreach", "fused", "capturable", "differentiable")  # how PyTorch is to go about it
-AT_LEAST_0 = "lr eps weight_decay momentum lr_decay initial_accumulator_value alpha momentum_decay".split()
 
 
 def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,6 +61,7 @@ class Optimizer:
     """
 
     blocks = True  # may a rule be given a parameter in parts?
+    kinds: Mapping[str, Kind] = {}  # what the options must be, as their annotations say
     _opt_called: bool  # was there a step since a scheduler was made?
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
@@ -85,6 +86,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def __init_subclass__(cls) -> None:
+        cls.kinds = {**cls.kinds, **kinds_of(cls)}
+        check_options(cls)
         if "step" in vars(cls):
             cls.step = hooked(cls.step)  # type: ignore[method-assign]
 
@@ -105,16 +108,14 @@ class Optimizer:
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise ArgumentError if an option of a group makes no sense."""
-        if not self._by_rule:
-            return
-        for option in AT_LEAST_0:
-            if option in group:
-                self._need(group, group[option] >= 0, option, "0 or more")
-        betas = group.get("betas", (0, 0))
-        self._need(group, len(betas) == 2 and all(0 <= b < 1 for b in betas), "betas", "two numbers from 0 to below 1")
-        if group.get("differentiable"):
+        self._check_kinds(group)
+        if self._by_rule and group.get("differentiable"):
             why = "a step writes in place and gradients do not flow through it; write p - lr * g yourself where they should"
             raise UnsupportedError(f"{type(self).__name__}: differentiable must be False: {why}")
+
+    def _check_kinds(self, options: Mapping[str, Any]) -> None:
+        for name in self.kinds.keys() & options.keys():
+            self.kinds[name].check(f"{type(self).__name__}: {name}", options[name])
 
     def _need(self, group: dict[str, Any], holds: bool, option: str, what: str) -> None:
         if not holds:
@@ -143,6 +144,8 @@ class Optimizer:
                 raise ArgumentError(
                     f"{kind}: parameter {i}, of shape {p.shape}, is the result of an op, and no leaf of the graph"
                 )
+            if p.dtype.kind != "f" and not isinstance(p, Parameter):  # one that is frozen may be there with the others
+                raise DtypeError(f"{kind}: parameter {i} holds {describe(p)}, which small steps cannot change; use float() first")
             if p in seen:
                 raise ArgumentError(f"{kind}: parameter {i}, of shape {p.shape}, is there twice")
             seen.add(p)
@@ -157,18 +160,7 @@ class Optimizer:
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         """The options of a group as plain numbers, whether they are given so or as tensors."""
-        return {name: self._plain(name, group[name]) for name in self.defaults if name not in IGNORED}
-
-    def _plain(self, name: str, value: Any) -> Any:
-        if isinstance(value, (tuple, list)):
-            plain = tuple(self._plain(name, v) for v in value)
-            same = isinstance(value, tuple) and all(a is b for a, b in zip(plain, value, strict=True))
-            return value if same else plain
-        if not hasattr(value, "shape"):
-            return value
-        if np.prod(value.shape) != 1:
-            raise ArgumentError(f"{type(self).__name__}: {name} must be a number or a tensor of one, got {describe(value)}")
-        return float(getattr(value, "array", value))
+        return {name: plain(group[name]) for name in self.defaults if name not in IGNORED}
 
     def sync(self) -> None:
         """Bring the numbers in `param_groups` into the arrays that steps read; no tape hears of it.
@@ -183,6 +175,7 @@ class Optimizer:
     def _renew(self, i: int) -> None:
         """Look what changed in group `i`: there may be an option that is another object, or a tensor."""
         known, new, live = self._known[i], self._options(self.param_groups[i]), self._live[i]
+        self._check_kinds({name: value for name, value in new.items() if value is not known[name]})
         if changed := [name for name, value in new.items() if value != known[name]]:
             self.check(self.param_groups[i] | new)
             with ambient(tape=None):
@@ -196,7 +189,9 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what `closure` returns, which may compute that gradient.
 
-        If it raises, no parameter and no state has changed.
+        If it raises an error, no parameter and no state has changed. What comes from outside, as the KeyboardInterrupt of
+        Ctrl-C, may come while it writes. Then the parameters up to some one are as after the step, with their state, that
+        one may be written in part, and those behind it are as before; the optimizer itself stays fit for further steps.
         """
         loss = None
         if closure is not None:
@@ -224,6 +219,8 @@ class Optimizer:
                     tensors = [p, g, *[state[name] for name in others]]
                     if len({t.array.shape for t in tensors}) > 1:
                         raise ShapeError(_misfit(type(self).__name__, first, tensors))
+                    if p.array.dtype.kind != "f":
+                        raise DtypeError(f"{type(self).__name__}: a parameter holds {describe(p)}, which steps cannot change")
                     if not getattr(getattr(p.array, "flags", None), "writeable", True):
                         raise InPlaceError(f"{type(self).__name__}: a parameter of shape {p.shape} lies in read-only memory")
                     jobs.append((rule, options, [state[name] for name in numbers] if numbers else [], tensors))
@@ -285,6 +282,10 @@ class Optimizer:
         places = [i for group in groups for i in group["params"]]
         ours = [p for group in self.param_groups for p in group["params"]]
         given = [self._loadable(i, p, state_dict["state"].get(i, {})) for i, p in zip(places, ours, strict=True)]
+        if self._by_rule:  # what is given may be state of this very optimizer, at another place
+            own_state = {(p, name): t for p in ours if p in self.state for name, t in self.state[p].items()}
+            flat = apart({(p, name): t for p, s in zip(ours, given, strict=True) for name, t in s.items()}, own_state)
+            given = [{name: flat[p, name] for name in s} for p, s in zip(ours, given, strict=True)]
         pairs = zip(self.param_groups, groups, strict=True)
         merged = [own | {n: deepcopy(v) for n, v in group.items() if n != "params"} for own, group in pairs]
         for group in merged:

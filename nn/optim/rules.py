@@ -12,6 +12,7 @@ from autograd.primitive import primitive
 from autograd.tensor import Tensor
 
 from .optimizer import Optimizer, Recipe
+from .options import Adjustment, Betas, Etas, FewSteps, Flag, NotNegative, Number, Pair, Share, Triple
 
 
 # ---------------------------------------------------------------- what the rules share
@@ -82,8 +83,9 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: Any = 0,
-        nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
+        self, params: Any, lr: NotNegative = 1e-3, momentum: NotNegative = 0, dampening: Number = 0,
+        weight_decay: NotNegative = 0, nesterov: Flag = False, *, maximize: Flag = False, foreach: bool | None = None,
+        differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
@@ -122,8 +124,8 @@ class Lion(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0, *,
-        maximize: bool = False,
+        self, params: Any, lr: NotNegative = 1e-4, betas: Betas = (0.9, 0.99), weight_decay: NotNegative = 0, *,
+        maximize: Flag = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
@@ -154,8 +156,9 @@ class Adagrad(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-2, lr_decay: float = 0, weight_decay: float = 0, initial_accumulator_value: float = 0,
-        eps: float = 1e-10, foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False,
+        self, params: Any, lr: NotNegative = 1e-2, lr_decay: NotNegative = 0, weight_decay: NotNegative = 0,
+        initial_accumulator_value: NotNegative = 0, eps: NotNegative = 1e-10, foreach: bool | None = None, *,
+        maximize: Flag = False, differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
@@ -200,8 +203,9 @@ class RMSprop(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0, momentum: float = 0,
-        centered: bool = False, capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
+        self, params: Any, lr: NotNegative = 1e-2, alpha: NotNegative = 0.99, eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 0, momentum: NotNegative = 0, centered: Flag = False, capturable: bool = False,
+        foreach: bool | None = None, maximize: Flag = False,
         differentiable: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
@@ -238,14 +242,10 @@ class Adadelta(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,
-        foreach: bool | None = None, *, capturable: bool = False, maximize: bool = False, differentiable: bool = False,
+        self, params: Any, lr: NotNegative = 1.0, rho: Share = 0.9, eps: NotNegative = 1e-6, weight_decay: NotNegative = 0,
+        foreach: bool | None = None, *, capturable: bool = False, maximize: Flag = False, differentiable: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
-
-    def check(self, group: dict[str, Any]) -> None:
-        super().check(group)
-        self._need(group, 0 <= group["rho"] <= 1, "rho", "from 0 to 1")
 
     def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
         options = live["lr"], live["rho"], live["eps"], *terms(group, live, "weight_decay"), group["maximize"]
@@ -278,16 +278,11 @@ class Rprop(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False, foreach: bool | None = None,
-        maximize: bool = False, differentiable: bool = False,
+        self, params: Any, lr: NotNegative = 1e-2, etas: Etas = (0.5, 1.2),
+        step_sizes: Pair = (1e-6, 50), *, capturable: bool = False, foreach: bool | None = None,
+        maximize: Flag = False, differentiable: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
-
-    def check(self, group: dict[str, Any]) -> None:
-        super().check(group)
-        etas = group["etas"]
-        self._need(group, len(etas) == 2 and 0 < etas[0] < 1 < etas[1], "etas", "a number between 0 and 1 and one above 1")
 
     def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
         return (
@@ -326,8 +321,9 @@ class ASGD(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-2, lambd: float = 1e-4, alpha: float = 0.75, t0: float = 1e6, weight_decay: float = 0,
-        foreach: bool | None = None, maximize: bool = False, differentiable: bool = False, capturable: bool = False,
+        self, params: Any, lr: NotNegative = 1e-2, lambd: Number = 1e-4, alpha: NotNegative = 0.75, t0: Number = 1e6,
+        weight_decay: NotNegative = 0, foreach: bool | None = None, maximize: Flag = False, differentiable: bool = False,
+        capturable: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
@@ -367,9 +363,9 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False,
-        capturable: bool = False, differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False,
+        self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 0, amsgrad: Flag = False, *, foreach: bool | None = None, maximize: Flag = False,
+        capturable: bool = False, differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: Flag = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
@@ -386,8 +382,8 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False, foreach: bool | None = None,
+        self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 1e-2, amsgrad: Flag = False, *, maximize: Flag = False, foreach: bool | None = None,
         capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
         super().__init__(**arguments(locals()), params=params, decoupled_weight_decay=True)
@@ -419,8 +415,9 @@ class Adamax(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
-        foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False, capturable: bool = False,
+        self, params: Any, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 0, foreach: bool | None = None, *, maximize: Flag = False, differentiable: bool = False,
+        capturable: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
@@ -461,8 +458,8 @@ class AdaBelief(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, amsgrad: bool = False, *, decoupled_weight_decay: bool = True, maximize: bool = False,
+        self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 0, amsgrad: Flag = False, *, decoupled_weight_decay: Flag = True, maximize: Flag = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
@@ -503,9 +500,10 @@ class NAdam(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
-        momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
-        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+        self, params: Any, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 0, momentum_decay: NotNegative = 4e-3, decoupled_weight_decay: Flag = False, *,
+        foreach: bool | None = None,
+        maximize: Flag = False, capturable: bool = False, differentiable: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
@@ -549,8 +547,9 @@ class RAdam(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
-        decoupled_weight_decay: bool = False, *, foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
+        self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
+        weight_decay: NotNegative = 0, decoupled_weight_decay: Flag = False, *, foreach: bool | None = None,
+        maximize: Flag = False, capturable: bool = False,
         differentiable: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
@@ -594,8 +593,8 @@ class LAMB(Optimizer):
     blocks = False  # the lengths are those of whole parameters
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-6,
-        weight_decay: float = 1e-2, *, maximize: bool = False,
+        self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-6,
+        weight_decay: NotNegative = 1e-2, *, maximize: Flag = False,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
@@ -645,18 +644,15 @@ class Muon(Optimizer):
     blocks = False  # a matrix is not orthogonal in parts
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, weight_decay: float = 0.1, momentum: float = 0.95, nesterov: bool = True,
-        ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315), eps: float = 1e-7, ns_steps: int = 5,
-        adjust_lr_fn: str | None = None,
+        self, params: Any, lr: NotNegative = 1e-3, weight_decay: NotNegative = 0.1, momentum: NotNegative = 0.95,
+        nesterov: Flag = True, ns_coefficients: Triple = (3.4445, -4.775, 2.0315), eps: NotNegative = 1e-7,
+        ns_steps: FewSteps = 5,
+        adjust_lr_fn: Adjustment = None,
     ) -> None:  # fmt: skip
         super().__init__(params, arguments(locals()))
 
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
-        self._need(group, len(group["ns_coefficients"]) == 3, "ns_coefficients", "three numbers")
-        self._need(group, 0 <= group["ns_steps"] < 100, "ns_steps", "from 0 to below 100")
-        known = group["adjust_lr_fn"] in (None, "original", "match_rms_adamw")
-        self._need(group, known, "adjust_lr_fn", "None, 'original' or 'match_rms_adamw'")
         for p in group["params"]:
             if p.ndim != 2:
                 raise ArgumentError(f"Muon: parameters must have 2 dims, got one of shape {p.shape}; give it to AdamW instead")

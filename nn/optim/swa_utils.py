@@ -18,6 +18,7 @@ from ..module import Module
 from ..norm import _BatchNorm
 from .lr_scheduler import LRScheduler, Rates, for_each_group
 from .optimizer import Optimizer
+from .options import Anneal, Epoch, PerGroup, Whole
 
 __all__ = [
     "SWALR",
@@ -161,13 +162,14 @@ class SWALR(LRScheduler):
     """From the rate as it is to `swa_lr` in `anneal_epochs` epochs, along a "cos" or "linear", to stay there."""
 
     def __init__(
-        self, optimizer: Optimizer, swa_lr: Any, anneal_epochs: int = 10, anneal_strategy: str = "cos", last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        swa_lr: PerGroup,
+        anneal_epochs: Whole = 10,
+        anneal_strategy: Anneal = "cos",
+        last_epoch: Epoch = -1,
     ) -> None:
         self._attach(optimizer)
-        if anneal_strategy not in ("cos", "linear"):
-            raise ArgumentError(f"SWALR: anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
-        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ArgumentError(f"SWALR: anneal_epochs must be an integer of 0 or more, got {anneal_epochs!r}")
         for group, lr in zip(optimizer.param_groups, for_each_group("SWALR: swa_lr", optimizer, swa_lr), strict=True):
             group["swa_lr"] = lr
         self.anneal_epochs, self._anneal_strategy = anneal_epochs, anneal_strategy

@@ -23,7 +23,7 @@ class Recomputed:
     parts: tuple[str, ...] = ()  # the endings of the names of the tensors that it is computed from
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = self.recomputes = name  # the second for Module, whose copies hold it as values
 
     def compute(self, module: Module) -> Any:
         """The weight, from the parts that are registered."""

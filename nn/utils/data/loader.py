@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
 
 from autograd.errors import ArgumentError, StateError
-from autograd.random import Generator, default_generator
+from autograd.random import Generator, default_generator, drawing_from
 
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset, Subset, TensorDataset
@@ -19,16 +19,6 @@ from .sampler import BatchSampler, RandomSampler, SequentialSampler
 from .workers import Workers
 
 __all__ = ["DataLoader"]
-
-
-@contextmanager
-def _drawing_from(source: np.random.Generator) -> Iterator[None]:
-    """Let the default generator draw from `source` for a while, and then go on as if nothing had been."""
-    before, default_generator.numpy = default_generator.numpy, source
-    try:
-        yield
-    finally:
-        default_generator.numpy = before
 
 
 def _generator_of(sampler: Any) -> Any:
@@ -68,7 +58,7 @@ class _Fetch:
             batch = _whole(self.dataset, indices)
             if batch is not None:
                 return [batch]
-        with _drawing_from(np.random.default_rng([seed, number + 1])):
+        with drawing_from(np.random.default_rng([seed, number + 1])):
             if indices is None:
                 return self._next(number)
             if not self.batched:
@@ -110,10 +100,11 @@ class DataLoader:
     `worker_init_fn` with its number. `timeout` is how many seconds to wait for a batch; `persistent_workers` stay for the
     next epoch. An IterableDataset is one stream, and one worker goes through it, whatever their number.
 
-    An epoch draws one seed, from `generator` or the default one; all that the sampler and the dataset then draw from the
-    default generator follows from it. So random transforms too give the same batches in any number of workers, and
-    `state_dict`, taken anywhere in an epoch, is enough to go on with the batches that are left. What a dataset draws from
-    generators of its own, or from NumPy's and Python's global ones, is its own affair.
+    An epoch draws one seed when it begins, with `iter`, from `generator` or the default one. All that the sampler and the
+    dataset then draw from the default generator follows from it, and leaves that as it is, whatever thread goes through the
+    batches. So random transforms too give the same batches in any number of workers, and `state_dict`, taken anywhere in an
+    epoch, is enough to go on with the batches that are left. What a dataset draws from generators of its own, or from
+    NumPy's and Python's global ones, is its own affair.
 
     `pin_memory`, `pin_memory_device` and `in_order` are there for programs written for PyTorch, and change nothing.
     """
@@ -162,7 +153,9 @@ class DataLoader:
         return len(self._order)
 
     def __iter__(self) -> Iterator[Any]:
-        epoch = self._begin()
+        return self._batches(self._begin())
+
+    def _batches(self, epoch: dict[str, Any]) -> Iterator[Any]:
         seed, seen = epoch["seed"], epoch["position"]
         fetch = _Fetch(self.dataset, self.batch_size, self.batch_sampler is not None, self.drop_last, self.collate_fn)
         tasks = ((seed, number, indices) for number, indices in enumerate(self._indices(seed)))
@@ -184,10 +177,10 @@ class DataLoader:
         if self._iterable:
             yield from repeat(None)
         source, end = np.random.default_rng(seed), object()
-        with _drawing_from(source):
+        with drawing_from(source):
             order = iter(self._order)
         while True:
-            with _drawing_from(source):
+            with drawing_from(source):
                 indices = next(order, end)
             if indices is end:
                 return
