@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from .accumulate import widened
 from .codegen import write_out
 from .dtypes import promoted
 from .errors import NoGradientError, UnsupportedError, explain
@@ -31,10 +32,12 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by the engine.
     If `fun` returns a tuple, `g` is a list with None for results that nobody used.
 
-    Three options stand among the rules. `singular=True`: elementwise (or along a dim, in the same shape), with a local
+    On tensors of half, `fun` and the rules are run in single precision and rounded once.
+
+    Four options stand among the rules. `singular=True`: elementwise (or along a dim, in the same shape), with a local
     derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments
     PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`: makes Tensors out of arguments
-    that are none.
+    that are none. `moves=True`: moves elements or picks among them and computes nothing, so that half may stay as it is.
 
     >>> import numpy as np, autograd
     >>> cube = primitive(lambda x: x**3, "cube", x=lambda g, x: 3 * g * x**2)
@@ -43,6 +46,7 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     tensor(12.)
     """
     singular, creates = rules.pop("singular", False), rules.pop("creates", False)
+    moves = rules.pop("moves", False) or isinstance(fun, np.ufunc)  # which computes half so itself
     promote = rules.pop("promote", slice(None) if isinstance(fun, np.ufunc) else None)
     ours = inspect.isfunction(fun) and not fun.__module__.startswith("numpy")  # NumPy's argument names vary by version
     given = [n for n in rules if n != "joint"] or ["x", "y"][: getattr(fun, "nin", 0)]
@@ -52,9 +56,9 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     if odd := set(rules) - set(parameters) - {"joint"}:
         raise UnsupportedError(f"{name} has a rule for {odd.pop()!r}, but takes {', '.join(names)}")
     scope = dict(
-        fun=fun, casts=promote, differentiable=bool(rules), plans={}, current_mode=mode, generic=np.generic, ndarray=ndarray,
-        new=object.__new__, promoted=promoted, explain=explain, as_array=as_array, items=items,
-        Tensor=Tensor, Node=Node, Plan=Plan, Results=Results,
+        fun=fun, casts=promote, computes=not moves, differentiable=bool(rules), plans={}, current_mode=mode,
+        generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain, as_array=as_array,
+        items=items, Tensor=Tensor, Node=Node, Plan=Plan, Results=Results,
     )  # fmt: skip
     if taken := {n for n in parameters if n in scope or n in ("g", "s", "out", "needs") or n[0] == "_"}:
         raise UnsupportedError(f"an argument of {name} is called {taken.pop()!r}, which means something else in a primitive")
@@ -66,6 +70,9 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
         NUMPY.setdefault(fun, op)
     PRIMITIVES[name] = op
     return op
+
+
+moving = partial(primitive, moves=True)
 
 
 class Plan:
@@ -81,7 +88,7 @@ class Plan:
     item: int | None = None  # which result, for a node that is one of several results
 
     def __init__(self, op: Any, mask: int) -> None:
-        names, rules = op.names, op.rules
+        names, rules, self.half, mask = op.names, op.rules, mask < 0, abs(mask)
         self.name, self.op = op.name, op
         self.tracked = [i for i in range(mask.bit_length()) if mask >> i & 1]
         self.arguments = [names[min(i, len(names) - 1)] for i in self.tracked]  # a variadic argument comes last
@@ -112,10 +119,12 @@ class Plan:
         feed = {w: f"s[{k}]" for k, w in enumerate(self.keep)}
         feed["needs"] = str(tuple(i in on for i in range(max(len(self.op.names), on[-1] + 1))))
         calls = {n: f"{n}({', '.join(['g', *(feed[w] for w in ws)])})" for n, ws in self.wants.items()}
-        if "joint" in calls:
-            return self._compile(f"lambda g, s: [ds[i] for ds in [{calls['joint']}] for i in {on}]")
         each = "keep_zero(g, {})" if self.op.singular else "{}"
-        return self._compile(f"lambda g, s: [{', '.join(each.format(calls[self.op.names[i]]) for i in on)}]")
+        found = ", ".join(each.format(calls[self.op.names[i]]) for i in on if "joint" not in calls)
+        if "joint" in calls:
+            found = f"ds[i] for ds in [{calls['joint']}] for i in {on}"
+        rules = self._compile(f"lambda g, s: [{found}]")
+        return (lambda g, s: rules(widened(g), widened(list(s)))) if self.half else rules
 
     def unpack(self, node: Node, attach: Any) -> list[Any]:
         """What `node` saved, as Tensors, each at the node that it is the value of."""

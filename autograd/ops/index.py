@@ -142,18 +142,18 @@ def _share(g: Array, x: Array, src: Array, out: Array, index: Array, axis: int) 
 
 
 # fmt: off
-slice_   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice_(g, index, x_shape))
-unslice_: Any = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index))
-index_   = primitive(_index, "index",            x=lambda g, x_shape, index: unindex_(g, x_shape, *index))
+slice_   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice_(g, index, x_shape), moves=True)
+unslice_: Any = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index), moves=True)
+index_   = primitive(_index, "index",            x=lambda g, x_shape, index: unindex_(g, x_shape, *index), moves=True)
 unindex_: Any = primitive(_unindex, "unindex",   x=lambda g, index: index_(g, *index))
-setitem_: Any = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=_pull_value)
+setitem_: Any = primitive(_setitem, "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=_pull_value, moves=True)
 last_: Any = primitive(_last, "last_written")
-gather_  = primitive(_gather, "gather",          x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape))
+gather_  = primitive(_gather, "gather",          x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape), moves=True)
 ungather_: Any = primitive(_ungather, "ungather", x=lambda g, index, axis: gather_(g, index, axis))
 scatter_extreme_ = primitive(_scatter_extreme, "scatter_extreme",
                                                  x=lambda g, x, src, out, index, axis: _share(g, x, src, out, index, axis) * (x == out),
                                                  src=lambda g, x, src, out, index, axis: gather_(_share(g, x, src, out, index, axis), index, axis) * (src == gather_(out, index, axis)))
-one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot")
+one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot", moves=True)
 # fmt: on
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accumulate import single
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -186,6 +187,7 @@ def _trapezoids(op: str, y: Any, x: Any, dx: Any, dim: int) -> Any:
     return heights * diff(x, 1, axis - y.ndim)
 
 
+@single
 def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """The integral of `y` along `dim` by the trapezoidal rule, at the points `x`, or `dx` apart, or 1 (torch.trapezoid).
 
@@ -198,6 +200,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     return total(_trapezoids("trapezoid", y, x, dx, dim), dim)
 
 
+@single
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """The running integral of `y` along `dim`, which gets shorter by one (torch.cumulative_trapezoid); see `trapezoid`."""
     return cumsum(_trapezoids("cumulative_trapezoid", y, x, dx, dim), dim)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import astype, logical_not, where
 from autograd.ops.fused import softmax
@@ -18,6 +19,7 @@ from .dropouts import dropout
 __all__ = ["scaled_dot_product_attention"]
 
 
+@single
 def scaled_dot_product_attention(
     query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
     scale: float | None = None, enable_gqa: bool = False,

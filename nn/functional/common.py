@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from autograd.accumulate import in_single
 from autograd.errors import ArgumentError, DtypeError, UnsupportedError
 from autograd.tensor import Tensor
 
@@ -12,6 +15,8 @@ from autograd.tensor import Tensor
 def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: bool = False) -> Any:
     """`function(input)`; if `inplace`, the input itself becomes that. Raises DtypeError for anything but floats."""
     need_float(name, input)
+    if input.dtype == np.float16:
+        steps, function = function, lambda x: in_single(steps, (x,))
     return input._take(name + "_", function) if inplace else function(input)
 
 

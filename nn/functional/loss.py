@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd import accumulate
 from autograd.debug import users_line
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.graph import mode
@@ -346,7 +347,7 @@ def cross_entropy(
         raise ArgumentError(f"{op}: label_smoothing is a share, from 0 to 1, got {label_smoothing!r}")
     _check_classes(op, input, target, weight, probabilities=True)
     caller: Any = sys._getframe(1)
-    while caller.f_globals.get("__name__") in (__name__, common.__name__):  # itself, and the form that it is published in
+    while caller.f_globals.get("__name__") in (__name__, common.__name__, accumulate.__name__):  # itself, and what wraps it
         caller = caller.f_back
     if (place := (id(caller.f_code), caller.f_lineno)) not in _callers:
         _callers[place] = caller.f_code
