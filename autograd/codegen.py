@@ -97,7 +97,8 @@ def whole(fun: Any, args: tuple[Any, Any]) -> Any:
     with np.errstate(divide="ignore"):
         out = fun(*args)
     if out.dtype.kind in "iu" and out.size and not np.all(args[1]):
-        raise DivisionError(f"{fun.__name__}: {describe(args[0])} is divided by 0, of which no integer is the result; use / or float()")
+        what = f"{describe(args[0])} is divided by 0, of which no integer is the result"
+        raise DivisionError(f"{fun.__name__}: {what}; use / or float()")
     return out
 
 

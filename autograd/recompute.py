@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from .graph import Node, _writes, ambient, memory, mode, tick
 from .random import default_generator
 from .tensor import Tensor
 from .tree import tree_leaves
+
+_again: ContextVar[bool] = ContextVar("checkpoint runs something again", default=False)
+recomputing = _again.get  # is this a second run? What remembers that it was called, as running statistics do, has done so
 
 
 def checkpoint(
@@ -25,8 +29,9 @@ def checkpoint(
     For time, this saves memory: of all that the function's ops would save for backward nothing is kept but its arguments
     and what else it uses. Gradients are the same, of any order, for everything that the function uses. The
     default generator starts from the same state again, so dropout drops the same elements (unless not
-    `preserve_rng_state`). A function that does not do the same when it is run again, be it since something
-    it uses was changed in between, is an error, not a wrong gradient (unless `determinism_check` is "none").
+    `preserve_rng_state`), and batch norm counts its statistics once. A function that does not do the same when it is run
+    again, be it since something it uses was changed in between, is an error, not a wrong gradient (unless
+    `determinism_check` is "none").
 
     `context_fn` returns two context managers, for the two runs. `use_reentrant` is accepted and changes nothing: this
     works as PyTorch does with False. PyTorch: torch.utils.checkpoint.checkpoint.
@@ -64,13 +69,14 @@ class _Segment:
 
     def restore(self) -> None:
         """Run again, and give each node what its twin saved."""
-        now, start = default_generator.get_state(), tick()
+        now, start, token = default_generator.get_state(), tick(), _again.set(True)
         try:
             if self.state is not None:
                 default_generator.set_state(self.state)
             with self.again:
                 out, twins = _record(self.run)
         finally:
+            _again.reset(token)
             if self.state is not None:
                 default_generator.set_state(now)
         if _steps(twins) != self.steps or (self.check and not _alike(_sums(out), self.sums)):

@@ -15,6 +15,7 @@ from autograd.ops.fused import rms_
 from autograd.ops.reduce import mean_
 from autograd.ops.resample import pad
 from autograd.ops.window import avg_pool2d
+from autograd.recompute import recomputing
 
 from .common import need_float, need_tensors
 
@@ -109,7 +110,7 @@ def _tracked(
     if (n := count(input.shape, axis)) == 1:
         raise ShapeError(f"{op}: expected more than 1 value per channel when training, got an input of shape {input.shape}")
     x, mean, variance = _standardized(x, axis, eps)
-    if mean is not None and not missing:
+    if mean is not None and not missing and not recomputing():
         with no_grad():
             for old, new in ((running_mean, mean), (running_var, variance * (n / (n - 1)))):
                 old.copy_(widened(old) * (1 - momentum) + np.reshape(new.mean(0), old.shape) * momentum)
