@@ -7,7 +7,8 @@ in `ACCUMULATED`'s dtype, and are rounded where they are left. Every sum of floa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from functools import cache, wraps
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,38 @@ def total(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     return _add(x, axis=axis, keepdims=keepdims)
 
 
+def total_product(x: Any, y: Any, axis: tuple[int, ...]) -> Any:
+    """total(x * y, axis, keepdims=True), in half the time."""
+    if type(x) is not np.ndarray or count(x.shape, axis) <= 4 * MANY:
+        return np.expand_dims(np.einsum(_product_spec(x.ndim, axis), x, y), axis)
+    longest = max(axis, key=x.shape.__getitem__)
+    (x, x_rest), (y, y_rest) = (in_slabs(v, longest) for v in np.broadcast_arrays(x, y))
+    sums = np.einsum(_product_spec(x.ndim, (longest,)), x, y)
+    add_rest(sums, x_rest * y_rest, longest)
+    return total(sums, axis, True)
+
+
+@cache
+def _product_spec(ndim: int, axis: tuple[int, ...]) -> str:
+    letters = ascii_letters[:ndim]
+    return f"{letters},{letters}->{''.join(c for i, c in enumerate(letters) if i not in axis)}"
+
+
+def running_total(x: Any, axis: int) -> Any:
+    """np.cumsum(x, axis), of many in double precision and rounded once, as each is made of the one before."""
+    if type(x) is np.ndarray and x.dtype == float32 and x.shape[axis] > MANY:
+        return np.cumsum(x, axis=axis, dtype=np.float64).astype(float32)
+    return np.cumsum(x, axis=axis)
+
+
+def total_at(out: Any, positions: Any, x: Any) -> None:
+    """np.add.at(out, positions, x), all of them flat; where more are added than there are places, in double precision."""
+    if type(x) is np.ndarray and x.dtype.kind == "f" and positions.size == x.size > out.size:
+        out += np.bincount(positions, x, out.size).astype(out.dtype)
+    else:
+        np.add.at(out, positions, x)
+
+
 def count(shape: tuple[int, ...], axis: Iterable[int]) -> int:
     """How many elements a reduction over `axis` puts into one."""
     n = 1
@@ -108,7 +141,7 @@ def _one_by_one(x: np.ndarray[Any, Any], axis: tuple[int, ...]) -> list[int]:
     """Those of the axes along which NumPy adds one after the other."""
     left = [a for a in axis if x.shape[a] > 1]
     dense = None
-    for stride, a in sorted((abs(s), a) for a, s in enumerate(x.strides) if x.shape[a] > 1):
+    for stride, a in sorted((abs(s), a) for a, s in enumerate(x.strides) if s and x.shape[a] > 1):
         if a not in left or (dense is not None and stride != dense):
             break
         left.remove(a)

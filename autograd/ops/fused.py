@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
-from ..accumulate import MANY, add_rest, count, in_slabs, total
+from ..accumulate import count, total, total_product
 from ..errors import DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -23,22 +21,6 @@ Axis = tuple[int, ...]
 
 
 # ---------------------------------------------------------------- the table
-def _sum_product(x: Array, y: Array, axis: Axis) -> Array:
-    if type(x) is not np.ndarray or count(x.shape, axis) <= 8 * MANY:
-        return np.expand_dims(np.einsum(_sum_product_spec(x.ndim, axis), x, y), axis)
-    longest = max(axis, key=x.shape.__getitem__)
-    (x, x_rest), (y, y_rest) = (in_slabs(v, longest) for v in np.broadcast_arrays(x, y))
-    sums = np.einsum(_sum_product_spec(x.ndim, (longest,)), x, y)
-    add_rest(sums, x_rest * y_rest, longest)
-    return total(sums, axis, True)
-
-
-@cache
-def _sum_product_spec(ndim: int, axis: Axis) -> str:
-    letters = ascii_letters[:ndim]
-    return f"{letters},{letters}->{''.join(c for i, c in enumerate(letters) if i not in axis)}"
-
-
 def largest(x: Array, axis: int) -> Array:
     """The largest along `axis`, which keeps the length 1; along rows in memory, argmax finds it in half the time."""
     if x.size < 10_000 or axis != x.ndim - 1:
@@ -112,7 +94,7 @@ def _softplus(x: Array) -> Array:
 
 
 # fmt: off
-sum_product_: Any = primitive(_sum_product, "sum_product",  x=lambda g, y: g * y,  y=lambda g, x: g * x, singular=True)  # np.sum(x * y, axis, keepdims=True) in half the time
+sum_product_: Any = primitive(total_product, "sum_product",  x=lambda g, y: g * y,  y=lambda g, x: g * x, singular=True)  # np.sum(x * y, axis, keepdims=True) in half the time
 softmax_       = primitive(_softmax, "softmax",             x=lambda g, out, axis: out * (g - sum_product_(g, out, (axis,))), singular=True)
 log_softmax_   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * total(g, (axis,), True), singular=True)
 linear_        = primitive(_linear, "linear",               x=lambda g, w, x_shape: np.reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accumulate import total_at
 from ..dtypes import result_type
 from ..errors import DimError, DtypeError, ShapeError, describe, explain
 from ..graph import Array, mode, write
@@ -51,7 +52,9 @@ def _unindex(x: Array, shape: Index, *index: Any) -> Array:
         at = np.reshape(_positive(index[arrays[0]], shape[axis]), (-1, 1))
         _at(np.add, out, [np.reshape(before, (-1, 1, 1)), at, after], (sides[0], shape[axis], sides[1]), x)
     else:
-        np.add.at(out, index, x)
+        sums = np.astype(out, np.float64) if x.dtype == np.float32 and x.size > out.size else out  # as total_at
+        np.add.at(sums, index, x)
+        return np.astype(sums, out.dtype, copy=False)
     return out
 
 
@@ -71,7 +74,7 @@ def _at(ufunc: np.ufunc, out: Array, index: Sequence[Array], shape: Index, x: Ar
     flat, *rest = sorted(terms, key=lambda term: term.size) or [np.zeros_like(out, dtype=np.int64)]
     for term in rest:  # from small to large: memory is taken once
         flat = flat + term
-    ufunc.at(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
+    (total_at if ufunc is np.add else ufunc.at)(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
 
 
 def _in_order(index: Index, v: Any) -> tuple[Index, Any]:

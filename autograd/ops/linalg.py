@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import single, total
+from ..accumulate import single, total, total_product
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -47,6 +47,12 @@ def _matmul(x: Array, y: Array) -> Array:
 
 
 def _einsum(spec: str, *xs: Array) -> Array:
+    a, _, b = spec.partition("->")[0].partition(",")
+    if len(xs) == 2 and set(a) == set(b) and xs[0].ndim:  # no product of matrices: BLAS does not add this up
+        result = spec.partition("->")[2]
+        axis = tuple(i for i, c in enumerate(a) if c not in result)
+        sums = np.squeeze(total_product(xs[0], np.transpose(xs[1], [b.index(c) for c in a]), axis), axis)
+        return np.transpose(sums, [[c for c in a if c in result].index(c) for c in result])
     return np.einsum(spec, *xs, optimize=len(xs) > 2 or sum(x.size for x in xs) > 1000)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import single
+from ..accumulate import running_total, single
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -65,7 +65,7 @@ def _argcum(extreme: Any) -> Any:
 
 # fmt: off
 recurrence_: Any = primitive(_recurrence, "recurrence",  joint=_pull_recurrence)
-cumsum_       = primitive(lambda x, axis: np.cumsum(x, axis=axis), "cumsum",                   x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
+cumsum_: Any  = primitive(running_total, "cumsum",                                           x=lambda g, axis: np.flip(cumsum_(np.flip(g, axis), axis), axis))
 cumprod_      = primitive(lambda x, axis: np.cumprod(x, axis=axis), "cumprod",                 x=lambda g, x, out, axis: carried(g, x, axis) * before(out, axis, 1))
 logcumsumexp_ = primitive(lambda x, axis: np.logaddexp.accumulate(x, axis), "logcumsumexp",    x=_pull_logcumsumexp)
 argcummax_    = primitive(_argcum(lambda x, axis: np.maximum.accumulate(x, axis)), "argcummax")
