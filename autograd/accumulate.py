@@ -83,12 +83,11 @@ def single(function: Callable[..., Any]) -> Callable[..., Any]:
 # ---------------------------------------------------------------- sums in blocks
 # NumPy adds pairwise along the axes that are densest in memory. Along all others it adds row after row, and what is added to
 # a large sum loses its digits. So such an axis is cut into a few slabs, which are added, elementwise; the result is shorter.
-def total(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
+def total(x: Any, axis: tuple[int, ...], keepdims: bool = False, few: int = MANY) -> Any:
     """np.sum(x, axis, keepdims=keepdims), whose error does not grow with the number of elements."""
     if type(x) is not np.ndarray:
         return np.sum(x, axis=axis, keepdims=keepdims)
-    if x.dtype.kind == "f" and count(x.shape, axis) > MANY and not (len(axis) == x.ndim and x.flags.forc):
-        few = MANY
+    if x.dtype.kind == "f" and count(x.shape, axis) > few and not (len(axis) == x.ndim and x.flags.forc):
         while count(x.shape, axes := _one_by_one(x, axis)) > few:
             longest, few = max(axes, key=x.shape.__getitem__), FEW
             slabs, rest = in_slabs(x, longest)
@@ -105,7 +104,7 @@ def total_product(x: Any, y: Any, axis: tuple[int, ...]) -> Any:
     (x, x_rest), (y, y_rest) = (in_slabs(v, longest) for v in np.broadcast_arrays(x, y))
     sums = np.einsum(_product_spec(x.ndim, (longest,)), x, y)
     add_rest(sums, x_rest * y_rest, longest)
-    return total(sums, axis, True)
+    return total(sums, axis, True, FEW)
 
 
 @cache

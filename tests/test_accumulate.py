@@ -24,7 +24,9 @@ EPS = 2.0**-11  # what rounding to half may change
 @st.composite
 def laid_out(draw):
     """An array of single precision with a long side, some of its axes, and its memory in any order."""
-    shape = draw(st.sampled_from([(5000,), (3000, 2), (2, 3000), (40, 3, 41), (3, 700, 4), (300, 1, 17), (0, 300), (16, 16, 16, 3)]))
+    shape = draw(
+        st.sampled_from([(5000,), (3000, 2), (2, 3000), (40, 3, 41), (3, 700, 4), (300, 1, 17), (0, 300), (16, 16, 16, 3)])
+    )
     x = np.random.default_rng(draw(st.integers(0, 99))).uniform(0.5, 1.5, shape).astype(np.float32)
     layout = draw(st.sampled_from(["C", "F", "every other", "backwards", "permuted", "repeated"]))
     if layout == "every other":
@@ -166,7 +168,9 @@ def test_half_is_rounded_once(sample):
         for i, (y, e) in enumerate(zip(found, exact, strict=True)):
             assert y.dtype == float16
             units = 1.5 if i < values else ROUNDED.get(sample.name, 3)
-            assert_allclose(y.array, e.array, rtol=units * EPS, atol=2.0**-23 + (i >= values) * EPS * np.max(np.abs(e.array), initial=0))
+            assert_allclose(
+                y.array, e.array, rtol=units * EPS, atol=2.0**-23 + (i >= values) * EPS * np.max(np.abs(e.array), initial=0)
+            )
 
 
 # ---------------------------------------------------------------- half: long sums

@@ -51,7 +51,8 @@ def _pull_recurrence(g: Array, a: Array, out: Array, axis: int) -> list[Array]:
 def _pull_logcumsumexp(g: Array, x: Array, out: Array, axis: int) -> Array:
     last = before(out, axis, -np.inf)
     share = np.where(last == out, 1, np.exp(last - out))  # of all before; infinities have no difference
-    return carried(g, share, axis) * np.exp(x - np.where(out == -np.inf, 0, out))
+    own = np.where(np.isinf(out), 1, np.exp(x - np.where(np.isinf(out), 0, out)))
+    return carried(g, share, axis) * np.where(np.isinf(out) & (last == out), 0, own)  # the first infinity has it all
 
 
 def _argcum(extreme: Any) -> Any:
