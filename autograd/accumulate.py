@@ -121,11 +121,14 @@ def running_total(x: Any, axis: int) -> Any:
 
 
 def total_at(out: Any, positions: Any, x: Any) -> None:
-    """np.add.at(out, positions, x), all of them flat; where more are added than there are places, in double precision."""
-    if type(x) is np.ndarray and x.dtype.kind == "f" and positions.size == x.size > out.size:
-        out += np.bincount(positions, x, out.size).astype(out.dtype)
-    else:
+    """np.add.at(out, positions, x), all of them flat; where many are added in each place, in double precision, block by block."""
+    if type(x) is not np.ndarray or x.dtype.kind != "f" or not positions.size == x.size > MANY * out.size:
         np.add.at(out, positions, x)
+        return
+    sums, step = np.zeros(out.size), max(2**15, out.size)
+    for i in range(0, x.size, step):
+        sums += np.bincount(positions[i : i + step], x[i : i + step], out.size)
+    out += sums.astype(out.dtype)
 
 
 def count(shape: tuple[int, ...], axis: Iterable[int]) -> int:

@@ -65,13 +65,14 @@ def op({signature}):
         raise explain(op.name, op.names, [{raws}], _error) from _error
     if type(_out) is not ndarray:
         _out = as_array(_out)
-    if _odd and casts is not None and (_cast := promoted([{values}], casts, _out.dtype)) is not None:
-        return op(*_cast)
+    if _odd:
+        if casts is not None and (_cast := promoted([{values}], casts, _out.dtype)) is not None:
+            return op(*_cast)
+        if _mask and any_half(({raws},)):
+            _mask = -_mask  # its rules are run in single precision
     _recording, _tape = current_mode()
     _node = None
     if _mask and _recording and differentiable:
-        if _odd and any_half(({raws},)):
-            _mask = -_mask  # its rules are run in single precision
         if (_plan := plans.get(_mask)) is None:
             _plan = plans[_mask] = Plan(op, _mask)
         _node = Node(_plan, _parents, _plan.save(_out, {raws}), _out.shape, _out.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import total_at
+from ..accumulate import MANY, total_at
 from ..dtypes import result_type
 from ..errors import DimError, DtypeError, ShapeError, describe, explain
 from ..graph import Array, mode, write
@@ -52,7 +52,8 @@ def _unindex(x: Array, shape: Index, *index: Any) -> Array:
         at = np.reshape(_positive(index[arrays[0]], shape[axis]), (-1, 1))
         _at(np.add, out, [np.reshape(before, (-1, 1, 1)), at, after], (sides[0], shape[axis], sides[1]), x)
     else:
-        sums = np.astype(out, np.float64) if x.dtype == np.float32 and x.size > out.size else out  # as total_at
+        many = x.dtype == np.float32 and x.size > MANY * out.size  # these are added in double precision, as by total_at
+        sums, x = (np.astype(v, np.float64) if many else v for v in (out, x))
         np.add.at(sums, index, x)
         return np.astype(sums, out.dtype, copy=False)
     return out

@@ -72,7 +72,10 @@ def _logsumexp(x: Array, axis: Axis, keepdims: bool = False) -> Array:
 def share(x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
     """How much of exp(out) each exp(x) is: infinities share equally, and of nothing but -inf none has a share."""
     out = keep(out, axis, keepdims)
-    return np.where(out == np.inf, ties(x, out, axis, True), np.exp(x - np.where(np.isinf(out), 0, out)))
+    if type(out) is np.ndarray and np.all(np.isfinite(out)):  # np.where takes longer than all else
+        return np.exp(x - out)
+    most = np.astype((x == out) & (out == np.inf), x.dtype)
+    return np.where(np.isinf(out), most / np.maximum(total(most, axis, True), 1), np.exp(x - out))
 
 
 def _argmax(x: Array, axis: int | None, keepdims: bool) -> Array:
