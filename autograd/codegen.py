@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from .accumulate import any_half, in_single
 from .dtypes import wrapped_around
-from .errors import AutogradError, DtypeError, describe
+from .errors import AutogradError, DivisionError, DtypeError, describe
 
 ARGUMENT = """\
 if isinstance({x}, Tensor):
@@ -29,7 +30,7 @@ if isinstance({x}, Tensor):
     if (_d := {raw}.dtype) is not _dtype:
         if _dtype is not None:
             _mixed = True
-        elif _d.kind != "f":
+        elif _d.char not in "fd":
             _odd = True
         _dtype = _d
 elif not hasattr({x}, "dtype"):
@@ -61,7 +62,7 @@ def op({signature}, out=None):
             return fun({values})
         if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
             return op(*_cast)
-        _out = fun({raws})
+        _out = {out}
     except AutogradError:  # clear already
         raise
     except (TypeError, ValueError, IndexError, OverflowError, AttributeError) as _error:
@@ -70,8 +71,11 @@ def op({signature}, out=None):
         raise explain(op.name, op.names, [{raws}], _error) from _error
     if type(_out) is not ndarray:
         _out = as_array(_out)
-    if _odd and casts is not None and (_cast := promoted([{values}], casts, _out.dtype)) is not None:
-        return op(*_cast)
+    if _odd:
+        if casts is not None and (_cast := promoted([{values}], casts, _out.dtype)) is not None:
+            return op(*_cast)
+        if _mask and any_half(({raws},)):
+            _mask = -_mask  # its rules are run in single precision
     _recording, _tape = current_mode()
     _node = None
     if _mask and _recording and differentiable:
@@ -104,6 +108,17 @@ LOOKS = """\
 
 # Where reckoning modulo 2**8 and the like is exact, integers that a dtype does not hold are wrapped around, as PyTorch's are.
 RING = {"add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor"}
+DIVISIONS = {"floor_divide", "remainder", "fmod"}  # which of integers by 0 have no result
+
+
+def whole(fun: Any, args: tuple[Any, Any]) -> Any:
+    """The division `fun(*args)`. Raises DivisionError for integers by 0, of which NumPy makes 0."""
+    with np.errstate(divide="ignore"):
+        out = fun(*args)
+    if out.dtype.kind in "iu" and out.size and not np.all(args[1]):
+        what = f"{describe(args[0])} is divided by 0, of which no integer is the result"
+        raise DivisionError(f"{fun.__name__}: {what}; use / or float()")
+    return out
 
 
 def number(op: str, argument: str, value: Any) -> Any:
@@ -117,7 +132,7 @@ def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, view:
     """The function that PRIMITIVE describes, for these parameters and in this scope; of a `view`, results are told of it."""
     arguments, among, signature, values, raws = "", "", [], [], []
     scope |= {"AutogradError": AutogradError, "_numbers": (float, int, bool), "_number": number}
-    scope |= {"wrapped_around": wrapped_around, "ring": RING}
+    scope |= {"wrapped_around": wrapped_around, "ring": RING, "in_single": in_single, "any_half": any_half, "whole": whole}
     operands = range(len(parameters))[scope["casts"] or slice(0)]  # the others may be anything: sizes, dims, None
     for i, p in enumerate(parameters):
         star, mark = "*" * (p.kind is p.VAR_POSITIONAL), f"_mask |= {1 << i}"
@@ -132,12 +147,14 @@ def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, view:
         raws.append(star + p.name + "_")
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
         scope["_default_" + p.name] = p.default
+    careful = "in_single" if scope["computes"] else "whole" * (name in DIVISIONS)
     code = PRIMITIVE.format(
         signature=", ".join(signature if any("*" in s for s in signature) else [*signature, "*"]),
         plain=plain,
         values=", ".join(values),
         raws=", ".join(raws),
         among=among,
+        out=f"fun({', '.join(raws)})" + f" if not _odd else {careful}(fun, ({', '.join(raws)},))" * bool(careful),
         arguments=indent(arguments, "    ").rstrip(),
         look=LOOK.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",
         looks=LOOKS.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",

@@ -6,6 +6,7 @@
     │   ├── InPlaceError                              an in-place write would make, or made, a gradient wrong
     │   └── NoGradientError                           nothing here requires grad, or no rule says how
     ├── AnomalyError      (RuntimeError, FloatingPointError)  a NaN or Inf, where detect_anomaly looks for them
+    ├── DivisionError     (RuntimeError, ZeroDivisionError)  an integer divided by 0
     ├── GradcheckError    (RuntimeError)              a gradient is not what finite differences say
     ├── RenderError       (RuntimeError)              a picture cannot be made
     ├── StateError        (RuntimeError, ValueError)  a state_dict that does not fit
@@ -51,6 +52,10 @@ class NoGradientError(GraphError):
 
 class AnomalyError(AutogradError, RuntimeError, FloatingPointError):
     """A NaN or Inf, where detect_anomaly looks for them."""
+
+
+class DivisionError(AutogradError, RuntimeError, ZeroDivisionError):
+    """An integer was divided by 0, of which no integer is the result."""
 
 
 class GradcheckError(AutogradError, RuntimeError):

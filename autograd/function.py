@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .accumulate import settled
 from .errors import GraphError, ShapeError, UnsupportedError, describe
 from .graph import Node, ambient, mode
 from .inplace import lineage, overwritten, refuse, settle
@@ -314,7 +315,8 @@ class _Record(_Plan):
             if kind[1] is None or not self.ctx._materialize:
                 return None
             g = np.zeros(*kind)
-        array, node = (g.array, g.node) if isinstance(g, Tensor) else (np.asarray(g) if isinstance(g, np.generic) else g, None)
+        g = g if kind[1] is None else settled(g, kind[1])
+        array, node = (g.array, g.node) if isinstance(g, Tensor) else (g, None)
         if type(array) is np.ndarray and not isinstance(mode().tape, list):  # a tape knows arrays by identity
             array = array.view()
             array.flags.writeable = False

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .accumulate import ACCUMULATED, settled, total
 from .errors import FreedGraphError, InPlaceError, ShapeError, describe
 from .switch import Switch
 
@@ -192,12 +193,16 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
 
 
 def fit(g: Array, node: Node) -> Array:
-    """Undo broadcasting and promotion: make what a rule returned look like what it is the gradient of."""
+    """Undo broadcasting and promotion: make what a rule returned look like what it is the gradient of.
+
+    But that of half is in single precision on its way: it is rounded where it is left.
+    """
     if g.shape != node.shape:
         lead = len(g.shape) - len(node.shape)
         stretched = [i + lead for i, n in enumerate(node.shape) if n == 1 != g.shape[i + lead]]
-        g = np.reshape(np.sum(g, axis=(*range(lead), *stretched)), node.shape)
-    return g if g.dtype == node.dtype else np.astype(g, node.dtype)
+        g = np.reshape(total(g, (*range(lead), *stretched)), node.shape)
+    dtype = ACCUMULATED.get(node.dtype, node.dtype)
+    return g if g.dtype == dtype else np.astype(g, dtype)
 
 
 def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symbolic: bool, retain: bool) -> dict[Node, Array]:
@@ -216,9 +221,9 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
         if (g := grads.pop(node, None)) is None:
             continue
         if node.hooks:
-            g = _run_hooks(node, g, attach, symbolic)
+            g = fit(_run_hooks(node, settled(g, node.dtype), attach, symbolic), node)
         if node.keeps if targets is None else node in targets:
-            found[node] = np.asarray(g) if isinstance(g, np.generic) else g
+            found[node] = settled(g, node.dtype)
         plan, parents = node.plan, node.parents
         if not parents or (leads is not None and leads.isdisjoint(parents)):
             continue

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from .accumulate import widened
 from .codegen import write_out
 from .conversion import NUMPY, PRIMITIVES
 from .dtypes import promoted
@@ -33,11 +34,13 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by the engine.
     If `fun` returns a tuple, `g` is a list with None for results that nobody used.
 
-    Four options stand among the rules. `view=True`: the result looks at the memory of the first argument, if NumPy can
-    do that; every other primitive returns memory of its own. `singular=True`: elementwise (or along a dim, in the same
-    shape), with a local derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same.
-    `promote`: which arguments PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`:
-    makes Tensors out of arguments that are none.
+    On tensors of half, `fun` and the rules are run in single precision and rounded once.
+
+    Five options stand among the rules. `singular=True`: elementwise (or along a dim, in the same shape), with a local
+    derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments
+    PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`: makes Tensors out of arguments
+    that are none. `moves=True`: moves elements or picks among them and computes nothing, so that half may stay as it is.
+    `view=True`: does so in the memory of the first argument, if NumPy can; all others return memory of their own.
 
     >>> import numpy as np, autograd
     >>> cube = primitive(lambda x: x**3, "cube", x=lambda g, x: 3 * g * x**2)
@@ -46,6 +49,7 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     tensor(12.)
     """
     singular, creates, view = rules.pop("singular", False), rules.pop("creates", False), rules.pop("view", False)
+    moves = rules.pop("moves", False) or view or isinstance(fun, np.ufunc)  # which computes half so itself
     promote = rules.pop("promote", slice(None) if isinstance(fun, np.ufunc) else None)
     ours = inspect.isfunction(fun) and not fun.__module__.startswith("numpy")  # NumPy's argument names vary by version
     given = [n for n in rules if n != "joint"] or ["x", "y"][: getattr(fun, "nin", 0)]
@@ -55,8 +59,8 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     if odd := set(rules) - set(parameters) - {"joint"}:
         raise UnsupportedError(f"{name} has a rule for {odd.pop()!r}, but takes {', '.join(names)}")
     scope = dict(
-        fun=fun, casts=promote, differentiable=bool(rules), plans=(plans := Plans()), current_mode=mode, tick=tick,
-        generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain, as_array=as_array,
+        fun=fun, casts=promote, computes=not moves, differentiable=bool(rules), plans=(plans := Plans()),
+        current_mode=mode, tick=tick, generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain, as_array=as_array,
         items=items, into=into, look=look, Tensor=Tensor, Node=Node, Among=Among, Results=Results,
     )  # fmt: skip
     if taken := {n for n in parameters if n in scope or n in ("g", "s", "out", "needs") or n[0] == "_"}:
@@ -70,6 +74,9 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
         NUMPY.setdefault(fun, op)
     PRIMITIVES[name] = op
     return op
+
+
+moving = partial(primitive, moves=True)
 
 
 class Plans(dict[int, Any]):
@@ -95,7 +102,7 @@ class Plan:
     item: int | None = None  # which result, for a node that is one of several results
 
     def __init__(self, op: Any, mask: int) -> None:
-        names, rules = op.names, op.rules
+        names, rules, self.half, mask = op.names, op.rules, mask < 0, abs(mask)
         self.name, self.op = op.name, op
         self.tracked = [i for i in range(mask.bit_length()) if mask >> i & 1]
         self.arguments = [names[i] for i in self.tracked]
@@ -130,12 +137,16 @@ class Plan:
         if self.joint:
             return self.pull_joint(on)
         each = "keep_zero(g, {})" if self.op.singular else "{}"
-        return self._compile(f"lambda g, s: [{', '.join(each.format(self.calls[self.op.names[i]]) for i in on)}]")
+        return self._widely(self._compile(f"lambda g, s: [{', '.join(each.format(self.calls[self.op.names[i]]) for i in on)}]"))
 
     def pull_joint(self, on: Sequence[int]) -> Any:
         """As `_pull`, where one rule computes all gradients."""
         wanted = set(on)
-        return self.joint(on, tuple([i in wanted for i in range(max(len(self.op.names), on[-1] + 1))]))
+        return self._widely(self.joint(on, tuple([i in wanted for i in range(max(len(self.op.names), on[-1] + 1))])))
+
+    def _widely(self, rules: Any) -> Any:
+        """These rules, of half run in single precision."""
+        return (lambda g, s: rules(widened(g), widened(list(s)))) if self.half else rules
 
     def unpack(self, node: Node, attach: Any) -> list[Any]:
         """What `node` saved, as Tensors, each at the node that it is the value of."""

@@ -101,23 +101,22 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
 
 # ---------------------------------------------------------------- the table: randomness is an op of a generator
 def _draw(method: Any, sizes: tuple[int, ...], dtype: Any) -> Any:
-    """Numbers from one of a NumPy generator's methods, which know single and double precision only."""
-    return np.asarray(method(sizes, np.float64 if dtype == np.float64 else np.float32)).astype(dtype)
+    """Numbers from one of a NumPy generator's methods, which know single and double precision only: of half, single."""
+    return np.asarray(method(sizes, np.float64 if dtype == np.float64 else np.float32))
 
 
 def _normal(source: Generator, mean: Array, std: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return _draw(source.numpy.standard_normal, sizes, dtype) * std + mean
+    return np.astype(np.asarray(_draw(source.numpy.standard_normal, sizes, dtype) * std + mean), dtype)
 
 
 def _uniform(source: Generator, low: float, high: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    u = _draw(source.numpy.random, sizes, dtype)
-    if dtype == np.float16:  # which rounds what is just below 1 up to it
-        u = np.minimum(u, 1 - np.finfo(np.float16).epsneg)
-    return u * (high - low) + low
+    u, (first, end) = _draw(source.numpy.random, sizes, dtype), np.asarray((low, high), dtype)
+    out = np.astype(np.asarray(u * (high - low) + low), dtype)
+    return np.minimum(out, np.nextafter(end, first))  # what is just below the end may be rounded up to it
 
 
 def _exponential(source: Generator, rate: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return _draw(source.numpy.standard_exponential, sizes, dtype) / rate
+    return np.astype(np.asarray(_draw(source.numpy.standard_exponential, sizes, dtype) / rate), dtype)
 
 
 def _integers(source: Generator, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from contextvars import ContextVar
 from copy import deepcopy
 from typing import Any
 
@@ -16,6 +17,9 @@ from .random import default_generator, drawing_from
 from .tensor import Tensor
 from .tree import tree_leaves
 
+_again: ContextVar[bool] = ContextVar("checkpoint runs something again", default=False)
+recomputing = _again.get  # is this a second run? What remembers that it was called, as running statistics do, has done so
+
 
 def checkpoint(
     function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, preserve_rng_state: bool = True,
@@ -26,8 +30,9 @@ def checkpoint(
     For time, this saves memory: of all that the function's ops would save for backward nothing is kept but its arguments
     and what else it uses. Gradients are the same, of any order, for everything that the function uses. The
     default generator starts from the same state again, so dropout drops the same elements (unless not
-    `preserve_rng_state`). A function that does not do the same when it is run again, be it since something
-    it uses was changed in between, is an error, not a wrong gradient (unless `determinism_check` is "none").
+    `preserve_rng_state`), and batch norm counts its statistics once. A function that does not do the same when it is run
+    again, be it since something it uses was changed in between, is an error, not a wrong gradient (unless
+    `determinism_check` is "none").
 
     `context_fn` returns two context managers, for the two runs. `use_reentrant` is accepted and changes nothing: this
     works as PyTorch does with False. PyTorch: torch.utils.checkpoint.checkpoint.
@@ -65,11 +70,14 @@ class _Segment:
 
     def restore(self) -> None:
         """Run again, and give each node what its twin saved."""
-        start, source = tick(), deepcopy(default_generator.numpy)
+        start, source, token = tick(), deepcopy(default_generator.numpy), _again.set(True)
         if self.state is not None:
             source.bit_generator.state = self.state
-        with drawing_from(source) if self.state is not None else nullcontext(), self.again:
-            out, twins = _record(self.run)
+        try:
+            with drawing_from(source) if self.state is not None else nullcontext(), self.again:
+                out, twins = _record(self.run)
+        finally:
+            _again.reset(token)
         if _steps(twins) != self.steps or (self.check and not _alike(_sums(out), self.sums)):
             what = "values" if _steps(twins) == self.steps else "ops"
             raise GraphError(f"checkpoint: run again for backward, the function had other {what}; what it uses must not change")

@@ -21,8 +21,11 @@ from collections.abc import Callable
 
 OPS = 200
 STEPS = 1000
-ROWS = """forward | forward, no_grad | forward + backward, x tracked | forward + backward, both | with create_graph
-    y[0] | y.reshape(4) | y[0], no_grad | y.mul_(2) | out[:, t] = x | out[:, t] = x, backward | out[:, t] += x | out[:, t] += x, backward"""
+ROWS = (
+    *("forward", "forward, no_grad", "forward + backward, x tracked", "forward + backward, both", "with create_graph"),
+    *("y[0]", "y.reshape(4)", "y[0], no_grad", "y.mul_(2)"),
+    *("out[:, t] = x", "out[:, t] = x, backward", "out[:, t] += x", "out[:, t] += x, backward"),
+)
 
 
 def best(run: Callable[[], object], ops: int = OPS, runs: int = 20) -> float:
@@ -131,7 +134,7 @@ def main() -> None:
                 seen.setdefault((library, row), []).append(ns)
     print(f"ns per op, median of {options.rounds} rounds; in brackets the ratio to torch")
     print(f"{'':32}" + "".join(f"{library:>18}" for library in libraries))
-    for row in (text.strip() for text in ROWS.replace("\n", "|").split("|")):
+    for row in ROWS:
         cells = []
         for library in libraries:
             if (library, row) not in seen:

@@ -9,13 +9,13 @@ from typing import Any
 from autograd.creation import empty, full, zeros
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 from autograd.ops.elementwise import where
-from autograd.ops.fused import softmax
 from autograd.ops.join import cat
 from autograd.ops.shape import triu
 
 from . import functional as F
 from .containers import ModuleList
 from .dropout import Dropout
+from .functional.attention import attend
 from .init import xavier_normal_, xavier_uniform_, zeros_
 from .linear import Linear, whole
 from .module import Module, Parameter
@@ -38,7 +38,8 @@ class MultiheadAttention(Module):
 
     Shape: query (L, N, embed_dim), key (S, N, kdim), value (S, N, vdim), or (N, L, ...) if `batch_first`, or (L, ...); output as
     the query; shares (N, L, S). `attn_mask` is (L, S) or (N * num_heads, L, S), `key_padding_mask` (N, S): booleans, True
-    for what is not to be looked at, or numbers to add to the scores. Raises ShapeError, DtypeError or ArgumentError.
+    for what is not to be looked at, or numbers to add to the scores. A query that may look at nothing has shares of 0. Raises
+    ShapeError, DtypeError or ArgumentError.
 
     Vaswani et al. 2017; PyTorch: torch.nn.MultiheadAttention.
 
@@ -107,12 +108,7 @@ class MultiheadAttention(Module):
         mask = self._mask(n, length, k.shape[1], extra, attn_mask, key_padding_mask, q.dtype)
         q, k, v = (t.reshape(n, t.shape[1], self.num_heads, self.head_dim).transpose(1, 2) for t in (q, k, v))
         p = self.dropout if self.training else 0.0
-        if need_weights:
-            scores = (q * self.head_dim**-0.5) @ k.mT
-            shares = F.dropout(softmax(scores if mask is None else scores + mask, -1), p)
-            out = shares @ v
-        else:
-            shares, out = None, F.scaled_dot_product_attention(q, k, v, mask, p)
+        out, shares = attend(q, k, v, mask, p, need_weights=need_weights)
         out = self.out_proj(out.transpose(1, 2).reshape(n, length, self.embed_dim))
         if shares is not None and average_attn_weights:
             shares = shares.mean(1)

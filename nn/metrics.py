@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import widened
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.tensor import Tensor, wrap
 
@@ -84,7 +85,7 @@ def _ratio(part: Any, whole: Any) -> Any:
 
 
 def _array(value: Any) -> Any:
-    return value.array if isinstance(value, Tensor) else np.asarray(value)
+    return widened(value.array if isinstance(value, Tensor) else np.asarray(value))
 
 
 class Mean(Metric):

@@ -8,6 +8,7 @@ from autograd.creation import empty, ones, tensor, zeros
 from autograd.dtypes import int64
 from autograd.errors import ArgumentError, ShapeError, describe
 from autograd.grad_mode import no_grad
+from autograd.recompute import recomputing
 
 from . import functional as F
 from .init import ones_, zeros_
@@ -88,7 +89,7 @@ class _BatchNorm(_RunningNorm):
             momentum = (self.num_batches_tracked + 1).double().reciprocal() if self.track_running_stats else 0.0
         args = (self.running_mean, self.running_var, self.weight, self.bias, by_batch, momentum, self.eps)
         out = F.batch_norm(input, *args)
-        if self.training and self.track_running_stats:
+        if self.training and self.track_running_stats and not recomputing():
             self.num_batches_tracked.add_(1)
         return out
 

@@ -216,3 +216,40 @@ def test_scipy_is_asked_for_by_name():
             ):
                 op(x)
         assert_allclose((autograd.erf(x) + autograd.erfc(x)).array, [1], rtol=1e-6)
+
+
+# ---------------------------------------------------------------- integers divided by 0
+DIVISIONS = {
+    "//": lambda x, y: x // y, "%": lambda x, y: x % y, "floor_divide": autograd.floor_divide, "remainder": autograd.remainder,
+    "fmod": autograd.fmod, "floor": lambda x, y: autograd.div(x, y, rounding_mode="floor"),
+    "trunc": lambda x, y: autograd.div(x, y, rounding_mode="trunc"), "np.floor_divide": np.floor_divide, "np.mod": np.mod,
+    **{name: lambda x, y, name=name: getattr(x.clone(), name)(y) for name in ("floor_divide_", "remainder_", "fmod_")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIVISIONS)
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+def test_integers_are_not_divided_by_0(name, dtype):
+    """An error of PyTorch's type, and of Python's; nothing has changed. Floats have infinities, and no elements no quotients."""
+    divide, x = DIVISIONS[name], tensor([5, 7], dtype=dtype)
+    for y in (0, tensor([0, 2], dtype=dtype), tensor(0, dtype=dtype)):
+        for error in (RuntimeError, ZeroDivisionError, errors.DivisionError):
+            with pytest.raises(error, match=f"{dtype} .* is divided by 0, of which no integer is the result; use / or float"):
+                divide(x, y)
+    assert x.tolist() == [5, 7]
+    assert divide(x[:0], 0).shape == (0,)
+    if not name.endswith("_"):
+        with np.errstate(all="ignore"):
+            assert not np.isfinite(divide(x.float(), y).array).any()
+
+
+def test_numbers_are_not_divided_by_tensors_that_hold_0():
+    for divide in (lambda y: 5 // y, lambda y: 5 % y):
+        with pytest.raises(errors.DivisionError):
+            divide(tensor([1, 0]))
+
+
+def test_rounded_quotients_of_large_integers_are_exact():
+    x, y = tensor([7, -7, 7, -7, 2**62 + 1, 255]), tensor([2, 2, -2, -2, 1, 4])
+    assert autograd.div(x, y, rounding_mode="trunc").tolist() == [3, -3, -3, 3, 2**62 + 1, 63]
+    assert autograd.div(tensor([255], dtype="uint8"), 2, rounding_mode="trunc").tolist() == [127]

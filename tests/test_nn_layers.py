@@ -589,3 +589,45 @@ def test_dropout_of_recurrent_layers_lies_between_them(kind):
     assert not np.allclose(network(x)[0].detach().numpy(), network(y)[0].detach().numpy())
     alone = kind(3, 4, dropout=1.0)
     assert not np.allclose(alone(x)[0].detach().numpy(), alone(y)[0].detach().numpy())
+
+
+def all_masked(kind):
+    """Masks for batch (2, 3): query 1 may look at nothing, and of the second example nobody at anything."""
+    blind, padded = tensor([[False] * 3, [True] * 3, [False] * 3]), tensor([[False, False, True], [True, True, True]])
+    return [autograd.where(m, -np.inf, 0.0) if kind == "float" else m for m in (blind, padded)]
+
+
+@pytest.mark.parametrize("kind", ["bool", "float"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_query_that_may_look_at_nothing_leaves_the_others_alone(kind, dtype):
+    """Its shares are 0; gradients are finite, and the same whether shares are asked for or not, as if it were not there."""
+    found = []
+    for need_weights in (True, False):
+        autograd.manual_seed(0)
+        layer, x = nn.MultiheadAttention(4, 2, batch_first=True).to(dtype), autograd.randn(2, 3, 4).to(dtype).requires_grad_()
+        mask, padding = all_masked(kind)
+        out, shares = layer(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=need_weights)
+        out[0, [0, 2]].sum().backward()
+        found.append([out.detach(), x.grad, *(p.grad for p in layer.parameters())])
+        if need_weights:
+            assert shares[0, 1].tolist() == [0] * 3 == shares[1, 2].tolist()
+            assert_allclose(shares[0, [0, 2]].sum(-1).detach().array, 1, rtol=1e-3)
+    for a, b in zip(*found, strict=True):
+        assert np.isfinite(a.array).all()
+        assert_array_equal(a.array, b.array)
+    assert_array_equal(found[0][1][1].array, 0)
+    with autograd.no_grad():
+        alone = layer(x[:1, [0, 2]], x[:1, :2], x[:1, :2])[0]
+    assert_allclose(found[0][0][0, [0, 2]].array, alone[0].array, rtol=1e-5 if dtype == "float32" else 1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["bool", "float"])
+def test_transformer_layers_with_padding_only(kind):
+    _, padding = all_masked(kind)
+    encoder, decoder = (k(4, 2, 8, 0.0, batch_first=True) for k in (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer))
+    x = autograd.randn(2, 3, 4, requires_grad=True)
+    memory = encoder(x, src_key_padding_mask=padding)
+    decoder(x, memory, tgt_key_padding_mask=padding, memory_key_padding_mask=padding)[0].sum().backward()
+    for t in (x, *encoder.parameters(), *decoder.parameters()):
+        assert t.grad.isfinite().all()
+    assert (x.grad[1] == 0).all()

@@ -24,6 +24,7 @@ import nn.functional as F
 from autograd import float32, float64, gradcheck, gradgradcheck, tensor
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
 from autograd.graph import ambient
+from nn.functional.loss import averages
 
 RNG = np.random.default_rng(0)
 N, C = 6, 4
@@ -580,7 +581,6 @@ BAD = [
     (F.cross_entropy, (x23, tensor([0.0, float("nan")])), DtypeError, "cross_entropy: labels are integers"),
     (F.cross_entropy, (x23, tensor([True, False])), DtypeError, "cross_entropy: labels are integers .* not bool"),
     (F.nll_loss, (x23, x23), DtypeError, r"nll_loss: labels are integers, not float32 \(2, 3\)"),
-    (F.cross_entropy, (x23, tensor([-100, -100])), ArgumentError, "every label is -100, the ignore_index; no example is left"),
     # NaN in the target
     (F.mse_loss, (x23, x23 + float("nan")), ArgumentError, "mse_loss: target holds 6 NaN"),
     (F.l1_loss, (x23[0], tensor([0.0, float("nan"), 1.0])), ArgumentError, "l1_loss: target holds 1 NaN"),
@@ -692,3 +692,60 @@ def test_single_losses_may_hold_nan_to_be_left_out_later():
 def test_the_sum_over_an_empty_batch_is_0():
     assert F.mse_loss(autograd.zeros(0, 3), autograd.zeros(0, 3), reduction="sum").item() == 0
     assert F.cross_entropy(autograd.zeros(0, 3), autograd.zeros(0, dtype=np.int64), reduction="none").shape == (0,)
+
+
+# ---------------------------------------------------------------- what does not count
+ALL_IGNORED = [
+    (F.cross_entropy, {}),
+    (F.cross_entropy, {"label_smoothing": 0.1}),
+    (F.nll_loss, {}),
+    (F.cross_entropy, {"ignore_index": 1}),
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("loss", "options"), ALL_IGNORED)
+def test_a_batch_of_which_nothing_counts(loss, options, weighted):
+    """Its sum is 0, each of its losses 0, and the mean over nothing NaN, which we say; its gradients are 0, as PyTorch's are."""
+    target = tensor([options.get("ignore_index", -100)] * 2)
+    weight = tensor([1.0, 2.0, 3.0]) if weighted else None
+    for reduction, expected in (("sum", 0), ("none", [0, 0]), ("mean", None)):
+        x = tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]], requires_grad=True)
+        if reduction == "mean":
+            with pytest.warns(
+                UserWarning, match=r"every label is -?\d+, the ignore_index, so there is nothing to average, and the mean is NaN"
+            ):
+                found = loss(x, target, weight, reduction=reduction, **options)
+            assert np.isnan(found.item())
+        else:
+            found = loss(x, target, weight, reduction=reduction, **options)
+            assert found.tolist() == expected
+        found.sum().backward()
+        assert x.grad.tolist() == [[0] * 3] * 2
+
+
+def test_one_example_that_does_not_count():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    assert F.cross_entropy(x, tensor(-100), reduction="sum").item() == 0
+    with pytest.warns(UserWarning, match="nothing to average"):
+        F.cross_entropy(x, tensor(-100)).backward()
+    assert x.grad.tolist() == [0, 0]
+
+
+def test_losses_say_what_they_average_over():
+    x, labels, weight = tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]), tensor([2, -100, 0]), tensor([1.0, 2.0, 4.0])
+    losses = {
+        2.0: lambda: F.cross_entropy(x, labels), 5.0: lambda: F.cross_entropy(x, labels, weight, label_smoothing=0.1), 9.0: lambda: F.mse_loss(x, x * 2),
+        4.0: lambda: F.nll_loss(x, labels[:1].expand(3), weight[[0, 0, 2]] / 3), 18.0: lambda: F.mse_loss(x, x * 2, weight=x * 0 + 2),
+        3.0: lambda: F.kl_div(x, x.softmax(1), reduction="batchmean"), 1.0: lambda: nn.CrossEntropyLoss()(x[0], labels[0]),
+    }  # fmt: skip
+    for divisor, loss in losses.items():
+        with averages() as found:
+            loss()
+        assert [(reduction, float(parts)) for reduction, parts in found] == [("mean", pytest.approx(divisor))]
+    with averages() as found:
+        F.mse_loss(x, x, reduction="sum")
+        F.mse_loss(x, x, reduction="none")
+    assert [reduction for reduction, _ in found] == ["sum"]
+    F.mse_loss(x, x)
+    assert len(found) == 1

@@ -1124,3 +1124,45 @@ def test_an_interruption_of_lbfgs_leaves_all_as_it_was():
     assert n > 100
     assert opt.state[p]["n_iter"] >= 1
     assert p.tolist() != [-1.0, 2.0]
+
+
+# ---------------------------------------------------------------- half
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("taped", [False, True])
+def test_half_is_updated_in_single_precision(case, taped):
+    """Each step is that of single precision from the same parameters, rounded once; state keeps the digits that half has not."""
+    values, gradients = start(case, np.float16)
+    half, opt = make(case, values)
+    single, other = make(case, [v.astype(np.float32) for v in values])
+    for gs in gradients[:4]:
+        for p, q, g in zip(half, single, gs, strict=True):
+            p.grad, q.grad = tensor(g), tensor(g.astype(np.float32))
+            with no_grad():
+                q.copy_(p)
+        with ambient(tape=[] if taped else None):
+            opt.step()
+        other.step()
+        for p, q in zip(half, single, strict=True):
+            assert p.dtype == autograd.float16
+            assert_allclose(p.detach().array, q.detach().half().array, rtol=1e-3, atol=1e-6)
+            for name, s in opt.state[p].items():
+                assert s.dtype == other.state[q][name].dtype
+                assert_allclose(s.array, other.state[q][name].array, rtol=1e-5, atol=1e-7)
+
+
+def test_what_half_cannot_hold_does_not_stop_a_step():
+    """Squares of 300 overflow half, squares of 1e-4 underflow it: Adam moves by lr all the same."""
+    p = nn.Parameter(zeros(2, dtype=autograd.float16))
+    p.grad = tensor(np.array([300, 1e-4], np.float16))
+    Adam([p], lr=0.5).step()
+    assert_allclose(p.detach().array, [-0.5, -0.5], rtol=1e-3)
+
+
+def test_clipped_half_moves():
+    p = nn.Parameter(zeros(100_000, dtype=autograd.float16))
+    p.grad = autograd.full((100_000,), 300.0, dtype=autograd.float16)
+    norm = nn.utils.clip_grad_norm_(p, 1000.0)
+    assert_allclose(norm.item(), 300 * 100_000**0.5, rtol=1e-6)
+    assert_allclose(p.grad.array, 1000 / 100_000**0.5, rtol=1e-3)
+    SGD([p], lr=1.0).step()
+    assert (p < 0).all()

@@ -119,6 +119,58 @@ def test_an_uneven_group_weighs_examples_not_batches():
     assert_same(weights(net), weights(twin), rtol=1e-13, atol=1e-15)
 
 
+def uncounted(x, labels):
+    return F.cross_entropy(x, labels, tensor([1.0, 3.0]).double())
+
+
+COUNTED = {  # losses whose means are over something else than the examples
+    "ignored": nn.CrossEntropyLoss(),
+    "weighted": nn.CrossEntropyLoss(tensor([0.3, 2.0]).double()),
+    "smoothed": nn.CrossEntropyLoss(tensor([0.3, 2.0]).double(), label_smoothing=0.2),
+    "a function": uncounted,
+    "nll": lambda x, labels: F.nll_loss(x.log_softmax(1), labels, tensor([0.3, 2.0]).double()),
+    "partial": partial(F.cross_entropy, weight=tensor([0.3, 2.0]).double()),
+    "sum": nn.CrossEntropyLoss(tensor([0.3, 2.0]).double(), reduction="sum"),
+    "sum in a function": lambda x, labels: F.cross_entropy(x, labels, reduction="sum"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:cross_entropy. every label:UserWarning", "ignore:nll_loss. every label:UserWarning")
+@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
+def test_batches_count_by_what_their_loss_is_the_mean_of(name, size, clip_norm):
+    """Cut into batches, of which one counts for nothing, all is as in one big batch: the steps, the history, what evaluate says."""
+    x, labels = examples(20).tensors
+    labels[:5] = -100
+    labels[11] = -100
+    data, found = TensorDataset(x, labels), []
+    for batch, accumulate in ((20, 1), (size, 20 // size)):
+        autograd.manual_seed(1)
+        net, batches = network(), DataLoader(data, batch)
+        history = fit(
+            net, COUNTED[name], sgd(net), batches, 2, accumulate=accumulate, validation=batches, clip_norm=clip_norm,
+            metrics={"metric": COUNTED[name]},
+        )  # fmt: skip
+        found.append((history, evaluate(net, COUNTED[name], batches), weights(net)))
+    for name in ("loss", "val_loss", "metric", "val_metric"):
+        assert_allclose(found[1][0][name], found[0][0][name], rtol=1e-12)
+    assert_allclose(found[1][1]["loss"], found[0][1]["loss"], rtol=1e-12)
+    assert_same(found[1][2], found[0][2], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:cross_entropy. every label:UserWarning")
+def test_data_of_which_nothing_counts():
+    """Its mean is NaN; and a batch of that kind among others is not seen in the history."""
+    x, labels = examples(4).tensors
+    nothing = (x, labels * 0 - 100)
+    assert math.isnan(evaluate(network(), CE, [nothing])["loss"])
+    net = network()
+    history = fit(net, CE, sgd(net, 0.0), [nothing, (x, labels)], validation=[nothing])
+    assert_allclose(history["loss"], [CE(net(x), labels).item()])
+    assert math.isnan(history["val_loss"][0])
+
+
 def test_evaluation_is_exact_for_the_uneven_last_batch():
     data, net = examples(), network(dropout=0.5).train()
     x, y = data.tensors

@@ -64,6 +64,41 @@ def test_one_parameter_an_iterator_and_none_at_all():
     assert clip_grad_norm_([nn.Parameter([1.0])], 1.0).item() == 0
 
 
+@pytest.mark.parametrize("clip", [clip_grad_norm_, clip_grad_value_])
+def test_a_generator_that_is_used_up(clip):
+    """Nothing would be clipped, and nobody would know."""
+    generator = nn.Linear(2, 2).parameters()
+    list(generator)
+    with pytest.warns(UserWarning, match=f"{clip.__name__}: the generator of parameters is empty, so no gradient is clipped"):
+        clip(generator, 1.0)
+
+
+ORDERS = [0, 0.0, 1, -1, 0.5, 3, True, -2, float("inf"), -float("inf"), float("nan"), "inf", "2"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("zero", [False, True])
+def test_any_order_of_norm_like_torch(order, zero):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+    gradients = [[3.0, 0.0 if zero else 2.0, -4.0], [1.0, 1.0]]
+    ours, theirs = [nn.Parameter(g) for g in gradients], [torch.nn.Parameter(torch.tensor(g)) for g in gradients]
+    for p, q, g in zip(ours, theirs, gradients, strict=True):
+        p.grad, q.grad = tensor(g), torch.tensor(g)
+    norms = clip_grad_norm_(ours, 1.0, order), torch.nn.utils.clip_grad_norm_(theirs, 1.0, order)
+    assert_allclose(norms[0].item(), norms[1].item(), rtol=1e-6)
+    for p, q in zip(ours, theirs, strict=True):
+        assert_allclose(p.grad.array, q.grad.numpy(), rtol=1e-5)
+
+
+def test_an_order_0_norm_without_torch():
+    """It counts the parameters whose gradient is not 0, as a norm of norms does."""
+    p, q = parameters()[:2]
+    assert clip_grad_norm_([p, q], 1.0, 0).item() == 2
+    for odd in (None, "x"):
+        with pytest.raises(ArgumentError, match="norm_type is a number, got"):
+            clip_grad_norm_([p], 1.0, odd)
+
+
 def test_gradients_that_are_not_finite():
     p = nn.Parameter([1.0, 2.0])
     p.grad = tensor([float("nan"), 1.0])

@@ -30,7 +30,7 @@ SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob(
 # The order of the files: each imports only from those above it. autograd stands above all of nn.
 LAYERS = {
     "autograd": """
-        errors memory devices switch dtypes graph warn hooks printing conversion tensor grad_mode inplace codegen primitive special
+        errors memory devices switch dtypes accumulate graph warn hooks printing conversion tensor grad_mode inplace codegen primitive special
         ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused ops/loss ops/recurrent ops/resample ops/window ops/decomposition
         ops/__init__
         creation random linalg methods files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__

@@ -169,3 +169,33 @@ def test_what_cannot_be_drawn_is_said(message):
     with pytest.raises(errors.AutogradError) as caught:
         REFUSED[message]()
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(("low", "high"), [(2, 3), (-3, -2), (0, 1), (0.1, 0.7), (5, 5), (1000, 1001)])
+def test_uniform_numbers_stay_below_their_end(dtype, low, high):
+    """However the last numbers below it are rounded."""
+    x = autograd.empty(300_000, dtype=dtype).uniform_(low, high, generator=autograd.Generator().manual_seed(0)).array
+    first, end = np.asarray((low, high), dtype)
+    assert (x >= first).all()
+    assert (x < end).all() or low == high
+    assert (x == end).all() or low != high
+
+
+class Highest:
+    """A generator of nothing but the number that is next to 1."""
+
+    def random(self, sizes, dtype):
+        return np.full(sizes, np.nextafter(dtype(1), dtype(0)), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_number_next_to_the_end(dtype):
+    generator = autograd.Generator()
+    generator.numpy = Highest()
+    for low, high in ((2, 3), (0, 1), (-1, 1), (2, 1000)):
+        x = autograd.empty(2, dtype=dtype).uniform_(low, high, generator=generator).array
+        assert (x == np.nextafter(np.asarray(high, dtype), np.asarray(low, dtype))).all() or (
+            dtype != "float16" and (x < high).all()
+        )
+    assert (autograd.rand(3, dtype=dtype, generator=generator) < 1).all()

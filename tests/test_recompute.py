@@ -1,5 +1,6 @@
 """checkpoint: the same gradients from less memory, and never wrong ones when the second run differs from the first."""
 
+import copy
 import gc
 import weakref
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from replay import record, replay
 
 import autograd
+import nn
 from autograd import Function, checkpoint, func, grad, no_grad, tensor, zeros
 from autograd.errors import FreedGraphError, GraphError, InPlaceError
+from autograd.recompute import recomputing
 from autograd.tensor import wrap
 
 STEPS = {
@@ -393,3 +396,43 @@ def test_drawn_and_watched():
     with autograd.detect_anomaly():
         checkpoint(lambda x: x.exp() * x, x).sum().backward()
     assert_allclose(x.grad.array, 2 * np.exp(x.array) * (1 + x.array), rtol=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("nested", [False, True])
+def test_batch_norm_counts_its_statistics_once(momentum, nested):
+    x = autograd.randn(6, 3, generator=autograd.Generator().manual_seed(0))
+    found = []
+    for run in (lambda f, t: f(t), checkpoint):
+        norm, t = nn.BatchNorm1d(3, momentum=momentum), x.clone().requires_grad_()
+        for _ in range(2):
+            run(lambda t, norm=norm, run=run: run(norm, t) if nested else norm(t), t).pow(3).sum().backward()
+        assert norm.num_batches_tracked.item() == 2
+        found.append([norm.running_mean, norm.running_var, t.grad])
+    for a, b in zip(*found, strict=True):
+        assert_array_equal(a.array, b.array)
+    assert not recomputing()
+
+
+def test_what_remembers_that_it_was_called_can_ask():
+    seen = []
+
+    def run(t):
+        seen.append(recomputing())
+        return t.sin()
+
+    checkpoint(run, tensor([1.0], requires_grad=True)).sum().backward()
+    assert seen == [False, True]
+    assert not recomputing()
+
+
+def test_spectral_norm_takes_one_step():
+    autograd.manual_seed(0)
+    layer = nn.utils.spectral_norm(nn.Linear(4, 4))
+    twin = copy.deepcopy(layer)
+    x = autograd.randn(2, 4)
+    checkpoint(layer, x).sum().backward()
+    twin(x).sum().backward()
+    for (name, a), (_, b) in zip(layer.state_dict().items(), twin.state_dict().items(), strict=True):
+        assert_array_equal(a.array, b.array, err_msg=name)
+    assert_allclose(layer.weight_orig.grad.array, twin.weight_orig.grad.array, rtol=1e-5)

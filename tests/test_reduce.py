@@ -53,7 +53,7 @@ INPUTS = {
 INFINITE = ("inf", "-inf", "inf and -inf", "a column of NaN")
 TIES = ("ties", "matrix", "zeros", "constant")
 GRADIENT = {  # the op: at which inputs
-    **dict.fromkeys(["logsumexp", "logcumsumexp"], ("-inf", "inf and -inf")),  # no share of -inf is 0, not NaN
+    **dict.fromkeys(["logsumexp", "logcumsumexp"], INFINITE),  # there NaN, here shares among infinities, none of -inf
     **dict.fromkeys(["amax 0", "amin -1", "aminmax"], ("NaN", "a column of NaN")),  # NaNs tie, as they do in PyTorch's max()
     **dict.fromkeys(["prod", "prod 0", "cumprod"], INFINITE),  # nothing is divided by, so less becomes NaN
     **dict.fromkeys(["kthvalue 1", "kthvalue 3"], TIES),  # here it goes to the first of the tied, there to any
@@ -209,6 +209,30 @@ TIED = {  # the op: points, and the gradient of the sum of its values there
 def test_ties(name):
     call, points, slopes = TIED[name]
     assert gradient(call, points).tolist() == slopes
+
+
+SHARES = {  # at infinities: the gradients of logsumexp, and of the last of logcumsumexp
+    (INF, 1.0): ([1, 0], [1, 0]), (1.0, INF): ([0, 1], [0, 1]), (INF, INF): ([0.5, 0.5], [1, 0]), (INF, -INF): ([1, 0], [1, 0]),
+    (-INF, -INF): ([0, 0], [0, 0]), (-INF, 2.0): ([0, 1], [0, 1]), (INF, 1.0, INF, -INF): ([0.5, 0, 0.5, 0], [1, 0, 0, 0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("points", SHARES)
+def test_infinities_in_logsumexp(points):
+    """The largest has all of the gradient, also if it is infinite; several such share it, as tied elements do."""
+    whole, running = SHARES[points]
+    assert gradient(lambda x: x.logsumexp(0), points).tolist() == whole
+    assert gradient(lambda x: x.logsumexp(0, keepdim=True), points).tolist() == whole
+    assert gradient(lambda x: x.logcumsumexp(0)[-1], points).tolist() == running
+    assert np.isfinite(gradient(lambda x: x.logsumexp(0), points, 2)).all()
+    assert np.isfinite(gradient(lambda x: x.logcumsumexp(0)[-1], points, 2)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_logsumexp_of_nothing(dtype):
+    for shape, dim in (((0,), 0), ((0, 3), 0), ((2, 0), (0, 1))):
+        found = autograd.zeros(shape, dtype=dtype).logsumexp(dim)
+        assert (found.dtype, (found == -INF).all().item()) == (dtype, True)
 
 
 # ---------------------------------------------------------------- results that are not one tensor of the input's dtype

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import special
+from ..accumulate import single
 from ..dtypes import float64, result_type
 from ..errors import ArgumentError, DtypeError
 from ..graph import Array
@@ -37,7 +38,7 @@ subtract    = primitive(np.subtract,     x=lambda g: g,                       y=
 multiply    = primitive(np.multiply,     x=lambda g, y: g * y,                y=lambda g, x: g * x,            singular=True)
 divide      = primitive(np.divide,       x=lambda g, y: g / y,                y=lambda g, x, y: -g * (x / y) / y, singular=True)
 negative    = primitive(np.negative,     x=lambda g: -g)
-astype_     = primitive(np.astype,        x=lambda g: g,                       dtype=None)
+astype_     = primitive(np.astype,        x=lambda g: g,                       dtype=None,                            moves=True)
 positive    = primitive(np.positive,     x=lambda g: g)
 power       = primitive(lambda x, y: x**y, "power", promote=slice(None),  # the operator knows that x**2 is x * x, np.power does not
                                          x=lambda g, x, y: g * y * x ** (y - (y != 0)),
@@ -170,16 +171,19 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return sub_scaled(other, input, alpha=alpha)
 
 
+@single
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """`input + value * tensor1 * tensor2` (torch.addcmul)."""
     return add_scaled(input, multiply(tensor1, tensor2), alpha=value)
 
 
+@single
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """`input + value * tensor1 / tensor2` (torch.addcdiv)."""
     return add_scaled(input, divide(tensor1, tensor2), alpha=value)
 
 
+@single
 def lerp(input: Any, end: Any, weight: Any) -> Any:
     """From `input` to `end`, a share `weight` of the way: exactly `input` at 0 and `end` at 1 (torch.lerp).
 
@@ -198,9 +202,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
         return floor_divide(input, other)
     if rounding_mode != "trunc":
         raise ArgumentError(f"div: rounding_mode is None, 'floor' or 'trunc', got {rounding_mode!r}")
-    quotient = trunc(divide(input, other))
-    integers = all(getattr(v, "dtype", np.dtype(type(v))).kind in "iub" for v in (input, other))
-    return astype(quotient, result_type(input, other)) if integers else quotient
+    if result_type(input, other).kind == "f":
+        return trunc(divide(input, other))
+    return floor_divide(subtract(input, fmod(input, other)), other)  # exact: a quotient of floats holds no large integer
 
 
 @public(np.astype)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
+from ..accumulate import count, total, total_product
 from ..errors import DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -16,23 +15,12 @@ from .elementwise import astype, masked, sigmoid
 from .index import unindex_
 from .join import filled
 from .linalg import T, rows, same_dtype
-from .reduce import count
 from .shape import clone
 
 Axis = tuple[int, ...]
 
 
 # ---------------------------------------------------------------- the table
-def _sum_product(x: Array, y: Array, axis: Axis) -> Array:
-    return np.expand_dims(np.einsum(_sum_product_spec(x.ndim, axis), x, y), axis)
-
-
-@cache
-def _sum_product_spec(ndim: int, axis: Axis) -> str:
-    letters = ascii_letters[:ndim]
-    return f"{letters},{letters}->{''.join(c for i, c in enumerate(letters) if i not in axis)}"
-
-
 def largest(x: Array, axis: int) -> Array:
     """The largest along `axis`, which keeps the length 1; along rows in memory, argmax finds it in half the time."""
     if x.size < 10_000 or axis != x.ndim - 1:
@@ -42,12 +30,12 @@ def largest(x: Array, axis: int) -> Array:
 
 def _softmax(x: Array, axis: int) -> Array:
     e = np.exp(x - largest(x, axis))
-    return e / np.add.reduce(e, axis=axis, keepdims=True)
+    return e / total(e, (axis,), True)
 
 
 def _log_softmax(x: Array, axis: int) -> Array:
     z = x - largest(x, axis)
-    return z - np.log(np.add.reduce(np.exp(z), axis=axis, keepdims=True))
+    return z - np.log(total(np.exp(z), (axis,), True))
 
 
 def _linear(x: Array, w: Array, b: Array | None = None) -> Array:
@@ -106,9 +94,9 @@ def _softplus(x: Array) -> Array:
 
 
 # fmt: off
-sum_product_: Any = primitive(_sum_product, "sum_product",  x=lambda g, y: g * y,  y=lambda g, x: g * x, singular=True)  # np.sum(x * y, axis, keepdims=True) in half the time
+sum_product_: Any = primitive(total_product, "sum_product",  x=lambda g, y: g * y,  y=lambda g, x: g * x, singular=True)  # np.sum(x * y, axis, keepdims=True) in half the time
 softmax_       = primitive(_softmax, "softmax",             x=lambda g, out, axis: out * (g - sum_product_(g, out, (axis,))), singular=True)
-log_softmax_   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True), singular=True)
+log_softmax_   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * total(g, (axis,), True), singular=True)
 linear_        = primitive(_linear, "linear",               x=lambda g, w, x_shape: np.reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g)
 softplus_      = primitive(_softplus, "softplus", x=lambda g, x: g * sigmoid(x), singular=True, promote=slice(None))
 rms_: Any      = primitive(_rms, "rms",                     x=_pull_rms)  # x over its root mean square, and the mean square
@@ -116,7 +104,7 @@ hardtanh_      = primitive(lambda x, low, high: np.clip(x, low, high), "hardtanh
 hardswish_     = primitive(lambda x: np.clip(x + 3, 0, 6) * (1 / 6) * x, "hardswish",
                                                             x=lambda g, x: g * (((x > -3) & (x < 3)) * (np.clip(x, -3, 3) / 3 + 0.5) + (x >= 3)), singular=True)
 gelu_tanh_     = primitive(_gelu_tanh, "gelu_tanh",         x=_pull_gelu_tanh, singular=True)
-embedding_     = primitive(lambda w, i, share: w[i], "embedding", w=lambda g, w_shape, i, share: unindex_(g * share, w_shape, i))  # share: of its gradient
+embedding_     = primitive(lambda w, i, share: w[i], "embedding", moves=True, w=lambda g, w_shape, i, share: unindex_(g * share, w_shape, i))  # share: of its gradient
 first_largest_ = primitive(_first_largest, "first_largest")
 # fmt: on
 

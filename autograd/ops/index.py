@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accumulate import MANY, total_at
 from ..dtypes import result_type
 from ..errors import AutogradError, DimError, DtypeError, InPlaceError, ShapeError, describe, explain
 from ..graph import Array, memory, mode
@@ -52,7 +53,10 @@ def _unindex(x: Array, shape: Index, *index: Any) -> Array:
         at = np.reshape(_positive(index[arrays[0]], shape[axis]), (-1, 1))
         _at(np.add, out, [np.reshape(before, (-1, 1, 1)), at, after], (sides[0], shape[axis], sides[1]), x)
     else:
-        np.add.at(out, index, x)
+        many = x.dtype == np.float32 and x.size > MANY * out.size  # these are added in double precision, as by total_at
+        sums, x = (np.astype(v, np.float64) if many else v for v in (out, x))
+        np.add.at(sums, index, x)
+        return np.astype(sums, out.dtype, copy=False)
     return out
 
 
@@ -72,7 +76,7 @@ def _at(ufunc: np.ufunc, out: Array, index: Sequence[Array], shape: Index, x: Ar
     flat, *rest = sorted(terms, key=lambda term: term.size) or [np.zeros_like(out, dtype=np.int64)]
     for term in rest:  # from small to large: memory is taken once
         flat = flat + term
-    ufunc.at(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
+    (total_at if ufunc is np.add else ufunc.at)(np.reshape(out, (-1,)), np.reshape(flat, (-1,)), np.reshape(x, (-1,)))
 
 
 def _in_order(index: Index, v: Any) -> tuple[Index, Any]:
@@ -157,18 +161,18 @@ def _share(g: Array, x: Array, src: Array, out: Array, index: Array, axis: int) 
 
 # fmt: off
 slice_   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice_(g, index, x_shape), view=True)
-unslice_: Any = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index))
-index_   = primitive(in_order(_index), "index",            x=lambda g, x_shape, index: unindex_(g, x_shape, *index))
+unslice_: Any = primitive(_unslice, "unslice",   x=lambda g, index: slice_(g, index), moves=True)
+index_   = primitive(in_order(_index), "index",  x=lambda g, x_shape, index: unindex_(g, x_shape, *index), moves=True)
 unindex_: Any = primitive(_unindex, "unindex",   x=lambda g, index: index_(g, *index))
-setitem_: Any = primitive(in_order(_setitem), "setitem",   x=lambda g, index: setitem_(g, 0, *index), v=_pull_value)
+setitem_: Any = primitive(in_order(_setitem), "setitem", x=lambda g, index: setitem_(g, 0, *index), v=_pull_value, moves=True)
 last_: Any = primitive(_last, "last_written")
-written_: Any = primitive(_written, "written",   x=lambda g, path, order: written_(g, 0, path, order), v=lambda g, v_shape, path: _assigned(see(g, path), v_shape), promote=slice(0))
-gather_  = primitive(in_order(_gather), "gather",          x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape))
+written_: Any = primitive(_written, "written",   x=lambda g, path, order: written_(g, 0, path, order), v=lambda g, v_shape, path: _assigned(see(g, path), v_shape), promote=slice(0), moves=True)
+gather_  = primitive(in_order(_gather), "gather", x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape), moves=True)
 ungather_: Any = primitive(_ungather, "ungather", x=lambda g, index, axis: gather_(g, index, axis))
 scatter_extreme_ = primitive(_scatter_extreme, "scatter_extreme",
                                                  x=lambda g, x, src, out, index, axis: _share(g, x, src, out, index, axis) * (x == out),
                                                  src=lambda g, x, src, out, index, axis: gather_(_share(g, x, src, out, index, axis), index, axis) * (src == gather_(out, index, axis)))
-one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot")
+one_hot_ = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot", moves=True)
 # fmt: on
 
 

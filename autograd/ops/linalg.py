@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accumulate import single, total, total_product
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -46,6 +47,12 @@ def _matmul(x: Array, y: Array) -> Array:
 
 
 def _einsum(spec: str, *xs: Array) -> Array:
+    a, _, b = spec.partition("->")[0].partition(",")
+    if len(xs) == 2 and set(a) == set(b) and xs[0].ndim:  # no product of matrices: BLAS does not add this up
+        result = spec.partition("->")[2]
+        axis = tuple(i for i, c in enumerate(a) if c not in result)
+        sums = np.squeeze(total_product(xs[0], np.transpose(xs[1], [b.index(c) for c in a]), axis), axis)
+        return np.transpose(sums, [[c for c in a if c in result].index(c) for c in result])
     return np.einsum(spec, *xs, optimize=len(xs) > 2 or sum(x.size for x in xs) > 1000)
 
 
@@ -71,9 +78,9 @@ def _pull_einsum(
 
 def _vector_norm(x: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> Array:
     if p == 2:
-        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+        return np.sqrt(total(x * x, axis, keepdims))
     with np.errstate(divide="ignore"):  # for p < 0 one zero makes the sum infinite, and the norm 0
-        return np.power(np.sum(np.power(np.abs(x), p), axis=axis, keepdims=keepdims), 1 / p)
+        return np.power(total(np.power(np.abs(x), p), axis, keepdims), 1 / p)
 
 
 def _pull_vector_norm(g: Array, x: Array, out: Array, p: float, axis: tuple[int, ...], keepdims: bool) -> Array:
@@ -209,6 +216,7 @@ def vdot(input: Any, other: Any) -> Any:
     return dot(input, other)
 
 
+@single
 def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     """The sums of the products of elements along `dim`, the other dims broadcast (torch.linalg.vecdot)."""
     same_dtype("vecdot", x=x, y=y)
@@ -268,6 +276,7 @@ def kron(input: Any, other: Any) -> Any:
 
 
 @public()
+@single
 def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     """The cross products of 3-vectors along `dim`, the first of length 3 if not given; other dims broadcast (torch.cross)."""
     shape = max(input.shape, other.shape, key=len)
@@ -280,6 +289,7 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     return contiguous(a - b)
 
 
+@single
 def multi_dot(tensors: Sequence[Any]) -> Any:
     """The product of matrices in the order that takes the fewest steps; the first and the last may be vectors.
 
@@ -318,21 +328,25 @@ def _add_product(op: str, input: Any, product: Any, beta: float, alpha: float) -
     return (input if beta == 1 else input * beta) + product
 
 
+@single
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """`beta * input + alpha * (mat1 @ mat2)` for matrices (torch.addmm)."""
     return _add_product("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
+@single
 def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """`beta * input + alpha * (mat @ vec)` for a matrix and a vector (torch.addmv)."""
     return _add_product("addmv", input, mv(mat, vec), beta, alpha)
 
 
+@single
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """`beta * input + alpha * (batch1 @ batch2)` for stacks of matrices (torch.baddbmm)."""
     return _add_product("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+@single
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """`beta * input + alpha * the sum of batch1[i] @ batch2[i]` (torch.addbmm)."""
     return _add_product("addbmm", input, astype(sum_(bmm(batch1, batch2), (0,)), batch1.dtype), beta, alpha)
@@ -368,6 +382,7 @@ def vector_norm(input: Any, ord: float = 2, dim: Dims = None, keepdim: bool = Fa
     return sum_(absolute(input), axis, keepdim) if ord == 1 else vector_norm_(input, ord, axis, keepdim)
 
 
+@single
 def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = None) -> Any:
     """The `p`-norm distance of each row of `x1` from each row of `x2` (torch.cdist); of equal rows the gradient is 0.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..accumulate import count, single, total
 from ..dtypes import get_default_dtype
 from ..errors import DtypeError, ShapeError
 from ..graph import Array
@@ -35,20 +36,20 @@ def ties(x: Array, out: Array, axis: Axis | None, keepdims: bool) -> Array:
     """How much of each element went into the one that was picked: equal shares among the tied, as NaNs are too."""
     top = out if axis is None else keep(out, axis, keepdims)
     mask = np.astype((x == top) | np.isnan(x) & np.isnan(top), x.dtype)
-    return mask / np.sum(mask, axis=axis, keepdims=True)
+    return mask / total(mask, tuple(range(x.ndim)) if axis is None else axis, True)
 
 
 def _sum(x: Array, axis: Axis, keepdims: bool = False) -> Array:
-    return np.sum(x, axis=axis, keepdims=keepdims, dtype=None if x.dtype.kind == "f" else np.int64)
+    return total(x, axis, keepdims) if x.dtype.kind == "f" else np.sum(x, axis=axis, keepdims=keepdims, dtype=np.int64)
 
 
 def _mean(x: Array, axis: Axis, keepdims: bool = False) -> Array:
-    return np.sum(x, axis=axis, keepdims=keepdims) / count(x.shape, axis)
+    return total(x, axis, keepdims) / count(x.shape, axis)
 
 
 def _var(x: Array, axis: Axis, keepdims: bool, correction: float) -> Array:
     away = x - _mean(x, axis, True)
-    return np.sum(away * away, axis=axis, keepdims=keepdims) / freedom(x.shape, axis, correction)
+    return total(away * away, axis, keepdims) / freedom(x.shape, axis, correction)
 
 
 def _amax(x: Array, axis: Axis, keepdims: bool = False) -> Array:
@@ -60,12 +61,21 @@ def _amin(x: Array, axis: Axis, keepdims: bool = False) -> Array:
 
 
 def _logsumexp(x: Array, axis: Axis, keepdims: bool = False) -> Array:
-    top = np.max(x, axis=axis, keepdims=True) if count(x.shape, axis) else 0
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)  # a row of -inf stays one
-    total = np.sum(np.exp(x - top), axis=axis, keepdims=True)
+    sums = total(np.exp(x - top), axis, True)
     with np.errstate(divide="ignore"):
-        out = np.log(total) + top
+        out = np.log(sums) + top
     return out if keepdims else np.squeeze(out, axis)
+
+
+def share(x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
+    """How much of exp(out) each exp(x) is: infinities share equally, and of nothing but -inf none has a share."""
+    out = keep(out, axis, keepdims)
+    if type(out) is np.ndarray and np.all(np.isfinite(out)):  # np.where takes longer than all else
+        return np.exp(x - out)
+    most = np.astype((x == out) & (out == np.inf), x.dtype)
+    return np.where(np.isinf(out), most / np.maximum(total(most, axis, True), 1), np.exp(x - out))
 
 
 def _argmax(x: Array, axis: int | None, keepdims: bool) -> Array:
@@ -74,14 +84,6 @@ def _argmax(x: Array, axis: int | None, keepdims: bool) -> Array:
 
 def _argmin(x: Array, axis: int | None, keepdims: bool) -> Array:
     return np.argmin(x, axis=axis, keepdims=keepdims)
-
-
-def count(shape: tuple[int, ...], axis: Axis) -> int:
-    """How many elements a reduction over `axis` puts into one."""
-    n = 1
-    for a in axis:
-        n *= shape[a]
-    return n
 
 
 def freedom(shape: tuple[int, ...], axis: Axis, correction: float) -> float:
@@ -95,7 +97,7 @@ mean_      = primitive(_mean, "mean",   x=lambda g, x_shape, axis, keepdims: np.
 var_       = primitive(_var, "var",     x=lambda g, x, x_shape, axis, keepdims, correction: keep(g * 2 / freedom(x_shape, axis, correction), axis, keepdims) * (x - mean_(x, axis, True)))
 amax_      = primitive(_amax, "amax",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
 amin_      = primitive(_amin, "amin",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
-logsumexp_ = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * np.exp(x - keep(np.where(out == -np.inf, 0, out), axis, keepdims)))
+logsumexp_ = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * share(x, out, axis, keepdims))
 root       = primitive(np.sqrt, "root", x=lambda g, out: g * 0.5 / (out + (out == 0)) * (out != 0), singular=True)  # sqrt, with the subgradient 0 at 0
 argmax_    = primitive(_argmax, "argmax")
 argmin_    = primitive(_argmin, "argmin")
@@ -144,6 +146,7 @@ def mean(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = No
 
 
 @public(np.prod)
+@single
 def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The product over `dim`, or of all elements (torch.prod).
 
@@ -183,6 +186,7 @@ def nansum(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
 
 
 @public(np.nanmean)
+@single
 def nanmean(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` of what is not NaN; NaN if nothing is left; refuses integers (torch.nanmean)."""
     _need_float("nanmean", input)
@@ -224,10 +228,12 @@ def _spread(name: str, make: Any, about: str) -> Any:
 
 
 var = _spread("var", var_, "The variance over `dim`")
-std = _spread("std", lambda x, *how: root(var_(x, *how)), "The standard deviation over `dim`")
+std = _spread("std", single(lambda x, *how: root(var_(x, *how))), "The standard deviation over `dim`")
 var_mean = _spread("var_mean", lambda x, *how: (var_(x, *how), mean_(x, *how[:2])), "The variance and the mean over `dim`")
 std_mean = _spread(
-    "std_mean", lambda x, *how: (root(var_(x, *how)), mean_(x, *how[:2])), "The standard deviation and the mean over `dim`"
+    "std_mean",
+    single(lambda x, *how: (root(var_(x, *how)), mean_(x, *how[:2]))),
+    "The standard deviation and the mean over `dim`",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accumulate import single
 from ..errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ..graph import Array
 from ..primitive import primitive
@@ -205,6 +206,7 @@ def _surround(input: Any, pairs: list[tuple[int, int]], value: float) -> Any:
 _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
 
+@single
 def interpolate(
     input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None, antialias: bool = False,
@@ -260,6 +262,7 @@ def interpolate(
     return input
 
 
+@single
 def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
     """Where in the input of `grid_sample` each element of its result comes from, under an affine map.
 
@@ -281,6 +284,7 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
     return np.reshape(np.matmul(base, T(theta)), (size[0], *size[2:], n))
 
 
+@single
 def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Any:

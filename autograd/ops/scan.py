@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accumulate import running_total, single
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -50,7 +51,8 @@ def _pull_recurrence(g: Array, a: Array, out: Array, axis: int) -> list[Array]:
 def _pull_logcumsumexp(g: Array, x: Array, out: Array, axis: int) -> Array:
     last = before(out, axis, -np.inf)
     share = np.where(last == out, 1, np.exp(last - out))  # of all before; infinities have no difference
-    return carried(g, share, axis) * np.exp(x - np.where(out == -np.inf, 0, out))
+    own = np.where(np.isinf(out), 1, np.exp(x - np.where(np.isinf(out), 0, out)))
+    return carried(g, share, axis) * np.where(np.isinf(out) & (last == out), 0, own)  # the first infinity has it all
 
 
 def _argcum(extreme: Any) -> Any:
@@ -64,7 +66,7 @@ def _argcum(extreme: Any) -> Any:
 
 # fmt: off
 recurrence_: Any = primitive(_recurrence, "recurrence",  joint=_pull_recurrence)
-cumsum_       = primitive(lambda x, axis: np.cumsum(x, axis=axis), "cumsum",                   x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
+cumsum_: Any  = primitive(running_total, "cumsum",                                           x=lambda g, axis: np.flip(cumsum_(np.flip(g, axis), axis), axis))
 cumprod_      = primitive(lambda x, axis: np.cumprod(x, axis=axis), "cumprod",                 x=lambda g, x, out, axis: carried(g, x, axis) * before(out, axis, 1))
 logcumsumexp_ = primitive(lambda x, axis: np.logaddexp.accumulate(x, axis), "logcumsumexp",    x=_pull_logcumsumexp)
 argcummax_    = primitive(_argcum(lambda x, axis: np.maximum.accumulate(x, axis)), "argcummax")
@@ -186,6 +188,7 @@ def _trapezoids(op: str, y: Any, x: Any, dx: Any, dim: int) -> Any:
     return heights * diff(x, 1, axis - y.ndim)
 
 
+@single
 def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """The integral of `y` along `dim` by the trapezoidal rule, at the points `x`, or `dx` apart, or 1 (torch.trapezoid).
 
@@ -198,6 +201,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     return total(_trapezoids("trapezoid", y, x, dx, dim), dim)
 
 
+@single
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """The running integral of `y` along `dim`, which gets shorter by one (torch.cumulative_trapezoid); see `trapezoid`."""
     return contiguous(cumsum(_trapezoids("cumulative_trapezoid", y, x, dx, dim), dim))

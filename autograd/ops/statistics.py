@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..accumulate import single
 from ..dtypes import get_default_dtype
 from ..errors import ArgumentError, DimError, DtypeError, NoGradientError, ShapeError
 from ..graph import Array
@@ -72,7 +73,7 @@ def _histogram(x: Array, bins: Any, span: Any, weights: Array | None, density: b
 median_    = primitive(_median, "median",       x=lambda g, x, out: g * ties(x, out, None, True))
 argmode_   = primitive(lambda x, axis: np.reshape(_argmode(x, axis), tuple(1 if i == axis else n for i, n in enumerate(x.shape))), "argmode")
 groups_    = primitive(_groups, "groups")
-bincount_  = primitive(_bincount, "bincount",   x=None, weights=lambda g, x: g[x])
+bincount_  = primitive(_bincount, "bincount",   x=None, weights=lambda g, x: g[x], moves=True)  # it adds up in double precision
 histogram_ = primitive(_histogram, "histogram")
 # fmt: on
 
@@ -209,6 +210,7 @@ def _check_weights(name: str, weights: Any, kinds: str, n: int) -> None:
 
 
 @public()
+@single
 def cov(input: Any, *, correction: float = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """The covariances of variables, one in each row of `input`, by their observations, the columns (torch.cov).
 
@@ -243,6 +245,7 @@ def cov(input: Any, *, correction: float = 1, fweights: Any = None, aweights: An
 
 
 @public()
+@single
 def corrcoef(input: Any) -> Any:
     """The correlations of variables, one in each row of `input`: their covariances over their deviations (torch.corrcoef).
 

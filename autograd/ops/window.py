@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..accumulate import single, total
 from ..errors import ArgumentError, ShapeError
 from ..graph import Array
 from ..primitive import primitive
@@ -245,7 +246,7 @@ def _weight_product(y: Array, x: Array, windows: Windows, groups: int) -> Array:
     channels, inner, count, kernel = y.shape[1], x.shape[1] // groups, y.shape[2:], tuple(k for k, _, _, _ in windows)
     if inner == 1 and groups == channels:
         axes, found = (0, *range(2, x.ndim)), places(windows, x.shape[2:], count)
-        return np.reshape(np.stack([np.sum(y[where] * x[seen], axis=axes) for where, seen in found], -1), (channels, 1, *kernel))
+        return np.reshape(np.stack([total(y[where] * x[seen], axes) for where, seen in found], -1), (channels, 1, *kernel))
     out = np.zeros_like(x, shape=(groups, channels // groups, prod(kernel) * inner), order="C")
     for part in _batches(x.shape[0], prod(count) * groups * inner * prod(kernel)):
         out += T(_rows(y[part], groups)) @ _patches(x[part], windows, count, groups)
@@ -273,7 +274,7 @@ put_: Any    = primitive(_put, "put",               x=lambda g, which, windows: 
 flat_index_  = primitive(_flat_index, "flat_index")
 conv_        = primitive(_product, "conv",          x=lambda g, w, windows, groups, x_shape: conv_transpose_(g, w, windows, x_shape[2:], groups),
                                                     w=lambda g, x, windows, groups: conv_weight_(g, x, windows, groups),
-                                                    b=lambda g: np.sum(g, axis=(0, *range(2, g.ndim))))
+                                                    b=lambda g: total(g, (0, *range(2, g.ndim))))
 conv_transpose_: Any = primitive(_transposed_product, "conv_transpose",
                                                     y=lambda g, w, windows, groups, y_shape: conv_(g, w, None, windows, y_shape[2:], groups),
                                                     w=lambda g, y, windows, groups: conv_weight_(y, g, windows, groups))
@@ -387,6 +388,7 @@ def _conv(
     return _like(input, conv_(x, weight, bias, windows, count, groups))
 
 
+@single
 def _conv_transpose(
     n: int, op: str, input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
     groups: int = 1, dilation: Any = 1,
@@ -442,6 +444,7 @@ def _max_pool(
     return _like(input, out), _like(input, flat_index_(which_(x, out, windows), windows, x.shape[2:]))
 
 
+@single
 def _avg_pool(
     n: int, op: str, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
@@ -478,6 +481,7 @@ def _output_size(op: str, x: Any, output_size: Any, n: int) -> Axis:
     return per_dim(op, "output_size", output_size, n, 0)
 
 
+@single
 def _adaptive_avg_pool(n: int, op: str, input: Any, output_size: Any) -> Any:
     """The means of as many parts as `output_size` says, which cover `input` and may share elements.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.common import one_dim
 from autograd.ops.elementwise import absolute, clamp, clip_max, erfc, expm1, sigmoid, tanh, where
@@ -42,6 +43,7 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     return elementwise("leaky_relu", input, lambda x: _leaky(x, negative_slope), inplace)
 
 
+@single
 def prelu(input: Any, weight: Any) -> Any:
     """`leaky_relu` whose slope is learned: `weight` has one, or one for each channel, dim 1 (torch.nn.functional.prelu).
 
@@ -135,6 +137,7 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
     return elementwise("hardshrink", input, lambda x: x * (absolute(x) > lambd))
 
 
+@single
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
     """`input` moved towards 0 by `lambd`, as far as 0 (torch.nn.functional.softshrink)."""
     if not lambd >= 0:
@@ -159,6 +162,7 @@ def mish(input: Any, inplace: bool = False) -> Any:
     return elementwise("mish", input, lambda x: x * tanh(softplus_(x)), inplace)
 
 
+@single
 def gelu(input: Any, approximate: str = "none") -> Any:
     """`input` times the normal distribution function of it, or its 'tanh' approximation (torch.nn.functional.gelu).
 
@@ -172,6 +176,7 @@ def gelu(input: Any, approximate: str = "none") -> Any:
     return gelu_tanh_(input)
 
 
+@single
 def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """log(1 + exp(beta * input)) / beta, and `input` itself where beta * input > threshold (torch.nn.functional.softplus)."""
     need_float("softplus", input)
@@ -179,22 +184,26 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return where(scaled > threshold, input, softplus_(scaled) / beta)
 
 
+@single
 def logsigmoid(input: Any) -> Any:
     """log(sigmoid(input)), without underflow (torch.nn.functional.logsigmoid)."""
     need_float("logsigmoid", input)
     return -softplus_(-input)
 
 
+@single
 def softsign(input: Any) -> Any:
     """input / (1 + |input|) (torch.nn.functional.softsign)."""
     return input / (absolute(input) + 1)
 
 
+@single
 def tanhshrink(input: Any) -> Any:
     """input - tanh(input) (torch.nn.functional.tanhshrink)."""
     return input - tanh(input)
 
 
+@single
 def glu(input: Any, dim: int = -1) -> Any:
     """The first half along `dim` times sigmoid of the second (Dauphin et al. 2016; torch.nn.functional.glu).
 
@@ -209,11 +218,13 @@ def glu(input: Any, dim: int = -1) -> Any:
 
 
 # ---------------------------------------------------------------- over a dim
+@single
 def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
     """`softmax` of -input (torch.nn.functional.softmin)."""
     return softmax(-input, dim, dtype)
 
 
+@single
 def gumbel_softmax(
     logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1, *, generator: Generator | None = None
 ) -> Any:
@@ -233,6 +244,7 @@ def gumbel_softmax(
     return (ungather_(np.ones_like(shares, shape=most.shape), most, axis, shares.shape) - shares).detach() + shares
 
 
+@single
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
     """`input` over its `p`-norm over `dim`, which counts as `eps` at least (torch.nn.functional.normalize).
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import astype, logical_not, where
 from autograd.ops.fused import softmax
@@ -31,6 +32,16 @@ def scaled_dot_product_attention(
     Shape: query (..., L, E), key (..., S, E), value (..., S, Ev), mask broadcasting to (..., L, S) give (..., L, Ev).
     Raises ShapeError, DtypeError or ArgumentError.
     """
+    out: Any = attend(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)[0]
+    return out
+
+
+@single
+def attend(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
+    scale: float | None = None, enable_gqa: bool = False, need_weights: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """What scaled_dot_product_attention gives, and if they are needed the weights; those of a query that sees no key are 0."""
     op = "scaled_dot_product_attention"
     given = dict(query=query, key=key, value=value)
     for name, x in given.items():
@@ -54,8 +65,11 @@ def scaled_dot_product_attention(
     elif attn_mask is not None:
         mask, unseen = _mask(op, attn_mask, scores)
         scores = scores + mask
-    out = matmul_(dropout(softmax(scores, -1), dropout_p), value)
-    return out if unseen is None else out * logical_not(unseen)
+    weights = dropout(softmax(scores, -1), dropout_p)
+    out = matmul_(weights, value)
+    if unseen is not None:
+        out, weights = out * logical_not(unseen), weights * logical_not(unseen) if need_weights else None
+    return out, weights if need_weights else None
 
 
 def _bias(seen: Any, scores: Any) -> Any:

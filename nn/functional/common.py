@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from autograd.accumulate import in_single
 from autograd.errors import ArgumentError, DtypeError, UnsupportedError
 from autograd.tensor import Tensor
 
@@ -14,6 +17,8 @@ def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: 
     need_tensors(name, input=input)
     if not integers or input.dtype.kind not in "iu":
         need_float(name, input)
+    if input.dtype == np.float16:
+        steps, function = function, lambda x: in_single(steps, (x,))
     return input._take(name + "_", function) if inplace else function(input)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import single
 from autograd.errors import DtypeError, ShapeError
 from autograd.ops.fused import linear_
 from autograd.ops.linalg import einsum_, rows
@@ -23,6 +24,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     return linear_(input, weight, bias)
 
 
+@single
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """`input1 @ weight[i] @ input2 + bias[i]` for each i (torch.nn.functional.bilinear).
 

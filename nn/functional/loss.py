@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
+from autograd import accumulate
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.graph import mode
 from autograd.ops import common, elementwise
@@ -106,7 +109,25 @@ def check_reduction(op: str, reduction: Any, known: tuple[str, ...] = ("mean", "
         raise ArgumentError(f"{op}: reduction is {', '.join(some)} or {last}, got {reduction!r}")
 
 
-def reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None) -> Any:
+_listener: ContextVar[list[tuple[str, Any]] | None] = ContextVar("who asks what losses average over", default=None)
+
+
+@contextmanager
+def averages() -> Iterator[list[tuple[str, Any]]]:
+    """Lists, for each loss that is reduced in the context, how, and for a mean what its sum was divided by.
+
+    So means can be put together as if their batches had been one: weights of classes and labels that do not count make the
+    divisor another number than that of the examples.
+    """
+    found: list[tuple[str, Any]] = []
+    token = _listener.set(found)
+    try:
+        yield found
+    finally:
+        _listener.reset(token)
+
+
+def reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None, tell: bool = True) -> Any:
     """The losses themselves, their sum, or their mean: the sum over `parts`, by default their number."""
     if reduction == "none":
         return losses
@@ -114,9 +135,12 @@ def reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None
         check_reduction(op, reduction)
     elif not losses.array.size:
         raise ShapeError(f"{op}: there is no mean over an empty batch; target has shape {target.shape}")
+    if tell and (found := _listener.get()) is not None:
+        found.append((reduction, losses.array.size if parts is None else parts))
     loss = losses.sum() if reduction == "sum" or parts is not None else losses.mean()
     if reduction == "mean" and parts is not None:
-        loss = loss / parts
+        with np.errstate(divide="ignore", invalid="ignore"):  # of nothing the mean is NaN
+            loss = loss / parts
     if loss.array != loss.array and np.any(np.isnan(target.array)):
         raise ArgumentError(f"{op}: target holds {np.sum(np.isnan(target.array))} NaN; leave out or fill in what is unknown")
     return loss
@@ -315,7 +339,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
         return reduced(op, losses, reduction, target)
     if not losses.array.size:
         raise ShapeError(f"{op}: there is no mean over an empty batch; target has shape {target.shape}")
-    return reduced(op, losses, "sum", target) / (input.shape or (1,))[0]
+    return reduced(op, losses, "mean", target, (input.shape or (1,))[0])
 
 
 # ---------------------------------------------------------------- one right class
@@ -352,7 +376,7 @@ def cross_entropy(
         raise ArgumentError(f"{op}: label_smoothing is a share, from 0 to 1, got {label_smoothing!r}")
     _check_classes(op, input, target, weight, probabilities=True)
     caller: Any = sys._getframe(1)
-    while caller.f_globals.get("__name__") in (__name__, common.__name__):  # itself, and the form that it is published in
+    while caller.f_globals.get("__name__") in (__name__, common.__name__, accumulate.__name__):  # itself, and what wraps it
         caller = caller.f_back
     if (place := (id(caller.f_code), caller.f_lineno)) not in _callers:
         _callers[place] = caller.f_code
@@ -411,31 +435,32 @@ def _over_labels(
     op: str, each: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, smooth: bool = False
 ) -> tuple[Any, Any]:
     """The loss `each(input, labels)`; and, to `smooth`, what it is on average if every class is taken for the right one."""
-    counts = _counted(op, input.shape[1], target, ignore_index)
+    counts = _counted(op, input.shape[1], target, ignore_index, reduction)
     labels = target if counts is None else where(counts, target, 0)
     parts = weights = None if weight is None else weight[labels]
     if counts is not None:
         parts = counts if weights is None else weights * counts
     parts = None if parts is None else parts.sum()
 
-    def over(losses: Any) -> Any:
-        return reduced(op, losses if counts is None else where(counts, losses, 0.0), reduction, target, parts)
+    def over(losses: Any, tell: bool = True) -> Any:
+        return reduced(op, losses if counts is None else where(counts, losses, 0.0), reduction, target, parts, tell)
 
     losses = each(input, labels)
     loss = over(losses if weights is None else losses * weights)
-    return loss, over(-_weigh_classes(log_softmax(input, 1), weight).mean(1)) if smooth else None
+    return loss, over(-_weigh_classes(log_softmax(input, 1), weight).mean(1), False) if smooth else None
 
 
-def _counted(op: str, classes: int, target: Any, ignore_index: int) -> Any:
-    """Where a label is not `ignore_index`, or None for everywhere. Raises DimError if one is not a class."""
+def _counted(op: str, classes: int, target: Any, ignore_index: int, reduction: str) -> Any:
+    """Where a label is not `ignore_index`, or None for everywhere. Raises DimError for no class; warns of a mean of none."""
     labels = target.array
     if labels.size and (_least(labels) < 0 or _largest(labels) >= classes):
         check_labels(op, labels, (labels >= 0) & (labels < classes) | (labels == ignore_index), classes)
     elif mode().tape is None and not 0 <= ignore_index < classes:
         return None  # but a tape must not depend on which labels happen to be there
     counts = target != ignore_index
-    if labels.size and not np.any(counts.array):
-        raise ArgumentError(f"{op}: every label is {ignore_index}, the ignore_index; no example is left to learn from")
+    if reduction == "mean" and mode().tape is None and labels.size and not np.any(counts.array):
+        what = f"{op}: every label is {ignore_index}, the ignore_index, so there is nothing to average, and the mean is NaN"
+        warn(what)
     return counts
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import count, single, widened
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.grad_mode import no_grad
 from autograd.ops.elementwise import astype, rsqrt, square
 from autograd.ops.fused import rms_
-from autograd.ops.reduce import count, mean_
+from autograd.ops.reduce import mean_
 from autograd.ops.resample import pad
 from autograd.ops.window import avg_pool2d
+from autograd.recompute import recomputing
 
 from .common import need_float, need_tensors
 
@@ -28,11 +30,6 @@ def _standardized(x: Any, axis: tuple[int, ...], eps: float) -> tuple[Any, Any, 
     mean = mean_(x, axis, True)
     out, variance = rms_(x + -mean, axis, eps)
     return out, mean, variance
-
-
-def _wide(input: Any) -> Any:
-    """Half precision counts in single precision: squares would overflow."""
-    return astype(input, np.float32) if input.dtype == np.float16 else input
 
 
 def _affine(x: Any, weight: Any, bias: Any, dtype: Any, shape: tuple[int, ...] | None = None) -> Any:
@@ -103,8 +100,9 @@ def _tracked(
     if len(missing) == 1 or (missing and not training):
         when = "as the other one is given" if training else "in evaluation"
         raise ArgumentError(f"{op} needs {' and '.join(missing)} {when}")
-    x = _wide(input)
+    x = widened(input)
     if not training:
+        running_mean, running_var, weight, bias = map(widened, (running_mean, running_var, weight, bias))
         scale = rsqrt(running_var + eps)
         weight = scale if weight is None else weight * scale
         bias = running_mean * -weight if bias is None else bias - running_mean * weight
@@ -112,10 +110,10 @@ def _tracked(
     if (n := count(input.shape, axis)) == 1:
         raise ShapeError(f"{op}: expected more than 1 value per channel when training, got an input of shape {input.shape}")
     x, mean, variance = _standardized(x, axis, eps)
-    if mean is not None and not missing:
+    if mean is not None and not missing and not recomputing():
         with no_grad():
             for old, new in ((running_mean, mean), (running_var, variance * (n / (n - 1)))):
-                old.mul_(1 - momentum).add_(np.reshape(new.mean(0), old.shape) * momentum)
+                old.copy_(widened(old) * (1 - momentum) + np.reshape(new.mean(0), old.shape) * momentum)
     return _affine(x, weight, bias, input.dtype, shape)
 
 
@@ -130,7 +128,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     tensor([[-1.0000,  1.0000]])
     """
     axis = _last_dims("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    return _affine(_standardized(_wide(input), axis, eps)[0], weight, bias, input.dtype)
+    return _affine(_standardized(widened(input), axis, eps)[0], weight, bias, input.dtype)
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
@@ -139,7 +137,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     Without `eps`, the precision of the dtype. Zhang and Sennrich 2019.
     """
     axis = _last_dims("rms_norm", input, normalized_shape, weight=weight)
-    x = _wide(input)
+    x = widened(input)
     eps = float(np.finfo(x.dtype).eps) if eps is None else eps
     return _affine(rms_(x, axis, eps)[0] if x.numel() else x, weight, None, input.dtype)
 
@@ -166,10 +164,11 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     size = channels // num_groups * prod(input.shape[2:])
     if images * size == 1:
         raise ShapeError(f"{op}: expected more than 1 value per channel when training, got an input of shape {input.shape}")
-    x = _standardized(np.reshape(_wide(input), (images, num_groups, size)), (2,), eps)[0]
+    x = _standardized(np.reshape(widened(input), (images, num_groups, size)), (2,), eps)[0]
     return _affine(np.reshape(x, input.shape), weight, bias, input.dtype, shape)
 
 
+@single
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
     """input / (k + alpha * mean)**beta, where the mean is that of squares over `size` neighbouring channels, zeros around.
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.accumulate import widened
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError
 from autograd.grad_mode import enable_grad
 from autograd.graph import Array, mode, write
@@ -161,7 +162,7 @@ def _flat_gradient(parameters: list[Tensor]) -> Array:
     grads = [np.zeros_like(p.array) if p.grad is None else p.grad.array for p in parameters]
     if wrong := [(p.shape, g.shape) for p, g in zip(parameters, grads, strict=True) if p.shape != g.shape]:
         raise ShapeError(f"LBFGS: these must have one shape: parameter {wrong[0][0]}, gradient {wrong[0][1]}")
-    return np.concatenate([g.reshape(-1) for g in grads])
+    return np.concatenate([widened(g).reshape(-1) for g in grads])
 
 
 def _move(parameters: list[Tensor], here: list[Array], t: float = 0.0, d: Array | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import ACCUMULATED, widened
 from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
 from autograd.grad_mode import enable_grad
 from autograd.graph import Array, ambient, mode, write
@@ -327,9 +328,10 @@ class Optimizer:
 
 
 def _begin(p: Tensor, state: dict[str, Any], first: dict[str, float]) -> dict[str, Tensor]:
-    """The state that `p` has not yet, with its first values: numbers in float64, the rest like the parameter."""
+    """The state that `p` has not yet, with its first values: numbers in float64, the rest like the parameter; half in single."""
+    kind = ACCUMULATED.get(p.dtype)
     values = {name: float(bool(state)) if name == "_step" else value for name, value in first.items() if name not in state}
-    return {n: wrap(np.array(v, np.float64) if n in SCALARS else np.full_like(p.array, v)) for n, v in values.items()}
+    return {n: wrap(np.array(v, np.float64) if n in SCALARS else np.full_like(p.array, v, kind)) for n, v in values.items()}
 
 
 def _misfit(kind: str, names: Iterable[str], tensors: list[Tensor]) -> str:
@@ -344,7 +346,7 @@ def _run(jobs: list[Job], block: int | None) -> None:
             scalars = [t.array for t in numbers] if numbers else numbers
             start = 1 + len(scalars)
             for arrays in _blocks([t.array for t in tensors], block):
-                new = rule.fun(arrays[0], arrays[1], *options, *scalars, *arrays[2:])
+                new = rule.fun(*widened(arrays[:2]), *options, *scalars, *arrays[2:])
                 write(arrays[0], ..., new[0])
                 for old, value in zip(arrays[2:], new[start:]):  # noqa: B905 (it is slower)
                     write(old, ..., value)
@@ -365,7 +367,7 @@ def _record(jobs: list[Job]) -> None:
     """Update through ops that the tape hears of."""
     changes: list[tuple[Tensor, Tensor]] = []
     for rule, options, scalars, (p, grad, *state) in jobs:
-        changes += zip((p, *scalars, *state), rule(p, grad, *options, *scalars, *state), strict=True)
+        changes += zip((p, *scalars, *state), rule(*widened((p, grad)), *options, *scalars, *state), strict=True)
     for old, new in changes:
         write(old.array, ..., new.array)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.accumulate import total
 from autograd.errors import ArgumentError
 from autograd.graph import Array
 from autograd.primitive import primitive
@@ -571,7 +572,7 @@ def _lamb(
     d = m / (1 - beta1**step) / (np.sqrt(v / (1 - beta2**step)) + eps)
     if weight_decay is not None:
         d = d + p * weight_decay
-    size, length = np.sum(p * p), np.sum(d * d)
+    size, length = (total(v * v, tuple(range(v.ndim))) for v in (p, d))
     both = (size > 0) & (length > 0)
     trust = np.sqrt(np.where(both, size, 1) / np.where(both, length, 1))
     return p - d * (trust * lr), step, m, v
@@ -614,7 +615,7 @@ def _muon(
     x = g + (m - g) * momentum if nesterov else m
     rows, columns = p.shape
     x = np.swapaxes(x, 0, 1) if rows > columns else x
-    x = x / np.maximum(np.sqrt(np.sum(x * x)), eps)
+    x = x / np.maximum(np.sqrt(total(x * x, (0, 1))), eps)
     for _ in range(ns_steps):
         gram = np.matmul(x, np.swapaxes(x, 0, 1))
         x = x * a + np.matmul(gram * b + np.matmul(gram, gram) * c, x)

@@ -21,6 +21,7 @@ from autograd.random import default_generator
 from autograd.tensor import Tensor
 from autograd.tree import tree_leaves, tree_map
 
+from ..functional.loss import averages
 from ..metrics import Mean, Metric
 from ..mode import in_mode
 from ..module import Module
@@ -44,8 +45,9 @@ def fit(
     """Train `model` to make `loss(model(*inputs), target)` small over `data`; return what was measured in each epoch.
 
     `data`, and `validation`, are batches: a DataLoader, or anything else that can be gone through once in each epoch. A batch
-    is a tuple or list of inputs and, last, the target; a lone tensor is both, as an autoencoder wants it. The loss is a mean
-    over the examples of a batch, which are as many as the target is long, or with `reduction="sum"` their sum.
+    is a tuple or list of inputs and, last, the target; a lone tensor is both, as an autoencoder wants it. The loss is a mean,
+    or with `reduction="sum"` a sum. Means count by what they are over, as if all batches were one: a loss of nn.functional says
+    so itself, be it labels that are not ignored or weights of classes; any other is over as many examples as the target is long.
 
     metrics: of nn.metrics, or functions of output and target, whose means are taken; in a list, or by name.
     callbacks: of nn.train, or functions of the Loop, called after each epoch.
@@ -81,7 +83,7 @@ def evaluate(
 
     The model runs in evaluation mode, without recording a graph, and is left in the mode it was in.
     """
-    return _evaluate(model, loss, _checked("evaluate", "data", data), _Meter(loss, metrics))
+    return _evaluate(model, loss, _checked("evaluate", "data", data), _Meter(metrics))
 
 
 def predict(model: Callable[..., Any], data: Any) -> Any:
@@ -147,20 +149,30 @@ def _detached(output: Any) -> Any:
     return tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, output)
 
 
+def _weighed(loss: Any, output: Any, target: Any, n: int) -> tuple[Any, float, bool]:
+    """What `loss` gives, and what it counts for: what it is the mean over, or as a sum, which is said last, the examples."""
+    with averages() as found:
+        value = loss(output, target)
+    options = getattr(loss, "keywords", {}) if isinstance(loss, partial) else vars(loss) if isinstance(loss, Module) else {}
+    reduction, parts = found[0] if len(found) == 1 else (options.get("reduction"), n)
+    return value, float(n if reduction == "sum" else parts), reduction == "sum"
+
+
 class _Meter:
     """The mean loss and the metrics over the batches of an epoch."""
 
-    def __init__(self, loss: Any, metrics: Metrics) -> None:
-        self.loss, self.metrics = Mean(), _named(metrics)
-        options = getattr(loss, "keywords", {}) if isinstance(loss, partial) else vars(loss) if isinstance(loss, Module) else {}
-        self.sums = options.get("reduction") == "sum"
+    def __init__(self, metrics: Metrics) -> None:
+        self.loss, self.metrics, self.batches = Mean(), _named(metrics), 0
 
     def reset(self) -> None:
+        self.batches = 0
         for metric in (self.loss, *self.metrics.values()):
             metric.reset()
 
-    def update(self, output: Any, target: Any, loss: float, n: int) -> None:
-        self.loss.update(loss / n if self.sums and n else loss, n)
+    def update(self, output: Any, target: Any, loss: float, weight: float, is_sum: bool) -> None:
+        self.batches += 1
+        if weight:  # the mean over nothing is NaN, and counts for nothing
+            self.loss.update(loss / weight if is_sum else loss, weight)
         for metric in self.metrics.values():
             metric.update(output, target)
 
@@ -180,7 +192,9 @@ class _OfFunction(Metric):
         self.mean.reset()
 
     def update(self, output: Any, target: Any) -> None:
-        self.mean.update(self.function(output, target), _examples(target))
+        value, weight, is_sum = _weighed(self.function, output, target, _examples(target))
+        if weight:
+            self.mean.update(float(value) / weight if is_sum else value, weight)
 
     def compute(self) -> float:
         return self.mean.compute()
@@ -216,8 +230,9 @@ def _evaluate(model: Any, loss: Any, data: Any, meter: _Meter) -> dict[str, Any]
     with in_mode(model, training=False), no_grad(), closing(_batches("evaluate", data)) as batches:
         for inputs, target, n in batches:
             output = model(*inputs)
-            meter.update(output, target, _one_number(loss(output, target)).item(), n)
-    if not meter.loss.count:
+            value, weight, is_sum = _weighed(loss, output, target, n)
+            meter.update(output, target, _one_number(value).item(), weight, is_sum)
+    if not meter.batches:
         raise ArgumentError("evaluate: data gave no examples; a list or a DataLoader can be gone through again, an iterator not")
     return meter.compute()
 
@@ -241,7 +256,7 @@ class Loop:
         self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
         self.data, self.epochs = _checked("fit", "data", data), epochs
         self.validation = None if validation is None else _checked("fit", "validation", validation)
-        self.meter = _Meter(loss, metrics)
+        self.meter = _Meter(metrics)
         self.history = History() if history is None else history
         self.callbacks = sorted([*map(_as_callback, callbacks), Progress(verbose)], key=lambda c: c.last)
         self.batches = _length(data)
@@ -317,21 +332,33 @@ class Loop:
         return True
 
     def _step(self, group: list[Batch]) -> bool:
-        """One step of the optimizer, for some batches as if they were one; False if a callback prevented it."""
+        """One step of the optimizer, for some batches as if they were one; False if a callback prevented it.
+
+        What a mean counts for is known when it is there, and what all count for when the last is: until then it is taken
+        to be as much, for each example, as it was in the first batch. Where that was wrong the gradients are scaled.
+        """
         total, seen = sum(n for _, _, n in group), list[Any]()
 
         def closure() -> float:  # some optimizers call it several times: what counts for the history is the first
             self.optimizer.zero_grad()
-            first, mean = not seen, 0.0
+            first, mean, whole, counted = not seen, 0.0, 0.0, 0.0
             for inputs, target, n in group:
                 output = self.model(*inputs)
-                loss = _one_number(self.loss(output, target))
-                share = 1 if self.meter.sums or n == total else n / total
-                (loss if share == 1 else loss * share).backward()
-                value = loss.item()
-                mean += value * share
+                loss, weight, is_sum = _weighed(self.loss, output, target, n)
+                value = _one_number(loss).item()
                 if first:
-                    seen.append((_detached(output), target, value, n))
+                    seen.append((_detached(output), target, value, weight, is_sum))
+                if not weight and len(group) > 1:  # the mean over nothing
+                    continue
+                whole, counted = whole or weight * (total / n if n else 1), counted + weight
+                share = 1 if is_sum or weight == whole else weight / whole
+                (loss if share == 1 else loss * share).backward()
+                mean += value * share
+            if whole and not is_sum and abs(counted - whole) > 1e-12 * whole:
+                mean *= whole / counted
+                for p in self.parameters:
+                    if p.grad is not None:
+                        p.grad.mul_(whole / counted)
             if self.clip_norm is not None:
                 clip_grad_norm_(self.parameters, self.clip_norm)
             if self.clip_value is not None:

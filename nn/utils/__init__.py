@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from autograd.accumulate import widened
 from autograd.creation import zeros
+from autograd.dtypes import float16
 from autograd.errors import ArgumentError, ShapeError
 from autograd.grad_mode import no_grad
-from autograd.ops.join import cat
+from autograd.ops.join import cat, stack
+from autograd.ops.linalg import vector_norm
 from autograd.tensor import Tensor
+from autograd.warn import warn
 
 from . import data, prune, rnn
 from .reparametrize import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
@@ -20,9 +24,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
-    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
-    return [p.grad for p in parameters if p.grad is not None]
+def _gradients(op: str, parameters: Tensor | Iterable[Tensor]) -> list[Any]:
+    given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    if not given and isinstance(parameters, Iterator):
+        warn(f"{op}: the generator of parameters is empty, so no gradient is clipped; it can be gone through only once")
+    return [p.grad for p in given if p.grad is not None]
 
 
 def clip_grad_norm_(
@@ -30,9 +36,10 @@ def clip_grad_norm_(
 ) -> Any:
     """Scale the gradients of `parameters`, in place, so that their norm, as of one vector, is at most `max_norm`.
 
-    Returns the norm they had. `norm_type` is a number, or infinity for the largest absolute value. A norm that is not
-    finite makes all gradients NaN or 0, or with `error_if_nonfinite` raises ArgumentError and leaves them as they are.
-    PyTorch: torch.nn.utils.clip_grad_norm_.
+    Returns the norm they had, of half in single precision. `norm_type` is any order of `vector_norm`: infinity for the
+    largest absolute value; as in PyTorch the norm is that of the norms of all, which for 0 counts those that are not 0. A norm
+    that is not finite makes all gradients NaN or 0, or with `error_if_nonfinite` raises ArgumentError and leaves them as they
+    are. Warns if a generator of parameters has none (left). PyTorch: torch.nn.utils.clip_grad_norm_.
 
     >>> import autograd, nn
     >>> p = nn.Parameter([3.0, 4.0])
@@ -40,28 +47,21 @@ def clip_grad_norm_(
     >>> nn.utils.clip_grad_norm_(p, 1.0), p.grad
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
-    grads = _gradients(parameters)
+    try:
+        order = float(norm_type)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"clip_grad_norm_: norm_type is a number, got {norm_type!r}") from None
+    grads = _gradients("clip_grad_norm_", parameters)
     if not grads:
         return zeros(())
     with no_grad():
-        norm = _norm(grads, norm_type)
+        norm = vector_norm(stack([vector_norm(widened(g), order) for g in grads]), order)
         if error_if_nonfinite and not norm.isfinite():
             raise ArgumentError(f"clip_grad_norm_: the norm of the gradients is {norm.item()}; they are left as they are")
         scale = (max_norm / (norm + 1e-6)).clamp(max=1.0)
         for g in grads:
-            g.mul_(scale)
+            g.copy_(widened(g) * scale) if g.dtype == float16 else g.mul_(scale)
     return norm
-
-
-def _norm(grads: list[Any], p: float) -> Any:
-    if p == float("inf"):
-        largest = grads[0].abs().max()
-        for g in grads[1:]:
-            largest = largest.maximum(g.abs().max())
-        return largest
-    if p == 2:
-        return sum((g * g).sum() for g in grads).sqrt()
-    return sum((g.abs() ** p).sum() for g in grads) ** (1 / p)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -70,7 +70,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     PyTorch: torch.nn.utils.clip_grad_value_.
     """
     with no_grad():
-        for g in _gradients(parameters):
+        for g in _gradients("clip_grad_value_", parameters):
             g.clamp_(-clip_value, clip_value)
 
 

@@ -9,6 +9,7 @@ from autograd.errors import ArgumentError, ShapeError, StateError
 from autograd.grad_mode import no_grad
 from autograd.linalg import vector_norm
 from autograd.ops.common import one_dim
+from autograd.recompute import recomputing
 from autograd.tensor import Tensor
 
 from ..module import Module, Parameter
@@ -142,7 +143,7 @@ class SpectralNorm(Recomputed):
     def compute(self, module: Module) -> Any:
         weight, u, v = (self.part(module, ending) for ending in self.parts)
         matrix = self.matrix(weight)
-        if module.training:
+        if module.training and not recomputing():
             with no_grad():
                 for _ in range(self.steps):
                     v.copy_(self.unit(matrix.mT @ u))
