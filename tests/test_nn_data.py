@@ -41,6 +41,7 @@ from nn.utils.data import (
     get_worker_info,
     random_split,
 )  # fmt: skip
+from nn.utils.data.workers import Workers
 
 
 class Squares(Dataset):
@@ -428,9 +429,11 @@ LOADERS = {
     "one by one": lambda n: DataLoader(Noisy(7), batch_size=None, shuffle=True, num_workers=n),
     "stream": lambda n: DataLoader(Count(20), batch_size=3, num_workers=n),
 }  # fmt: skip
-forks = pytest.mark.filterwarnings(
-    "ignore:.*multi-threaded.*:DeprecationWarning"
-)  # Python 3.12 and 3.13, where fork is the default
+METHODS = multiprocessing.get_all_start_methods()
+if "forkserver" in METHODS:  # the default from Python 3.14 on; the server imports this file once, for all workers
+    multiprocessing.set_forkserver_preload([__name__])
+
+forks = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # from Python 3.12 on
 
 
 def epochs(loader, number=2):
@@ -663,8 +666,22 @@ def test_what_goes_wrong_in_a_worker_ends_all(act, error, message, persistent, i
     assert not multiprocessing.active_children()
     if act in (refuse, refuse_fussily):
         assert f"in {act.__name__}" in str(caught.value.__cause__), "the worker's traceback is told"
-    loader.dataset.bad = None
+    loader.dataset.bad, loader.timeout = None, 0
     assert len(list(loader)) == 6, "the next loop begins anew"
+
+
+@forks
+@pytest.mark.parametrize("method", METHODS)
+def test_a_worker_that_hangs_is_ended_however_it_was_started(method, monkeypatch, in_time):
+    """When no batch comes in time, which may be while it still starts; and when nobody wants its batch any more."""
+    loader = DataLoader(Told(4, 0, sleep), batch_size=2, num_workers=2, multiprocessing_context=method, timeout=0.01)
+    with pytest.raises(WorkerError, match="no batch came within"):
+        list(loader)
+    assert not multiprocessing.active_children()
+    monkeypatch.setattr(Workers, "patience", 0.1)
+    for _ in DataLoader(Told(4, 3, sleep), batch_size=2, num_workers=2, multiprocessing_context=method):
+        break
+    assert not multiprocessing.active_children()
 
 
 @forks
@@ -686,7 +703,7 @@ class Bad(Sampler):
         raise RuntimeError("of the sampler")
 
 
-@pytest.mark.parametrize("method", [m for m in ("spawn", "forkserver") if m in multiprocessing.get_all_start_methods()])
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "fork"])
 def test_workers_may_be_started_in_other_ways(method, in_time):
     context = method if method == "spawn" else multiprocessing.get_context(method)
     autograd.manual_seed(1)
