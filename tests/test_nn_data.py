@@ -18,8 +18,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import autograd
-from autograd import Generator, Tensor, arange, float64, tensor
+from autograd import Generator, arange, float64, tensor
 from autograd.errors import ArgumentError, DimError, ShapeError, StateError, UnsupportedError, WorkerError
+from autograd.graph import ambient
 from nn.utils import data
 from nn.utils.data import (
     BatchSampler,
@@ -306,14 +307,15 @@ def test_collate_fn_gets_the_examples():
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_tensors_are_indexed_once_a_batch(nested, monkeypatch):
+    """Counted on a tape: Python 3.13 may go on calling a class's old __getitem__ once the class has changed a thousand times."""
     d = pairs(6)
     d = Subset(Subset(d, [5, 4, 3, 2]), [0, 2, 1]) if nested else d
     monkeypatch.setattr(TensorDataset, "__len__", lambda self: 6)
-    count = []
-    monkeypatch.setattr(Tensor, "__getitem__", lambda self, i, get=Tensor.__getitem__: (count.append(1), get(self, i))[1])
-    batches = firsts(DataLoader(d, batch_size=3))
+    tape = []
+    with ambient(tape=tape):
+        batches = firsts(DataLoader(d, batch_size=3))
     assert batches == ([[5, 3, 4]] if nested else [[0, 1, 2], [3, 4, 5]])
-    assert len(count) == 2 * len(batches)
+    assert [op.__name__ for op, *_ in tape] == ["index"] * 2 * len(batches)
 
 
 def test_a_dataset_that_changes_its_examples_is_asked_for_each():
@@ -751,13 +753,16 @@ def test_the_end_of_the_program_is_that_of_its_workers(end, tmp_path, in_time):
         [sys.executable, script, *(["wait"] if end != "exit" else [])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": path}, start_new_session=True,
     ) as process:  # fmt: skip
-        pids = [int(pid) for pid in process.stdout.readline().split()]
-        assert pids
-        if end == "SIGINT":
-            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: to all of them
-        elif end == "SIGKILL":
+        try:
+            pids = [int(pid) for pid in process.stdout.readline().split()]
+            assert pids
+            if end == "SIGINT":
+                os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: to all of them
+            elif end == "SIGKILL":
+                process.kill()
+            _, errors = process.communicate(timeout=40)
+        finally:
             process.kill()
-        _, errors = process.communicate(timeout=40)
     if end == "SIGINT":
         assert errors.count("KeyboardInterrupt") == 1, errors
     elif end == "exit":
