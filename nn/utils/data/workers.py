@@ -105,7 +105,8 @@ class Workers:
 
         if context is None or isinstance(context, str):
             context = multiprocessing.get_context(context)
-        self.context, self.timeout = _Context(context), timeout or None
+        self.context: Any = _Context(context)
+        self.timeout = timeout or None
         self.pool = ProcessPoolExecutor(count, self.context, _start, (fetch, prepare, seed, count, context.Value("i", 0)))
 
     def run(self, tasks: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Any]:
