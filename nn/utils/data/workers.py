@@ -105,9 +105,9 @@ class Workers:
 
         if context is None or isinstance(context, str):
             context = multiprocessing.get_context(context)
-        self.context: Any = _Context(context)
-        self.timeout = timeout or None
-        self.pool = ProcessPoolExecutor(count, self.context, _start, (fetch, prepare, seed, count, context.Value("i", 0)))
+        self.context, self.timeout = _Context(context), timeout or None
+        told = fetch, prepare, seed, count, context.Value("i", 0)
+        self.pool = ProcessPoolExecutor(count, self.context, _start, told)  # type: ignore[call-overload]  # it passes for a context
 
     def run(self, tasks: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Any]:
         """The results of `tasks`, in their order, up to `ahead` of them before they are asked for."""
