@@ -787,7 +787,7 @@ SAVER = """
 
 
 def test_a_killed_process_leaves_whole_files(tmp_path):
-    rng, versions = random.Random(), []
+    rng, versions = random.Random(0), []
     path = os.pathsep.join([str(Path(autograd.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     for _ in range(4):
         command = [sys.executable, "-c", textwrap.dedent(SAVER), str(tmp_path)]
@@ -855,7 +855,7 @@ def test_training_resumes_to_the_bit(form, tmp_path):
     whole = Training(1)
     losses = list(whole.steps())
     assert len(losses) == 21
-    stop = random.randint(1, 20)
+    stop = random.Random(form).randint(1, 20)
     first = Training(1)
     steps = first.steps()
     begun = [next(steps) for _ in range(stop)]
