@@ -125,6 +125,7 @@ def test_every_op_says_what_it_saved(sample, data):
             assert re.search(rf"saved .*\b{name} ", line), line
 
 
+@pytest.mark.slow
 @needs_one
 def test_every_op_can_be_drawn():
     """No shape, option or name of one breaks the language of the source."""
@@ -136,6 +137,7 @@ def test_every_op_can_be_drawn():
 SPECIAL = {name: partial(special._scipy, name) for name in ("psi", "zeta")}  # what stands in formulas beside NumPy's functions
 
 
+@pytest.mark.slow
 def test_the_formulas_of_rules_are_true():
     """What the picture says of the elementwise ops, worked out by NumPy, is the gradient that the engine finds."""
     compared = set()
@@ -452,6 +454,7 @@ def chain(n):
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [tangle, chain])
 def test_a_thousand_nodes_are_drawn_within_seconds(engine, make):
     y = make(1000)
@@ -463,6 +466,7 @@ def test_a_thousand_nodes_are_drawn_within_seconds(engine, make):
     assert len(found) == len(ids(picture.source))
 
 
+@pytest.mark.slow
 def test_a_graph_of_a_million_ops_is_drawn_as_a_summary():
     x = chain(1_000_000)
     picture = draw(x * leaf(2.0) * leaf(3.0))

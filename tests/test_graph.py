@@ -40,6 +40,7 @@ def _no_collector():
 
 
 # ---------------------------------------------------------------- depth
+@pytest.mark.slow
 def test_a_chain_of_a_million_ops_differentiates_and_is_freed():
     x = tensor(2.0, requires_grad=True)
     y = x
@@ -53,6 +54,7 @@ def test_a_chain_of_a_million_ops_differentiates_and_is_freed():
     assert first() is None
 
 
+@pytest.mark.slow
 def test_deep_graphs_are_freed_in_threads_with_small_stacks():
     def work():
         y = ones(1, requires_grad=True)

@@ -443,6 +443,7 @@ def epochs(loader, number=2):
     return [(plain(batch), autograd.rand(()).item()) for _ in range(number) for batch in loader]
 
 
+@pytest.mark.slow
 @forks
 @pytest.mark.parametrize("name", LOADERS)
 def test_batches_do_not_depend_on_the_workers(name, in_time):
@@ -645,6 +646,7 @@ def test_persistent_workers_stay(in_time):
     assert until(lambda: not multiprocessing.active_children()), "they go with the loader"
 
 
+@pytest.mark.slow
 @forks
 @pytest.mark.parametrize("persistent", [False, True])
 @pytest.mark.parametrize(
@@ -672,6 +674,7 @@ def test_what_goes_wrong_in_a_worker_ends_all(act, error, message, persistent, i
     assert len(list(loader)) == 6, "the next loop begins anew"
 
 
+@pytest.mark.slow
 @forks
 @pytest.mark.parametrize("method", METHODS)
 def test_a_worker_that_hangs_is_ended_however_it_was_started(method, monkeypatch, in_time):
@@ -705,6 +708,7 @@ class Bad(Sampler):
         raise RuntimeError("of the sampler")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "fork"])
 def test_workers_may_be_started_in_other_ways(method, in_time):
     context = method if method == "spawn" else multiprocessing.get_context(method)
@@ -743,6 +747,7 @@ def ended(pid):
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 @pytest.mark.parametrize("end", ["exit", "SIGINT", "SIGKILL"])
 def test_the_end_of_the_program_is_that_of_its_workers(end, tmp_path, in_time):

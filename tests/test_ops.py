@@ -129,6 +129,7 @@ def is_method(function):
 
 
 # ---------------------------------------------------------------- values
+@pytest.mark.tour
 @records()
 @given(st.data())
 def test_value(sample, data):

