@@ -145,6 +145,7 @@ def test_value(sample, data):
 
 
 # ---------------------------------------------------------------- derivatives
+@pytest.mark.tour
 @records(where=smooth)
 @given(st.data())
 def test_first_order(sample, data):
