@@ -242,6 +242,24 @@ def test_files_of_the_other_package_called_autograd_are_found_and_named(first, t
     assert "chainrule" in done.stderr
 
 
+# ---------------------------------------------------------------- run.py
+def test_one_run_at_a_time_sets_up_and_a_killed_one_blocks_nobody(tmp_path):
+    if not (ROOT / "run.py").exists():
+        pytest.skip("there is no run.py beside the tests: this is not a checkout")
+    shutil.copy(ROOT / "run.py", tmp_path)
+    code = "import run, time\nwith run.one_at_a_time(): print('begun', flush=True); time.sleep({})"
+    command = [sys.executable, "-c", code.format(600)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "begun\n"
+        other = [sys.executable, "-c", code.format(0)]
+        with subprocess.Popen(other, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
+            assert "another run is setting up .venv: waiting for it" in second.stderr.readline()
+            assert second.poll() is None
+            first.kill()
+            assert second.communicate(timeout=60)[0] == "begun\n"
+    assert second.returncode == 0
+
+
 # ---------------------------------------------------------------- the tour
 @pytest.mark.slow
 def test_the_tour_goes_through_every_file_and_every_family():
