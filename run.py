@@ -3,6 +3,7 @@
 It needs nothing but Python. A stamp inside .venv says what the environment was made for. While that still
 holds, a task starts at once; when pyproject.toml has changed or a task needs more, the project is installed
 again; and an environment that is unfinished, was moved, or belongs to another Python version is made anew.
+Of several runs at once, one sets it up and the others wait.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -46,13 +49,47 @@ def main(task="help", *arguments):
     if os.path.expanduser("~") == "~":  # no home folder at all, and every tool wants one for its cache
         os.environ["HOME"] = str(VENV)
     try:
-        prepare(extra)
+        with one_at_a_time():
+            prepare(extra)
     except KeyboardInterrupt:
         sys.exit("stopped while setting up; the next run begins again")
     except OSError as error:
         sys.exit(f"could not set up {VENV}: {error}")
     codes = [run([PYTHON, *command, *arguments], folder) for command in commands]
     sys.exit(next(filter(None, codes), 0))
+
+
+@contextmanager
+def one_at_a_time():
+    """Wait until no other run sets up .venv. The lock is on this file, and ends with its holder and what that started."""
+    with open(__file__, "rb") as file:
+        os.set_inheritable(file.fileno(), True)  # to pip, which may outlive a run that is killed
+        waiting = False
+        while not locked(file):
+            if not waiting:
+                print("another run is setting up .venv: waiting for it ...", file=sys.stderr, flush=True)
+            waiting = True
+            time.sleep(0.1)
+        yield
+
+
+def locked(file):
+    """Lock `file`, without waiting; whether that worked, or cannot work here and so must do."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(2**30)  # beyond its end: what is locked cannot be read by others
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # this file system has no locks
+        pass
+    return True
 
 
 def prepare(extra):
@@ -81,7 +118,7 @@ def prepare(extra):
     STAMP.write_text("{}", encoding="utf-8")  # unfinished, should this be interrupted
     try:
         if not usable:
-            problem = "Python could not make .venv"
+            problem = "Python could not make .venv, and says"
             quietly(sys._base_executable, "-m", "venv", VENV)
         problem = f"pip could not install {what} (is this machine online?), and says"
         options = ["--disable-pip-version-check", "--no-input", "--editable"]
@@ -93,7 +130,8 @@ def prepare(extra):
             STAMP.unlink()
         else:
             STAMP.write_text(before, encoding="utf-8")
-        sys.exit(NO_ENSUREPIP if "ensurepip" in error.stdout else f"{problem}:\n{last_words(error.stdout)}")
+        lacking = "ensurepip is not available" in error.stdout  # as venv says where its files are packaged apart
+        sys.exit(NO_ENSUREPIP if lacking else f"{problem}:\n{last_words(error.stdout)}")
     STAMP.write_text(json.dumps(stamp), encoding="utf-8")
 
 
@@ -105,7 +143,7 @@ NO_ENSUREPIP = (
 
 def quietly(python, *arguments):
     """Run Python in silence, and without the user's PYTHONPATH; an error holds all that it printed."""
-    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "close_fds": False}
     subprocess.run([python, "-I", *arguments], check=True, text=True, errors="replace", cwd=HERE, **options)
 
 

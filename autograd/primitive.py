@@ -59,9 +59,9 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     if odd := set(rules) - set(parameters) - {"joint"}:
         raise UnsupportedError(f"{name} has a rule for {odd.pop()!r}, but takes {', '.join(names)}")
     scope = dict(
-        fun=fun, casts=promote, computes=not moves, differentiable=bool(rules), plans=(plans := Plans()),
-        current_mode=mode, tick=tick, generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain, as_array=as_array,
-        items=items, into=into, look=look, Tensor=Tensor, Node=Node, Among=Among, Results=Results,
+        fun=fun, casts=promote, computes=not moves, differentiable=bool(rules), plans=(plans := Plans()), current_mode=mode,
+        tick=tick, generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain,
+        as_array=as_array, items=items, into=into, look=look, Tensor=Tensor, Node=Node, Among=Among, Results=Results,
     )  # fmt: skip
     if taken := {n for n in parameters if n in scope or n in ("g", "s", "out", "needs") or n[0] == "_"}:
         raise UnsupportedError(f"an argument of {name} is called {taken.pop()!r}, which means something else in a primitive")

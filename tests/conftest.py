@@ -1,15 +1,24 @@
-"""Settings for all tests: how many examples hypothesis tries, by the profile in HYPOTHESIS_PROFILE (dev, ci or thorough); and threads."""
+"""For all tests: how many examples hypothesis tries, by HYPOTHESIS_PROFILE (dev, ci or thorough); seeds; threads; --quick."""
 
+import functools
 import os
+import random
 import threading
 
+import numpy as np
 import pytest
-import samples  # noqa: F401  # before any test module makes primitives of its own
-from hypothesis import HealthCheck, settings
+import samples  # before any test module makes primitives of its own
+from hypothesis import HealthCheck, register_random, settings
 
-common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.differing_executors]}
+import autograd
+
+common = {
+    "deadline": None,
+    "print_blob": True,  # how to repeat what was found
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.differing_executors],
+}
 settings.register_profile("dev", max_examples=5, **common)
-settings.register_profile("ci", max_examples=8, derandomize=True, print_blob=True, **common)
+settings.register_profile("ci", max_examples=8, derandomize=True, **common)
 settings.register_profile("thorough", max_examples=100, **common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
@@ -37,3 +46,91 @@ def run_threads():
             raise error
 
     return run
+
+
+# ---------------------------------------------------------------- the same random numbers each time
+class Default:
+    """autograd's default generator, in the form in which hypothesis starts one anew for each example."""
+
+    @staticmethod
+    def seed(seed):
+        autograd.manual_seed(seed)
+
+    @staticmethod
+    def getstate():
+        return autograd.get_rng_state()
+
+    @staticmethod
+    def setstate(state):
+        autograd.set_rng_state(state)
+
+
+DEFAULT = Default()  # hypothesis keeps no reference of its own
+register_random(DEFAULT)
+
+
+def pytest_runtest_setup():
+    """No test depends on luck, nor on which ran before it."""
+    for seed in (random.seed, np.random.seed, autograd.manual_seed):
+        seed(0)
+
+
+# ---------------------------------------------------------------- --quick: a tour in ten seconds
+# Of each file some functions, evenly spread, that no mark calls slow, and those marked for the tour; of each of their tables the
+# first row, or the first record of each family, with one example. What is left out is not even made: that takes longer than the tour.
+EACH = 5  # functions of a file
+FAMILIES = {id(s): name for name in "ELEMENTWISE INDEX SHAPE LINALG LOSS_SAMPLES NN REDUCE RECURRENT WINDOW_SAMPLES".split() for s in getattr(samples, name)}  # fmt: skip
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="a tour of the suite in ten seconds")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes longer than a moment, so that --quick leaves it out")
+    config.addinivalue_line("markers", "tour: --quick never leaves it out")
+    if config.getoption("quick"):
+        settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=1)
+        settings.load_profile("quick")
+
+
+def family(row):
+    """What a row of a table stands for: a record for its family, all else for the whole table."""
+    values = row.values if hasattr(row, "marks") else row if isinstance(row, tuple) else (row,)
+    return next((FAMILIES.get(id(value), "samples") for value in values if isinstance(value, samples.Sample)), None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc):
+    if not metafunc.config.getoption("quick"):
+        return
+    parametrize = metafunc.parametrize
+
+    def thinned(names, rows, *args, ids=None, **kwargs):
+        rows = list(rows)
+        families = [family(row) for row in rows]
+        kept = [i for i, name in enumerate(families) if name not in families[:i]]
+        ids = ids if ids is None or callable(ids) else [list(ids)[i] for i in kept]
+        return parametrize(names, [rows[i] for i in kept], *args, ids=ids, **kwargs)
+
+    metafunc.parametrize = thinned
+
+
+def pytest_pycollect_makeitem(collector, name, obj):
+    """Leave out functions before their tests are made."""
+    if collector.config.getoption("quick") and collector.funcnamefilter(name) and name not in some_of(collector.obj):
+        return []
+    return None
+
+
+@functools.cache
+def some_of(module):
+    """The names of the functions of a file that are on the tour."""
+    names = [name for name, f in vars(module).items() if name.startswith("test") and callable(f)]
+    names = [name for name in names if "slow" not in marks(getattr(module, name))]
+    always = {name for name in names if "tour" in marks(getattr(module, name))}
+    return always | ({names[i * len(names) // EACH] for i in range(EACH)} if names else set())
+
+
+def marks(function):
+    return {mark.name for mark in getattr(function, "pytestmark", [])}

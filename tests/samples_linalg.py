@@ -3,6 +3,7 @@
 How matrices are drawn is up to here: well away from singular.
 """
 
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -10,6 +11,7 @@ from samples import Sample
 from strategies import NONZERO, call, over, shaped
 
 from autograd import linalg as public
+from autograd.primitive import PRIMITIVES
 
 INTEGERS = {"dtypes": "PyTorch rounds the factors of integers, here they become floats"}
 NO_HALF = {"dtype": "LAPACK has no float16; test_linalg.py checks float32"}
@@ -80,6 +82,17 @@ def of_any_rank(s):
     return spectral(s, *batch(s), n, n, values=np.array(s.pick([1, 2, 3], [2, 2, 1], [2, 1, 0], [1, 0, 0], [0, 0, 0]), float)[:n])
 
 
+def ranked(s):
+    """One tolerance for all matrices, or one for each."""
+    x = of_any_rank(s)
+    each = np.array(0.5 + np.arange(np.prod(x.shape[:-2], dtype=int)).reshape(x.shape[:-2]), x.dtype)
+    return call(
+        x,
+        **s.some({"rtol": [0.3, each / 8], "hermitian": [True]}),
+        **s.pick({}, {"tol": each}, {"tol": 1.5}),
+    )
+
+
 def directions(s):
     x = of_any_rank(s)
     return call(x, *(s.array(x.shape) for _ in range(s.between(0, 2))))
@@ -147,7 +160,7 @@ class Seen:
 
     def __init__(self, function, show, symmetric):
         self.function, self.show, self.symmetric = function, show, symmetric
-        self.__name__ = function.__name__
+        self.__name__ = getattr(function, "__name__", "")
 
     def __call__(self, x, *args, **kwargs):
         if self.symmetric:  # a change of one element means a change of its mirror image too
@@ -203,6 +216,15 @@ def torchs_norm(x, p="fro", **options):
 
 def distances(a, b, p=2.0):
     return power_norm(a[..., :, None, :] - b[..., None, :, :], p, -1)
+
+
+def rank(x, tol=None, rtol=None, hermitian=False):
+    """The number of singular values above the cut; before NumPy 2.2 its own knows no matrices without rows."""
+    x = np.tril(x) + np.swapaxes(np.tril(x, -1), -1, -2) if hermitian else x
+    s = np.linalg.svd(x, compute_uv=False)
+    rtol = np.finfo(x.dtype).eps * max(x.shape[-2:]) * (tol is None) if rtol is None else rtol
+    cut = np.maximum(np.max(s, -1, initial=0) * rtol, 0 if tol is None else tol)
+    return np.sum(s > cut[..., None], -1)
 
 
 def near(gaps, w):
@@ -273,7 +295,9 @@ SAMPLES = [
     lapack("eigvalsh", of(symmetric, "L", "U"), symmetric=True),
     lapack("svd", of(any_shape, False), signless_singular_vectors),
     lapack("svdvals", of(any_shape)),
-    lapack("matrix_rank", of(of_any_rank), smooth=False),
+    Sample("matrix_rank", ranked, rank, np.linalg.matrix_rank, False, NO_HALF),
+    Sample("mirror", of(symmetric), lambda x: x, Seen(PRIMITIVES["mirror"], None, True)),
+    Sample("pinv of a triangle", of(symmetric), np.linalg.pinv, Seen(partial(public.pinv, hermitian=True), None, True), exempt=NO_HALF),
     Sample("near", lambda s: call(s.array((2, 3)) * np.asarray(1e-15, s.dtype), s.array((2, 3))), near, smooth=False),
     Sample("defined", lambda s: call(x := s.array(s.shape()), np.zeros(x.shape, bool), "no reason"), lambda x, hole, why: x),
     # ---- functions of PyTorch that are spelled differently

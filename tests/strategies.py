@@ -156,6 +156,31 @@ class Source:
         return array
 
 
+class Quick(Source):
+    """The same calls each time, made quickly: structure comes from one seed, numbers from another; sides are `side` long, if they may be."""
+
+    def __init__(self, seed, numbers=0, dtype=np.float64, side=None):
+        self.choices, self.rng = np.random.default_rng(seed), np.random.default_rng(numbers)
+        self.dtype, self.arrays, self.side = np.dtype(dtype), 0, side
+
+    def pick(self, *choices):
+        return choices[self.choices.integers(len(choices))]
+
+    def between(self, low, high):
+        return int(self.choices.integers(low, high + 1))
+
+    def length(self, least=0, most=3):
+        return super().length(least, most) if self.side is None else max(least, self.side)
+
+    def dims(self, ndim, least=0):
+        chosen = self.choices.permutation(ndim)[: self.between(min(least, ndim), ndim)]
+        return tuple(int(d) - ndim * self.pick(0, 1) for d in chosen)
+
+
+def some_calls(sample, number, **options):
+    return [sample.make(Quick(seed, **options)) for seed in range(number)]
+
+
 # ---------------------------------------------------------------- how records say what they want
 def each(*domains, numbers=True, **options):
     """Arrays that broadcast together, one for each domain, perhaps one of several a number; and some of the options."""

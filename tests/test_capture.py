@@ -129,6 +129,7 @@ def run(net, first, last, step):
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "kind"), NETWORKS)
 def test_twenty_steps_from_the_tape_are_those_of_eager(network, kind):
     eager = network(kind)

@@ -27,6 +27,7 @@ def test_there_are_demos():
     assert DEMOS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.stem)
 def test_demo(demo, tmp_path):
     printed = run(demo, tmp_path)
@@ -39,6 +40,7 @@ def test_demo(demo, tmp_path):
     assert "Claim: " in demo.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_seed_decides_every_bit(tmp_path):
     (digits,) = (d for d in DEMOS if d.stem == "01_digits")
     for seed, folder in ((1, "a"), (1, "b"), (2, "c")):
@@ -108,6 +110,7 @@ def numbers(model):
     return {name: np.array(value.detach().numpy()) for name, value in model.state_dict().items()}
 
 
+@pytest.mark.slow
 @programs
 def test_the_first_losses_are_those_of_pytorch(demo, monkeypatch):
     """From the same weights, on the same data, with the same noise and no dropout: the same losses, and then the same weights."""
@@ -134,6 +137,7 @@ def test_the_first_losses_are_those_of_pytorch(demo, monkeypatch):
         assert not np.array_equal(value, start[name]), name  # it did learn
 
 
+@pytest.mark.slow
 @programs
 def test_the_seed_decides_all_weights(demo, monkeypatch):
     m = program(demo, monkeypatch)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from samples import FUNCTIONS
-from strategies import Call, Source
+from strategies import Call, Quick, some_calls
 from test_ops import Function, inner, leaves, like_torch, records, smooth, special_points, tensors
 
 import autograd
@@ -12,32 +12,6 @@ import nn.functional as F
 from autograd import errors, func, methods
 from autograd.errors import AutogradError
 from autograd.tensor import Tensor, wrap
-
-
-# ---------------------------------------------------------------- many calls, made quickly
-class Quick(Source):
-    """Structure comes from one seed, numbers from another; every side is `side` long, if it may be."""
-
-    def __init__(self, seed, numbers=0, dtype=np.float64, side=None):
-        self.choices, self.rng = np.random.default_rng(seed), np.random.default_rng(numbers)
-        self.dtype, self.arrays, self.side = np.dtype(dtype), 0, side
-
-    def pick(self, *choices):
-        return choices[self.choices.integers(len(choices))]
-
-    def between(self, low, high):
-        return int(self.choices.integers(low, high + 1))
-
-    def length(self, least=0, most=3):
-        return super().length(least, most) if self.side is None else max(least, self.side)
-
-    def dims(self, ndim, least=0):
-        chosen = self.choices.permutation(ndim)[: self.between(min(least, ndim), ndim)]
-        return tuple(int(d) - ndim * self.pick(0, 1) for d in chosen)
-
-
-def some_calls(sample, number, **options):
-    return [sample.make(Quick(seed, **options)) for seed in range(number)]
 
 
 def outcome(sample, call, order=1):
@@ -382,7 +356,7 @@ def test_subgradients_like_torch(sample):
     torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
     grid = [np.ravel(x) for x in np.meshgrid(*[POINTS] * len(sample.domains))]
     call = Call(tuple(x > 0 if d.kind == "b" else x for x, d in zip(grid, sample.domains, strict=True)))
-    like_torch(sample, torch, call, rtol=1e-6, atol=1e-7)
+    assert like_torch(sample, torch, call, rtol=1e-6, atol=1e-7)
 
 
 # ---------------------------------------------------------------- indices that repeat or count from the end

@@ -45,6 +45,7 @@ def _no_collector():
 
 
 # ---------------------------------------------------------------- depth
+@pytest.mark.slow
 def test_a_chain_of_a_million_ops_differentiates_and_is_freed():
     x = tensor(2.0, requires_grad=True)
     y = x

@@ -501,6 +501,95 @@ def test_rank_and_pseudo_inverse_cut_off_where_torch_does(torch):
     assert linalg.matrix_rank(autograd.zeros(2, 0, 3)).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(
+    "options", [{"atol": [1.0, 2.0]}, {"rtol": [0.4, 0.6]}, {"atol": [0.0, 2.0]}, {"atol": [1, 2], "rtol": [0.9, 0.1]}]
+)
+@pytest.mark.parametrize("hermitian", [False, True])
+def test_each_matrix_of_a_stack_may_have_a_tolerance(hermitian, options):
+    x = leaf(np.stack([with_values(3.0, 1.5, 0.5), with_values(3.0, 1.5, 0.5)]))
+    for function in (linalg.matrix_rank, linalg.pinv):
+        together = function(x, hermitian=hermitian, **{k: autograd.tensor(v) for k, v in options.items()})
+        for i in (0, 1):
+            alone = function(x[i], hermitian=hermitian, **{k: v[i] for k, v in options.items()})
+            assert_allclose(together[i].detach().array, alone.detach().array, rtol=1e-12)
+            if alone.requires_grad:
+                for y, z in ((together[i], alone), (alone, together[i])):
+                    assert_allclose(
+                        *(autograd.grad((u**2).sum(), x, retain_graph=True)[0].array for u in (y, z)), rtol=1e-9, atol=1e-12
+                    )
+    assert np.linalg.matrix_rank(x, tol=autograd.tensor([1.0, 2.0])).tolist() == [2, 1]
+
+
+def test_tolerances_of_a_stack_like_torch(torch):
+    a = np.stack([with_values(3.0, 1.5, 0.5)] * 2)
+    for options in ({"atol": [1.0, 2.0]}, {"rtol": [0.4, 0.6]}, {"atol": [0.0, 2.0]}, {"atol": 1.0}, {"rtol": 0.4}):
+        found = [
+            [
+                f(m.tensor(a), **{k: m.tensor(v) for k, v in options.items()}).numpy()
+                for f in (m.linalg.matrix_rank, m.linalg.pinv)
+            ]
+            for m in (autograd, torch)
+        ]
+        for y, e in zip(*found, strict=True):
+            assert_allclose(y, e, rtol=1e-9, atol=1e-12)
+
+
+TRIANGLE = {  # which read the lower triangle, and how to call them
+    "pinv": lambda m, a: m.linalg.pinv(a, hermitian=True),
+    "pinv cut off": lambda m, a: m.linalg.pinv(a, rtol=0.5, hermitian=True),
+    "matrix_rank": lambda m, a: m.linalg.matrix_rank(a, hermitian=True),
+    "eigh": lambda m, a: m.linalg.eigh(a)[0],
+    "eigvalsh": lambda m, a: m.linalg.eigvalsh(a),
+    "cholesky": lambda m, a: m.linalg.cholesky(a),
+}
+NUMPYS_TRIANGLE = {
+    "pinv": lambda a: np.linalg.pinv(a, hermitian=True),
+    "matrix_rank": lambda a: np.linalg.matrix_rank(a, hermitian=True),
+    "svd": lambda a: np.linalg.svd(a, hermitian=True)[1],
+    "singular values": lambda a: np.linalg.svd(a, compute_uv=False, hermitian=True),
+    "eigvalsh": np.linalg.eigvalsh,
+    "cholesky": np.linalg.cholesky,
+}
+SYMMETRIC = with_values(3.0, 1.5, 0.5) @ with_values(3.0, 1.5, 0.5).T
+
+
+def above_the_diagonal():
+    """Symmetric but for what stands above the diagonal."""
+    return np.where(np.triu(np.ones((3, 3)), 1) > 0, 9.0, SYMMETRIC)
+
+
+@pytest.mark.parametrize("name", TRIANGLE)
+def test_only_the_lower_triangle_is_read(name):
+    """Values and gradients are those of the symmetric matrix."""
+    found = []
+    for array in (SYMMETRIC, above_the_diagonal()):
+        x = leaf(array)
+        y = TRIANGLE[name](autograd, x)
+        found.append([y.detach().array] + [g.array for g in (autograd.grad((y**2).sum(), x) if y.requires_grad else ())])
+    for y, e in zip(*found, strict=True):
+        assert_allclose(y, e, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NUMPYS_TRIANGLE)
+def test_only_the_lower_triangle_is_read_by_numpys_names(name):
+    a = SYMMETRIC + np.triu(np.ones((3, 3)), 1)
+    assert_allclose(NUMPYS_TRIANGLE[name](autograd.tensor(a)).array, NUMPYS_TRIANGLE[name](a), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", TRIANGLE)
+def test_the_lower_triangle_like_torch(name, torch):
+    """Values of any matrix, and gradients of symmetric ones: of others, PyTorch's gradient of pinv is not that of what it read."""
+    for array in (SYMMETRIC, SYMMETRIC + np.triu(np.ones((3, 3)), 1)):
+        (x, y), (t, e) = (
+            (z, TRIANGLE[name](m, z)) for m, z in ((autograd, leaf(array)), (torch, torch.tensor(array).requires_grad_()))
+        )
+        assert_allclose(y.detach().numpy(), e.detach().numpy(), rtol=1e-9)
+        if e.requires_grad and array is SYMMETRIC:
+            (y**2).sum().backward()
+            (e**2).sum().backward()
+            assert_allclose(x.grad.numpy(), t.grad.numpy(), rtol=1e-7, atol=1e-12)
+
+
 def test_pseudo_inverse_of_a_rank_that_stays():
     """Both factors change, the rank does not."""
     check_derivatives(lambda a, b: linalg.pinv(a @ b), HIGH, WIDE)
@@ -582,6 +671,10 @@ def test_numpys_results_have_numpys_names():
 # ---------------------------------------------------------------- refusals
 ONE, EYE = autograd.ones(2, 2), autograd.eye(2)
 REFUSED = [
+    (lambda: linalg.matrix_rank(ONE, atol=autograd.ones(2)), errors.ShapeError, r"matrix_rank: atol \(2,\) must have one number for each matrix"),
+    (lambda: linalg.pinv(ONE, rtol=autograd.ones(2)), errors.ShapeError, r"pinv: rtol \(2,\) must have one number for each matrix"),
+    (lambda: linalg.pinv(ONE, rtol="x"), errors.ArgumentError, "pinv: rtol must be a number, or a tensor of one for each matrix, got 'x'"),
+    (lambda: linalg.pinv(autograd.ones(2, 3), hermitian=True), errors.ShapeError, "pinv needs square matrices"),
     (lambda: linalg.inv(ONE), errors.ArgumentError, r"inv does not work on x float32 \(2, 2\): a matrix is singular; pinv"),
     (lambda: linalg.solve(ONE, EYE), errors.ArgumentError, "a matrix is singular; lstsq has an answer"),
     (lambda: linalg.solve_triangular(EYE - 1, ONE, upper=True), errors.ArgumentError, "a matrix is singular"),

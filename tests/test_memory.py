@@ -27,6 +27,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 5)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_no_page_is_fetched_twice():
     """80 MB a step are some 20,000 pages, which the system would have to hand out again."""

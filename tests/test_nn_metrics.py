@@ -70,12 +70,14 @@ def scored(draw, classes):
 
 
 # ---------------------------------------------------------------- against scikit-learn
+@pytest.mark.slow
 @given(labelled(), cuts)
 def test_accuracy_is_scikit_learns(pair, cuts):
     labels, found = pair
     assert in_batches(metrics.Accuracy(), found, labels, cuts) == theirs("accuracy_score", labels, found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", AVERAGES, ids=str)
 @pytest.mark.parametrize("name", SCORED)
 @given(pair=labelled(), cuts=cuts, classes=st.sampled_from([None, 5]))
@@ -87,6 +89,7 @@ def test_scores_of_classes_are_scikit_learns(name, average, pair, cuts, classes)
     assert isinstance(ours, autograd.Tensor if average is None else float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCORED)
 @given(pair=labelled(1), cuts=cuts)
 def test_binary_scores_are_scikit_learns(name, pair, cuts):
@@ -94,6 +97,7 @@ def test_binary_scores_are_scikit_learns(name, pair, cuts):
     assert_allclose(in_batches(getattr(metrics, name)(), found, labels, cuts), theirs(THEIRS[name], labels, found), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalize", [None, "true", "pred", "all"])
 @given(pair=labelled(), cuts=cuts)
 def test_the_confusion_matrix_is_scikit_learns(normalize, pair, cuts):
@@ -105,6 +109,7 @@ def test_the_confusion_matrix_is_scikit_learns(normalize, pair, cuts):
         assert classes is None or ours.shape == (4, 4)
 
 
+@pytest.mark.slow
 @given(scored(2), cuts)
 def test_the_area_is_scikit_learns(pair, cuts):
     scores, labels = pair
@@ -113,6 +118,7 @@ def test_the_area_is_scikit_learns(pair, cuts):
     assert_allclose(metrics.roc_auc(scores, labels), expected, rtol=1e-12)  # of two classes, each against the other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", ["macro", "weighted", None], ids=str)
 @given(pair=scored(3), cuts=cuts)
 def test_areas_of_several_classes_are_scikit_learns(average, pair, cuts):
@@ -123,6 +129,7 @@ def test_areas_of_several_classes_are_scikit_learns(average, pair, cuts):
     assert_allclose(values(ours), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_areas_of_logits_are_those_of_their_softmax():
     rng = np.random.default_rng(0)
     logits, labels = 100 + rng.normal(size=(40, 3)), rng.integers(0, 3, 40)
@@ -130,6 +137,7 @@ def test_areas_of_logits_are_those_of_their_softmax():
     assert_allclose(metrics.roc_auc(logits, labels, logits=True), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @given(scored(4), st.integers(1, 4), cuts)
 def test_top_k_is_scikit_learns(pair, k, cuts):
     scores, labels = pair
@@ -141,6 +149,7 @@ def test_top_k_is_scikit_learns(pair, k, cuts):
 numbers = st.floats(-1e3, 1e3).map(lambda v: round(v, 3))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(numbers, numbers, numbers, numbers), min_size=2, max_size=20), cuts)
 def test_errors_of_numbers_are_scikit_learns(rows, cuts):
     rows = np.array(rows)
@@ -153,6 +162,7 @@ def test_errors_of_numbers_are_scikit_learns(rows, cuts):
             )
 
 
+@pytest.mark.slow
 def test_r2_where_targets_are_all_the_same():
     same = [0.1, 0.1, 0.1]
     for output, expected in ((same, 1.0), ([0.1, 0.1, 0.2], 0.0)):
@@ -161,6 +171,7 @@ def test_r2_where_targets_are_all_the_same():
     assert math.isnan(metrics.r2([1.0], [2.0]))
 
 
+@pytest.mark.slow
 def test_r2_of_numbers_far_from_zero():
     rng = np.random.default_rng(0)
     target = 1e8 + rng.normal(size=100)
@@ -168,6 +179,7 @@ def test_r2_of_numbers_far_from_zero():
     assert_allclose(in_batches(metrics.R2(), output, target, [7, 30]), theirs("r2_score", target, output), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_perplexity_is_exp_of_the_cross_entropy():
     autograd.manual_seed(0)
     logits, labels = autograd.randn(12, 5, 3, dtype=autograd.float64), autograd.randint(0, 5, (12, 3))

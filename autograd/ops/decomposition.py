@@ -126,7 +126,7 @@ def _pull_solve(g: Array, a: Array, out: Array, needs: tuple[bool, ...]) -> Grad
     return [-d @ T(out) if needs[0] else None, d]
 
 
-def _pinv(x: Array, atol: float, rtol: float) -> Array:
+def _pinv(x: Array, atol: Any, rtol: Any) -> Array:
     u, s, vh = np.linalg.svd(finite("pinv", x), full_matrices=False)
     used = _above(s, atol, rtol)
     return T(vh) @ (np.expand_dims(used / (s + np.logical_not(used)), -1) * T(u))
@@ -139,8 +139,8 @@ def _pull_pinv(g: Array, x: Array, out: Array) -> Array:
     return left - x @ (out @ left) + right - right @ out @ x - p @ g @ p
 
 
-def _above(s: Array, atol: float, rtol: float) -> Array:
-    """Which of some singular values, sorted, count as greater than 0."""
+def _above(s: Array, atol: Any, rtol: Any) -> Array:
+    """Which of some singular values, sorted, count as greater than 0; the tolerances are numbers, or columns of one for each matrix."""
     return s > np.maximum(rtol * s[..., :1], atol)
 
 
@@ -281,6 +281,7 @@ defined_: Any = primitive(_defined, "defined",  x=lambda g, hole, why: defined_(
 inv_: Any = primitive(_inv, "inv",              x=lambda g, out: -T(out) @ g @ T(out))
 solve_: Any = primitive(_solve, "solve",        joint=_pull_solve)
 pinv_     = primitive(_pinv, "pinv",            x=_pull_pinv)
+mirror_   = primitive(lambda x: np.tril(x) + T(np.tril(x, -1)), "mirror",  x=lambda g: g)  # as if x were symmetric already
 det_      = primitive(lambda x: np.linalg.det(x), "det",  x=lambda g, x: np.expand_dims(g, (-2, -1)) * cofactor_(x))
 cofactor_: Any = primitive(_cofactor, "cofactor",  joint=_pull_cofactor)
 slogdet_: Any = primitive(lambda x: tuple(np.linalg.slogdet(x)), "slogdet",  x=_pull_slogdet)
@@ -460,29 +461,53 @@ def eigvalsh(A: Any, UPLO: str = "L") -> Any:
 
 
 # ---------------------------------------------------------------- least squares and rank
-def _cutoff(A: Any, atol: float | None, rtol: float | None) -> tuple[float, float]:
+def _lower(op: str, A: Any, hermitian: bool) -> Any:
+    """The matrices themselves or, if they are said to be symmetric, what their lower triangles say."""
+    _matrices(op, hermitian, A=A)
+    return mirror_(A) if hermitian else A
+
+
+def _tolerance(op: str, A: Any, name: str, value: Any) -> Any:
+    """A number, or a column of one for each matrix."""
+    if value is None or isinstance(value, (int, float, np.number)):
+        return None if value is None else float(value)
+    if getattr(getattr(value, "dtype", None), "kind", "O") not in "fiu":
+        raise ArgumentError(f"{op}: {name} must be a number, or a tensor of one for each matrix, got {describe(value)}")
+    if value.shape not in ((), A.shape[:-2]):
+        raise ShapeError(f"{op}: {name} {value.shape} must have one number for each matrix of A {A.shape}")
+    return np.expand_dims(value, -1)
+
+
+def _cutoff(op: str, A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
     """PyTorch's defaults for which singular values are 0: those below atol, or rtol times the largest."""
-    default = max(A.shape[-2:]) * float(np.finfo(A.dtype).eps)
-    return atol or 0.0, (0.0 if atol else default) if rtol is None else rtol
+    atol, rtol = _tolerance(op, A, "atol", 0 if atol is None else atol), _tolerance(op, A, "rtol", rtol)
+    if rtol is None:
+        unset = atol <= 0
+        rtol = (unset if isinstance(atol, float) else astype(unset, A.dtype)) * (max(A.shape[-2:]) * float(np.finfo(A.dtype).eps))
+    return atol, rtol
 
 
-def pinv(A: Any, *, atol: float | None = None, rtol: float | None = None, hermitian: bool = False) -> Any:
+def pinv(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
     """The pseudo-inverse: singular values above max(atol, rtol * the largest) are inverted, others 0 (torch.linalg.pinv).
 
-    Shape: (..., n, m) gives (..., m, n). `rtol` is eps * max(n, m) if neither is given. The gradient takes the rank as
-    constant. `hermitian` saves nothing here.
+    Shape: (..., n, m) gives (..., m, n). `atol` and `rtol` are numbers or hold one for each matrix, (...); `rtol` is
+    eps * max(n, m) where neither is given. The gradient takes the rank as constant. Of `hermitian`, that is symmetric,
+    matrices only the lower triangle is looked at.
+
+    >>> import autograd
+    >>> autograd.linalg.pinv(autograd.tensor([[2.0, 0.0], [0.0, 1e-9]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.0000]])
     """
-    _matrices("pinv", A=A)
-    return pinv_(A, *_cutoff(A, atol, rtol))
+    A = _lower("pinv", A, hermitian)
+    return pinv_(A, *_cutoff("pinv", A, atol, rtol))
 
 
-def matrix_rank(
-    A: Any, tol: float | None = None, *, atol: float | None = None, rtol: float | None = None, hermitian: bool = False
-) -> Any:
-    """How many singular values are above max(atol, rtol * the largest) (torch.linalg.matrix_rank); defaults as for `pinv`."""
-    _matrices("matrix_rank", A=A)
+def matrix_rank(A: Any, tol: Any = None, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
+    """How many singular values are above max(atol, rtol * the largest) (torch.linalg.matrix_rank); options are as for `pinv`."""
+    A = _lower("matrix_rank", A, hermitian)
     s = svdvals_(A)
-    return sum_(_above(s, *_cutoff(A, tol if atol is None else atol, rtol)), (s.ndim - 1,))
+    return sum_(_above(s, *_cutoff("matrix_rank", A, tol if atol is None else atol, rtol)), (s.ndim - 1,))
 
 
 def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> LstsqResult:
@@ -618,15 +643,17 @@ _NUMPY: dict[Callable[..., Any], Callable[..., Any]] = {
     np.linalg.cholesky: cholesky,
     np.linalg.qr: _numpy_qr,
     np.linalg.svd: lambda a, full_matrices=True, compute_uv=True, hermitian=False: (
-        svd(a, full_matrices) if compute_uv else svdvals(a)
+        svd(_lower("svd", a, hermitian), full_matrices) if compute_uv else svdvals(_lower("svd", a, hermitian))
     ),
     np.linalg.svdvals: svdvals,
     np.linalg.eigh: lambda a, UPLO="L": eigh(a, UPLO),
     np.linalg.eigvalsh: lambda a, UPLO="L": eigvalsh(a, UPLO),
-    np.linalg.pinv: lambda a, rcond=None, hermitian=False, rtol=None: pinv(a, rtol=rcond if rtol is None else rtol),
+    np.linalg.pinv: lambda a, rcond=None, hermitian=False, rtol=None: pinv(
+        a, rtol=rcond if rtol is None else rtol, hermitian=hermitian
+    ),
     np.linalg.lstsq: lambda a, b, rcond=None: tuple(lstsq(a, b, rcond, driver="gelsd")),
     np.linalg.matrix_power: lambda a, n: matrix_power(a, n),
-    np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, rtol=None: matrix_rank(A, tol, rtol=rtol),
+    np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, rtol=None: matrix_rank(A, tol, rtol=rtol, hermitian=hermitian),
     np.linalg.norm: norm,
     np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": matrix_norm(x, ord, (-2, -1), keepdims),
     np.linalg.cond: lambda x, p=None: cond(x, p),

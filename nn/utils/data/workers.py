@@ -41,14 +41,14 @@ def get_worker_info() -> WorkerInfo | None:
 
 
 # ---------------------------------------------------------------- in a worker
-def _start(fetch: Any, prepare: Any, seed: int, pids: Any) -> None:
+def _start(fetch: Any, prepare: Any, seed: int, count: int, started: Any) -> None:
     global _info, _fetch, _prepare
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one that waits for us says when to stop
     Thread(target=_end_with_parent, daemon=True).start()
-    with pids.get_lock():
-        number = list(pids).index(0)
-        pids[number] = os.getpid()
-    _info, _fetch, _prepare = WorkerInfo(number, len(pids), seed + number, fetch.dataset), fetch, prepare
+    with started.get_lock():
+        number = started.value
+        started.value += 1
+    _info, _fetch, _prepare = WorkerInfo(number, count, seed + number, fetch.dataset), fetch, prepare
 
 
 def _end_with_parent() -> None:
@@ -80,8 +80,24 @@ def _work(seed: int, number: int, indices: Any) -> Any:
 
 
 # ---------------------------------------------------------------- in the process that uses the batches
+class _Context:
+    """A context of multiprocessing that keeps the processes it makes: one that hangs, even while it starts, can be killed."""
+
+    def __init__(self, context: Any) -> None:
+        self.context, self.processes = context, list[Any]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.context, name)
+
+    def Process(self, *args: Any, **kwargs: Any) -> Any:
+        self.processes.append(self.context.Process(*args, **kwargs))
+        return self.processes[-1]
+
+
 class Workers:
     """`count` processes that call `fetch`: each holds a copy of it, so what they change in the dataset is theirs alone."""
+
+    patience = 5.0  # for how many seconds, once all is to end, a worker may finish what it is at
 
     def __init__(self, fetch: Any, count: int, context: Any, prepare: Any, seed: int, timeout: float) -> None:
         import multiprocessing
@@ -89,9 +105,9 @@ class Workers:
 
         if context is None or isinstance(context, str):
             context = multiprocessing.get_context(context)
-        self.pids, self.timeout = context.Array("i", count), timeout or None
-        self.children = multiprocessing.active_children  # looked up now: at the end of a program nothing can be imported
-        self.pool = ProcessPoolExecutor(count, context, _start, (fetch, prepare, seed, self.pids))
+        self.context, self.timeout = _Context(context), timeout or None
+        told = fetch, prepare, seed, count, context.Value("i", 0)
+        self.pool = ProcessPoolExecutor(count, self.context, _start, told)  # type: ignore[call-overload]  # it passes for a context
 
     def run(self, tasks: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Any]:
         """The results of `tasks`, in their order, up to `ahead` of them before they are asked for."""
@@ -120,17 +136,17 @@ class Workers:
             self.stop(patience=0)
             raise WorkerError(f"DataLoader: no batch came within timeout={self.timeout} seconds") from None
 
-    def stop(self, patience: float = 5.0) -> None:
+    def stop(self, patience: float | None = None) -> None:
         """End all workers: they may finish what they are at, but after some seconds are killed."""
-        pids = set(self.pids[:])
-        workers = [process for process in self.children() if process.pid in pids]
-
-        def kill() -> None:
-            for process in workers:
-                process.kill()
-
-        timer = Timer(patience, kill)
-        if workers:
+        timer = Timer(self.patience if patience is None else patience, self._kill)
+        if self._alive():  # else at the end of a program, when no thread can be started
             timer.start()
         self.pool.shutdown(wait=True, cancel_futures=True)
         timer.cancel()
+
+    def _alive(self) -> list[Any]:
+        return [process for process in self.context.processes if process.pid is not None and process.exitcode is None]
+
+    def _kill(self) -> None:
+        for process in self._alive():
+            process.kill()
