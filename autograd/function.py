@@ -77,7 +77,7 @@ class Context:
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Say which arguments forward writes to, best before it does, and returns. InPlaceError if one must not be written."""
         for t in tensors if self._parents and self._recording else ():
-            refuse(t, self._name)
+            refuse(t, *lineage(t), self._name)
         self._dirty = tensors
 
 
@@ -237,7 +237,7 @@ class _Record(_Plan):
         for i, t in enumerate(outs):
             if self.smooth[i] and id(t) in dirty:
                 base, steps = lineage(t)
-                settle(t, overwritten(base, steps, self._result(i, node), t.array) if steps else self._result(i, node))
+                settle(base, overwritten(base, steps, self._result(i, node), t.array) if steps else self._result(i, node))
             elif self.smooth[i]:
                 found[i] = t if t.node is None and id(t) not in given else wrap(t.array)
                 found[i].node = self._result(i, node)

@@ -47,12 +47,12 @@ from .tensor import Tensor, wrap
 
 
 # ---------------------------------------------------------------- what a view knows
-class Step(Linked):
+class Step:
     """The last step on the way from a base to a view of it."""
 
     __slots__ = ("args", "base", "item", "op", "recorded")
+    parents: Step | None = None  # the step before
     base: Tensor
-    parents: Step | None  # the step before
     op: Any
     args: tuple[Any, ...]  # those after the first, which is what is looked at
     item: int | None  # which result, of an op with several
@@ -71,6 +71,14 @@ class Step(Linked):
         """What this step shows of `x`: an array of an array, a Tensor, recorded, of a Tensor."""
         out = self.op(x, *self.args)
         return out if self.item is None else out[self.item]
+
+
+class Further(Step):
+    """A step that comes after another."""
+
+    __slots__ = ("parents",)
+    parents: Step
+    __del__ = Linked.__del__  # there may be any number
 
 
 class Family:
@@ -153,15 +161,19 @@ def look(view: Tensor, at: Tensor, op: Any, args: tuple[Any, ...], recorded: boo
     near = type(a) is ndarray and ((owner := a.base) is b or (owner is not None and owner is b.base))
     if not near and memory(a) is not memory(b):
         return  # a copy, as reshape makes where it must
-    view._link = step = _new(Step)
-    step.op, step.args, step.item = op, args, item
-    above = getattr(at, "_link", None)
-    if type(above) is Step:
-        step.base, step.parents, step.recorded = above.base, above, recorded and above.recorded
+    link: Any = getattr(at, "_link", None)
+    if link is None:
+        link = at._link = Family()
+    if type(link) is Family:
+        step: Any = _new(Step)
+        step.base, family = at, link
     else:
-        step.base, step.parents, step.recorded = at, None, recorded
-    if step.recorded:  # what is made under no_grad() is a constant, and stays one
+        step = _new(Further)
+        step.parents, step.base, recorded = link, link.base, recorded and link.recorded
         family = family_of(step.base)
+    step.op, step.args, step.item, step.recorded = op, args, item, recorded
+    view._link = step
+    if recorded:  # what is made under no_grad() is a constant, and stays one
         family.fresh.append(ref(view))
         if len(family.fresh) > family.limit:
             family.forget()
@@ -170,7 +182,7 @@ def look(view: Tensor, at: Tensor, op: Any, args: tuple[Any, ...], recorded: boo
 def step_of(op: Any, *args: Any) -> Step:
     """What `op` with these arguments would show: for a write there."""
     step = _new(Step)
-    step.parents, step.op, step.args, step.item = None, op, args, None
+    step.op, step.args, step.item = op, args, None
     return step
 
 
@@ -184,7 +196,7 @@ def family_of(base: Tensor) -> Family:
 def lineage(t: Tensor) -> tuple[Tensor, list[Step]]:
     """The base that `t` is a view of, or `t` itself, and the steps from there to `t`."""
     link = getattr(t, "_link", None)
-    return (link.base, link.path()) if type(link) is Step else (t, [])
+    return (link.base, link.path()) if isinstance(link, Step) else (t, [])
 
 
 def leave(t: Tensor) -> None:
@@ -192,7 +204,7 @@ def leave(t: Tensor) -> None:
     if (link := getattr(t, "_link", None)) is None:
         return
     t.node = t.node  # if that was to be made anew, now is the time
-    if type(link) is Step:
+    if isinstance(link, Step):
         family = family_of(link.base)
         family.fresh, family.old = (deque(known for known in views if known() is not t) for views in (family.fresh, family.old))
     else:
@@ -247,9 +259,9 @@ def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def fitting(name: str, t: Tensor, new: Tensor) -> Tensor:
     """`new` in the dtype of `t`. Raises ShapeError or DtypeError if it cannot stand in its place."""
-    if new.shape != t.shape:
+    if new.array.shape != t.array.shape:
         raise ShapeError(f"{name}: the result has shape {new.shape}, which does not fit in place into {t.shape}")
-    if new.dtype is t.dtype:
+    if new.array.dtype is t.array.dtype:
         return new
     if category(new.dtype) > category(t.dtype):
         raise DtypeError(f"{name}: the result is {new.dtype}, which does not fit in place into {t.dtype}")
@@ -266,24 +278,24 @@ def put(
     """
     source, raw = (value.node, value.array) if isinstance(value, Tensor) else (None, value)
     base, steps = lineage(t)
-    if not mode().grad or (source is None and t.node is None and base.node is None):
-        save_what_is_lost(t.array, base.node, None)
-        write(t.array, index, raw)
-        return
-    refuse(t, name)
+    recorded = mode().grad and (source is not None or base.node is not None or t.node is not None)
     alone = source is not None and source.time > start
-    save_what_is_lost(t.array, base.node, source if alone else None, start)
+    if recorded:
+        refuse(t, base, steps, name)
+    if alone or base.node is not None:
+        save_what_is_lost(t.array, base.node, source if alone else None, start)
     write(t.array, index, raw)
+    if not recorded:
+        return
     if scatter is not None:
         parents = [n for n in (t.node, source) if n is not None]
         plan, saved = scatter((t.node is not None) + 2 * (source is not None), t.array, raw)
         source, alone = made(plan, parents, saved, t.array), True
-    settle(t, source if alone and not steps else overwritten(base, (*steps, *path), source, raw))
+    settle(base, source if alone and not steps else overwritten(base, (*steps, *path), source, raw))
 
 
-def settle(t: Tensor, node: Node | None) -> None:
-    """`t` was written: give its base its new node, of which all views will make theirs."""
-    base = lineage(t)[0]
+def settle(base: Tensor, node: Node | None) -> None:
+    """Give a base that was written its new node, of which all views will make theirs."""
     follow(base, base.node, node)
     if (family := getattr(base, "_link", None)) is not None:
         family.outdate()
@@ -311,8 +323,6 @@ def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, 
     That is what the op that makes the new values saved (all nodes from `source` back to the time `since`), and what the
     `producer` of the old ones saved of its own result.
     """
-    if source is None and (producer is None or producer.plan is None):
-        return
     owner = memory(place)
     copies: dict[int, Array] = {}
 
@@ -337,9 +347,8 @@ def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, 
             producer.saved = tuple(kept(v) if i == k else v for i, v in enumerate(producer.saved))
 
 
-def refuse(t: Tensor, name: str) -> None:
-    """Raise if a write to `t`, which is to be recorded, must not be."""
-    base, steps = lineage(t)
+def refuse(t: Tensor, base: Tensor, steps: Sequence[Step], name: str) -> None:
+    """Raise if a write to `t`, a view of `base`, which is to be recorded, must not be."""
     for which in (base, t):
         if which.node is not None and which.node.plan is None:
             what = "a leaf that requires grad" if which is t else "a view of a leaf that requires grad"
@@ -357,8 +366,9 @@ def refuse(t: Tensor, name: str) -> None:
 # ---------------------------------------------------------------- another shape in place
 def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """Let `t` look at its memory in another shape: it becomes a view of what it was, and its views stay that thing's."""
-    if mode().grad and lineage(t)[0].node is not None:
-        refuse(t, name)
+    base, steps = lineage(t)
+    if mode().grad and base.node is not None:
+        refuse(t, base, steps, name)
     with ambient(grad=True):  # or what was recorded would be lost
         new = op(t, *args, **kwargs)
     if t.node is not None and t.is_leaf and new.shape != t.shape:
