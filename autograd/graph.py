@@ -243,7 +243,7 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
                 d = d if d.shape == p.shape and d.dtype is p.dtype else fit(d, p)
                 grads[p] = grads[p] + d if p in grads else d
         if saved and not retain:
-            node.saved = None
+            node.saved = saved = None
     return found
 
 

@@ -81,7 +81,7 @@ class Tensor(Convertible):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` left here, of this shape and dtype. Kept on leaves, and after `retain_grad`."""
         node = self.node or getattr(self, "_resting", None)
-        if node is not None and node.grad is None and not node.keeps:
+        if node is not None and node.grad is None and not node.keeps and not self.is_leaf:
             warn(".grad of a tensor that is no leaf stays None, as backward leaves none there; call retain_grad() on it before")
         return None if node is None else node.grad
 
