@@ -305,7 +305,8 @@ def overwritten(base: Tensor, path: Sequence[Step], source: Node | None, value: 
     """The node of `base`, after what the `path` shows of it was given the values of `source` (None: constants)."""
     old = base.node if path or source is None else None  # otherwise nothing is left of the old values
     plan, array = PRIMITIVES["written"].plans[(old is not None) + 2 * (source is not None)], base.array
-    order = sorted(range(array.ndim), key=lambda d: -abs(array.strides[d]))  # of the dims in memory
+    strides = getattr(array, "strides", (0,) * array.ndim)
+    order = sorted(range(array.ndim), key=lambda d: -abs(strides[d]))  # of the dims in memory
     return made(plan, [n for n in (old, source) if n is not None], plan.save(None, array, value, path, order), array)
 
 

@@ -61,7 +61,7 @@ LAYOUTS = {
 }
 
 
-@records()
+@records("layout")
 def test_any_layout(sample):
     """What is not contiguous in memory gives the same values and gradients as a copy that is."""
     for call in some_calls(sample, 2):

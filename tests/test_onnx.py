@@ -171,7 +171,7 @@ def test_an_op(op, tmp_path):
         (lambda x: autograd.linalg.inv(x @ x.t()), ["inv"]),
         (lambda x: x * autograd.rand_like(x).sort(0).values @ autograd.linalg.svd(x)[2], ["svd"]),
         (lambda x: x[x > 0], ["index", "mask"]),
-        (lambda x: float(x.sum()), ["returns a tensor"]),
+        (lambda x: float(x.sum()), ["float: a tensor cannot become a number while a tape records"]),
     ],
 )
 def test_what_has_no_counterpart_is_named(model, said, tmp_path):

@@ -125,7 +125,7 @@ def test_lines_are_counted_as_they_should_be():
 
 def test_the_core_can_be_read_in_one_sitting():
     sizes = {name: code_lines((PACKAGES["autograd"] / name).read_text(encoding="utf-8")) for name in CORE}
-    assert sum(sizes.values()) <= 925, sizes
+    assert sum(sizes.values()) <= 985, sizes
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (claimed,) = re.findall(r"core\s+is\s+(\d+)\s+lines", readme)
     assert abs(int(claimed) - sum(sizes.values())) <= 10, f"README.md says {claimed} lines; they are {sizes}"

@@ -166,7 +166,7 @@ index_   = primitive(in_order(_index), "index",  x=lambda g, x_shape, index: uni
 unindex_: Any = primitive(_unindex, "unindex",   x=lambda g, index: index_(g, *index))
 setitem_: Any = primitive(in_order(_setitem), "setitem", x=lambda g, index: setitem_(g, 0, *index), v=_pull_value, moves=True)
 last_: Any = primitive(_last, "last_written")
-written_: Any = primitive(_written, "written",   x=lambda g, path, order: written_(g, 0, path, order), v=lambda g, v_shape, path: _assigned(see(g, path), v_shape), promote=slice(0), moves=True)
+written_: Any = primitive(_written, "written",   x=lambda g, path, order: written_(g, 0, path, order), v=lambda g, v_shape, path: _assigned(see(g, path), v_shape), moves=True)
 gather_  = primitive(in_order(_gather), "gather", x=lambda g, x_shape, index, axis: ungather_(g, index, axis, x_shape), moves=True)
 ungather_: Any = primitive(_ungather, "ungather", x=lambda g, index, axis: gather_(g, index, axis))
 scatter_extreme_ = primitive(_scatter_extreme, "scatter_extreme",
