@@ -83,7 +83,10 @@ def _in_order(index: Index, v: Any) -> tuple[Index, Any]:
     """`index` and `v` laid out in memory so that NumPy goes through them in order: of several values for one element the last stays."""
     if not any(map(_repeats, index)):
         return index, v
-    lay = [a if getattr(getattr(a, "flags", None), "c_contiguous", True) else np.copy(a, "C") for a in (*index, v)]
+    lay = [
+        a if not getattr(a, "shape", ()) or (hasattr(a, "flags") and a.flags.c_contiguous) else np.copy(a, "C")
+        for a in (*index, v)
+    ]
     return tuple(lay[:-1]), lay[-1]
 
 
