@@ -314,6 +314,14 @@ def test_a_write_through_a_view_is_one_to_the_base(write, by_hand, tracked):
                     assert [k.tolist() for k in second] == [k.tolist() for k in third]
 
 
+@pytest.mark.parametrize("number", [1, np.int64(1), tensor(1), np.array(1)])
+def test_numbers_of_any_kind_before_arrays_lead_to_the_memory_itself(number):
+    y, x = zeros(2, 3, 2, dtype=f64), leaf(5, 6)
+    y[number, :, [1, 0]] = x
+    assert y.tolist() == [[[0, 0]] * 3, [[6, 5]] * 3]
+    assert grad((y * y).sum(), x)[0].tolist() == [30, 36]
+
+
 def test_a_write_changes_memory_once_at_its_place():
     x = leaf(1, 2)
     y = x * 2

@@ -12,7 +12,7 @@ from ..accumulate import MANY, total_at
 from ..dtypes import result_type
 from ..errors import AutogradError, DimError, DtypeError, InPlaceError, ShapeError, describe, explain
 from ..graph import Array, memory, mode
-from ..inplace import lineage, put, see, step_of
+from ..inplace import Step, put, see, step_of
 from ..primitive import primitive
 from ..tensor import NUMPY, Tensor
 from .common import contiguous, for_users, in_order, one_dim
@@ -246,11 +246,12 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     """`input[index] = value`, in place. Of several values for one element the last stays, and has the gradient."""
     parts, basic = _parts(index)
     if (steps := _numbers_first(parts)) is not None:
-        return setitem(getitem(input, steps[0]), steps[1], value)
+        first = tuple(p.__index__() if hasattr(p, "__index__") else p for p in steps[0])  # a view, of what is written
+        return setitem(getitem(input, first), steps[1], value)
+    if basic and _is_part(value, input, parts):
+        return None  # y[i] += 1 is y[i] = y[i].__iadd__(1): it is there already
     if all(p is not ... for p in parts):
         parts = (*parts, ...)  # what is assigned to is an array then, also if it is one element
-    if basic and isinstance(value, Tensor) and _is_part(value, input, parts):
-        return None  # y[i] += 1 is y[i] = y[i].__iadd__(1): it is there already
     raw, v = _in_order(tuple(getattr(i, "array", i) for i in parts), getattr(value, "array", value))
 
     def scatter(mask: int, array: Array, v: Array) -> tuple[Any, Any]:
@@ -268,14 +269,14 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         raise explain("setitem", ["x", "v", "*index"], [input.array, v, *raw], error) from error
 
 
-def _is_part(value: Tensor, input: Tensor, index: Index) -> bool:
-    """Is `value` a view of what `input` is or views, which shows it at `index` and hears of writes?"""
-    (base, steps), array = lineage(value), value.array
-    if not steps or base is not lineage(input)[0] or (mode().grad and not all(s.recorded and s.item is None for s in steps)):
+def _is_part(value: Any, input: Tensor, index: Index) -> bool:
+    """Is `value` what `input[index]` gave, a view that hears of writes?"""
+    step = getattr(value, "_link", None)
+    if not isinstance(step, Step) or step.op is not slice_:
         return False
-    part = _slice(input.array, index)
-    same = part.shape == array.shape and part.strides == array.strides and part.dtype == array.dtype
-    return bool(same and part.__array_interface__["data"] == array.__array_interface__["data"])
+    if step.base is not input if step.parents is None else step.parents is not getattr(input, "_link", None):
+        return False
+    return step.args == (index,) and (step.recorded or not mode().grad)
 
 
 # ---------------------------------------------------------------- what the arguments must be
