@@ -12,9 +12,6 @@ import pytest
 import autograd
 import nn.functional
 
-pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
-import torch
-
 OPS = """
     {a} * {b} | {a} + {b} | {a} - 0.5 * {b} | {a}.exp() | {a}.sigmoid() | {a}.tanh() | {a}.relu() | {a} / ({b} * {b} + 1) | {a} * 3 | {a}.sum(0)
     {a} @ {b} | torch.cat([{a}, {a}]) | torch.stack([{a}, {a}]) | {a}.clone() | {a}.max(0).values | {a}.softmax(-1) | {a}[[1, 0]] | {a}.flip(0)
@@ -53,7 +50,7 @@ def execute(line, names):
     return None
 
 
-def program(seed):
+def program(torch, seed):
     """Lines that fit together, the first that PyTorch refuses being the last; and PyTorch's names after them, with this error."""
     rng = random.Random(seed)
     names, lines = start(torch, torch.nn.functional), []
@@ -89,10 +86,15 @@ def finish(names, library):
     }
 
 
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(300))
-def test_random_programs_agree_with_pytorch(seed):
-    lines, theirs, error = program(seed)
+def test_random_programs_agree_with_pytorch(torch, seed):
+    lines, theirs, error = program(torch, seed)
     ours = start(autograd, nn.functional)
     text = "\n".join(lines)
     for line in lines[: -1 if error else None]:
