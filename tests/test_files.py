@@ -857,6 +857,7 @@ DEEP = """
 """
 
 
+@pytest.mark.slow
 def test_what_is_deep_is_refused_and_freed_in_threads_with_small_stacks(tmp_path):
     n = 30_000
     deep = [

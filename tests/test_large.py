@@ -107,6 +107,7 @@ MANY = {  # in proportion these take a second or two; by the square of the numbe
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MANY)
 def test_many_arguments_and_results_take_time_in_proportion(name):
     n, make, op = MANY[name]

@@ -227,6 +227,7 @@ def test_importing_is_cheap_and_warns_of_nothing():
     assert done.stdout.split() == [], "imported at once, though it is needed only by some"
 
 
+@pytest.mark.slow
 def test_autograd_does_not_import_nn():
     done = run_python("import autograd; print('nn' in sys.modules)", path=PACKAGES["autograd"].parent)
     assert done.stdout == "False\n", done.stderr
