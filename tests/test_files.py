@@ -829,6 +829,7 @@ LIMITED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it asks Linux how much memory it has, and limits it")
 def test_bombs_end_in_little_memory_and_time(tmp_path):
     for i, bomb in enumerate(

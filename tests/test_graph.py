@@ -112,6 +112,7 @@ def views_of_views():
     "work", [dropped, kept_in_a_list, raised, left_in_a_generator, in_a_cycle, after_backward, views_of_views]
 )
 def test_deep_graphs_are_freed_in_threads_with_small_stacks(work):
+    gc.collect()
     before = alive(Node)
     old = threading.stack_size(128 * 1024)
     try:
@@ -156,6 +157,7 @@ print("done")
 
 
 def test_graphs_that_threads_drop_at_once_are_all_freed():
+    gc.collect()
     before = alive(Node)
     threads = [threading.Thread(target=lambda: [deep(2) for _ in range(300)]) for _ in range(4)]
     for thread in threads:
