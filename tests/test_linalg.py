@@ -647,7 +647,7 @@ def test_matrices_without_rows_or_columns():
 @given(st.data())
 def test_float32_stays_float32(sample, data):
     """As test_dtypes.py checks for other ops, which know float16 too."""
-    test_dtypes.test_floats_keep_their_dtype.hypothesis.inner_test(sample=sample, data=data, dtype=np.float32)
+    test_dtypes.keeps(sample, data, np.float32)
 
 
 # ---------------------------------------------------------------- NumPy's functions
