@@ -151,6 +151,8 @@ def normed(s):
 
 def points(s):
     a, b = s.spelled(s.pick("nk,mk", "bnk,bmk", "bnk,mk"))
+    if s.dtype.kind == "f":  # no closer than 0.1, as a root is steep near 0
+        a, b = np.floor(a) + 0.3 + 0.4 * (a % 1), np.floor(b) + 0.2 * (b % 1)
     return call(a, b, **s.some({"p": [0.5, 1.0, 1.5, 3.0, np.inf, 0.0]}))
 
 
