@@ -31,7 +31,7 @@ and split; memory that one element shares with another, as after expand(), and r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Any
 from weakref import ref
@@ -92,8 +92,7 @@ class Family:
 
     def outdate(self) -> None:
         """The base has a new node: let every view make its own anew before it is used."""
-        for _ in range(len(self.fresh)):  # one by one, so that another thread may add some
-            known = self.fresh.popleft()
+        for known in _taken(self.fresh):
             if (view := known()) is None:
                 continue
             self.old.append(known)
@@ -107,11 +106,19 @@ class Family:
     def forget(self) -> None:
         """Drop the views that are gone. Done each time that there are twice as many, it costs next to nothing a view."""
         for views, is_outdated in (self.fresh, False), (self.old, True):
-            for _ in range(len(views)):
-                known = views.popleft()
+            for known in _taken(views):
                 if (view := known()) is not None and (type(view) is Outdated) == is_outdated:
                     views.append(known)
         self.limit = 2 * max(len(self.fresh), len(self.old)) + 64
+
+
+def _taken(views: deque[ref[Tensor]]) -> Iterator[ref[Tensor]]:
+    """Take out all that are there now, one by one: other threads may add some, or take some, meanwhile."""
+    for _ in range(len(views)):
+        try:
+            yield views.popleft()
+        except IndexError:
+            return
 
 
 class Outdated(Tensor):

@@ -357,6 +357,24 @@ def test_views_that_are_gone_are_forgotten():
     assert view.requires_grad
 
 
+def test_threads_may_view_one_tensor(run_threads):
+    y = leaf(*range(8)) * 1
+
+    def look():
+        for i in range(3000):
+            assert y[i % 8].item() == i % 8
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        run_threads(*[(look,)] * 4)
+    finally:
+        sys.setswitchinterval(switch)
+    view = y[3:]
+    y.mul_(2.0)
+    assert view.tolist() == [6, 8, 10, 12, 14]
+
+
 def test_a_view_of_a_class_of_its_own_keeps_it():
     from nn import Parameter
 
