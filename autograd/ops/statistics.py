@@ -74,7 +74,7 @@ median_    = primitive(_median, "median",       x=lambda g, x, out: g * ties(x, 
 argmode_   = primitive(lambda x, axis: np.reshape(_argmode(x, axis), tuple(1 if i == axis else n for i, n in enumerate(x.shape))), "argmode")
 groups_    = primitive(_groups, "groups")
 bincount_  = primitive(_bincount, "bincount",   x=None, weights=lambda g, x: g[x], moves=True)  # it adds up in double precision
-histogram_ = primitive(_histogram, "histogram")
+histogram_ = primitive(_histogram, "histogram", moves=True)  # half is counted between edges in half, those it returns
 # fmt: on
 
 
