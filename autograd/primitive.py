@@ -67,7 +67,7 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
         raise UnsupportedError(f"an argument of {name} is called {taken.pop()!r}, which means something else in a primitive")
     op = write_out(name, list(parameters.values()), not creates, view, scope)
     op.__name__ = op.__qualname__ = op.name = name
-    op.fun, op.names, op.singular, op.view = fun, names, singular, view
+    op.fun, op.names, op.singular = fun, names, singular
     op.plans, plans.op = plans, op
     op.rules = {"*" + n if "*" + n in names else n: rule for n, rule in rules.items()}
     if not ours:

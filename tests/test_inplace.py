@@ -322,6 +322,20 @@ def test_numbers_of_any_kind_before_arrays_lead_to_the_memory_itself(number):
     assert grad((y * y).sum(), x)[0].tolist() == [30, 36]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
+def test_a_part_is_found_again_whatever_order_the_base_has_in_memory(order):
+    x = tensor(np.arange(1.0, 25).reshape(2, 3, 4), requires_grad=True)
+    y, v = x.permute(order) * 1, leaf(5, 6)  # elementwise, so it lies in memory as its argument
+    inverse = tuple(np.argsort(order).tolist())
+    y.permute(inverse).view(24)[3:5].mul_(v)
+    weights = np.arange(24.0)
+    gx, gv = grad((y.permute(inverse).reshape(24) * wrap(weights)).sum(), [x, v])
+    expected = weights.copy()
+    expected[3:5] *= v.array
+    assert gx.flatten().tolist() == expected.tolist()
+    assert gv.tolist() == [3 * 4, 4 * 5]
+
+
 def test_a_write_changes_memory_once_at_its_place():
     x = leaf(1, 2)
     y = x * 2
