@@ -26,8 +26,9 @@ for _name in ("tracer.py", "core.py", "numpy"):
             "pip uninstall both, autograd and chainrule, then install chainrule again"
         )
 
-from . import creation, dtypes, errors, func, function, functional, graph, interop, linalg, methods, ops, random
-from .creation import (
+from . import errors, func, function, functional, linalg, ops, random
+from .api import creation, names
+from .api.creation import (
     Size,
     arange,
     as_tensor,
@@ -45,27 +46,44 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .debug import detect_anomaly, set_detect_anomaly
-from .devices import backends, cuda, device
-from .draw import draw
-from .dtypes import bool, double, float, float16, float32, float64, half, int, int8, int16, int32, int64, long, short, uint8
-from .dtypes import get_default_dtype, promote_types, result_type, set_default_dtype
+from .api.devices import backends, cuda, device
+from .api.numpy import from_dlpack
+from .api.random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal
+from .api.random import get_rng_state, set_rng_state
+from .api.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
+from .check.anomaly import detect_anomaly, set_detect_anomaly
+from .check.gradcheck import gradcheck, gradgradcheck
+from .engine import dtypes
+from .engine.dtypes import (
+    bool,
+    double,
+    float,
+    float16,
+    float32,
+    float64,
+    half,
+    int,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    short,
+    uint8,
+)
+from .engine.dtypes import get_default_dtype, promote_types, result_type, set_default_dtype
+from .engine.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .engine.graph import touch
+from .engine.malloc import tune_memory
+from .engine.primitive import primitive
+from .engine.tensor import Tensor, grad
 from .files import load, save
-from .func import vmap
-from .function import Function, differentiable
-from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
-from .gradcheck import gradcheck, gradgradcheck
-from .graph import touch
-from .interop import from_dlpack
-from .memory import tune_memory
-from .primitive import primitive
-from .random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal
-from .random import get_rng_state, set_rng_state
-from .random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
-from .recompute import checkpoint
-from .tensor import Tensor, grad
+from .see.draw import draw
+from .transforms.checkpoint import checkpoint
+from .transforms.custom import Function, differentiable
+from .transforms.func import vmap
 
-globals().update(methods.FUNCTIONS | methods.ONLY_FUNCTIONS)  # the ops come from the table, under PyTorch's names
+globals().update(names.FUNCTIONS | names.ONLY_FUNCTIONS)  # the ops come from the table, under PyTorch's names
 globals().update(creation.TYPED)  # FloatTensor and its like
 autograd = _sys.modules[__name__]  # so that after `import autograd as torch` there is torch.autograd.grad
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from autograd.creation import full
+from autograd.api.creation import full
 from autograd.errors import ArgumentError, ShapeError
 
 from . import functional as F

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from autograd.creation import empty, full, zeros
+from autograd.api.creation import empty, full, zeros
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 from autograd.ops.elementwise import where
 from autograd.ops.join import cat

@@ -8,8 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Self
 
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DimError, UnsupportedError
-from autograd.tensor import Tensor
 
 from .module import Module, Parameter, did_you_mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.creation import empty
+from autograd.api.creation import empty
 from autograd.errors import ArgumentError
 from autograd.ops.resample import per_dim
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from autograd.engine.hooks import RemovableHandle
+from autograd.engine.tensor import Tensor
+from autograd.engine.warn import warn
 from autograd.errors import ShapeError, describe
-from autograd.function import Function
-from autograd.hooks import RemovableHandle
-from autograd.tensor import Tensor
-from autograd.warn import warn
+from autograd.transforms.custom import Function
 
 
 class Hook(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.random import Generator, default_generator
+from autograd.engine.grad_mode import no_grad
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, ShapeError
-from autograd.grad_mode import no_grad
-from autograd.random import Generator, default_generator
-from autograd.tensor import Tensor, wrap
 
 from .module import Module, did_you_mean
 

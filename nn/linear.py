@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.creation import empty
+from autograd.api.creation import empty
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 from autograd.ops.common import one_dim
 from autograd.ops.fused import linear_

@@ -30,9 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import widened
+from autograd.engine.accumulate import widened
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.tensor import Tensor, wrap
 
 __all__ = [
     "F1", "MAE", "MSE", "R2", "ROCAUC", "Accuracy", "ConfusionMatrix", "Dice", "IoU", "Mean", "Metric", "Perplexity",

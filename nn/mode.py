@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.switch import Switch
+from autograd.engine.switch import Switch
 
 from .module import Module
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from autograd.creation import as_tensor
-from autograd.dtypes import get_default_dtype
+from autograd.api.creation import as_tensor
+from autograd.engine.dtypes import get_default_dtype
+from autograd.engine.grad_mode import no_grad
+from autograd.engine.graph import memory
+from autograd.engine.hooks import RemovableHandle
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, AutogradError, DtypeError, NoAttributeError, StateError, UnsupportedError, describe
-from autograd.grad_mode import no_grad
-from autograd.graph import memory
-from autograd.hooks import RemovableHandle
-from autograd.tensor import Tensor, wrap
 
 from . import hooks
 from .hooks import Hook

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.creation import empty, ones, tensor, zeros
-from autograd.dtypes import int64
+from autograd.api.creation import empty, ones, tensor, zeros
+from autograd.engine.dtypes import int64
+from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError, describe
-from autograd.grad_mode import no_grad
-from autograd.recompute import recomputing
+from autograd.transforms.checkpoint import recomputing
 
 from . import functional as F
 from .init import ones_, zeros_

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.creation import as_tensor
+from autograd.api.creation import as_tensor
+from autograd.engine.graph import ambient, memory, write
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, AutogradError, MissingError, UnsupportedError, describe
 from autograd.files.parts import replacing
-from autograd.graph import ambient, memory, write
 from autograd.ops.resample import resample_
-from autograd.tensor import Tensor, wrap
 
 from .mode import in_mode
 from .module import Module

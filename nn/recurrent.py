@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autograd.creation import empty, zeros
+from autograd.api.creation import empty, zeros
+from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 from autograd.ops.elementwise import relu, tanh
 from autograd.ops.fused import linear_
 from autograd.ops.join import cat, stack
 from autograd.ops.recurrent import gate_scale, gru_step_, lstm_step_
-from autograd.tensor import wrap
 
 from . import functional as F
 from .init import uniform_

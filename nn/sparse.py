@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.creation import empty
+from autograd.api.creation import empty
+from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError
-from autograd.grad_mode import no_grad
 
 from . import functional as F
 from .init import normal_

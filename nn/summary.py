@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.creation import as_tensor, zeros
-from autograd.dtypes import get_default_dtype
+from autograd.api.creation import as_tensor, zeros
+from autograd.api.random import default_generator, drawing_from
+from autograd.engine.dtypes import get_default_dtype
+from autograd.engine.graph import Array, ambient
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, UnsupportedError, describe, shown
-from autograd.graph import Array, ambient
-from autograd.random import default_generator, drawing_from
-from autograd.tensor import Tensor
-from autograd.tree import tree_leaves
+from autograd.transforms.tree import tree_leaves
 
 from .mode import in_mode
 from .module import Module

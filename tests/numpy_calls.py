@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from autograd import interop
-from autograd.tensor import NUMPY
+from autograd.api import numpy as interop
+from autograd.engine.tensor import NUMPY
 
 # What the letters stand for. Floats are in general position: no ties, no zeros, nothing near a kink.
 _rng = np.random.default_rng(3)

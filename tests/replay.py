@@ -1,7 +1,7 @@
 """Plays a tape again: what a recorded step computed from arrays, from what these arrays hold now."""
 
-from autograd.graph import ambient, write
-from autograd.primitive import as_array
+from autograd.engine.graph import ambient, write
+from autograd.engine.primitive import as_array
 
 
 def record(step):

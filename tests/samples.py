@@ -15,10 +15,11 @@ import numpy as np
 from strategies import BOOL, NONZERO, POSITIVE, REAL, SHARE, TIED, WHOLE, Domain, call, each, over, shaped
 
 import autograd
-from autograd import Tensor, methods
-from autograd.inplace import step_of
-from autograd.primitive import PRIMITIVES
-from autograd.random import Generator
+from autograd import Tensor
+from autograd.api import names as methods
+from autograd.api.random import Generator
+from autograd.engine.inplace import step_of
+from autograd.engine.primitive import PRIMITIVES
 
 for module in pkgutil.walk_packages(autograd.__path__, "autograd."):
     importlib.import_module(module.name)

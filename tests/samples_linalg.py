@@ -11,7 +11,7 @@ from samples import Sample
 from strategies import NONZERO, call, over, shaped
 
 from autograd import linalg as public
-from autograd.primitive import PRIMITIVES
+from autograd.engine.primitive import PRIMITIVES
 
 INTEGERS = {"dtypes": "PyTorch rounds the factors of integers, here they become floats"}
 NO_HALF = {"dtype": "LAPACK has no float16; test_linalg.py checks float32"}

@@ -7,8 +7,8 @@ from samples import HOST, Sample
 from strategies import BOOL, NONZERO, POSITIVE, REAL, Domain, call, each, over, shaped
 
 import nn.functional as F
-from autograd.primitive import PRIMITIVES
-from autograd.random import Generator
+from autograd.api.random import Generator
+from autograd.engine.primitive import PRIMITIVES
 
 # ---------------------------------------------------------------- references, by definition
 

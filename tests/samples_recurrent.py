@@ -4,8 +4,8 @@ import numpy as np
 from samples import Sample
 from strategies import call
 
+from autograd.engine.tensor import wrap
 from autograd.ops.recurrent import gate_scale, gru_step_, lstm_step_
-from autograd.tensor import wrap
 
 
 def sigmoid(x):

@@ -13,9 +13,10 @@ from test_ops import leaves, records, tensors
 import autograd
 import nn
 import nn.functional as F
-from autograd import accumulate, float16, float32, float64, full, ones, tensor, zeros
-from autograd.accumulate import total, total_at, total_product
-from autograd.tensor import Tensor, wrap
+from autograd import float16, float32, float64, full, ones, tensor, zeros
+from autograd.engine import accumulate
+from autograd.engine.accumulate import total, total_at, total_product
+from autograd.engine.tensor import Tensor, wrap
 
 EPS = 2.0**-11  # what rounding to half may change
 

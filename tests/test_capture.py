@@ -7,9 +7,9 @@ from replay import record, replay
 import autograd
 import nn
 from autograd import Generator, Tensor, grad, no_grad, ones, tensor, zeros
+from autograd.api.random import bernoulli_
+from autograd.engine.graph import write
 from autograd.errors import UnsupportedError
-from autograd.graph import write
-from autograd.random import bernoulli_
 from nn import functional as F
 
 STEPS, BATCH = 20, 8
@@ -330,7 +330,7 @@ def test_hooks_run_once_and_are_on_the_tape_as_what_they_did():
 
 def test_a_tape_belongs_to_its_context_and_nested_ones_do_not_mix():
     outer = []
-    with autograd.graph.ambient(tape=outer):
+    with autograd.engine.graph.ambient(tape=outer):
         ones(2) + 1
         inner = record(lambda: ones(2) * 2)
         ones(2) - 1

@@ -17,10 +17,10 @@ from strategies import calls
 import autograd as ag
 import nn
 from autograd import detect_anomaly, enable_grad, grad, no_grad, set_detect_anomaly, tensor, where
+from autograd.engine.graph import Node, ambient, mode
+from autograd.engine.primitive import Plan
+from autograd.engine.tensor import Tensor
 from autograd.errors import AnomalyError, FreedGraphError, GraphError, InPlaceError
-from autograd.graph import Node, ambient, mode
-from autograd.primitive import Plan
-from autograd.tensor import Tensor
 from nn import optim
 
 INF, NAN = float("inf"), float("nan")

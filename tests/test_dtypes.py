@@ -10,10 +10,11 @@ from strategies import calls
 from test_ops import Function, leaves, records, tensors
 
 import autograd
-from autograd import errors, graph
-from autograd.accumulate import ACCUMULATED
-from autograd.graph import ambient
-from autograd.tensor import wrap
+from autograd import errors
+from autograd.engine import graph
+from autograd.engine.accumulate import ACCUMULATED
+from autograd.engine.graph import ambient
+from autograd.engine.tensor import wrap
 
 CODES = dict(zip("bu1248efd", "bool uint8 int8 int16 int32 int64 float16 float32 float64".split(), strict=True))
 KINDS = [(dtype, shape) for shape in ((3,), ()) for dtype in CODES.values()]

@@ -9,8 +9,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd
-from autograd import errors, methods, special, tensor
+from autograd import errors, tensor
+from autograd.api import names as methods
 from autograd.ops import elementwise
+from autograd.ops import numerics as special
 
 INF, NAN = np.inf, np.nan
 

@@ -41,7 +41,7 @@ def part_of_a_result():
 
 
 def on_tape(work):
-    with ag.graph.ambient(tape=[]):
+    with ag.engine.graph.ambient(tape=[]):
         work()
 
 

@@ -9,9 +9,10 @@ from test_ops import Function, inner, leaves, like_torch, records, smooth, speci
 
 import autograd
 import nn.functional as F
-from autograd import errors, func, methods
+from autograd import errors, func
+from autograd.api import names as methods
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AutogradError
-from autograd.tensor import Tensor, wrap
 
 
 def outcome(sample, call, order=1):

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import autograd
 from autograd import Function, differentiable, func, grad, gradcheck, gradgradcheck, no_grad, ones, tensor
 from autograd.errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, ShapeError, UnsupportedError
-from autograd.function import once_differentiable
+from autograd.transforms.custom import once_differentiable
 
 
 def leaf(*values):

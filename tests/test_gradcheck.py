@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import autograd
 from autograd import gradcheck, gradgradcheck, primitive, tensor
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, AutogradError, GradcheckError, UnsupportedError
-from autograd.tensor import Tensor
 
 draws = np.random.default_rng(0)
 

@@ -26,9 +26,9 @@ from autograd import (
     tensor,
     zeros,
 )
+from autograd.engine.graph import Node
+from autograd.engine.primitive import PRIMITIVES, Plan
 from autograd.errors import FreedGraphError, NoGradientError, ShapeError
-from autograd.graph import Node
-from autograd.primitive import PRIMITIVES, Plan
 
 
 def leaf(*values, **options):

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd as ag
 from autograd import errors, grad, tensor
+from autograd.engine.tensor import wrap
 from autograd.ops.index import gather_, index_, ungather_, unindex_
-from autograd.tensor import wrap
 
 f64 = ag.float64
 

@@ -16,10 +16,10 @@ from strategies import calls
 
 import autograd
 from autograd import from_numpy, grad, no_grad, ones, set_grad_enabled, tensor, touch, zeros
+from autograd.engine.graph import memory
+from autograd.engine.inplace import lineage
+from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, AutogradError, DtypeError, FreedGraphError, GraphError, InPlaceError, ShapeError
-from autograd.graph import memory
-from autograd.inplace import lineage
-from autograd.tensor import wrap
 from nn import functional as F
 
 f64 = autograd.float64
@@ -59,7 +59,7 @@ ELSEWHERE = """eq ne lt le gt ge greater greater_equal less less_equal not_equal
     bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift acosh arccosh addmv baddbmm""".split()  # no gradient, or from 1 on, or in other dims
 
 
-@pytest.mark.parametrize("name", [name for name in autograd.methods.IN_PLACE if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", [name for name in autograd.api.names.IN_PLACE if name not in ELSEWHERE])
 def test_an_in_place_method_is_its_out_of_place_form(name):
     x, args = tensor([[0.25, 0.5]], dtype=f64, requires_grad=True), ARGUMENTS.get(name, ())
     expected = getattr(x * 1, name)(*args)
@@ -351,12 +351,12 @@ def test_many_views_written_in_turn_cost_what_few_do():
     x = leaf(1)
     out = zeros(300, dtype=f64)
     views = [out[i] for i in range(300)]
-    nodes = autograd.graph.tick()
+    nodes = autograd.engine.graph.tick()
     for view in views:
         view.add_(x[0])
     out.sum().backward()
     assert x.grad.tolist() == [300]
-    assert autograd.graph.tick() - nodes < 300 * 12  # views that nobody looks at make no nodes
+    assert autograd.engine.graph.tick() - nodes < 300 * 12  # views that nobody looks at make no nodes
 
 
 def test_views_that_are_gone_are_forgotten():
@@ -705,11 +705,11 @@ def test_numpy_memory_that_is_shared_is_watched_if_touched():
 
 def test_memory_that_was_freed_is_forgotten():
     gc.collect()
-    before = len(autograd.graph._writes)
+    before = len(autograd.engine.graph._writes)
     many = [zeros(10).add_(1) for _ in range(100)]
-    assert len(autograd.graph._writes) == before + 100
+    assert len(autograd.engine.graph._writes) == before + 100
     del many
-    assert len(autograd.graph._writes) == before
+    assert len(autograd.engine.graph._writes) == before
 
 
 def test_new_memory_at_an_old_address_is_not_taken_for_written():
@@ -1252,7 +1252,7 @@ def steps(machine):
 
 @pytest.mark.parametrize("broken", ["nothing", "Node.check", "touch", "memory", "Family.outdate", "save_what_is_lost"])
 def test_these_tests_would_notice(broken, monkeypatch):
-    graph = autograd.graph
+    graph = autograd.engine.graph
     monkeypatch.setattr(Writes, "outcomes", {})
     if broken == "nothing":
         steps(Writes())
@@ -1261,9 +1261,9 @@ def test_these_tests_would_notice(broken, monkeypatch):
     if broken == "Node.check":
         monkeypatch.setattr(graph.Node, "check", lambda node: None)
     elif broken == "Family.outdate":
-        monkeypatch.setattr(sys.modules["autograd.inplace"].Family, "outdate", lambda family: None)
+        monkeypatch.setattr(sys.modules["autograd.engine.inplace"].Family, "outdate", lambda family: None)
     elif broken == "save_what_is_lost":
-        monkeypatch.setattr(sys.modules["autograd.inplace"], broken, lambda *args: None)
+        monkeypatch.setattr(sys.modules["autograd.engine.inplace"], broken, lambda *args: None)
     else:
         monkeypatch.setattr(graph, broken, lambda array, *rest: array)
     machine = Writes()

@@ -10,9 +10,9 @@ from numpy_calls import ARRAYS, CALLED, CALLS, REFUSED, page
 
 import autograd
 from autograd import Tensor, func, grad, tensor
+from autograd.api.numpy import REDUCTIONS
+from autograd.engine.tensor import NUMPY
 from autograd.errors import InPlaceError, NoGradientError, UnsupportedError
-from autograd.interop import REDUCTIONS
-from autograd.tensor import NUMPY
 
 TEXTS = [text for family in CALLS.values() for text in family]
 WORKING = [text for text in TEXTS if text not in REFUSED]
@@ -152,7 +152,7 @@ def test_page_is_up_to_date():
 
 # ---------------------------------------------------------------- what the list cannot show
 def test_every_function_that_is_made_to_work_here_is_on_the_page():
-    ours = [f for f, op in NUMPY.items() if op.__module__ == "autograd.interop" or f in REDUCTIONS]
+    ours = [f for f, op in NUMPY.items() if op.__module__ == "autograd.api.numpy" or f in REDUCTIONS]
     rules = [f for f in ours if isinstance(getattr(f, "__self__", None), np.ufunc)]
     assert {f.__name__ for f in set(ours) - set(rules) - CALLED} == set()
     assert {(f.__self__.nin, f.__self__.nout) for f in rules} == {(2, 1)}

@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd
 import nn.functional as F
-from autograd import from_numpy, special, tensor
-from autograd.primitive import PRIMITIVES
+from autograd import from_numpy, tensor
+from autograd.engine.primitive import PRIMITIVES
+from autograd.ops import numerics as special
 
 RNG = np.random.default_rng(0)
 BEHIND = {  # what lies behind sets an infinite gradient where the mask does not hold: it goes nowhere

@@ -464,7 +464,7 @@ def test_a_sum_of_which_nothing_is_taken_is_not_looked_at():
 def test_multi_dot_takes_the_cheapest_order():
     """For 10 x 100, 100 x 5, 5 x 50 that is first the first two: 7,500 multiplications, not 75,000."""
     tape = []
-    with autograd.graph.ambient(tape=tape):
+    with autograd.engine.graph.ambient(tape=tape):
         linalg.multi_dot([autograd.ones(10, 100), autograd.ones(100, 5), autograd.ones(5, 50)])
         linalg.multi_dot([autograd.ones(50, 5), autograd.ones(5, 100), autograd.ones(100, 10)])
     assert [out.shape for op, _, out in tape if op.__name__ == "matmul"] == [(10, 5), (10, 50), (5, 10), (50, 10)]

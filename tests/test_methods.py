@@ -12,8 +12,9 @@ from strategies import Call, calls
 from test_ops import leaves, tensors
 
 import autograd
-from autograd import errors, methods
-from autograd.tensor import Tensor
+from autograd import errors
+from autograd.api import names as methods
+from autograd.engine.tensor import Tensor
 
 RECORDS = {sample.op: sample for sample in SAMPLES}
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import autograd
-import nn
+import nn  # noqa: F401 (it is looked into by name)
 
 LIST = Path(__file__).with_name("public_names.txt")
 PLACES = """

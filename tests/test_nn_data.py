@@ -19,8 +19,8 @@ from numpy.testing import assert_array_equal
 
 import autograd
 from autograd import Generator, arange, float64, tensor
+from autograd.engine.graph import ambient
 from autograd.errors import ArgumentError, DimError, ShapeError, StateError, UnsupportedError, WorkerError
-from autograd.graph import ambient
 from nn.utils import data
 from nn.utils.data import (
     BatchSampler,

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import nn
 from autograd import float32, float64, ones, tensor
+from autograd.engine.graph import ambient
 from autograd.errors import ArgumentError, ShapeError, StateError, UnsupportedError
-from autograd.graph import ambient
 from nn.optim import LBFGS
 from nn.optim.lbfgs import Point, strong_wolfe
 

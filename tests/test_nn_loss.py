@@ -22,8 +22,8 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import float32, float64, gradcheck, gradgradcheck, tensor
+from autograd.engine.graph import ambient
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError, UnsupportedError
-from autograd.graph import ambient
 from nn.functional.loss import averages
 
 RNG = np.random.default_rng(0)

@@ -12,8 +12,8 @@ from replay import record, replay
 import autograd
 import nn
 from autograd import float32, float64, no_grad, ones, tensor, zeros
+from autograd.engine.graph import ambient, write
 from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError
-from autograd.graph import ambient, write
 from nn import optim
 from nn.optim import (
     ASGD,

@@ -10,8 +10,8 @@ from replay import record, replay
 import autograd
 import nn
 from autograd import no_grad, randn, tensor
+from autograd.engine.graph import write
 from autograd.errors import ArgumentError, ShapeError
-from autograd.graph import write
 from nn.optim import SGD, swa_utils
 from nn.optim.swa_utils import (
     AveragedModel,

@@ -11,9 +11,9 @@ from samples import FUNCTIONS, PRIMITIVES, SAMPLES
 from strategies import Call, Quick, call, calls
 
 import autograd
-from autograd.graph import ambient
-from autograd.methods import ONLY_METHODS
-from autograd.tensor import NUMPY, Tensor, wrap
+from autograd.api.names import ONLY_METHODS
+from autograd.engine.graph import ambient
+from autograd.engine.tensor import NUMPY, Tensor, wrap
 
 
 def records(*properties, where=lambda sample: True):

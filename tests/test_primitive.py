@@ -8,10 +8,11 @@ import pytest
 from foreign import Foreign
 
 import autograd
-from autograd import Tensor, codegen, grad, no_grad, ones, primitive, tensor
+from autograd import Tensor, grad, no_grad, ones, primitive, tensor
+from autograd.engine import codegen
+from autograd.engine.primitive import PRIMITIVES, keep_zero
+from autograd.engine.tensor import NUMPY, wrap
 from autograd.errors import DtypeError, NoGradientError, ShapeError, UnsupportedError
-from autograd.primitive import PRIMITIVES, keep_zero
-from autograd.tensor import NUMPY, wrap
 
 f64 = autograd.float64
 NAN = np.float64("nan")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autograd
-from autograd.tensor import wrap
+from autograd.engine.tensor import wrap
 
 # What PyTorch 2.13 printed, with "torch." cut from the dtypes.
 RECORDED = """

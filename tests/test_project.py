@@ -22,7 +22,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 import autograd
 import nn
-from autograd.primitive import PRIMITIVES, primitive
+from autograd.engine.primitive import PRIMITIVES, primitive
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent  # with README.md and pyproject.toml; the packages may be installed elsewhere
@@ -32,11 +32,15 @@ SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob(
 # The order of the files: each imports only from those above it. autograd stands above all of nn.
 LAYERS = {
     "autograd": """
-        errors memory devices switch dtypes accumulate graph warn hooks printing conversion tensor grad_mode inplace codegen primitive special
-        ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused ops/loss ops/recurrent ops/resample ops/window ops/decomposition
-        ops/__init__
-        creation random linalg methods files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
-        tree interop transform func functional function recompute gradcheck debug symbols draw __init__
+        errors
+        engine/malloc engine/switch engine/dtypes engine/accumulate engine/graph engine/warn engine/hooks engine/printing engine/conversion engine/tensor
+        engine/grad_mode engine/inplace engine/codegen engine/primitive engine/__init__
+        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused
+        ops/loss ops/recurrent ops/resample ops/window ops/decomposition ops/__init__
+        api/devices api/creation api/random api/names linalg random
+        files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
+        transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
+        check/gradcheck check/anomaly check/__init__ see/symbols see/draw see/__init__ __init__
     """,
     "nn": """
         hooks module init utils/rnn utils/reparametrize utils/prune
@@ -48,7 +52,7 @@ LAYERS = {
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
 CORE = [
-    f"{name}.py" for name in "graph conversion tensor inplace codegen primitive".split()
+    f"engine/{name}.py" for name in "graph conversion tensor inplace codegen primitive".split()
 ]  # all that runs when x * y is computed, written, differentiated
 
 

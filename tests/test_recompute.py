@@ -15,9 +15,9 @@ from replay import record, replay
 import autograd
 import nn
 from autograd import Function, checkpoint, func, grad, no_grad, tensor, zeros
+from autograd.engine.tensor import wrap
 from autograd.errors import FreedGraphError, GraphError, InPlaceError
-from autograd.recompute import recomputing
-from autograd.tensor import wrap
+from autograd.transforms.checkpoint import recomputing
 
 STEPS = {
     "linear": lambda h, w: h @ w,

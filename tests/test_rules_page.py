@@ -16,12 +16,12 @@ from strategies import some_calls
 
 import autograd
 from autograd import grad, ops, primitive, tensor
+from autograd.engine.graph import ancestors
+from autograd.engine.primitive import Among, Plan, Results
+from autograd.engine.tensor import Tensor
 from autograd.errors import NoGradientError
-from autograd.graph import ancestors
 from autograd.ops import decomposition
-from autograd.primitive import Among, Plan, Results
-from autograd.symbols import KINKS, Symbol, formulas, write
-from autograd.tensor import Tensor
+from autograd.see.symbols import KINKS, Symbol, formulas, write
 
 FORMULAS = {name: formulas(op) for name, op in PRIMITIVES.items()}
 DOCS = Path(__file__).parent.parent / "docs"
@@ -30,14 +30,14 @@ DOCS = Path(__file__).parent.parent / "docs"
 @pytest.fixture(scope="module")
 def page():
     """The page, as a program of its own prints it: no test has added primitives there."""
-    return subprocess.run([sys.executable, "-m", "autograd.symbols"], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([sys.executable, "-m", "autograd.see.symbols"], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.slow
 def test_page_is_up_to_date(page):
     if not DOCS.is_dir():
         pytest.skip("there is no docs/ beside the tests: this is not a checkout")
-    assert (DOCS / "rules.md").read_text() == page, "run: python -m autograd.symbols > docs/rules.md"
+    assert (DOCS / "rules.md").read_text() == page, "run: python -m autograd.see.symbols > docs/rules.md"
 
 
 @pytest.mark.slow

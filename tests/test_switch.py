@@ -18,7 +18,7 @@ from autograd import (
     set_grad_enabled,
     tensor,
 )
-from autograd.graph import mode
+from autograd.engine.graph import mode
 from nn.mode import in_mode
 
 NET = nn.Dropout()

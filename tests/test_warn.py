@@ -11,9 +11,9 @@ import pytest
 import autograd
 import nn
 from autograd import func, functional, tensor
+from autograd.engine.graph import ambient
+from autograd.engine.warn import warn
 from autograd.errors import DetachedWarning, GraphError, UnsupportedError
-from autograd.graph import ambient
-from autograd.warn import warn
 
 
 def leaf(*values):

@@ -12,10 +12,10 @@ from samples_window import WINDOW_SAMPLES
 from strategies import calls
 
 import autograd
+from autograd.check.gradcheck import gradcheck, gradgradcheck
+from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from autograd.gradcheck import gradcheck, gradgradcheck
 from autograd.ops import resample, window
-from autograd.tensor import wrap
 
 NAMES = {name: getattr(module, name) for module in (resample, window) for name in module.__all__}
 F = SimpleNamespace(**NAMES)  # as torch.nn.functional

@@ -9,7 +9,7 @@ import zlib
 from contextlib import ExitStack, nullcontext
 from typing import Any
 
-from ..dtypes import as_dtype, float32, float64
+from ..engine.dtypes import as_dtype, float32, float64
 from ..errors import ArgumentError, FileError, shown
 from . import npz, pytorch, safetensors
 from .archive import Archive

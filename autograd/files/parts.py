@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from ..creation import as_tensor
-from ..dtypes import as_dtype
+from ..api.creation import as_tensor
+from ..engine.dtypes import as_dtype
 from ..errors import ArgumentError, DtypeError, FileError, describe
 
 try:

@@ -17,8 +17,8 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from ..engine.tensor import Tensor
 from ..errors import describe
-from ..tensor import Tensor
 from .archive import Archive, add
 from .parts import DEEPEST, OBJECT, SIMPLE, TENSOR, WIDENED, Arrays, Source, as_value, typed, width
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.tensor import Tensor
 from ..errors import UnsupportedError, describe
-from ..tensor import Tensor
 from .parts import DEEPEST, OBJECT, SIMPLE, TENSOR, Arrays, Source, as_value
 
 PLAIN_NAME = re.compile(r"(?!__)[\w.\-]{1,200}")  # such as other programs know; names that are made up have a space in them

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..engine.inplace import into
+from ..engine.tensor import NUMPY
 from ..errors import AutogradError, DimError, DtypeError, explain
-from ..inplace import into
-from ..tensor import NUMPY
 
 Dims = int | tuple[int, ...] | list[int] | None
 _NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, and what it is called here

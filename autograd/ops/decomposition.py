@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..engine.graph import Array
+from ..engine.primitive import primitive
+from ..engine.tensor import NUMPY
 from ..errors import ArgumentError, DtypeError, NoGradientError, ShapeError, describe
-from ..graph import Array
-from ..primitive import primitive
-from ..tensor import NUMPY
 from .common import Dims, public, some_dims
 from .elementwise import astype
 from .linalg import T, same_dtype, vector_norm

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import special
-from ..accumulate import single
-from ..dtypes import float64, result_type
+from ..engine.accumulate import single
+from ..engine.dtypes import float64, result_type
+from ..engine.graph import Array
+from ..engine.primitive import as_array, keep_zero, primitive
+from ..engine.tensor import NUMPY, Tensor, wrap
 from ..errors import ArgumentError, DtypeError
-from ..graph import Array
-from ..primitive import as_array, keep_zero, primitive
-from ..tensor import NUMPY, Tensor, wrap
+from . import numerics
 from .common import public
 
 _LN2, _LN10, _SQRT_PI = math.log(2), math.log(10), math.sqrt(math.pi)  # Python numbers, which widen no float32
@@ -92,12 +92,12 @@ def _sigmoid(x: Array) -> Array:
 sigmoid     = primitive(_sigmoid, "sigmoid",                                  x=lambda g, out: g * out * (1 - out), singular=True, promote=slice(None))
 relu        = primitive(lambda x: np.maximum(x, 0), "relu",                   x=lambda g, out: masked(g, out > 0))
 logit_      = primitive(lambda x: np.log(x / (1 - x)), "logit",               x=lambda g, x: g / np.where((x < 0) | (x > 1), np.nan, x * (1 - x) + 0), singular=True, promote=slice(None))
-erf         = primitive(special.erf, "erf",                                   x=lambda g, x: g * (2 / _SQRT_PI) * np.exp(-x * x),     singular=True, promote=slice(None))
-erfc        = primitive(special.erfc, "erfc",                                 x=lambda g, x: g * (-2 / _SQRT_PI) * np.exp(-x * x),    singular=True, promote=slice(None))
-erfinv      = primitive(special.erfinv, "erfinv",                             x=lambda g, out: g * (_SQRT_PI / 2) * np.exp(out * out), singular=True, promote=slice(None))
-sinc_: Any  = primitive(special.sinc, "sinc",                                 x=lambda g, x, n: g * sinc_(x, n + 1), n=None,          singular=True, promote=slice(1))
-lgamma      = primitive(special.lgamma, "lgamma",                             x=lambda g, x: g * polygamma_(0, x),                    singular=True, promote=slice(None))
-polygamma_: Any = primitive(special.polygamma, "polygamma",                   n=None, x=lambda g, n, x: g * polygamma_(n + 1, x),     singular=True, promote=slice(1, None))
+erf         = primitive(numerics.erf, "erf",                                   x=lambda g, x: g * (2 / _SQRT_PI) * np.exp(-x * x),     singular=True, promote=slice(None))
+erfc        = primitive(numerics.erfc, "erfc",                                 x=lambda g, x: g * (-2 / _SQRT_PI) * np.exp(-x * x),    singular=True, promote=slice(None))
+erfinv      = primitive(numerics.erfinv, "erfinv",                             x=lambda g, out: g * (_SQRT_PI / 2) * np.exp(out * out), singular=True, promote=slice(None))
+sinc_: Any  = primitive(numerics.sinc, "sinc",                                 x=lambda g, x, n: g * sinc_(x, n + 1), n=None,          singular=True, promote=slice(1))
+lgamma      = primitive(numerics.lgamma, "lgamma",                             x=lambda g, x: g * polygamma_(0, x),                    singular=True, promote=slice(None))
+polygamma_: Any = primitive(numerics.polygamma, "polygamma",                   n=None, x=lambda g, n, x: g * polygamma_(n + 1, x),     singular=True, promote=slice(1, None))
 xlogy_      = primitive(lambda x, y: x * np.log(np.where((x == 0) & (y == y), 1, y)), "xlogy",
                                          x=lambda g, x, y: g * np.log(np.where((x == 0) & (y <= 0), 1, y)),
                                          y=lambda g, x, y: g * x / np.where((x == 0) & (y == 0), 1, y), singular=True, promote=slice(None))

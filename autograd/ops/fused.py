@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import count, total, total_product
+from ..engine.accumulate import count, total, total_product
+from ..engine.graph import Array
+from ..engine.primitive import primitive
 from ..errors import DimError, DtypeError, ShapeError
-from ..graph import Array
-from ..primitive import primitive
 from .common import for_users, one_dim
 from .elementwise import astype, masked, sigmoid
 from .index import unindex_

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import MANY, total_at
-from ..dtypes import result_type
+from ..engine.accumulate import MANY, total_at
+from ..engine.dtypes import result_type
+from ..engine.graph import Array, memory, mode
+from ..engine.inplace import Step, put, see, step_of
+from ..engine.primitive import primitive
+from ..engine.tensor import NUMPY, Tensor
 from ..errors import AutogradError, DimError, DtypeError, InPlaceError, ShapeError, describe, explain
-from ..graph import Array, memory, mode
-from ..inplace import Step, put, see, step_of
-from ..primitive import primitive
-from ..tensor import NUMPY, Tensor
 from .common import contiguous, for_users, in_order, one_dim
 from .elementwise import astype, choose, maximum
 from .join import broadcast_tensors

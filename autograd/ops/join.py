@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.graph import Array
+from ..engine.primitive import moving as primitive  # all of these move elements, and compute nothing
+from ..engine.tensor import NUMPY, wrap
 from ..errors import ArgumentError, DimError, ShapeError
-from ..graph import Array
-from ..primitive import moving as primitive  # all of these move elements, and compute nothing
-from ..tensor import NUMPY, wrap
 from .common import in_order, one_dim, public
 from .shape import broadcast_, flatten, reshape_
 

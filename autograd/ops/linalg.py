@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import single, total, total_product
+from ..engine.accumulate import single, total, total_product
+from ..engine.graph import Array
+from ..engine.primitive import primitive
+from ..engine.tensor import NUMPY
 from ..errors import ArgumentError, DtypeError, ShapeError
-from ..graph import Array
-from ..primitive import primitive
-from ..tensor import NUMPY
 from .common import Dims, contiguous, one_dim, public, some_dims
 from .elementwise import absolute, astype, multiply, sign
 from .reduce import amax, amin, keep, sum_

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import total
-from ..graph import Array
-from ..primitive import primitive
+from ..engine.accumulate import total
+from ..engine.graph import Array
+from ..engine.primitive import primitive
 from .elementwise import sigmoid
 from .fused import softmax_
 from .index import gather_, ungather_, unslice_

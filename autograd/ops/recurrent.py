@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Array
-from ..primitive import primitive
+from ..engine.graph import Array
+from ..engine.primitive import primitive
 from .join import filled
 
 

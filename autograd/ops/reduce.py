@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..accumulate import count, single, total
-from ..dtypes import get_default_dtype
+from ..engine.accumulate import count, single, total
+from ..engine.dtypes import get_default_dtype
+from ..engine.graph import Array
+from ..engine.primitive import primitive
+from ..engine.tensor import Tensor
 from ..errors import DtypeError, ShapeError
-from ..graph import Array
-from ..primitive import primitive
-from ..tensor import Tensor
 from .common import Dims, ValuesIndices, contiguous, one_dim, public, some_dims
 from .elementwise import astype, maximum, minimum, multiply
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import single
+from ..engine.accumulate import single
+from ..engine.graph import Array
+from ..engine.primitive import primitive
+from ..engine.tensor import Tensor, wrap
 from ..errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from ..graph import Array
-from ..primitive import primitive
-from ..tensor import Tensor, wrap
 from .elementwise import choose, fill
 from .index import index_, slice_, unslice_
 from .linalg import T, same_dtype

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulate import running_total, single
+from ..engine.accumulate import running_total, single
+from ..engine.graph import Array
+from ..engine.primitive import primitive
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
-from ..graph import Array
-from ..primitive import primitive
 from .common import ValuesIndices, contiguous, one_dim, public
 from .elementwise import astype
 from .reduce import sum as total

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.tensor import NUMPY, wrap
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError, describe
-from ..tensor import NUMPY, wrap
 from .common import one_dim, public
 from .elementwise import choose, divide, floor_divide, maximum, multiply
 from .index import check_index, check_like, check_scalar, gather_, grid, index_, scatter_extreme_, setitem_, ungather_, unindex_

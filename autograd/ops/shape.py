@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import as_dtype
+from ..engine.dtypes import as_dtype
+from ..engine.graph import Array, memory
+from ..engine.primitive import moving as primitive  # all of these move elements, and compute nothing
+from ..engine.tensor import NUMPY, Tensor, wrap
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
-from ..graph import Array, memory
-from ..primitive import moving as primitive  # all of these move elements, and compute nothing
-from ..tensor import NUMPY, Tensor, wrap
 from .common import Dims, contiguous, for_users, in_order, one_dim, public, some_dims
 from .reduce import sum_
 

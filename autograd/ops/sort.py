@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.graph import Array
+from ..engine.primitive import primitive
+from ..engine.tensor import NUMPY, Tensor, wrap
 from ..errors import ArgumentError, DtypeError, ShapeError
-from ..graph import Array
-from ..primitive import primitive
-from ..tensor import NUMPY, Tensor, wrap
 from .common import ValuesIndices, contiguous, one_dim, public
 from .elementwise import astype
 from .index import gather_

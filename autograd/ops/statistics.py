@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..accumulate import single
-from ..dtypes import get_default_dtype
+from ..engine.accumulate import single
+from ..engine.dtypes import get_default_dtype
+from ..engine.graph import Array
+from ..engine.primitive import primitive
 from ..errors import ArgumentError, DimError, DtypeError, NoGradientError, ShapeError
-from ..graph import Array
-from ..primitive import primitive
 from .common import ValuesIndices, contiguous, one_dim, public
 from .elementwise import astype, lerp
 from .reduce import argsort_, picked, sum, ties

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..accumulate import single, total
+from ..engine.accumulate import single, total
+from ..engine.graph import Array
+from ..engine.primitive import primitive
 from ..errors import ArgumentError, ShapeError
-from ..graph import Array
-from ..primitive import primitive
 from .common import one_dim
 from .index import index_
 from .linalg import T, same_dtype

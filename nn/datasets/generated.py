@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd.creation import as_tensor, from_numpy
+from autograd.api.creation import as_tensor, from_numpy
+from autograd.api.random import Generator, default_generator
 from autograd.errors import ArgumentError
-from autograd.random import Generator, default_generator
 
 __all__ = [
     "make_adding", "make_blobs", "make_circles", "make_copy", "make_moons", "make_sines", "make_spirals", "make_xor",

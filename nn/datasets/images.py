@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from autograd.creation import from_numpy
+from autograd.api.creation import from_numpy
 from autograd.errors import FileError, MissingError
 
 from ..utils.data import Dataset

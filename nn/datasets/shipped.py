@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.creation import from_numpy
+from autograd.api.creation import from_numpy
 
 from ..utils.data import TensorDataset
 

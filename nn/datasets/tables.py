@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd.creation import from_numpy
+from autograd.api.creation import from_numpy
+from autograd.engine.tensor import Tensor
 from autograd.errors import MissingError
-from autograd.tensor import Tensor
 
 from ..utils.data import TensorDataset
 

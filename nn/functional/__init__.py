@@ -1,6 +1,6 @@
 """The layers and losses without parameters of their own, as functions: what the modules of this package compute."""
 
-from autograd.accumulate import single
+from autograd.engine.accumulate import single
 from autograd.ops import resample, window
 from autograd.ops.common import publish
 from autograd.ops.resample import *

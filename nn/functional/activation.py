@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import single
+from autograd.api.random import Generator, default_generator, uniform_
+from autograd.engine.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.common import one_dim
 from autograd.ops.elementwise import absolute, clamp, clip_max, erfc, expm1, sigmoid, tanh, where
@@ -16,7 +17,6 @@ from autograd.ops.index import ungather_
 from autograd.ops.join import split_
 from autograd.ops.linalg import vector_norm
 from autograd.ops.reduce import argmax_
-from autograd.random import Generator, default_generator, uniform_
 
 from .common import elementwise, need_float, need_tensors
 

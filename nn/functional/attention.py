@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import single
+from autograd.engine.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import astype, logical_not, where
 from autograd.ops.fused import softmax

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import in_single
+from autograd.engine.accumulate import in_single
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, UnsupportedError
-from autograd.tensor import Tensor
 
 
 def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: bool = False, integers: bool = False) -> Any:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import clip_min, logaddexp, where
 from autograd.ops.index import gather_
 from autograd.ops.loss import ctc_states_, ctc_step_
-from autograd.tensor import wrap
 
 from .common import need_tensors
 from .loss import check_float, check_labels, check_reduction, reduced

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import single
+from autograd.engine.accumulate import single
 from autograd.errors import DtypeError, ShapeError
 from autograd.ops.fused import linear_
 from autograd.ops.linalg import einsum_, rows

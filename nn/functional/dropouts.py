@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd.api.random import Generator, bernoulli_, default_generator
 from autograd.errors import ShapeError
-from autograd.random import Generator, bernoulli_, default_generator
 
 from .activation import SELU_ALPHA, SELU_SCALE
 from .common import elementwise, need_probability

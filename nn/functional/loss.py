@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from autograd import accumulate
+from autograd.engine import accumulate
+from autograd.engine.graph import mode
+from autograd.engine.tensor import wrap
+from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
-from autograd.graph import mode
 from autograd.ops import common, elementwise
 from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sqrt, square, where
 from autograd.ops.fused import log_softmax, softplus_
 from autograd.ops.index import gather_, one_hot_
 from autograd.ops.loss import bce_, bce_with_logits_, cross_entropy_, huber_
-from autograd.tensor import wrap
-from autograd.warn import warn
 
 from .common import need_tensors
 from .distance import pairwise_distance

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import count, single, widened
+from autograd.engine.accumulate import count, single, widened
+from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.grad_mode import no_grad
 from autograd.ops.elementwise import astype, rsqrt, square
 from autograd.ops.fused import rms_
 from autograd.ops.reduce import mean_
 from autograd.ops.resample import pad
 from autograd.ops.window import avg_pool2d
-from autograd.recompute import recomputing
+from autograd.transforms.checkpoint import recomputing
 
 from .common import need_float, need_tensors
 

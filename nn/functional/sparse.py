@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from autograd.dtypes import int64
+from autograd.engine.dtypes import int64
+from autograd.engine.grad_mode import no_grad
+from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
-from autograd.grad_mode import no_grad
 from autograd.ops.elementwise import reciprocal, where
 from autograd.ops.fused import embedding_, first_largest_
 from autograd.ops.index import gather_, index_, one_hot_, setitem, unindex_
 from autograd.ops.linalg import vector_norm
-from autograd.warn import warn
 
 from .common import need_tensors
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.accumulate import widened
+from autograd.engine.accumulate import widened
+from autograd.engine.grad_mode import enable_grad
+from autograd.engine.graph import Array, mode, write
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError
-from autograd.grad_mode import enable_grad
-from autograd.graph import Array, mode, write
-from autograd.tensor import Tensor, wrap
 
 from ..module import loadable
 from .optimizer import Optimizer

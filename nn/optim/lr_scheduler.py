@@ -11,9 +11,9 @@ from itertools import pairwise
 from types import FunctionType
 from typing import Any
 
+from autograd.engine.grad_mode import no_grad
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, StateError, UnsupportedError, describe
-from autograd.grad_mode import no_grad
-from autograd.tensor import Tensor
 
 from .optimizer import Optimizer
 from .options import (

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import ACCUMULATED, widened
+from autograd.engine.accumulate import ACCUMULATED, widened
+from autograd.engine.grad_mode import enable_grad
+from autograd.engine.graph import Array, ambient, mode, write
+from autograd.engine.hooks import RemovableHandle
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
-from autograd.grad_mode import enable_grad
-from autograd.graph import Array, ambient, mode, write
-from autograd.hooks import RemovableHandle
-from autograd.tensor import Tensor, wrap
 
 from ..module import Module, Parameter, apart, clear, loadable
 from .options import Kind, check_options, kinds_of, plain

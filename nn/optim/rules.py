@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd.accumulate import total
+from autograd.engine.accumulate import total
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError
-from autograd.graph import Array
-from autograd.primitive import primitive
-from autograd.tensor import Tensor
 
 from .optimizer import Optimizer, Recipe
 from .options import Adjustment, Betas, Etas, FewSteps, Flag, NotNegative, Number, Pair, Share, Triple

@@ -8,11 +8,11 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
-from autograd.creation import zeros
-from autograd.dtypes import int64
+from autograd.api.creation import zeros
+from autograd.engine.dtypes import int64
+from autograd.engine.grad_mode import no_grad
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError
-from autograd.grad_mode import no_grad
-from autograd.tensor import Tensor
 
 from ..module import Module
 from ..norm import _BatchNorm

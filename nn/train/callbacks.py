@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd.engine.grad_mode import no_grad
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, shown
 from autograd.files import save
-from autograd.grad_mode import no_grad
-from autograd.tensor import Tensor
 
 from ..module import Module
 from ..optim import lr_scheduler

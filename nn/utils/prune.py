@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd import random
-from autograd.creation import ones_like
+from autograd.api.creation import ones_like
+from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError, StateError
-from autograd.grad_mode import no_grad
 from autograd.linalg import vector_norm
 from autograd.ops.common import one_dim
 from autograd.ops.join import cat

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.creation import full
+from autograd.api.creation import full
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, ShapeError, describe
 from autograd.ops.join import cat, stack
-from autograd.tensor import Tensor, wrap
 
 __all__ = [
     "PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence", "unpack_sequence",

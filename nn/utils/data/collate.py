@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd.creation import as_tensor, tensor
+from autograd.api.creation import as_tensor, tensor
+from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
 from autograd.ops.join import stack
-from autograd.tensor import Tensor
 
 __all__ = ["default_collate", "default_convert"]
 

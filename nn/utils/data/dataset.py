@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, islice
 from typing import Any
 
+from autograd.api.random import Generator, randperm
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DimError, ShapeError, UnsupportedError
-from autograd.random import Generator, randperm
-from autograd.tensor import Tensor
 
 __all__ = [
     "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset", "TensorDataset", "random_split",

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.random import Generator, default_generator, drawing_from
 from autograd.errors import ArgumentError, StateError
-from autograd.random import Generator, default_generator, drawing_from
 
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset, Subset, TensorDataset

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from autograd.creation import as_tensor
+from autograd.api.creation import as_tensor
+from autograd.api.random import Generator, multinomial, randint, randperm
 from autograd.errors import ArgumentError
-from autograd.random import Generator, multinomial, randint, randperm
 
 __all__ = [
     "BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler", "WeightedRandomSampler",

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd.creation import from_numpy
+from autograd.api.creation import from_numpy
+from autograd.api.random import Generator, default_generator
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from autograd.ops.resample import affine_grid, grid_sample
-from autograd.random import Generator, default_generator
-from autograd.tensor import Tensor
 
 __all__ = [
     "CenterCrop", "Compose", "Cutout", "GaussianNoise", "MixUp", "Normalize", "RandomCrop", "RandomHorizontalFlip",

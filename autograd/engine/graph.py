@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import FreedGraphError, InPlaceError, ShapeError, describe
 from .accumulate import ACCUMULATED, settled, total
-from .errors import FreedGraphError, InPlaceError, ShapeError, describe
 from .switch import Switch
 
 Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols

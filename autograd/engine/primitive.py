@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from ..errors import NoGradientError, UnsupportedError, explain
 from .accumulate import widened
 from .codegen import write_out
 from .conversion import NUMPY, PRIMITIVES
 from .dtypes import promoted
-from .errors import NoGradientError, UnsupportedError, explain
 from .graph import Array, Node, mode, tick
 from .inplace import into, look
 from .tensor import Tensor, wrap

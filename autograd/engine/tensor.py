@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe
 from .conversion import NUMPY, Convertible
-from .errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe
 from .graph import Array, Node, ambient, fit, memory, mode, sweep, tick
 from .hooks import RemovableHandle
 from .warn import warn

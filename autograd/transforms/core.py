@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import get_default_dtype
-from .errors import ArgumentError, DtypeError, NoGradientError, ShapeError, UnsupportedError, describe
-from .graph import Array, ambient, mode
-from .ops.join import stack
-from .tensor import Tensor, wrap
-from .tensor import grad as gradients
+from ..engine.dtypes import get_default_dtype
+from ..engine.graph import Array, ambient, mode
+from ..engine.tensor import Tensor, wrap
+from ..engine.tensor import grad as gradients
+from ..engine.warn import inside
+from ..errors import ArgumentError, DtypeError, NoGradientError, ShapeError, UnsupportedError, describe
+from ..ops.join import stack
 from .tree import tree_leaves, tree_map
-from .warn import inside
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import DetachedWarning, GraphError, UnsupportedError
+from ..errors import DetachedWarning, GraphError, UnsupportedError
 from .graph import mode
 
 # Frames of these are not the user's: the two packages, NumPy on the way to them, decorators, and code that was written out.
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _FOLDERS = [str(p) + os.sep for p in (_PACKAGE, _PACKAGE.with_name("nn"), Path(np.__file__).parent)]
 _OURS = (*_FOLDERS, str(contextlib.__file__), str(functools.__file__), "<primitive ", "<rules of ")
 

@@ -39,9 +39,9 @@ from weakref import ref
 import numpy as np
 from numpy import ndarray
 
+from ..errors import ArgumentError, DtypeError, InPlaceError, ShapeError, describe
 from .conversion import PRIMITIVES
 from .dtypes import category
-from .errors import ArgumentError, DtypeError, InPlaceError, ShapeError, describe
 from .graph import Array, Linked, Node, ambient, check_writable, memory, mode, tick, write
 from .tensor import Tensor, wrap
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .codegen import number
+from ..engine.codegen import number
+from ..engine.dtypes import as_dtype, float64, get_default_dtype, promote_types, result_type
+from ..engine.tensor import NUMPY, Tensor, wrap
+from ..engine.warn import leave
+from ..errors import ArgumentError, DtypeError, ShapeError, describe
+from ..ops.common import publish
 from .devices import check_device
-from .dtypes import as_dtype, float64, get_default_dtype, promote_types, result_type
-from .errors import ArgumentError, DtypeError, ShapeError, describe
-from .ops.common import publish
-from .tensor import NUMPY, Tensor, wrap
-from .warn import leave
 
 
 def as_shape(op: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:

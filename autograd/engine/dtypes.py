@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DtypeError
+from ..errors import DtypeError
 
 DType = np.dtype[Any]
 

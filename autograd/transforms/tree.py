@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .errors import ArgumentError
+from ..errors import ArgumentError
 
 
 def tree_map(fun: Callable[..., Any], tree: Any, *others: Any) -> Any:

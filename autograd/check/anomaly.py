@@ -9,10 +9,10 @@ from weakref import WeakSet
 
 import numpy as np
 
-from .errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, describe
-from .grad_mode import lasting
-from .graph import Array, Node, _writes, ambient, memory, mode, write
-from .warn import Line, users_line
+from ..engine.grad_mode import lasting
+from ..engine.graph import Array, Node, _writes, ambient, memory, mode, write
+from ..engine.warn import Line, users_line
+from ..errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, describe
 
 _PLACES = 3  # so many of the offending elements are shown
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import GraphError, InPlaceError
-from .graph import Node, _writes, ambient, memory, mode, tick
-from .random import default_generator, drawing_from
-from .tensor import Tensor
+from ..api.random import default_generator, drawing_from
+from ..engine.graph import Node, _writes, ambient, memory, mode, tick
+from ..engine.tensor import Tensor
+from ..errors import GraphError, InPlaceError
 from .tree import tree_leaves
 
 _again: ContextVar[bool] = ContextVar("checkpoint runs something again", default=False)

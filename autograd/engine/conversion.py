@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ArgumentError, AutogradError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError
 from .dtypes import get_default_dtype
-from .errors import ArgumentError, AutogradError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError
 from .graph import Array, Node, mode
 from .printing import format_tensor
 from .warn import leave

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, devices, dtypes, inplace, random
-from .errors import ShapeError
-from .ops import common, decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
-from .ops import elementwise as e
-from .ops.common import one_dim, publish
-from .tensor import Tensor, wrap
+from ..engine import dtypes, inplace
+from ..engine.tensor import Tensor, wrap
+from ..errors import ShapeError
+from ..ops import common, decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
+from ..ops import elementwise as e
+from ..ops.common import one_dim, publish
+from . import creation, devices, random
 
 
 # ---------------------------------------------------------------- methods that are no functions

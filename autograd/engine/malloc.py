@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from .errors import ArgumentError
+from ..errors import ArgumentError
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h has them
 

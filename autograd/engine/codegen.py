@@ -4,7 +4,7 @@ As namedtuple and dataclass do it. A loop over `*args` would say the same and ta
 that has its real signature reports a wrong call by itself. What differs from op to op stands in braces below; for
 `multiply` the signature is `x, y`, and the arguments are ARGUMENT twice, with x, x_, 1 and with y, y_, 2. A variadic
 argument has one bit in the mask, however many it is, and a list of those that lead to a gradient.
-`autograd.codegen.source("multiply")` shows what came out.
+`autograd.engine.codegen.source("multiply")` shows what came out.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import AutogradError, DivisionError, DtypeError, describe
 from .accumulate import any_half, in_single
 from .dtypes import wrapped_around
-from .errors import AutogradError, DivisionError, DtypeError, describe
 
 ARGUMENT = """\
 if isinstance({x}, Tensor):

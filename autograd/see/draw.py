@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .errors import ArgumentError, InPlaceError, NoGradientError, RenderError
-from .graph import Array, Node, ancestors, memory
-from .tensor import Tensor
+from ..engine.graph import Array, Node, ancestors, memory
+from ..engine.tensor import Tensor
+from ..errors import ArgumentError, InPlaceError, NoGradientError, RenderError
 
 SHOW = ("shape", "dtype", "value", "grad", "saved", "rule")
 _SMALL = 9  # arrays of up to so many elements are shown with their values

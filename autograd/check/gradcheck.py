@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, GradcheckError, UnsupportedError
-from .graph import Array, ambient
-from .tensor import Tensor, grad, wrap
+from ..engine.graph import Array, ambient
+from ..engine.tensor import Tensor, grad, wrap
+from ..errors import ArgumentError, GradcheckError, UnsupportedError
 
 # What else PyTorch's functions take: the first are always so here, the others do not exist here.
 _ALWAYS = ("check_undefined_grad", "check_grad_dtypes", "check_backward_ad", "check_rev_over_rev", "fast_mode", "masked")

@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.tensor import NUMPY, Tensor, wrap
+from ..engine.warn import leave
+from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..ops import linalg, reduce, scan, statistics
+from ..ops.common import for_users, one_dim, some_dims
+from ..ops.elementwise import astype, choose, trunc
+from ..ops.index import index_
+from ..ops.window import windows_
+from ..transforms.tree import tree_map
 from .creation import from_numpy
-from .errors import ArgumentError, ShapeError, UnsupportedError
-from .methods import FUNCTIONS, ONLY_FUNCTIONS
-from .ops import linalg, reduce, scan, statistics
-from .ops.common import for_users, one_dim, some_dims
-from .ops.elementwise import astype, choose, trunc
-from .ops.index import index_
-from .ops.window import windows_
-from .tensor import NUMPY, Tensor, wrap
-from .tree import tree_map
-from .warn import leave
+from .names import FUNCTIONS, ONLY_FUNCTIONS
 
 Function = Callable[..., Any]
 REDUCTIONS: dict[Function, Function] = {}  # what reduces or runs, by the rules below

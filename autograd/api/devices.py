@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from .errors import UnsupportedError
+from ..errors import UnsupportedError
 
 
 class device(str):

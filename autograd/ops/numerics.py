@@ -11,8 +11,8 @@ import numpy as np
 from numpy.polynomial.chebyshev import cheb2poly
 from numpy.polynomial.polynomial import polyval
 
-from .errors import MissingError
-from .graph import Array
+from ..engine.graph import Array
+from ..errors import MissingError
 
 # Chebyshev coefficients from 40-digit arithmetic: of erf(x) / x in 8 x^2 - 1 for |x| <= 1/2, and of (x + 1) exp(x^2) erfc(x),
 # which falls from 1 to 0.56, in the variable (x - 3) / (x + 3) that maps 0 to -1 and infinity to 1. With each goes how many of

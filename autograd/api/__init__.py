@@ -1,0 +1,1 @@
+"""What one looks up: PyTorch's names and options, and NumPy's functions, over the table of ops."""

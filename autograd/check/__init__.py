@@ -1,0 +1,1 @@
+"""Checking: gradients against differences, and where a NaN came from."""

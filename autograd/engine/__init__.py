@@ -1,0 +1,1 @@
+"""What one reads: all that runs when x * y is computed, written in place and differentiated."""

@@ -1,0 +1,1 @@
+"""Seeing: the graph drawn, and rules as formulas."""
