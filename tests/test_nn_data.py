@@ -722,6 +722,8 @@ SCRIPT = """
 import os, signal, sys, time
 from nn.utils.data import DataLoader, Dataset
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background, where shells let it be ignored
+
 class Slow(Dataset):
     def __len__(self):
         return 1000

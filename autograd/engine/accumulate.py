@@ -16,7 +16,7 @@ import numpy as np
 from .dtypes import DType, float16, float32
 
 ACCUMULATED: dict[DType, DType] = {float16: float32}  # the dtype in which sums of a dtype are kept, if it is another
-MANY = 256  # more than these are not added one after the other, but in slabs, and what comes of these again,
+MANY = 128  # more than these are not added one after the other, but in slabs, and what comes of these again,
 FEW, SLABS = 32, 16  # until so few are left: an error of a few units in the last place, however many there were
 
 
@@ -98,7 +98,7 @@ def total(x: Any, axis: tuple[int, ...], keepdims: bool = False, few: int = MANY
 
 def total_product(x: Any, y: Any, axis: tuple[int, ...]) -> Any:
     """total(x * y, axis, keepdims=True), in half the time."""
-    if type(x) is not np.ndarray or count(x.shape, axis) <= 4 * MANY:
+    if type(x) is not np.ndarray or count(x.shape, axis) <= MANY:
         return np.expand_dims(np.einsum(_product_spec(x.ndim, axis), x, y), axis)
     longest = max(axis, key=x.shape.__getitem__)
     (x, x_rest), (y, y_rest) = (in_slabs(v, longest) for v in np.broadcast_arrays(x, y))
