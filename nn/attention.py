@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd.api.creation import empty, full, zeros
+from autograd.api.elementwise import where
+from autograd.api.join import cat
+from autograd.api.shape import triu
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
-from autograd.ops.elementwise import where
-from autograd.ops.join import cat
-from autograd.ops.shape import triu
 
 from . import functional as F
 from .containers import ModuleList

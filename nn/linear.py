@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from autograd.api.common import one_dim
 from autograd.api.creation import empty
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
-from autograd.ops.common import one_dim
 from autograd.ops.fused import linear_
 
 from . import functional as F

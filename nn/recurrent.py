@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from autograd.api.creation import empty, zeros
+from autograd.api.join import cat, stack
 from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 from autograd.ops.elementwise import relu, tanh
 from autograd.ops.fused import linear_
-from autograd.ops.join import cat, stack
 from autograd.ops.recurrent import gate_scale, gru_step_, lstm_step_
 
 from . import functional as F

@@ -74,7 +74,7 @@ SAMPLES = [
     Sample("digamma", each(Domain(-1.8, 0.25, (-1, 0), 0.2)), special.digamma, exempt={"NaN": "PyTorch's trigamma is a large number at its poles"}),
     Sample("polygamma", nth(each(POSITIVE), (2, 3)), special.polygamma),
     Sample("sinc", each(REAL), sinc, exempt={"NaN": "PyTorch's gradient near 0 is rounding error"}),
-    Sample("sinc of an order", lambda s: call(s.array(s.shape()), s.between(0, 2)), sinc, elementwise.sinc_),  # beyond, the textbook formula loses digits
+    Sample("sinc of an order", lambda s: call(s.array(s.shape()), s.between(0, 2)), sinc, elementwise.sinc),  # beyond, the textbook formula loses digits
     Sample("xlogy", each(REAL, POSITIVE), special.xlogy, exempt=DISTANT),
     # ---- choosing, and steps
     Sample("fmax", each(REAL, REAL)),

@@ -4,7 +4,7 @@ import numpy as np
 from samples import Sample, numpys, variance
 from strategies import POSITIVE, REAL, TIED, WHOLE, Domain, call, over
 
-from autograd.ops import statistics
+from autograd.api import statistics
 
 KEEP = {"keepdim": [True, False]}
 UNORDERED = {"dtypes": "among ties PyTorch promises no particular index"}

@@ -1,41 +1,28 @@
-"""The table of differentiable ops, by family; each family imports only those above it in this list."""
+"""The table of differentiable ops, by family: mathematics, a line for each primitive.
+
+What stands here are primitives under NumPy's argument names; PyTorch's names and options for them are in `autograd.api`.
+"""
 
 from . import (
-    common,
+    decomposition,
     elementwise,
+    fused,
+    index,
+    join,
+    linalg,
+    loss,
+    random,
+    recurrent,
     reduce,
+    resample,
     scan,
     shape,
-    join,
-    index,
-    scatter,
     sort,
     statistics,
-    linalg,
-    decomposition,
-    fused,
-    loss,
-    recurrent,
-    resample,
     window,
-)  # isort: skip
+)
 
 __all__ = [
-    "common",
-    "decomposition",
-    "elementwise",
-    "fused",
-    "index",
-    "join",
-    "linalg",
-    "loss",
-    "recurrent",
-    "reduce",
-    "resample",
-    "scan",
-    "scatter",
-    "shape",
-    "sort",
-    "statistics",
-    "window",
-]
+    "decomposition", "elementwise", "fused", "index", "join", "linalg", "loss", "random", "recurrent", "reduce", "resample", "scan", "shape",
+    "sort", "statistics", "window",
+]  # fmt: skip

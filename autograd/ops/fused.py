@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from ..api.common import one_dim
+from ..api.elementwise import astype
+from ..api.linalg import rows
+from ..api.shape import clone
 from ..engine.accumulate import count, total, total_product
 from ..engine.graph import Array
 from ..engine.primitive import primitive
 from ..errors import DimError, DtypeError, ShapeError
-from .common import for_users, one_dim
-from .elementwise import astype, masked, sigmoid
-from .index import unindex_
+from .elementwise import masked, sigmoid
+from .index import unindex
 from .join import filled
-from .linalg import T, rows, same_dtype
-from .shape import clone
+from .linalg import T, same_dtype
 
 Axis = tuple[int, ...]
 
@@ -104,7 +106,7 @@ hardtanh_      = primitive(lambda x, low, high: np.clip(x, low, high), "hardtanh
 hardswish_     = primitive(lambda x: np.clip(x + 3, 0, 6) * (1 / 6) * x, "hardswish",
                                                             x=lambda g, x: g * (((x > -3) & (x < 3)) * (np.clip(x, -3, 3) / 3 + 0.5) + (x >= 3)), singular=True)
 gelu_tanh_     = primitive(_gelu_tanh, "gelu_tanh",         x=_pull_gelu_tanh, singular=True)
-embedding_     = primitive(lambda w, i, share: w[i], "embedding", moves=True, w=lambda g, w_shape, i, share: unindex_(g * share, w_shape, i))  # share: of its gradient
+embedding_     = primitive(lambda w, i, share: w[i], "embedding", moves=True, w=lambda g, w_shape, i, share: unindex(g * share, w_shape, i))  # share: of its gradient
 first_largest_ = primitive(_first_largest, "first_largest")
 # fmt: on
 
@@ -124,7 +126,7 @@ def _over_a_dim(name: str, op: Any, formula: str) -> Any:
 
     over.__name__ = over.__qualname__ = name
     over.__doc__ = f"""{formula} over `dim`, without overflow (torch.{name}). Shape: that of `input`."""
-    return for_users(over)
+    return over
 
 
 softmax = _over_a_dim("softmax", softmax_, "exp(input) / sum(exp(input))")

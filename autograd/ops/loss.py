@@ -11,12 +11,12 @@ from ..engine.graph import Array
 from ..engine.primitive import primitive
 from .elementwise import sigmoid
 from .fused import softmax_
-from .index import gather_, ungather_, unslice_
+from .index import gather, ungather, unslice
 
 
 def _cross_entropy(x: Array, labels: Array) -> Array:
     z = x - np.maximum.reduce(x, axis=1, keepdims=True)  # np.max takes a microsecond longer, which shows in small steps
-    return np.log(total(np.exp(z), (1,))) - gather_(z, labels[:, None], 1)[:, 0]
+    return np.log(total(np.exp(z), (1,))) - gather(z, labels[:, None], 1)[:, 0]
 
 
 def _bce(x: Array, t: Array) -> Array:
@@ -80,13 +80,13 @@ def _pull_ctc_step(g: Array, a: Array, skip: Array, live: Array, a_shape: Any) -
     total = np.where(np.isinf(total), 0, total)  # no way leads there: its shares are exp(-inf)
     de, da = np.where(live, g[:, 2:], 0), np.where(live, 0, g)
     for way, place in zip(ways, (slice(2, None), slice(1, -1), slice(None, -2)), strict=True):
-        da = da + unslice_(de * np.exp(way - total), (slice(None), place), a_shape)
+        da = da + unslice(de * np.exp(way - total), (slice(None), place), a_shape)
     return [da, de]
 
 
 # fmt: off
 cross_entropy_   = primitive(_cross_entropy, "cross_entropy",
-                                        x=lambda g, x, labels, x_shape: g[:, None] * softmax_(x, 1) - ungather_(g[:, None], labels[:, None], 1, x_shape))
+                                        x=lambda g, x, labels, x_shape: g[:, None] * softmax_(x, 1) - ungather(g[:, None], labels[:, None], 1, x_shape))
 bce_             = primitive(_bce, "binary_cross_entropy",
                                         x=lambda g, x, t: g * (x - t) / np.maximum(x * (1 - x), 1e-12),
                                         t=lambda g, x: g * (_log1p(-x) - _log(x)),   singular=True, promote=slice(None))

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from ..api.shape import copied
 from ..engine.accumulate import single
 from ..engine.graph import Array
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor, wrap
 from ..errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from .elementwise import choose, fill
-from .index import index_, slice_, unslice_
+from .index import getindex, getslice, unslice
 from .linalg import T, same_dtype
-from .shape import copied
 
 __all__ = ["affine_grid", "grid_sample", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -175,7 +175,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
         raise ShapeError(f"pad: {tuple(pad)} cuts off more than there is in shape {input.shape}")
     if min(pad, default=0) < 0:
         cut = (slice(max(0, -a), m + min(0, b)) for (a, b), m in zip(pairs, input.shape[input.ndim - n :], strict=True))
-        input, pairs = slice_(input, (..., *cut)), [(max(a, 0), max(b, 0)) for a, b in pairs]
+        input, pairs = getslice(input, (..., *cut)), [(max(a, 0), max(b, 0)) for a, b in pairs]
     if mode == "constant":
         return _surround(input, pairs, value or 0)
     if mode not in ("reflect", "replicate", "circular"):
@@ -195,7 +195,7 @@ def _surround(input: Any, pairs: list[tuple[int, int]], value: float) -> Any:
     sizes = input.shape[input.ndim - len(pairs) :]
     shape = tuple(m + a + b for m, (a, b) in zip(sizes, pairs, strict=True))
     inside = (..., *(slice(a, a + m) for m, (a, b) in zip(sizes, pairs, strict=True)))
-    out = unslice_(input, inside, (*input.shape[: input.ndim - len(pairs)], *shape))
+    out = unslice(input, inside, (*input.shape[: input.ndim - len(pairs)], *shape))
     if not value:
         return out
     frame: Any = np.full_like(getattr(input, "array", input), value, shape=shape)
@@ -336,7 +336,7 @@ def grid_sample(
         index, weight = images, 1
         for (at, w), m in zip(corner, size, strict=True):
             index, weight = index * (m + 2 * rim) + (at + rim), w * weight
-        part = index_(rows, index) * np.expand_dims(weight, -1)
+        part = getindex(rows, index) * np.expand_dims(weight, -1)
         total = part if total is None else total + part
     return np.moveaxis(total, -1, 1)
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..api.common import one_dim
+from ..api.reduce import max as max_along
 from ..engine.accumulate import single, total
 from ..engine.graph import Array
 from ..engine.primitive import primitive
 from ..errors import ArgumentError, ShapeError
-from .common import one_dim
-from .index import index_
+from .index import getindex
 from .linalg import T, same_dtype
-from .reduce import max as max_along
 from .resample import area, constant, need_float, per_dim, resample_
 
 __all__ = [
@@ -513,11 +513,11 @@ def _adaptive_max_pool(n: int, op: str, input: Any, output_size: Any, return_ind
         flat = flat * length + np.reshape(held, (m, *(1,) * (n - 1), held.shape[1], *(1,) * (n - 1 - i)))
     flat = constant(np.reshape(flat, (prod(sizes), prod(flat.shape[n:]))), x, np.int64)
     rows = np.reshape(x, (*x.shape[:2], prod(x.shape[2:])))
-    found = max_along(index_(rows, slice(None), slice(None), flat), -1)
+    found = max_along(getindex(rows, slice(None), slice(None), flat), -1)
     values = _like(input, np.reshape(found.values, (*x.shape[:2], *sizes)))
     if not return_indices:
         return values
-    indices = index_(flat, constant(range(prod(sizes)), x, np.int64), found.indices)
+    indices = getindex(flat, constant(range(prod(sizes)), x, np.int64), found.indices)
     return values, _like(input, np.reshape(indices, (*x.shape[:2], *sizes)))
 
 

@@ -2,9 +2,9 @@
 
 from autograd.engine.accumulate import single
 from autograd.ops import resample, window
-from autograd.ops.common import publish
+from autograd.api.spelling import publish
 from autograd.ops.resample import *
-from autograd.ops.shape import flatten
+from autograd.api.shape import flatten
 from autograd.ops.window import *
 
 from . import activation, attention, ctc, dense, distance, dropouts, loss, normalization, sparse

@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from autograd.api.random import Generator, default_generator, uniform_
+from autograd import ops
+from autograd.api.common import one_dim
+from autograd.api.elementwise import clamp, where
+from autograd.api.linalg import vector_norm
+from autograd.api.random import Generator, default_generator
 from autograd.engine.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.common import one_dim
-from autograd.ops.elementwise import absolute, clamp, clip_max, erfc, expm1, sigmoid, tanh, where
+from autograd.ops.elementwise import absolute, clip_max, erfc, expm1, sigmoid, tanh
 from autograd.ops.elementwise import relu as _relu
 from autograd.ops.fused import gelu_tanh_, hardswish_, hardtanh_, log_softmax, softmax, softplus_
-from autograd.ops.index import ungather_
-from autograd.ops.join import split_
-from autograd.ops.linalg import vector_norm
-from autograd.ops.reduce import argmax_
+from autograd.ops.index import ungather
+from autograd.ops.join import split
+from autograd.ops.reduce import argmax
 
 from .common import elementwise, need_float, need_tensors
 
@@ -72,7 +74,7 @@ def rrelu(
 
     def rectified(x: Any) -> Any:
         source = generator or default_generator
-        return _leaky(x, uniform_(source, lower, upper, x.shape, x.dtype) if training else (lower + upper) / 2)
+        return _leaky(x, ops.random.uniform(source, lower, upper, x.shape, x.dtype) if training else (lower + upper) / 2)
 
     return elementwise("rrelu", input, rectified, inplace)
 
@@ -213,7 +215,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     axis = one_dim("glu", dim, input.ndim)
     if not input.ndim or input.shape[axis] % 2:
         raise ShapeError(f"glu halves dim {dim}, whose length must be even; input has shape {input.shape}")
-    value, gate = split_(input, (input.shape[axis] // 2,), axis)
+    value, gate = split(input, (input.shape[axis] // 2,), axis)
     return value * sigmoid(gate)
 
 
@@ -235,13 +237,13 @@ def gumbel_softmax(
     """
     need_float("gumbel_softmax", logits)
     least = float(np.finfo(logits.dtype).tiny)  # of 0 the noise would be infinite
-    noise = -np.log(-np.log(uniform_(generator or default_generator, least, 1, logits.shape, logits.dtype)))
+    noise = -np.log(-np.log(ops.random.uniform(generator or default_generator, least, 1, logits.shape, logits.dtype)))
     shares = softmax((logits + noise) / tau, dim)
     if not hard:
         return shares
     axis = one_dim("gumbel_softmax", dim, logits.ndim)
-    most = argmax_(shares, axis if logits.ndim else None, True)
-    return (ungather_(np.ones_like(shares, shape=most.shape), most, axis, shares.shape) - shares).detach() + shares
+    most = argmax(shares, axis if logits.ndim else None, True)
+    return (ungather(np.ones_like(shares, shape=most.shape), most, axis, shares.shape) - shares).detach() + shares
 
 
 @single

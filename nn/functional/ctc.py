@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.elementwise import where
 from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.elementwise import clip_min, logaddexp, where
-from autograd.ops.index import gather_
+from autograd.ops.elementwise import clip_min, logaddexp
+from autograd.ops.index import gather
 from autograd.ops.loss import ctc_states_, ctc_step_
 
 from .common import need_tensors
@@ -62,14 +63,14 @@ def ctc_loss(
     longest = targets.shape[1] if targets.ndim == 2 else max([0, *target_lengths.tolist()])
     states = ctc_states_(targets, target_lengths, longest, blank)  # rolled around, the last blank precedes the first label
     skip = (states != blank) & (states != np.roll(states, 2, 1))
-    outputs = gather_(log_probs, np.broadcast_to(states, (times, *states.shape)), 2).unbind(0)
+    outputs = gather(log_probs, np.broadcast_to(states, (times, *states.shape)), 2).unbind(0)
     live = (_count(times, log_probs)[:, None, None] < input_lengths[:, None]).unbind(0)
     start = np.full_like(log_probs.array, -np.inf, shape=(n, 2 * longest + 3))
     start[:, 1] = 0  # all paths come from there
     a = wrap(start)
     for e, on in zip(outputs, live, strict=True):
         a = ctc_step_(a, e, skip, on)
-    ends = gather_(a, np.stack([2 * target_lengths + 1, 2 * target_lengths + 2], 1), 1)  # the last label and the blank after it
+    ends = gather(a, np.stack([2 * target_lengths + 1, 2 * target_lengths + 2], 1), 1)  # the last label and the blank after it
     total = logaddexp(ends[:, 0], ends[:, 1])
     losses = where(total == -np.inf, 0.0 if zero_infinity else np.inf, -total)
     return reduced(_OP, losses / clip_min(target_lengths, 1) if reduction == "mean" else losses, reduction, targets)

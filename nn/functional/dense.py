@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.linalg import rows
 from autograd.engine.accumulate import single
 from autograd.errors import DtypeError, ShapeError
 from autograd.ops.fused import linear_
-from autograd.ops.linalg import einsum_, rows
+from autograd.ops.linalg import einsum
 
 from .common import need_float
 
@@ -40,6 +41,6 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     if weight.ndim != 3 or [t.shape for t in given.values()] != wanted[: len(given)]:
         found = ", ".join(f"{name} {t.shape}" for name, t in given.items())
         raise ShapeError(f"bilinear expects (..., in1), (..., in2), (out, in1, in2) and (out,), got {found}")
-    out = einsum_("ni,oij,nj->no", rows(input1), weight, rows(input2))
+    out = einsum("ni,oij,nj->no", rows(input1), weight, rows(input2))
     out = np.reshape(out, (*lead, weight.shape[0]))
     return out if bias is None else out + bias

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.common import one_dim
+from autograd.api.linalg import vector_norm
 from autograd.errors import ShapeError
-from autograd.ops.common import one_dim
-from autograd.ops.index import index_
-from autograd.ops.linalg import vector_norm
+from autograd.ops.index import getindex
 from autograd.ops.resample import constant
 
 from .common import need_float
@@ -53,4 +53,4 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     if input.ndim != 2:
         raise ShapeError(f"pdist needs a matrix, got shape {input.shape}")
     i, j = (constant(at, input, np.int64) for at in np.triu_indices(input.shape[0], 1))
-    return vector_norm(index_(input, i) - index_(input, j), p, -1)
+    return vector_norm(getindex(input, i) - getindex(input, j), p, -1)

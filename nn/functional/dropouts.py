@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.api.random import Generator, bernoulli_, default_generator
+from autograd import ops
+from autograd.api.random import Generator, default_generator
 from autograd.errors import ShapeError
 
 from .activation import SELU_ALPHA, SELU_SCALE
@@ -38,7 +39,7 @@ def _dropout(op: str, input: Any, p: float, training: bool, inplace: bool, gener
 def _kept(x: Any, p: float, generator: Any, lead: int | None) -> Any:
     """1 where something is kept, else 0."""
     shape = x.shape if lead is None else (*x.shape[:lead], *(1,) * (x.ndim - lead))
-    return bernoulli_(generator or default_generator, 1 - p, shape, x.dtype)
+    return ops.random.bernoulli(generator or default_generator, 1 - p, shape, x.dtype)
 
 
 def _over_channels(n: int) -> Any:

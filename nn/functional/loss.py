@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.elementwise import where
 from autograd.engine import accumulate
 from autograd.engine.graph import mode
 from autograd.engine.tensor import wrap
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops import common, elementwise
-from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sqrt, square, where
+from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sqrt, square
 from autograd.ops.fused import log_softmax, softplus_
-from autograd.ops.index import gather_, one_hot_
+from autograd.ops.index import gather, one_hot
 from autograd.ops.loss import bce_, bce_with_logits_, cross_entropy_, huber_
 
 from .common import need_tensors
@@ -352,7 +353,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
 
 
 def _picked(input: Any, labels: Any) -> Any:
-    return -gather_(input, labels[:, None], 1)[:, 0]
+    return -gather(input, labels[:, None], 1)[:, 0]
 
 
 def cross_entropy(
@@ -501,8 +502,8 @@ def multi_margin_loss(
     classes = _check_rows(op, input)
     labels = target.array
     check_labels(op, labels, (labels >= 0) & (labels < classes), classes)
-    short = relu(margin - gather_(input, target[..., None], input.ndim - 1) + input)
-    losses = where(one_hot_(target, classes, np.dtype(bool)), 0.0, short if p == 1 else square(short)).sum(-1) / classes
+    short = relu(margin - gather(input, target[..., None], input.ndim - 1) + input)
+    losses = where(one_hot(target, classes, np.dtype(bool)), 0.0, short if p == 1 else square(short)).sum(-1) / classes
     return reduced(op, losses if weight is None else losses * weight[target], reduction, target)
 
 
@@ -524,8 +525,8 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     check_labels(op, labels, (labels >= -1) & (labels < classes), classes, ", nor -1")
     listed = (target < 0).cumsum(-1) == 0
     target = where(listed, target, 0)
-    right = (one_hot_(target, classes, np.dtype(bool)) & listed[..., None]).any(-2)
-    short = relu(1 - gather_(input, target, input.ndim - 1)[..., None] + input[..., None, :])
+    right = (one_hot(target, classes, np.dtype(bool)) & listed[..., None]).any(-2)
+    short = relu(1 - gather(input, target, input.ndim - 1)[..., None] + input[..., None, :])
     losses = where(listed[..., None] & ~right[..., None, :], short, 0.0).sum((-2, -1)) / classes
     return reduced(op, losses, reduction, target)
 

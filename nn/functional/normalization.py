@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from autograd import ops
+from autograd.api.elementwise import astype
 from autograd.engine.accumulate import count, single, widened
 from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.elementwise import astype, rsqrt, square
+from autograd.ops.elementwise import rsqrt, square
 from autograd.ops.fused import rms_
-from autograd.ops.reduce import mean_
 from autograd.ops.resample import pad
 from autograd.ops.window import avg_pool2d
 from autograd.transforms.checkpoint import recomputing
@@ -27,7 +28,7 @@ def _standardized(x: Any, axis: tuple[int, ...], eps: float) -> tuple[Any, Any, 
     """x with mean 0 and variance 1 over `axis`, and the mean and variance that it had, with length 1 there."""
     if not x.numel():
         return x, None, None
-    mean = mean_(x, axis, True)
+    mean = ops.reduce.mean(x, axis, True)
     out, variance = rms_(x + -mean, axis, eps)
     return out, mean, variance
 

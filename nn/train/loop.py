@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from autograd.api.creation import as_tensor
+from autograd.api.join import cat
 from autograd.api.random import default_generator
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError, StateError, UnsupportedError, describe
 from autograd.files import load
-from autograd.ops.join import cat
 from autograd.transforms.tree import tree_leaves, tree_map
 
 from ..functional.loss import averages
