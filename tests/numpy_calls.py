@@ -307,6 +307,8 @@ CALLS = {
         np.linalg.trace(z)
         np.linalg.diagonal(z)
         np.linalg.outer(v, w)
+        np.linalg.tensordot(z, x, axes=([1, 2], [0, 1]))
+        np.linalg.matrix_transpose(z)
         np.linalg.cross(A, B)
     """,
     "Statistics, polynomials and signals": """
@@ -379,7 +381,7 @@ How a call comes to work:
 - *ufunc*, *reduction*: by the rules for all ufuncs (`out`, `where`, `dtype`, `reduce`, `accumulate`, `outer`) and all reductions (`where`,
   `initial`, `dtype`, several axes, leaving out NaNs).
 - *moves*: the function only moves elements, so it is run on their positions, and the elements follow.
-- *composed*: of others, in `autograd/interop.py`.
+- *composed*: of others, in `autograd/api/numpy.py`.
 
 Functions that write into an array (`np.add.at`, `np.put`, `np.copyto`, ...) are refused, too: write `x[...] = y`.
 """

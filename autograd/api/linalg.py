@@ -164,7 +164,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     Shape: that of `a` and then that of `b`, both without the dims summed over, which are of equal length or of length 1.
 
     >>> import autograd
-    >>> autograd.ops.linalg.tensordot(autograd.ones(2, 3, 4), autograd.ones(4, 3), ([2, 1], [0, 1]))
+    >>> autograd.tensordot(autograd.ones(2, 3, 4), autograd.ones(4, 3), ([2, 1], [0, 1]))
     tensor([12., 12.])
     """
     same_dtype("tensordot", a=a, b=b)

@@ -93,7 +93,7 @@ def nansum(input: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
     """The sum over `dim` of what is not NaN (torch.nansum).
 
     >>> import autograd
-    >>> autograd.nansum(autograd.tensor([1.0, float("nan"), 2.0]))
+    >>> autograd.nansum(autograd.tensor([1.0, autograd.nan, 2.0]))
     tensor(3.)
     """
     return contiguous(sum(np.where(np.isnan(input), 0, input), dim, keepdim, dtype=dtype))
