@@ -38,7 +38,7 @@ LAYERS = {
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/random
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
         ops/fused ops/loss ops/recurrent ops/resample ops/window ops/decomposition ops/__init__
-        api/decomposition api/devices api/creation api/random api/names linalg random
+        api/decomposition api/devices api/creation api/random api/names linalg random special
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
         check/gradcheck check/anomaly check/__init__ see/symbols see/draw see/__init__ __init__

@@ -20,6 +20,7 @@ from ..ops.elementwise import (
     divide,
     floor_divide,
     fmod,
+    iv,
     multiply,
     power,
     rint,
@@ -148,6 +149,16 @@ def polygamma(n: int, input: Any) -> Any:
     if not hasattr(n, "__index__") or n < 0:
         raise ArgumentError(f"polygamma: n is an integer, not negative, got {n!r}")
     return ops.elementwise.polygamma(n, input)
+
+
+def i0(input: Any) -> Any:
+    """The modified Bessel function of the first kind and order 0; its derivative is that of order 1. Needs SciPy (torch.i0).
+
+    >>> import autograd
+    >>> autograd.i0(autograd.tensor([0.0, 1.0]))
+    tensor([1.0000, 1.2661])
+    """
+    return iv(0, input)
 
 
 def xlogy(input: Any, other: Any) -> Any:

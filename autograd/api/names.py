@@ -121,7 +121,7 @@ FUNCTIONS: dict[str, Any] = {
     **_named(e, """
         multiply div floor_divide remainder fmod negative positive pow float_power square reciprocal absolute hypot copysign
         exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh
-        arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma sinc xlogy logaddexp logaddexp2
+        arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma sinc i0 xlogy logaddexp logaddexp2
         addcmul addcdiv lerp maximum minimum fmax fmin clamp where nan_to_num sign signbit heaviside frac floor ceil trunc round
         isfinite isnan isinf isclose allclose equal eq ne lt le gt ge logical_and logical_or logical_xor logical_not
         bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
@@ -155,7 +155,7 @@ ONLY_FUNCTIONS: dict[str, Any] = {
     **_named(e, "rsub polygamma"),
     **_named(reduce, "var_mean std_mean"),
     **_named(scan, "trapezoid cumulative_trapezoid"),
-    "trapz": scan.trapezoid,
+    "trapz": scan.trapezoid, "simpson": scan.simpson,
     **_named(join, """
         cat stack hstack vstack dstack column_stack block_diag broadcast_shapes broadcast_tensors meshgrid cartesian_prod
         atleast_1d atleast_2d atleast_3d
@@ -182,7 +182,7 @@ IN_PLACE = """
     add sub subtract mul multiply div divide true_divide floor_divide remainder fmod neg negative pow float_power square reciprocal
     abs absolute hypot copysign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan atan2 arcsin arccos arctan
     arctan2 sinh cosh tanh asinh acosh atanh arcsinh arccosh arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma
-    sinc xlogy addcmul addcdiv lerp clamp clip clamp_min clamp_max nan_to_num sign sgn heaviside frac floor ceil trunc fix round
+    sinc i0 xlogy addcmul addcdiv lerp clamp clip clamp_min clamp_max nan_to_num sign sgn heaviside frac floor ceil trunc fix round
     eq ne lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or logical_xor logical_not
     bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
     cumsum cumprod

@@ -58,7 +58,13 @@ NAMES = {  # what NumPy calls an argument, and what it may be called here
     "a_min": "min", "a_max": "max", "k": "diagonal",
     "x": "input", "y": "other", "x2": "other y", "b": "other vec2", "v": "other",
 }  # fmt: skip
-CHANGE_NOTHING = {"copy", "kind", "stable", "subok", "device"}  # here: results are new, sorting is stable, and there is one device
+CHANGE_NOTHING = {
+    "copy",
+    "kind",
+    "stable",
+    "subok",
+    "device",
+}  # here: results are new, sorting is stable, and there is one device
 C_FUNCTIONS = {  # which tell nobody what they take, in some versions
     np.concatenate: "arrays axis", np.inner: "a b", np.where: "condition x y", np.vecdot: "x1 x2 axis", np.bincount: "x weights minlength",
 }  # fmt: skip
@@ -111,7 +117,7 @@ OURS |= {name: getattr(creation, name) for name in "full_like zeros_like ones_li
 SAME = """
     all any argmax argmin argsort argwhere array_split=tensor_split astype atleast_1d atleast_2d atleast_3d bincount broadcast_to
     clip column_stack count_nonzero degrees=rad2deg deg2rad diag diagonal diff dsplit dstack empty_like
-    flip fliplr flipud float_power full_like heaviside hsplit hstack inner isin kron matmul moveaxis nan_to_num ones_like outer
+    flip fliplr flipud float_power full_like heaviside hsplit hstack i0 inner isin kron matmul moveaxis nan_to_num ones_like outer
     permute_dims=permute power=pow rad2deg radians=deg2rad ravel=flatten reciprocal reshape rint=round roll rot90 round sinc squeeze stack
     tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
 """
@@ -361,6 +367,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
 
 MOVING = "append block broadcast_arrays choose compress delete diagflat extract insert meshgrid resize rollaxis"
 NUMPY |= {getattr(np, name): moves(getattr(np, name)) for name in MOVING.split()}
+
 
 # ---------------------------------------------------------------- composed: what applies functions
 @numpy(np.apply_along_axis)

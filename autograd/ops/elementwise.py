@@ -91,6 +91,8 @@ erf         = primitive(numerics.erf, "erf",                                   x
 erfc        = primitive(numerics.erfc, "erfc",                                 x=lambda g, x: g * (-2 / _SQRT_PI) * np.exp(-x * x),    singular=True, promote=slice(None))
 erfinv      = primitive(numerics.erfinv, "erfinv",                             x=lambda g, out: g * (_SQRT_PI / 2) * np.exp(out * out), singular=True, promote=slice(None))
 sinc: Any  = primitive(numerics.sinc, "sinc",                                 x=lambda g, x, n: g * sinc(x, n + 1), n=None,          singular=True, promote=slice(1))
+iv: Any     = primitive(numerics.iv, "iv",                                    n=None, x=lambda g, n, x: g * (iv(abs(n - 1), x) + iv(n + 1, x)) / 2, singular=True, promote=slice(1, None))
+log_ndtr    = primitive(numerics.log_ndtr, "log_ndtr",                        x=lambda g, x, out: g * np.exp(-x * x / 2 - out) / math.sqrt(2 * math.pi), singular=True, promote=slice(None))
 lgamma      = primitive(numerics.lgamma, "lgamma",                             x=lambda g, x: g * polygamma(0, x),                    singular=True, promote=slice(None))
 polygamma: Any = primitive(numerics.polygamma, "polygamma",                   n=None, x=lambda g, n, x: g * polygamma(n + 1, x),     singular=True, promote=slice(1, None))
 xlogy      = primitive(lambda x, y: x * np.log(np.where((x == 0) & (y == y), 1, y)), "xlogy",
