@@ -218,7 +218,7 @@ def eigh(A: Any, UPLO: str = "L") -> EighResult:
 
 
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
-    """The eigenvalues of symmetric matrices, ascending (torch.linalg.eigvalsh); their gradient is right where they are repeated, too."""
+    """The eigenvalues of symmetric matrices, ascending (torch.linalg.eigvalsh); the gradient is right for repeated ones."""
     return ops.decomposition.eigvalsh(_triangle("eigvalsh", A, UPLO))
 
 
@@ -300,7 +300,7 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
 
 # ---------------------------------------------------------------- powers, norms and condition
 def matrix_power(A: Any, n: int) -> Any:
-    """A @ A @ ... @ A, `n` times; the identity for 0, and for negative `n` the power of the inverse (torch.linalg.matrix_power)."""
+    """A @ A @ ... @ A, `n` times; for 0 the identity, for negative `n` of the inverse (torch.linalg.matrix_power)."""
     _matrices("matrix_power", True, A=A)
     if not isinstance(n, int):
         raise DtypeError(f"matrix_power: n must be an integer, got {n!r}")

@@ -151,7 +151,7 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
 
 @single
 def simpson(y: Any, x: Any = None, *, dx: float = 1.0, dim: int = -1) -> Any:
-    """The integral of `y` along `dim` by Simpson's rule: of the parabolas through three neighbours each (scipy.integrate.simpson).
+    """The integral of `y` along `dim` by Simpson's rule, of parabolas through three neighbours each (scipy.integrate.simpson).
 
     At the points `x`, or `dx` apart. If the number of intervals is odd, the last one lies under the parabola of the last three.
     Shape: `y.shape` without `dim`; `x` has one dim, or dims that broadcast with those of `y`. Source: Cartwright (2017),
