@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..engine.tensor import Tensor
 from ..errors import DimError, DtypeError
 
 Dims = int | tuple[int, ...] | list[int] | None
@@ -12,8 +13,8 @@ Dims = int | tuple[int, ...] | list[int] | None
 class ValuesIndices(NamedTuple):
     """What `max`, `min`, `sort` and `topk` along a dim return."""
 
-    values: Any
-    indices: Any
+    values: Tensor
+    indices: Tensor
 
 
 def one_dim(op: str, dim: Any, ndim: int) -> int:

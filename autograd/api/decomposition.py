@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import ops
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError, DtypeError, ShapeError, describe
 from ..ops.decomposition import _above, eye
 from ..ops.linalg import T, same_dtype
@@ -21,39 +22,39 @@ from .shape import clone
 class SlogdetResult(NamedTuple):
     """What `slogdet` returns."""
 
-    sign: Any
-    logabsdet: Any
+    sign: Tensor
+    logabsdet: Tensor
 
 
 class QRResult(NamedTuple):
     """What `qr` returns."""
 
-    Q: Any
-    R: Any
+    Q: Tensor
+    R: Tensor
 
 
 class EighResult(NamedTuple):
     """What `eigh` returns."""
 
-    eigenvalues: Any
-    eigenvectors: Any
+    eigenvalues: Tensor
+    eigenvectors: Tensor
 
 
 class SVDResult(NamedTuple):
     """What `svd` returns."""
 
-    U: Any
-    S: Any
-    Vh: Any
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
 
 
 class LstsqResult(NamedTuple):
     """What `lstsq` returns."""
 
-    solution: Any
-    residuals: Any
-    rank: Any
-    singular_values: Any
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
 
 
 # ---------------------------------------------------------------- PyTorch's names
@@ -162,13 +163,16 @@ def qr(A: Any, mode: str = "reduced") -> QRResult:
     _matrices("qr", A=A)
     if mode not in ("reduced", "complete", "r"):
         raise ArgumentError(f"qr: mode is 'reduced', 'complete' or 'r', got {mode!r}")
+    Q: Any
+    R: Any
     n, m = A.shape[-2:]
     if n < m:  # the columns beyond the square part are along for the ride
         Q, square = ops.decomposition.qr(A[..., :n], "reduced")
         R = np.concatenate([square, T(Q) @ A[..., n:]], -1)
     else:
         Q, R = ops.decomposition.qr(A, "complete" if mode == "complete" else "reduced")
-    return QRResult(np.zeros_like(Q, shape=(0,)) if mode == "r" else Q, R)
+    Q = np.zeros_like(Q, shape=(0,)) if mode == "r" else Q
+    return QRResult(Q, R)
 
 
 def svd(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> SVDResult:
@@ -288,7 +292,8 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
     n, m = A.shape[-2:]
     if B.shape[-2] != n:
         raise ShapeError(f"lstsq: A {A.shape} and B {B.shape} do not fit together in A X = B")
-    X, rank, none = pinv(A, rtol=rcond) @ B, matrix_rank(A, rtol=rcond), np.zeros_like(A, shape=(0,))
+    X, rank = pinv(A, rtol=rcond) @ B, matrix_rank(A, rtol=rcond)
+    none: Any = np.zeros_like(A, shape=(0,))
     residuals = n > m and driver not in (None, "gelsy") and np.all(rank == m)
     return LstsqResult(
         np.squeeze(X, -1) if vector else X,

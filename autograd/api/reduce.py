@@ -21,8 +21,8 @@ from .elementwise import astype
 class MinMax(NamedTuple):
     """What `aminmax` returns."""
 
-    min: Any
-    max: Any
+    min: Tensor
+    max: Tensor
 
 
 # ---------------------------------------------------------------- PyTorch's names and options
@@ -177,8 +177,8 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Min
 
 def picked(input: Any, indices: Any, axis: int, keepdim: bool) -> ValuesIndices:
     """The elements at `indices`, which hold one position along `axis`: gradients go to just those."""
-    values = np.take_along_axis(input, indices, axis)
-    return ValuesIndices(values, indices) if keepdim else ValuesIndices(*(np.squeeze(v, axis) for v in (values, indices)))
+    found: list[Any] = [np.take_along_axis(input, indices, axis), indices]
+    return ValuesIndices(*(found if keepdim else [np.squeeze(v, axis) for v in found]))
 
 
 def _extreme(name: str, whole: Any, where: Any, between: Any) -> Any:

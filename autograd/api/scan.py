@@ -54,7 +54,8 @@ def logcumsumexp(input: Any, dim: int) -> Any:
 def _running(name: str, where: Any, word: str) -> Any:
     def running(input: Any, dim: int) -> ValuesIndices:
         indices = _scan(where, input, dim)
-        return ValuesIndices(np.take_along_axis(input, indices, one_dim(name, dim, input.ndim)), indices)
+        values: Any = np.take_along_axis(input, indices, one_dim(name, dim, input.ndim))
+        return ValuesIndices(values, indices)
 
     running.__name__ = running.__qualname__ = name
     running.__doc__ = f"""The {word} so far along `dim`, and where it is: the last place if tied (torch.{name}).

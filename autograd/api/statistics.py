@@ -11,6 +11,7 @@ import numpy as np
 from .. import ops
 from ..engine.accumulate import single
 from ..engine.dtypes import get_default_dtype
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError, DimError, DtypeError, NoGradientError, ShapeError
 from ..ops.common import contiguous
 from ..ops.statistics import _rank
@@ -22,8 +23,8 @@ from .reduce import picked, sum
 class Histogram(NamedTuple):
     """What `histogram` returns."""
 
-    hist: Any
-    bin_edges: Any
+    hist: Tensor
+    bin_edges: Tensor
 
 
 # ---------------------------------------------------------------- order statistics
