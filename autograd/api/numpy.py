@@ -54,8 +54,8 @@ def numpy(*functions: Function) -> Callable[[Function], Function]:
 
 # ---------------------------------------------------------------- one function of ours, called as NumPy's is
 NAMES = {  # what NumPy calls an argument, and what it may be called here
-    "axis": "dim dims", "axes": "dims", "axis1": "dim1", "axis2": "dim2", "keepdims": "keepdim", "reps": "dims", "shift": "shifts",
-    "a_min": "min", "a_max": "max", "k": "diagonal",
+    "axis": "dim dims", "axes": "dims", "axis1": "dim1", "axis2": "dim2", "keepdims": "keepdim", "reps": "dims",
+    "shift": "shifts", "a_min": "min", "a_max": "max", "k": "diagonal",
     "x": "input", "y": "other", "x2": "other y", "b": "other vec2", "v": "other",
 }  # fmt: skip
 CHANGE_NOTHING = {
@@ -119,8 +119,8 @@ SAME = """
     all any argmax argmin argsort argwhere array_split=tensor_split astype atleast_1d atleast_2d atleast_3d bincount broadcast_to
     clip column_stack count_nonzero degrees=rad2deg deg2rad diag diagonal diff dsplit dstack empty_like
     flip fliplr flipud float_power full_like heaviside hsplit hstack i0 inner isin kron matmul moveaxis nan_to_num ones_like outer
-    permute_dims=permute power=pow rad2deg radians=deg2rad ravel=flatten reciprocal reshape rint=round roll rot90 round sinc squeeze
-    stack tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
+    permute_dims=permute power=pow rad2deg radians=deg2rad ravel=flatten reciprocal reshape rint=round roll rot90 round sinc
+    squeeze stack tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
 """
 IN_LINALG = """
     cholesky cond det eigh eigvalsh inv matmul matrix_norm matrix_power matrix_rank multi_dot norm slogdet svdvals vecdot

@@ -11,7 +11,8 @@ from ..engine.inplace import into
 from ..errors import AutogradError, explain
 
 _NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, and what it is called here
-    "axis": "dim", "keepdims": "keepdim", "axes": "dims", "reps": "dims", "a": "input", "x": "input", "a_min": "min", "a_max": "max",
+    "axis": "dim", "keepdims": "keepdim", "axes": "dims", "reps": "dims", "a": "input", "x": "input",
+    "a_min": "min", "a_max": "max",
     "mat2": "other", "vec": "other", "tensor": "other", "input": "A", "A": "input", "size": "shape",
     "split_size": "split_size_or_sections",
     "indices": "indices_or_sections", "sections": "indices_or_sections",
