@@ -14,9 +14,6 @@ from . import (
     linalg,
     decomposition,
     fused,
-    loss,
-    recurrent,
-    resample,
     window,
 )  # isort: skip
 
@@ -28,10 +25,7 @@ __all__ = [
     "index",
     "join",
     "linalg",
-    "loss",
-    "recurrent",
     "reduce",
-    "resample",
     "scan",
     "scatter",
     "shape",

@@ -13,10 +13,8 @@ from autograd.ops.fused import softmax
 from autograd.ops.index import masked_fill
 from autograd.ops.linalg import T, matmul_
 
-from .common import need_float, need_probability
-from .dropouts import dropout
-
-__all__ = ["scaled_dot_product_attention"]
+from ..checks import need_dtype_of, need_float, need_probability
+from .dropout import dropout
 
 
 def scaled_dot_product_attention(
@@ -48,8 +46,7 @@ def attend(
         need_float(op, x)
         if x.ndim < 2:
             raise ShapeError(f"{op}: {name} needs at least 2 dims, got shape {x.shape}")
-        if x.dtype != query.dtype:
-            raise DtypeError(f"{op}: {name} is {x.dtype}, but query is {query.dtype}; use to() on one of them")
+    need_dtype_of(op, "query", query, **given)
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         found = ", ".join(f"{name} {x.shape}" for name, x in given.items())
         raise ShapeError(f"{op} expects query (..., L, E), key (..., S, E) and value (..., S, Ev), got {found}")
