@@ -50,6 +50,11 @@ class Sample:
         """Those of the arguments, if each element of the result is made of one element of each; else None."""
         return getattr(self.make, "domains", None)
 
+    @property
+    def functions(self):
+        """What it is a record of: its op, or what that says it stands for, as one does for the functions in 1, 2 and 3 dims."""
+        return getattr(self.op, "stands_for", [self.op])
+
 
 # ---------------------------------------------------------------- references
 def numpys(function):
