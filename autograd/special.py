@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .api.elementwise import digamma, i0, logit, polygamma, round, sinc, xlogy
+from .api.fused import log_softmax, softmax
 from .api.reduce import logsumexp
 from .api.spelling import publish
 from .ops.elementwise import erf, erfc, erfinv, exp2, expm1, log1p, log_ndtr
 from .ops.elementwise import lgamma as gammaln
 from .ops.elementwise import sigmoid as expit
-from .ops.fused import log_softmax, softmax
 
 psi = digamma
 

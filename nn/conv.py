@@ -6,11 +6,10 @@ from typing import Any
 
 from autograd.api.creation import empty
 from autograd.errors import ArgumentError
-from autograd.ops.resample import per_dim
 
 from . import functional as F
+from .checks import per_dim, whole
 from .init import fan_in_uniform_
-from .linear import whole
 from .module import Module, Parameter
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Fold", "Unfold"]

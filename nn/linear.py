@@ -7,10 +7,11 @@ from typing import Any
 
 from autograd.api.common import one_dim
 from autograd.api.creation import empty
-from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
-from autograd.ops.fused import linear_
+from autograd.errors import DtypeError, ShapeError, describe
 
 from . import functional as F
+from .checks import whole
+from .functional.linear import affine
 from .init import fan_in_uniform_, uniform_
 from .module import Module, Parameter
 
@@ -53,7 +54,7 @@ class Linear(Module):
             found = describe(input) if shape is None else shape
             raise ShapeError(f"{self._short()} expects (..., {self.in_features}), got {found}")
         try:
-            return linear_(input, self.weight, self.bias)
+            return affine(input, self.weight, self.bias)
         except DtypeError:
             kind = self.weight.dtype
             raise DtypeError(f"{self._short()} expects {kind}, as its weight is, got {input.dtype}; use to() on one") from None
@@ -101,13 +102,6 @@ class Bilinear(Module):
     def extra_repr(self) -> str:
         sizes = f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}"
         return f"{sizes}, bias={self.bias is not None}"
-
-
-def whole(layer: str, argument: str, value: Any) -> int:
-    """`value`, if it is a whole number that can be a size. Raises ArgumentError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
-        raise ArgumentError(f"{layer}: {argument} is a whole number, 0 or more, got {value!r}")
-    return int(value)
 
 
 class Identity(Module):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.ops.resample import per_dim
-
 from . import functional as F
+from .checks import per_dim
 from .module import Module
 
 __all__ = [

@@ -348,7 +348,6 @@ REFUSED = {  # and why
     "np.add.reduceat(v, [0, 2, 3])": "sum slices instead",
     "np.trim_zeros(v)": "the shape depends on values",
     "np.polymul(v, w)": "the shape depends on values; np.convolve does the same but for leading zeros",
-    "np.i0(x)": "its derivative is no function of NumPy",
     "np.linalg.eig(A)": COMPLEX,
     "np.roots(w)": COMPLEX,
     "np.fft.fft(v)": COMPLEX,

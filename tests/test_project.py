@@ -35,18 +35,19 @@ LAYERS = {
         errors
         engine/malloc engine/switch engine/dtypes engine/accumulate engine/graph engine/warn engine/hooks engine/printing engine/conversion engine/tensor
         engine/grad_mode engine/inplace engine/codegen engine/primitive engine/__init__
-        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/random
+        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
+        ops/fused ops/window ops/random ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
-        ops/fused ops/loss ops/recurrent ops/resample ops/window ops/decomposition ops/__init__
-        api/decomposition api/devices api/creation api/random api/names linalg random special
+        api/decomposition api/fused api/devices api/creation api/random api/names linalg random special
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
         check/gradcheck check/anomaly check/__init__ see/symbols see/draw see/__init__ __init__
     """,
     "nn": """
-        hooks module init utils/rnn utils/reparametrize utils/prune
-        functional/common functional/activation functional/dense functional/distance functional/dropouts functional/attention functional/loss functional/ctc
-        functional/normalization functional/sparse functional/__init__
+        checks hooks module init utils/rnn utils/reparametrize utils/prune
+        functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
+        functional/recurrent functional/embedding functional/window functional/conv functional/resample functional/padding functional/pool functional/vision
+        functional/normalization functional/__init__
         containers linear activation conv pool padding norm sparse distance dropout recurrent attention loss
         optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/callbacks train/loop train/__init__ __init__
     """,

@@ -11,9 +11,9 @@ from .. import ops
 from ..engine import dtypes, inplace
 from ..engine.tensor import Tensor, wrap
 from ..errors import ShapeError
-from ..ops import common, fused, window
+from ..ops import common
 from ..ops import elementwise as table
-from . import creation, decomposition, devices, index, join, linalg, random, reduce, scan, scatter, shape, sort, statistics
+from . import creation, decomposition, devices, fused, index, join, linalg, random, reduce, scan, scatter, shape, sort, statistics
 from . import elementwise as e
 from .common import one_dim
 from .spelling import publish
@@ -169,7 +169,7 @@ ONLY_METHODS: dict[str, Any] = {
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
     "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "cpu": lambda self: self,
     **_named(shape, "reshape_as expand_as sum_to_size stride"), **_named(common, "contiguous is_contiguous"), "view_as": shape.reshape_as,
-    "unfold": window.unfold_dim,
+    "unfold": shape.unfold,
     **_named(random, "bernoulli multinomial"), "size": size, "numel": numel, "dim": lambda self: self.ndim, "nelement": numel,
     "is_floating_point": lambda self: self.dtype.kind == "f", "element_size": lambda self: self.dtype.itemsize,
     "new_tensor": creation.new_tensor, "new_zeros": creation.new_zeros, "new_ones": creation.new_ones,

@@ -29,7 +29,6 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ops.elementwise import choose, trunc
 from ..ops.index import getindex
 from ..ops.linalg import T
-from ..ops.window import windows_
 from ..transforms.tree import tree_map
 from . import creation, decomposition, join, linalg, reduce, scan, scatter, shape, sort, statistics
 from .common import one_dim, some_dims
@@ -458,7 +457,7 @@ def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
     if mode not in modes:
         raise ArgumentError(f"convolve: mode is 'full', 'same' or 'valid', got {mode!r}")
     start, length = modes[mode]
-    seen = windows_(a, ((m, 1, m - 1 - start, 1),), (length,))  # (m, length): under v reversed
+    seen = ops.window.unfold(a, ((m, 1, m - 1 - start, 1),), (length,))  # (m, length): under v reversed
     return np.matmul(np.flip(v), seen)
 
 

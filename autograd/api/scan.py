@@ -161,7 +161,7 @@ def simpson(y: Any, x: Any = None, *, dx: float = 1.0, dim: int = -1) -> Any:
     >>> import autograd
     >>> t = autograd.arange(0, 5).double()
     >>> autograd.simpson(t**2)  # 4**3 / 3
-    tensor(21.3333, dtype=torch.float64)
+    tensor(21.3333, dtype=float64)
     """
     _need_dims("simpson", y)
     y = y if y.dtype.kind == "f" else astype(y, get_default_dtype())

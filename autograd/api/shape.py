@@ -359,3 +359,21 @@ def stride(input: Any, dim: int | None = None) -> Any:
     """How many elements of memory lie from one slice to the next along each dim, or one of them (torch.Tensor.stride)."""
     strides = tuple(s // input.dtype.itemsize for s in input.array.strides)
     return strides if dim is None else strides[one_dim("stride", dim, input.ndim)]
+
+
+def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
+    """The windows of `size` elements along a dim, each `step` after the one before, as a last dim (torch.Tensor.unfold).
+
+    A view. Raises ArgumentError or DimError.
+
+    >>> import autograd
+    >>> autograd.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    axis, x = one_dim("unfold", dimension, input.ndim), input if input.ndim else np.reshape(input, (1,))
+    n = x.shape[axis]
+    if not 0 <= size <= n or step < 1:
+        raise ArgumentError(f"unfold: windows of size {size} and step {step} do not fit into dim {dimension} of length {n}")
+    seen = ops.window.unfold_dim(x, axis, size, step)
+    return seen if input.ndim else np.reshape(seen, (size,))

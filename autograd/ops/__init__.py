@@ -3,26 +3,8 @@
 What stands here are primitives under NumPy's argument names; PyTorch's names and options for them are in `autograd.api`.
 """
 
-from . import (
-    decomposition,
-    elementwise,
-    fused,
-    index,
-    join,
-    linalg,
-    loss,
-    random,
-    recurrent,
-    reduce,
-    resample,
-    scan,
-    shape,
-    sort,
-    statistics,
-    window,
-)
+from . import decomposition, elementwise, fused, index, join, linalg, random, reduce, scan, shape, sort, statistics, window
 
 __all__ = [
-    "decomposition", "elementwise", "fused", "index", "join", "linalg", "loss", "random", "recurrent", "reduce", "resample", "scan", "shape",
-    "sort", "statistics", "window",
+    "decomposition", "elementwise", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics", "window",
 ]  # fmt: skip

@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 
 from autograd.api.elementwise import astype, where
+from autograd.api.fused import softmax
 from autograd.api.index import masked_fill
+from autograd.api.linalg import matmul
 from autograd.engine.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import logical_not
-from autograd.ops.fused import softmax
-from autograd.ops.linalg import T, matmul
+from autograd.ops.linalg import T
 
-from .common import need_float, need_probability
-from .dropouts import dropout
-
-__all__ = ["scaled_dot_product_attention"]
+from ..checks import need_dtype_of, need_float, need_probability
+from .dropout import dropout
 
 
 def scaled_dot_product_attention(
@@ -49,8 +48,7 @@ def attend(
         need_float(op, x)
         if x.ndim < 2:
             raise ShapeError(f"{op}: {name} needs at least 2 dims, got shape {x.shape}")
-        if x.dtype != query.dtype:
-            raise DtypeError(f"{op}: {name} is {x.dtype}, but query is {query.dtype}; use to() on one of them")
+    need_dtype_of(op, "query", query, **given)
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         found = ", ".join(f"{name} {x.shape}" for name, x in given.items())
         raise ShapeError(f"{op} expects query (..., L, E), key (..., S, E) and value (..., S, Ev), got {found}")

@@ -12,15 +12,32 @@ from autograd.api.index import setitem
 from autograd.api.linalg import vector_norm
 from autograd.engine.dtypes import int64
 from autograd.engine.grad_mode import no_grad
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops.elementwise import reciprocal
-from autograd.ops.fused import embedding_, first_largest_
 from autograd.ops.index import gather, getindex, unindex
 
-from .common import need_tensors
+from ..checks import need_tensors
 
-__all__ = ["embedding", "embedding_bag", "one_hot"]
+
+# ---------------------------------------------------------------- the table
+def _first_largest(x: Array, bags: Array, n: int) -> Array:
+    """Which row has the largest value in a column, for each of `n` bags of rows; of several the first, of none row 0."""
+    top = np.full_like(x, -np.inf, shape=(n, x.shape[1]))
+    np.maximum.at(top, bags, x)
+    row = np.expand_dims(np.arange(x.shape[0], like=x), 1)
+    first = np.full_like(row, x.shape[0], shape=top.shape)
+    np.minimum.at(first, bags, np.where((x == top[bags]) | (x != x), row, x.shape[0]))
+    return first % max(x.shape[0], 1)
+
+
+# fmt: off
+lookup        = primitive(lambda w, i, share: w[i], "embedding", moves=True,
+    w=lambda g, w_shape, i, share: unindex(g * share, w_shape, i))  # share: of the gradient, how much goes to each row
+first_largest = primitive(_first_largest, "first_largest")
+# fmt: on
 
 
 # ---------------------------------------------------------------- rows of a table
@@ -70,7 +87,7 @@ def _rows(input: Any, weight: Any, padding: int | None, max_norm: float | None, 
     if by_frequency:
         often = reciprocal(getindex(unindex(np.ones_like(input), weight.shape[:1], input), input)).to(weight.dtype)
         share = often if share is None else share * often
-    return getindex(weight, input) if share is None else embedding_(weight, input, np.expand_dims(share, -1))
+    return getindex(weight, input) if share is None else lookup(weight, input, np.expand_dims(share, -1))
 
 
 def embedding_bag(
@@ -115,7 +132,7 @@ def embedding_bag(
         rows = rows * np.reshape(per_sample_weights, (-1, 1))
     counts = np.expand_dims(unindex(np.ones_like(bag), (bags + 1,), bag), 1)[:bags]
     if mode == "max" and rows.shape[0]:
-        return gather(rows, first_largest_(rows, bag, bags + 1)[:bags], 0) * (counts > 0)
+        return gather(rows, first_largest(rows, bag, bags + 1)[:bags], 0) * (counts > 0)
     total = unindex(rows, (bags + 1, weight.shape[1]), bag)[:bags]
     return total / np.maximum(counts, 1) if mode == "mean" else total
 
@@ -148,8 +165,6 @@ def _check_bags(op: str, input: Any, weight: Any, offsets: Any, mode: str, per_s
 
 
 # ---------------------------------------------------------------- one-hot vectors
-
-
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Integers as rows of zeros with a 1 at that place; as many classes as needed by default (torch.nn.functional.one_hot).
 
