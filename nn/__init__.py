@@ -32,5 +32,7 @@ from .norm import *
 from .padding import *
 from .pool import *
 from .recurrent import *
+from .shape import *
 from .sparse import *
 from .summary import summary
+from .upsample import *

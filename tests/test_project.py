@@ -43,10 +43,10 @@ LAYERS = {
         check/gradcheck check/anomaly check/__init__ see/symbols see/draw see/__init__ __init__
     """,
     "nn": """
-        hooks module init utils/rnn utils/reparametrize utils/prune
+        hooks module function_module init utils/rnn utils/reparametrize utils/prune
         functional/common functional/activation functional/dense functional/distance functional/dropouts functional/attention functional/loss functional/ctc
         functional/normalization functional/sparse functional/__init__
-        containers linear activation conv pool padding norm sparse distance dropout recurrent attention loss
+        containers linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
         optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/callbacks train/loop train/__init__ __init__
     """,
 }
