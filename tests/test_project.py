@@ -47,7 +47,7 @@ LAYERS = {
         functional/common functional/activation functional/dense functional/distance functional/dropouts functional/attention functional/loss functional/ctc
         functional/normalization functional/sparse functional/__init__
         containers linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
-        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/callbacks train/loop train/__init__ __init__
+        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/measure train/loop train/callbacks train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
