@@ -44,12 +44,16 @@ LAYERS = {
         check/gradcheck check/anomaly check/__init__ see/symbols see/draw see/__init__ __init__
     """,
     "nn": """
-        checks hooks module init utils/rnn utils/reparametrize utils/prune
+        checks hooks module init utils/rnn utils/reparametrize
         functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
         functional/recurrent functional/embedding functional/window functional/conv functional/resample functional/padding functional/pool functional/vision
-        functional/normalization functional/__init__
-        containers linear activation conv pool padding norm sparse distance dropout recurrent attention loss
-        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/callbacks train/loop train/__init__ __init__
+        functional/normalization functional/__init__ function_module
+        containers linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
+        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
+        utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__
+        utils/prune utils/__init__
+        datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__
+        mode onnx metrics summary train/measure train/loop train/callbacks train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
@@ -112,6 +116,18 @@ def test_a_file_imports_only_from_those_above_it(file):
         assert top != package or module in above, f"{place} imports {module}, which is not above it in LAYERS"
 
 
+def test_nn_is_laid_out_as_its_readme_says():
+    """Each file or folder has a place in a table; those around nn come after all others, which so know nothing of them."""
+    file = ROOT / "nn" / "README.md"
+    if not file.exists():
+        pytest.skip("nn/README.md is not here, as when the tests are copied away to try an installed package")
+    rooms = list(dict.fromkeys(f"{place.split('/')[0]}{'/' if '/' in place else '.py'}" for place in ORDER["nn"][:-1]))
+    texts = file.read_text(encoding="utf-8").split("## Around nn")
+    within, around = ({name for row in re.findall(r"^\|([^|]*)", t, re.M) for name in re.findall("`(.+?)`", row)} for t in texts)
+    assert within | around == set(rooms), "give each file, or its folder, a place in a table of nn/README.md"
+    assert around == set(rooms[-len(around) :]), "what stands around nn comes last in LAYERS"
+
+
 # ---------------------------------------------------------------- size
 def code_lines(source):
     """How many lines hold code: no blank lines, no comments, no docstrings."""
@@ -166,7 +182,7 @@ def test_readme_is_there():
     assert (ROOT / "README.md").is_file(), "README.md belongs beside tests/, in a checkout and wherever the tests are copied"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "autograd/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "autograd/README.md", "nn/README.md"])
 def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
     file = ROOT / name
     if name != "README.md" and not file.exists():

@@ -9,11 +9,10 @@ import numpy as np
 from autograd.api.elementwise import astype, where
 from autograd.api.fused import softmax
 from autograd.api.index import masked_fill
-from autograd.api.linalg import matmul
 from autograd.engine.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import logical_not
-from autograd.ops.linalg import T
+from autograd.ops.linalg import T, matmul
 
 from ..checks import need_dtype_of, need_float, need_probability
 from .dropout import dropout

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api import spelling
 from autograd.api.elementwise import where
 from autograd.api.fused import log_softmax
 from autograd.engine import accumulate
@@ -20,7 +21,7 @@ from autograd.engine.primitive import primitive
 from autograd.engine.tensor import wrap
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
-from autograd.ops import common, elementwise
+from autograd.ops import elementwise
 from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sigmoid, sqrt, square
 from autograd.ops.fused import softmax
 from autograd.ops.index import gather, one_hot, ungather
@@ -408,7 +409,7 @@ def cross_entropy(
         raise ArgumentError(f"{op}: label_smoothing is a share, from 0 to 1, got {label_smoothing!r}")
     _check_classes(op, input, target, weight, probabilities=True)
     caller: Any = sys._getframe(1)
-    while caller.f_globals.get("__name__") in (__name__, common.__name__, accumulate.__name__):  # itself, and what wraps it
+    while caller.f_globals.get("__name__") in (__name__, spelling.__name__, accumulate.__name__):  # itself, and what wraps it
         caller = caller.f_back
     if (place := (id(caller.f_code), caller.f_lineno)) not in _callers:
         _callers[place] = caller.f_code
