@@ -437,7 +437,7 @@ def test_parameters_and_state_keep_their_arrays_and_dtypes(case):
     take(parameters, opt, gradients)
     assert all(t.array is array for t, array in zip(tensors, arrays, strict=True))
     for s in opt.state.values():
-        assert {name: t.dtype for name, t in s.items()} == {n: float64 if n in optimizer.SCALARS else float32 for n in s}
+        assert {name: t.dtype for name, t in s.items()} == {n: float64 if n in opt.rule.numbers else float32 for n in s}
     assert {p.dtype for p in parameters} == {np.dtype("float32")}
     assert all(p.requires_grad and p.is_leaf for p in parameters)
 
@@ -509,17 +509,20 @@ def test_a_rule_is_pure_and_may_be_run_on_tensors():
         shape = (5, 3) if kind is Muon else (5,)
         p = nn.Parameter(tensor(rng.standard_normal(shape).astype(np.float32)))
         opt = kind([p], **options)
-        rule, arguments, first = opt.recipe(opt._known[0], opt._live[0])
-        names = [name for name in first if name not in optimizer.SCALARS]
+        arguments, first, numbers, buffers = opt._recipe(0)
+        rule, names, held = opt.rule, [n for n in buffers if n], [n for n in numbers if n]
         arrays = [rng.uniform(0.5, 1, shape).astype(np.float32) for _ in ("gradient", *names)]
         arrays[0] -= np.float32(0.75)
         if "grad_avg" in names:  # a mean, whose square is below the mean square
             arrays[-1] *= np.float32(0.5)
-        counts = [np.array(3.0 if "step" in name else 0.5) for name in first if name in optimizer.SCALARS]
+        counts = [np.array(3.0 if name in ("step", "count") else 0.5) for name in held]
+        assert first.keys() == {*names, *held}
         before = copy.deepcopy([p.array, counts, arrays])
+        state = {name: array for name, array in zip((*held, *names), (*counts, *arrays[1:]), strict=True)}
+        given = [state.get(name) for name in (*numbers, *buffers)]
         raw = [getattr(a, "array", a) for a in arguments]
-        on_arrays = rule.fun(p.array, arrays[0], *raw, *counts, *arrays[1:])
-        on_tensors = rule.fun(p.detach(), tensor(arrays[0]), *arguments, *map(tensor, counts), *map(tensor, arrays[1:]))
+        on_arrays = rule.fun(p.array, arrays[0], *raw, *given)
+        on_tensors = rule.fun(p.detach(), tensor(arrays[0]), *arguments, *(g if g is None else tensor(g) for g in given))
         for k, (a, t) in enumerate(zip(on_arrays, on_tensors, strict=True)):
             if not 1 <= k <= len(counts):
                 assert (a.dtype, t.dtype) == (float32, float32), case
@@ -814,7 +817,7 @@ leaf = nn.Parameter([1.0])
         (lambda: Adam([leaf], betas=(0.9,)), ArgumentError, "betas must be two numbers"),
         (lambda: AdamW([leaf], eps=-1), ArgumentError, "AdamW: eps must be 0 or more, got -1"),
         (lambda: AdamW([leaf], lr=float("nan")), ArgumentError, "AdamW: lr must be 0 or more, got nan"),
-        (lambda: Optimizer([leaf], {}).step(), NotImplementedError, r"define Optimizer\.recipe"),
+        (lambda: Optimizer([leaf], {}).step(), NotImplementedError, r"give its class a rule, or define Optimizer\.step"),
     ],
 )  # fmt: skip
 def test_bad_options_are_told(make, error, message):
@@ -839,7 +842,7 @@ def test_a_step_that_fails_changes_nothing(case, culprit, taped):
     for p, g in zip(parameters, gradients[2], strict=True):
         p.grad = tensor(g)
     last = parameters[1]  # what is wrong is of a shape that NumPy would broadcast
-    wrong = [name for name in opt.state[last] if name not in optimizer.SCALARS]
+    wrong = [name for name in opt.state[last] if name not in opt.rule.numbers]
     if culprit == "state" and wrong:
         opt.state[last][wrong[-1]] = zeros(1, dtype=float64)
     else:
