@@ -430,9 +430,12 @@ def _run(update: Callable[..., Any], jobs: list[Job], block: int | None) -> None
             values = [a if a is None else float(a) for a in scalars]
             start = 1 + len(scalars)
             for arrays in _blocks([t if t is None else t.array for t in tensors], block):
-                new = update(*widened(arrays[:2]), *options, *values, *arrays[2:])
+                p, g, *buffers = arrays
+                if p.dtype in ACCUMULATED:
+                    p, g = widened((p, g))
+                new = update(p, g, *options, *values, *buffers)
                 write(arrays[0], ..., new[0])
-                for old, value in zip(arrays[2:], new[start:]):  # noqa: B905 (it is slower)
+                for old, value in zip(buffers, new[start:]):  # noqa: B905 (it is slower)
                     if old is not None:
                         write(old, ..., value)
             for old, value in zip(scalars, new[1:]):  # noqa: B905

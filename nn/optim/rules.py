@@ -41,7 +41,7 @@ def unbiased(m: Array, v: Array, lr: Number, beta1: Number, beta2: Number, eps: 
     return m * (lr * root / (1 - beta1**step)) / (np.sqrt(v) + eps * root)
 
 
-# ---------------------------------------------------------------- SGD
+# ---------------------------------------------------------------- the rules, each with its optimizer
 @rule(count="momentum dampening", momentum_buffer="momentum")
 def sgd(
     p: Array, grad: Array, lr: Number, nesterov: bool, maximize: bool, momentum: Number = None, dampening: Number = None,
@@ -77,8 +77,7 @@ class SGD(Optimizer, rule=sgd):
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, momentum: NotNegative = 0, dampening: Number = 0,
         weight_decay: NotNegative = 0, nesterov: Flag = False, *, maximize: Flag = False, foreach: bool | None = None,
-        differentiable: bool = False,
-        fused: bool | None = None,
+        differentiable: bool = False, fused: bool | None = None,
     ) -> None: ...  # fmt: skip
 
     def check(self, group: dict[str, Any]) -> None:
@@ -87,7 +86,6 @@ class SGD(Optimizer, rule=sgd):
         self._need(group, plain or not group["nesterov"], "nesterov", "False without momentum, or with dampening")
 
 
-# ---------------------------------------------------------------- Lion
 @rule
 def lion(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, maximize: bool, weight_decay: Number = None,
@@ -114,7 +112,6 @@ class Lion(Optimizer, rule=lion):
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adagrad
 @rule
 def adagrad(
     p: Array, grad: Array, lr: Number, eps: Number, maximize: bool, lr_decay: Number = None, weight_decay: Number = None,
@@ -138,12 +135,10 @@ class Adagrad(Optimizer, rule=adagrad):
     def __init__(
         self, params: Any, lr: NotNegative = 1e-2, lr_decay: NotNegative = 0, weight_decay: NotNegative = 0,
         initial_accumulator_value: NotNegative = 0, eps: NotNegative = 1e-10, foreach: bool | None = None, *,
-        maximize: Flag = False, differentiable: bool = False,
-        fused: bool | None = None,
+        maximize: Flag = False, differentiable: bool = False, fused: bool | None = None,
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- RMSprop
 @rule(momentum_buffer="momentum", grad_avg="centered")
 def rmsprop(
     p: Array, grad: Array, lr: Number, alpha: Number, eps: Number, maximize: bool, weight_decay: Number = None,
@@ -175,16 +170,14 @@ class RMSprop(Optimizer, rule=rmsprop):
     def __init__(
         self, params: Any, lr: NotNegative = 1e-2, alpha: NotNegative = 0.99, eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, momentum: NotNegative = 0, centered: Flag = False, capturable: bool = False,
-        foreach: bool | None = None, maximize: Flag = False,
-        differentiable: bool = False,
+        foreach: bool | None = None, maximize: Flag = False, differentiable: bool = False,
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adadelta
 @rule
 def adadelta(
-    p: Array, grad: Array, lr: Number, rho: Number, eps: Number, maximize: bool, weight_decay: Number = None,
-    step: Number = 0.0, square_avg: Array = 0.0, acc_delta: Array = 0.0,
+    p: Array, grad: Array, lr: Number, rho: Number, eps: Number, maximize: bool, weight_decay: Number = None, step: Number = 0.0,
+    square_avg: Array = 0.0, acc_delta: Array = 0.0,
 ) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
     square_avg = mean_square(square_avg, g, rho)
@@ -209,11 +202,10 @@ class Adadelta(Optimizer, rule=adadelta):
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Rprop
 @rule
 def rprop(
-    p: Array, grad: Array, eta1: Number, eta2: Number, step_size1: Number, step_size2: Number, maximize: bool,
-    step: Number = 0.0, prev: Array = 0.0, step_size: Array = "lr",
+    p: Array, grad: Array, eta1: Number, eta2: Number, step_size1: Number, step_size2: Number, maximize: bool, step: Number = 0.0,
+    prev: Array = 0.0, step_size: Array = "lr",
 ) -> New:  # fmt: skip
     g = -grad if maximize else grad
     turn = np.sign(g * prev)
@@ -233,13 +225,11 @@ class Rprop(Optimizer, rule=rprop):
 
     @declared
     def __init__(
-        self, params: Any, lr: NotNegative = 1e-2, etas: Etas = (0.5, 1.2),
-        step_sizes: Pair = (1e-6, 50), *, capturable: bool = False, foreach: bool | None = None,
-        maximize: Flag = False, differentiable: bool = False,
+        self, params: Any, lr: NotNegative = 1e-2, etas: Etas = (0.5, 1.2), step_sizes: Pair = (1e-6, 50), *,
+        capturable: bool = False, foreach: bool | None = None, maximize: Flag = False, differentiable: bool = False,
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- ASGD
 @rule
 def asgd(
     p: Array, grad: Array, lr: Number, lambd: Number, alpha: Number, t0: Number, maximize: bool, weight_decay: Number = None,
@@ -272,7 +262,6 @@ class ASGD(Optimizer, rule=asgd):
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adam and AdamW
 @rule(max_exp_avg_sq="amsgrad")
 def adam(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
@@ -321,7 +310,6 @@ class AdamW(Adam):
         )  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adamax
 @rule
 def adamax(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, maximize: bool, weight_decay: Number = None,
@@ -350,7 +338,6 @@ class Adamax(Optimizer, rule=adamax):
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- AdaBelief
 @rule(max_exp_avg_var="amsgrad")
 def adabelief(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
@@ -382,12 +369,11 @@ class AdaBelief(Optimizer, rule=adabelief):
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- NAdam
 @rule
 def nadam(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, momentum_decay: Number,
-    decoupled_weight_decay: bool, maximize: bool, weight_decay: Number = None,
-    step: Number = 0.0, mu_product: Number = 1.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
+    decoupled_weight_decay: bool, maximize: bool, weight_decay: Number = None, step: Number = 0.0, mu_product: Number = 1.0,
+    exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
 ) -> New:  # fmt: skip
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
@@ -413,12 +399,10 @@ class NAdam(Optimizer, rule=nadam):
     def __init__(
         self, params: Any, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, momentum_decay: NotNegative = 4e-3, decoupled_weight_decay: Flag = False, *,
-        foreach: bool | None = None,
-        maximize: Flag = False, capturable: bool = False, differentiable: bool = False,
+        foreach: bool | None = None, maximize: Flag = False, capturable: bool = False, differentiable: bool = False,
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- RAdam
 @rule
 def radam(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
@@ -452,12 +436,10 @@ class RAdam(Optimizer, rule=radam):
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, decoupled_weight_decay: Flag = False, *, foreach: bool | None = None,
-        maximize: Flag = False, capturable: bool = False,
-        differentiable: bool = False,
+        maximize: Flag = False, capturable: bool = False, differentiable: bool = False,
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- LAMB
 @rule
 def lamb(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, maximize: bool, weight_decay: Number = None,
@@ -494,7 +476,6 @@ class LAMB(Optimizer, rule=lamb):
     ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Muon
 @rule
 def muon(
     p: Array, grad: Array, lr: Number, momentum: Number, nesterov: bool, ns_coefficient1: Number, ns_coefficient2: Number,
@@ -536,8 +517,7 @@ class Muon(Optimizer, rule=muon):
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, weight_decay: NotNegative = 0.1, momentum: NotNegative = 0.95,
         nesterov: Flag = True, ns_coefficients: Triple = (3.4445, -4.775, 2.0315), eps: NotNegative = 1e-7,
-        ns_steps: FewSteps = 5,
-        adjust_lr_fn: Adjustment = None,
+        ns_steps: FewSteps = 5, adjust_lr_fn: Adjustment = None,
     ) -> None: ...  # fmt: skip
 
     def check(self, group: dict[str, Any]) -> None:
