@@ -86,6 +86,20 @@ def sgd(p, g, s, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nestero
 
 
 @published(
+    optim.SignSGD,
+    {
+        "SignSGD": {},
+        "SignSGD with all": {"lr": 0.01, "momentum": 0.5, "weight_decay": 0.2, "maximize": True},
+    },
+    pytorch=False,
+    learns_at=0.02,
+)
+def signsgd(p, g, s, lr=1e-4, momentum=0.0, weight_decay=0.0, maximize=False):
+    s["m"] = momentum * s.get("m", 0) + (1 - momentum) * (-g if maximize else g)
+    return p - lr * (np.sign(s["m"]) + weight_decay * p)
+
+
+@published(
     Lion,
     {
         "Lion": {},

@@ -86,6 +86,33 @@ class SGD(Optimizer, rule=sgd):
         self._need(group, plain or not group["nesterov"], "nesterov", "False without momentum, or with dampening")
 
 
+@rule(momentum_buffer="momentum")
+def signsgd(
+    p: Array, grad: Array, lr: Number, maximize: bool, momentum: Number = None, weight_decay: Number = None,
+    momentum_buffer: Array = 0.0,
+) -> New:  # fmt: skip
+    p, g = decayed(p, grad, maximize, weight_decay, lr)
+    if momentum is not None:
+        g = momentum_buffer = mean(momentum_buffer, g, momentum)
+    return p - np.sign(g) * lr, momentum_buffer
+
+
+class SignSGD(Optimizer, rule=signsgd):
+    """Steps of one size by the sign of the gradient, or with `momentum` by that of its mean (Bernstein et al. 2018).
+
+        m <- momentum * m + (1 - momentum) * g
+        p <- p - lr * (sign(m) + weight_decay * p)
+
+    A good `lr` is about as small as Adam's. With momentum it is the paper's Signum; its state is `momentum_buffer`, the m.
+    """
+
+    @declared
+    def __init__(
+        self, params: Any, lr: NotNegative = 1e-4, momentum: Share = 0, weight_decay: NotNegative = 0, *,
+        maximize: Flag = False,
+    ) -> None: ...  # fmt: skip
+
+
 @rule
 def lion(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, maximize: bool, weight_decay: Number = None,
