@@ -1131,12 +1131,6 @@ def test_a_rule_that_asks_for_what_there_is_not_is_told():
         def wrong(p, grad, mean=0.0, step: Number = 0.0):
             pass
 
-    with pytest.raises(UnsupportedError, match="halting has no state 'step', but none at all"):
-
-        @optimizer.rule(step="momentum")
-        def halting(p, grad, lr: Number):
-            pass
-
     @optimizer.rule
     def asking(p, grad, rate: Number):
         return (p - grad * rate,)
@@ -1151,8 +1145,8 @@ def test_a_rule_that_asks_for_what_there_is_not_is_told():
 
 
 def test_an_optimizer_is_a_rule_and_its_options():
-    @optimizer.rule(sum="remember")
-    def heavy(p, grad, rate1: Number, rate2: Number, remember: bool, sum="begin"):
+    @optimizer.rule
+    def heavy(p, grad, rate1: Number, rate2: Number, sum=("begin", "remember")):
         sum = None if sum is None else sum + grad
         return p - (grad if sum is None else sum) * (rate1 + rate2), sum
 

@@ -48,6 +48,7 @@ __all__ = [
     "CosineAnnealingWarmRestarts",
     "CyclicLR",
     "ExponentialLR",
+    "InverseSqrt",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
@@ -377,6 +378,20 @@ class PolynomialLR(_Multiplying):
         return (1 - min(epoch, self.total_iters) / (self.total_iters or 1)) ** self.power
 
 
+class InverseSqrt(_Multiplying):
+    """Up to the initial rate in a straight line of `warmup` epochs, then down as 1 / sqrt(epoch) (Vaswani et al. 2017).
+
+    lr = initial * min(t / warmup, sqrt(warmup / t)), t = epoch + 1: the paper counts from 1, and steps each batch.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup: Positive = 4000, last_epoch: Epoch = -1) -> None:
+        self.warmup = warmup
+        super().__init__(optimizer, last_epoch)
+
+    def _product(self, epoch: int) -> float:
+        return min((epoch + 1) / self.warmup, math.sqrt(self.warmup / (epoch + 1)))
+
+
 class CosineAnnealingLR(_Multiplying):
     """From the initial rate to `eta_min` along half a cosine of `T_max` epochs, then back (Loshchilov and Hutter 2016).
 
@@ -536,18 +551,13 @@ class OneCycleLR(LRScheduler):
         final_div_factor: Positive = 1e4, three_phase: Flag = False, last_epoch: Epoch = -1,
     ) -> None:  # fmt: skip
         self._attach(optimizer)
-        counts = (
-            {"total_steps": total_steps} if total_steps is not None else {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
-        )
-        if None in counts.values():
+        if total_steps is None and (epochs is None or steps_per_epoch is None):
             raise ArgumentError("OneCycleLR: pass total_steps, or epochs and steps_per_epoch")
-        self.total_steps = math.prod(n for n in counts.values() if n is not None)
+        self.total_steps = epochs * steps_per_epoch if total_steps is None else total_steps
         rise, last = float(pct_start * self.total_steps), self.total_steps - 1
+        points = [(0.0, "initial_lr", "max_momentum"), (rise - 1, "max_lr", "base_momentum"), (last, "min_lr", "max_momentum")]
         if three_phase:
-            ends = [(rise - 1, "max_lr", "base_momentum"), (2 * rise - 2, "initial_lr", "max_momentum")]
-        else:
-            ends = [(rise - 1, "max_lr", "base_momentum")]
-        points = [(0.0, "initial_lr", "max_momentum"), *ends, (last, "min_lr", "max_momentum")]
+            points.insert(2, (2 * rise - 2, "initial_lr", "max_momentum"))
         names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
         self._schedule_phases: list[dict[str, Any]] = [
             dict(zip(names, (end, start_lr, end_lr, start_momentum, end_momentum), strict=True))

@@ -6,9 +6,9 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from functools import partial, wraps
+from functools import wraps
 from operator import is_
-from typing import Any, NamedTuple, ParamSpec, overload
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError,
 from ..module import Module, Parameter, apart, clear, loadable
 from .options import Kind, Number, check_options, kinds_of, plain
 
+# What a rule is given of a group: options; the first value of each state; the names of the state that is one number, and of the
+# rest. All in order, with None for what there is not.
+Recipe = tuple[list[Any], dict[str, float], list[str | None], list[str | None]]
 Job = tuple[list[Any], list[Any], list[Any]]  # options, the state of one number, and parameter, gradient and their like
 Init = ParamSpec("Init")
 BLOCK = 2**16  # how many elements to update at a time, so that what a rule makes on its way stays in the cache
@@ -31,33 +34,26 @@ IGNORED = ("foreach", "fused", "capturable", "differentiable")  # how PyTorch is
 
 
 # ---------------------------------------------------------------- what a subclass declares
-@overload
-def rule(fun: Callable[..., Any], /) -> Any: ...
-@overload
-def rule(**only_with: str) -> Callable[[Callable[..., Any]], Any]: ...
-def rule(fun: Any = None, /, **only_with: str) -> Any:
+def rule(fun: Callable[..., Any]) -> Any:
     """Make a primitive of an update rule, a pure function that says by its parameters what it needs.
 
     First the parameter to update, and its gradient. Then options of the optimizer by name; of several numbers, as in `betas`,
     one by one: beta1, beta2. Those annotated as Numbers may change from step to step, on a tape too; with the default None,
-    they are None where they are 0, so that a term is left out. Last the state, whose defaults are its first values, or the
-    names of options that are: first Numbers, of which each parameter has one, then arrays like the parameter. `only_with`
-    says without which options, being 0 or False, a state is None. The state `count` is in no state_dict: it begins at 0, and
-    beside state that is there already at 1.
+    they are None where they are 0, so that a term is left out. Last the state, which has defaults, first Numbers, of which
+    each parameter has one, then arrays like the parameter. The default is the first value, or the name of the option that is;
+    (0.0, "momentum") is 0.0 if there is momentum, and else the state is None. The state `count` is in no state_dict: it
+    begins at 0, but at 1 beside state that is there already.
 
     The rule returns the new parameter and the new state, in order, None for what is None. It may take numbers for Python's,
     which have the dtype of what they meet: NumPy's 0-d float64 arrays, which a tape holds, would make float64 of everything.
     """
-    if fun is None:
-        return partial(rule, **only_with)
     needs = list(inspect.signature(fun, eval_str=True).parameters.values())
-    state = {p.name: p.default for p in needs if p.default is not p.empty and p.default is not None}
-    numbers = [p.name for p in needs if p.name in state and p.annotation is Number]
-    buffers = [name for name in state if name not in numbers]
-    if [p.name for p in needs[len(needs) - len(state) :]] != numbers + buffers:
-        raise UnsupportedError(f"{fun.__name__}: state comes last, first its Numbers, then its arrays, not {', '.join(state)}")
-    if odd := only_with.keys() - state.keys():
-        raise UnsupportedError(f"{fun.__name__} has no state {odd.pop()!r}, but {', '.join(state) or 'none at all'}")
+    options = [p for p in needs[2:] if p.default is p.empty or p.default is None]
+    numbers = [p for p in needs[2:] if p not in options and p.annotation is Number]
+    buffers = [p for p in needs[2:] if p not in options and p not in numbers]
+    if needs[2:] != options + numbers + buffers:
+        what = ", ".join(p.name for p in needs if p in numbers or p in buffers)
+        raise UnsupportedError(f"{fun.__name__}: state comes last, first its Numbers, then its arrays, not {what}")
     scalars = range(2, len(needs) - len(buffers))
 
     @wraps(fun)
@@ -66,8 +62,8 @@ def rule(fun: Any = None, /, **only_with: str) -> Any:
         return tuple([new for new in fun(*weak) if new is not None])
 
     op = primitive(weakly, fun.__name__)
-    op.update, op.options, op.state, op.only_with = fun, needs[2 : len(needs) - len(state)], state, only_with
-    op.numbers, op.buffers = numbers, buffers
+    op.update, op.options = fun, options
+    op.numbers, op.buffers = ({p.name: p.default for p in state} for state in (numbers, buffers))
     return op
 
 
@@ -84,15 +80,6 @@ def declared(init: Callable[Init, None]) -> Callable[Init, None]:
         Optimizer.__init__(self, params, dict(zip(list(given.arguments)[2:], values, strict=True)))
 
     return start
-
-
-class Recipe(NamedTuple):
-    """What the rule of an optimizer is given of one group."""
-
-    options: list[Any]  # in the order of the rule; those that may change as 0-d Tensors, which stay the same for life
-    first: dict[str, float]  # the first value of each state
-    numbers: list[str | None]  # the state of one number that the rule is given, in order, None for what there is not
-    buffers: list[str | None]  # and that like the parameter
 
 
 def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -249,17 +236,15 @@ class Optimizer:
         known, live = _each_by_name(self._known[i]), _each_by_name(self._live[i])
         if odd := [p.name for p in rule.options if p.name not in known]:
             raise UnsupportedError(f"{kind}: {rule.name} asks for {odd[0]!r}, which is no option; these are: {', '.join(known)}")
-        options = [
-            None if p.default is None and not known[p.name] else (live if p.annotation is Number else known)[p.name]
-            for p in rule.options
-        ]
-        first = {
-            name: known[value] if isinstance(value, str) else value
-            for name, value in rule.state.items()
-            if all(known[option] for option in rule.only_with.get(name, "").split())
-        }
+        options = [(live if p.annotation is Number else known)[p.name] for p in rule.options]
+        options = [None if p.default is None and not known[p.name] else o for p, o in zip(rule.options, options, strict=True)]
+        first = {}
+        for name, value in (rule.numbers | rule.buffers).items():
+            value, *only_with = value if isinstance(value, tuple) else (value,)
+            if all(known[option] for option in only_with):
+                first[name] = known[value] if isinstance(value, str) else value
         numbers, buffers = ([name if name in first else None for name in names] for names in (rule.numbers, rule.buffers))
-        return Recipe(options, first, numbers, buffers)
+        return options, first, numbers, buffers
 
     @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -370,7 +355,7 @@ class Optimizer:
         self.sync()
         states = iter(given)
         for i, group in enumerate(self.param_groups):
-            first = self._recipe(i).first if self.rule else {}
+            first = self._recipe(i)[1] if self.rule else {}
             for p in group["params"]:
                 self._load(p, next(states), first)
 
@@ -392,8 +377,9 @@ class Optimizer:
             self.state[p] = given
             return
         own = self.state[p]
-        own.update(self._begin(p, own, {name: 0.0 for name in given if name in self.rule.state}))
-        own.update({name: wrap(t.array.copy()) for name, t in given.items() if name not in self.rule.state})
+        known = self.rule.numbers | self.rule.buffers
+        own.update(self._begin(p, own, {name: 0.0 for name in given if name in known}))
+        own.update({name: wrap(t.array.copy()) for name, t in given.items() if name not in known})
         for name, t in list(own.items()):
             if name in given:
                 write(t.array, ..., given[name].array)

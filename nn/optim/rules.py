@@ -42,10 +42,10 @@ def unbiased(m: Array, v: Array, lr: Number, beta1: Number, beta2: Number, eps: 
 
 
 # ---------------------------------------------------------------- the rules, each with its optimizer
-@rule(count="momentum dampening", momentum_buffer="momentum")
+@rule
 def sgd(
     p: Array, grad: Array, lr: Number, nesterov: bool, maximize: bool, momentum: Number = None, dampening: Number = None,
-    weight_decay: Number = None, count: Number = 0.0, momentum_buffer: Array = 0.0,
+    weight_decay: Number = None, count: Number = (0.0, "momentum", "dampening"), momentum_buffer: Array = (0.0, "momentum"),
 ) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
     if momentum is None:
@@ -86,10 +86,10 @@ class SGD(Optimizer, rule=sgd):
         self._need(group, plain or not group["nesterov"], "nesterov", "False without momentum, or with dampening")
 
 
-@rule(momentum_buffer="momentum")
+@rule
 def signsgd(
     p: Array, grad: Array, lr: Number, maximize: bool, momentum: Number = None, weight_decay: Number = None,
-    momentum_buffer: Array = 0.0,
+    momentum_buffer: Array = (0.0, "momentum"),
 ) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay, lr)
     if momentum is not None:
@@ -108,8 +108,7 @@ class SignSGD(Optimizer, rule=signsgd):
 
     @declared
     def __init__(
-        self, params: Any, lr: NotNegative = 1e-4, momentum: Share = 0, weight_decay: NotNegative = 0, *,
-        maximize: Flag = False,
+        self, params: Any, lr: NotNegative = 1e-4, momentum: Share = 0, weight_decay: NotNegative = 0, *, maximize: Flag = False,
     ) -> None: ...  # fmt: skip
 
 
@@ -166,10 +165,11 @@ class Adagrad(Optimizer, rule=adagrad):
     ) -> None: ...  # fmt: skip
 
 
-@rule(momentum_buffer="momentum", grad_avg="centered")
+@rule
 def rmsprop(
     p: Array, grad: Array, lr: Number, alpha: Number, eps: Number, maximize: bool, weight_decay: Number = None,
-    momentum: Number = None, step: Number = 0.0, square_avg: Array = 0.0, momentum_buffer: Array = 0.0, grad_avg: Array = 0.0,
+    momentum: Number = None, step: Number = 0.0, square_avg: Array = 0.0, momentum_buffer: Array = (0.0, "momentum"),
+    grad_avg: Array = (0.0, "centered"),
 ) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
     square_avg = variance = mean_square(square_avg, g, alpha)
@@ -289,10 +289,11 @@ class ASGD(Optimizer, rule=asgd):
     ) -> None: ...  # fmt: skip
 
 
-@rule(max_exp_avg_sq="amsgrad")
+@rule
 def adam(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
-    weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0, max_exp_avg_sq: Array = 0.0,
+    weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
+    max_exp_avg_sq: Array = (0.0, "amsgrad"),
 ) -> New:  # fmt: skip
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
@@ -365,10 +366,11 @@ class Adamax(Optimizer, rule=adamax):
     ) -> None: ...  # fmt: skip
 
 
-@rule(max_exp_avg_var="amsgrad")
+@rule
 def adabelief(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
-    weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_var: Array = 0.0, max_exp_avg_var: Array = 0.0,
+    weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_var: Array = 0.0,
+    max_exp_avg_var: Array = (0.0, "amsgrad"),
 ) -> New:  # fmt: skip
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
