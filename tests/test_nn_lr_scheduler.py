@@ -84,6 +84,7 @@ CASES = {
     "ExponentialLR": (PLAIN, of("ExponentialLR", 0.93)),
     "PolynomialLR": (PLAIN, of("PolynomialLR")),
     "PolynomialLR, all options": (PLAIN, of("PolynomialLR", total_iters=40, power=1.7)),
+    "InverseSqrt": (PLAIN, of("InverseSqrt", 8)),
     "CosineAnnealingLR": (PLAIN, of("CosineAnnealingLR", 20)),
     "CosineAnnealingLR, all options": (PLAIN, of("CosineAnnealingLR", T_max=7, eta_min=0.01)),
     "CosineAnnealingWarmRestarts": (PLAIN, of("CosineAnnealingWarmRestarts", 6)),
@@ -193,6 +194,7 @@ FORMULAS = {
     "LinearLR, all options": lambda k, lr: lr * (0.9 - 0.85 * min(k, 30) / 30),
     "ExponentialLR": lambda k, lr: lr * 0.93**k,
     "PolynomialLR, all options": lambda k, lr: lr * (1 - min(k, 40) / 40) ** 1.7,
+    "InverseSqrt": lambda k, lr: lr * min((k + 1) / 8, (8 / (k + 1)) ** 0.5),
     "CosineAnnealingLR, all options": lambda k, lr: 0.01 + (lr - 0.01) * (1 + math.cos(math.pi * k / 7)) / 2,
     "CosineAnnealingWarmRestarts": lambda k, lr: lr * (1 + math.cos(math.pi * (k % 6) / 6)) / 2,
     "CyclicLR": lambda k, lr: 0.01 + 0.19 * (1 - abs(k / 6 % 2 - 1)),
@@ -207,6 +209,23 @@ FORMULAS = {
     "SequentialLR": lambda k, lr: lr * (0.1 if k < 2 else 0.9 ** (k - 2) if k < 20 else 0.1 ** ((k - 20) // 5)),
     "SWALR": lambda k, lr: lr + (0.05 - lr) * (1 - math.cos(math.pi * min(k, 10) / 10)) / 2,
 }
+
+
+def test_what_is_resumed_or_jumped_to_follows_the_formula():
+    """Of those that PyTorch has not, as of those that it has."""
+    for case in OURS & set(FORMULAS):
+        opt, scheduler = make(Ours, case)
+        seen = walk(opt, scheduler, 30)
+        opt, scheduler = make(Ours, case)
+        walk(opt, scheduler, 11)
+        (kind, options), _ = CASES[case]
+        other = getattr(optim, kind)([{**g, "params": [nn.Parameter([1.0])]} for g in opt.param_groups], **options)
+        args, kwargs = RESUMED[case]
+        resumed = getattr(lr_scheduler, case)(other, *args, **kwargs, last_epoch=10)
+        np.testing.assert_allclose(walk(other, resumed, 19), seen[11:], rtol=1e-12)
+        with pytest.warns(UserWarning, match="deprecated in PyTorch"):
+            resumed.step(20)
+        np.testing.assert_allclose(rates(other), seen[20], rtol=1e-12)
 
 
 @pytest.mark.parametrize("case", FORMULAS)
