@@ -76,8 +76,8 @@ def declared(init: Callable[Init, None]) -> Callable[Init, None]:
         init(*args, **kwargs)  # Python says what is missing, or too much
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
-        self, params, *values = given.arguments.values()
-        Optimizer.__init__(self, params, dict(zip(list(given.arguments)[2:], values, strict=True)))
+        (_, self), (_, params), *options = given.arguments.items()
+        Optimizer.__init__(self, params, dict(options))
 
     return start
 
