@@ -14,11 +14,11 @@ from textwrap import wrap as wrapped
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..engine.graph import Array, Node, ancestors, memory
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, InPlaceError, NoGradientError, RenderError
+from .symbols import ATOM, SIGNED, Symbol
 
 SHOW = ("shape", "dtype", "value", "grad", "saved", "rule")
 _SMALL = 9  # arrays of up to so many elements are shown with their values
@@ -318,53 +318,31 @@ def _plain(value: Any) -> str:
     return "..." if value is ... else repr(value) if isinstance(value, str) else _number(value)
 
 
-class _Symbol(NDArrayOperatorsMixin):
-    """Stands for an array in a rule, which then returns its formula. Steps that only change shapes leave no trace."""
+class Brief(Symbol):
+    """A symbol as pictures show it: numbers have four digits, and steps that only change shapes leave no trace.
 
-    INFIX = {  # noqa: RUF012 (how each is written, and how closely it binds)
-        np.add: ("+", 2), np.subtract: ("-", 2), np.multiply: ("*", 3), np.divide: ("/", 3), np.matmul: ("@", 3),
-        np.power: ("**", 5), np.greater: (">", 1), np.less: ("<", 1), np.greater_equal: (">=", 1), np.less_equal: ("<=", 1),
-        np.equal: ("==", 1), np.not_equal: ("!=", 1),
-    }  # fmt: skip
+    Of the array for which it stands the shape and the dtype are known, so that what a rule asks of them has its answer.
+    """
+
     SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.broadcast_to, np.astype)
 
-    def __init__(self, text: str, binds: int = 9, like: Any = None) -> None:
-        self.text, self.binds = text, binds
+    def __init__(self, *parts: Any, like: Any = None, **options: Any) -> None:
+        super().__init__(*parts, **options)
         if hasattr(like, "shape"):
             self.shape, self.dtype, self.ndim = like.shape, like.dtype, len(like.shape)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
-            return NotImplemented
-        if ufunc is np.negative:
-            return _Symbol("-" + self._part(args[0], 4), 4)
-        if ufunc in self.INFIX:
-            sign, binds = self.INFIX[ufunc]
-            grouped = 2 <= binds <= 3  # from the left: x - y - z is (x - y) - z
-            x, y = self._part(args[0], binds + (not grouped)), self._part(args[1], binds + 1)
-            return _Symbol(f"{x}**{y}" if sign == "**" else f"{x} {sign} {y}", binds)
-        return self.__array_function__(ufunc, (), args, {})
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in self.SHAPES:
             return args[0]
         if function is np.swapaxes and set(args[1:]) == {-1, -2}:
-            return _Symbol(self._part(args[0], 9) + ".T")
-        options = [f"{n}={_number(v)}" for n, v in kwargs.items() if n != "keepdims"]
-        name = function.__name__.lstrip("_")  # SciPy's zeta is called _zeta
-        return _Symbol(f"{name}({', '.join([*(self._part(a, 0) for a in args), *options])})")
+            return args[0].T
+        return super().__array_function__(function, types, args, {n: v for n, v in kwargs.items() if n != "keepdims"})
 
-    def __bool__(self) -> bool:
-        raise TypeError("a symbol is neither true nor false")
-
-    @staticmethod
-    def _part(value: Any, binds: int) -> str:
-        if isinstance(value, _Symbol):
-            return value.text if value.binds >= binds else f"({value.text})"
-        if hasattr(value, "shape") and value.shape:
-            raise TypeError("an array has no short name")
-        text = _number(value)
-        return f"({text})" if text[0] == "-" and binds > 4 else text
+    @classmethod
+    def number(cls, value: Any) -> Brief:
+        """A number, in short."""
+        value = value.item() if isinstance(value, np.generic) else value
+        return cls(_number(value), binds=SIGNED if value < 0 else ATOM)
 
 
 def _rule(node: Node) -> list[str]:
@@ -377,9 +355,9 @@ def _rule(node: Node) -> list[str]:
         given = []
         for want in plan.wants[name]:
             value = values.get(want, want)  # freed: all that is known is its name
-            given.append(_Symbol(want, like=value) if _is_array(value) or value is want else value)
+            given.append(Brief(want, like=value) if _is_array(value) or value is want else value)
         try:
-            lines.append(f"d{name} = {_Symbol._part(plan.op.rules[name](_Symbol('g', like=node), *given), 0)}")
+            lines.append(f"d{name} = {plan.op.rules[name](Brief('g', like=node), *given)}")
         except Exception:  # a rule that is more than a formula: nothing is said about it
             return []
     return lines if all(len(line) <= _WIDTH for line in lines) else []

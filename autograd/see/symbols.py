@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -25,7 +25,7 @@ _INFIX = {
     np.floor_divide: ("//", 6), np.remainder: ("%", 6),
 }  # fmt: skip
 _PREFIX = {np.negative: "-", np.positive: "+", np.invert: "~"}
-_SIGNED, _POWER, _ATOM = 7, 8, 9
+SIGNED, _POWER, ATOM = 7, 8, 9
 _SPECIAL = {"inf": np.inf, "nan": np.nan}
 
 
@@ -42,27 +42,29 @@ class Symbol(NDArrayOperatorsMixin):
     __hash__ = object.__hash__
     __iter__ = __contains__ = None  # or Python would ask for [0], [1], ... and never end
 
-    def __init__(self, *parts: Any, binds: int = _ATOM, scope: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, *parts: Any, binds: int = ATOM, scope: Mapping[str, Any] | None = None) -> None:
         self.parts, self.binds, self.scope = parts, binds, scope or {}
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         if "out" in kwargs or method == "at":
             raise TypeError("nothing is written into a symbol")
         if method != "__call__":
-            return _call(f"{ufunc.__name__}.{method}", args, kwargs, {ufunc.__name__: ufunc})
+            return self.call(f"{ufunc.__name__}.{method}", args, kwargs, {ufunc.__name__: ufunc})
         if ufunc in _PREFIX and not kwargs:
-            return Symbol(_PREFIX[ufunc], (self, _SIGNED), binds=_SIGNED)
+            return type(self)(_PREFIX[ufunc], (self, SIGNED), binds=SIGNED)
         if ufunc is np.power and not kwargs:
-            return Symbol(*_part(args[0], _ATOM), "**", *_part(args[1], _SIGNED), binds=_POWER)
+            return type(self)(*self.part(args[0], ATOM), "**", *self.part(args[1], SIGNED), binds=_POWER)
         if ufunc in _INFIX and not kwargs:
             sign, binds = _INFIX[ufunc]
-            return Symbol(*_part(args[0], binds + (binds == 1)), f" {sign} ", *_part(args[1], binds + 1), binds=binds)
+            parts = *self.part(args[0], binds + (binds == 1)), f" {sign} ", *self.part(args[1], binds + 1)
+            return type(self)(*parts, binds=binds)
         return self.__array_function__(ufunc, (), args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if getattr(function, "__module__", "") == "numpy.linalg":
-            return _call(f"linalg.{function.__name__}", args, kwargs, {"linalg": np.linalg})
-        return _call(function.__name__, args, kwargs, {function.__name__: function})
+            return self.call(f"linalg.{function.__name__}", args, kwargs, {"linalg": np.linalg})
+        name = function.__name__.lstrip("_")  # SciPy's zeta is called _zeta
+        return self.call(name, args, kwargs, {name: function})
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError("a symbol does not become an array")
@@ -73,61 +75,66 @@ class Symbol(NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Symbol:
         if name.startswith("_"):
             raise AttributeError(name)
-        return Symbol((self, _ATOM), f".{name}")
+        return type(self)((self, ATOM), f".{name}")
 
     def __getitem__(self, index: Any) -> Symbol:
-        parts = [p for i in (index if isinstance(index, tuple) and index else (index,)) for p in (", ", *_index(i))]
-        return Symbol((self, _ATOM), "[", *parts[1:], "]")
+        parts = [p for i in (index if isinstance(index, tuple) and index else (index,)) for p in (", ", *self.index(i))]
+        return type(self)((self, ATOM), "[", *parts[1:], "]")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Symbol:
-        return _call((self, _ATOM), args, kwargs, {})
+        return self.call((self, ATOM), args, kwargs, {})
 
     def __repr__(self) -> str:
         return "".join(p if isinstance(p, str) else f"({p[0]!r})" if p[0].binds < p[1] else repr(p[0]) for p in self.parts)
 
+    # ---- how values are written
+    @classmethod
+    def call(cls, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], scope: Mapping[str, Any]) -> Self:
+        """What calling `function`, a name or a symbol, gives."""
+        each = [("", a) for a in args] + [(f"{name}=", a) for name, a in kwargs.items()]
+        parts = [p for i, (name, a) in enumerate(each) for p in (", " * (i > 0), name, *cls.part(a))]
+        return cls(function, "(", *parts, ")", scope=scope)
 
-def _call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], scope: Mapping[str, Any]) -> Symbol:
-    parts = [p for a in args for p in (", ", *_part(a))] + [p for k, a in kwargs.items() for p in (f", {k}=", *_part(a))]
-    if parts:
-        parts[0] = parts[0].removeprefix(", ")
-    return Symbol(function, "(", *parts, ")", scope=scope)
+    @classmethod
+    def part(cls, value: Any, binds: int = 0) -> Iterator[Any]:
+        """A value as it is written in a formula: text, and symbols with how closely they have to bind."""
+        if isinstance(value, Symbol):
+            yield value, binds
+        elif isinstance(value, (tuple, list)):
+            left, right = "()" if isinstance(value, tuple) else "[]"
+            yield left
+            for i, v in enumerate(value):
+                yield ", " * (i > 0)
+                yield from cls.part(v)
+            yield "," * (isinstance(value, tuple) and len(value) == 1) + right
+        elif value is None or value is ... or isinstance(value, (bool, str)):
+            yield "..." if value is ... else repr(value)
+        elif isinstance(value, (int, float, np.generic)):
+            yield cls.number(value), binds
+        elif isinstance(value, slice):
+            yield from cls.part(cls.call("slice", (value.start, value.stop, value.step), {}, {}))
+        elif isinstance(value, type) and issubclass(value, np.generic):
+            yield cls(value.__name__, scope={value.__name__: value}), binds
+        else:
+            raise TypeError(f"{type(value).__name__} has no short name")
 
+    @classmethod
+    def number(cls, value: Any) -> Self:
+        """A number, with all its digits."""
+        if isinstance(value, np.generic):
+            return cls.call(type(value).__name__, (value.item(),), {}, {type(value).__name__: type(value)})
+        return cls(repr(value), binds=SIGNED if value < 0 else ATOM, scope=_SPECIAL if value - value != 0 else None)
 
-def _part(value: Any, binds: int = 0) -> Iterator[Any]:
-    """A value as it is written in a formula: text, and symbols with how closely they have to bind."""
-    if isinstance(value, Symbol):
-        yield value, binds
-    elif isinstance(value, (tuple, list)):
-        left, right = "()" if isinstance(value, tuple) else "[]"
-        yield left
-        for i, v in enumerate(value):
-            yield ", " * (i > 0)
-            yield from _part(v)
-        yield "," * (isinstance(value, tuple) and len(value) == 1) + right
-    elif isinstance(value, np.generic):
-        kind = type(value).__name__
-        yield Symbol(f"{kind}({value.item()!r})", scope={kind: type(value)}), binds
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield Symbol(repr(value), binds=_SIGNED if value < 0 else _ATOM, scope=_SPECIAL if value - value != 0 else None), binds
-    elif value is None or value is ... or isinstance(value, (bool, str)):
-        yield "..." if value is ... else repr(value)
-    elif isinstance(value, slice):
-        yield from _part(_call("slice", (value.start, value.stop, value.step), {}, {}))
-    elif isinstance(value, type) and issubclass(value, np.generic):
-        yield Symbol(value.__name__, scope={value.__name__: value}), binds
-    else:
-        raise TypeError(f"{type(value).__name__} has no short name")
-
-
-def _index(value: Any) -> Iterator[Any]:
-    """An index as it is written in brackets: slices with colons."""
-    if not isinstance(value, slice):
-        yield from _part(value)
-        return
-    for i, end in enumerate([value.start, value.stop] + [value.step] * (value.step is not None)):
-        yield ":" * (i > 0)
-        if end is not None:
-            yield from _part(end)
+    @classmethod
+    def index(cls, value: Any) -> Iterator[Any]:
+        """An index as it is written in brackets: slices with colons."""
+        if not isinstance(value, slice):
+            yield from cls.part(value)
+            return
+        for i, end in enumerate([value.start, value.stop] + [value.step] * (value.step is not None)):
+            yield ":" * (i > 0)
+            if end is not None:
+                yield from cls.part(end)
 
 
 def write(symbols: Sequence[Symbol], names: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
@@ -186,8 +193,8 @@ def _stand_in(name: str, value: Any) -> Any:
         return value
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = any(not isinstance(p, str) for a in (*args, *kwargs.values()) for p in _part(a))
-        return _call(name, args, kwargs, {name: value}) if given else value(*args, **kwargs)
+        given = any(not isinstance(p, str) for a in (*args, *kwargs.values()) for p in Symbol.part(a))
+        return Symbol.call(name, args, kwargs, {name: value}) if given else value(*args, **kwargs)
 
     return call
 
@@ -229,9 +236,9 @@ def _formula(op: Any, argument: str, rule: Any) -> Formula:
         if argument == "joint" and isinstance(found, (list, tuple)):
             gradients = {n.lstrip("*"): d for n, d in zip(op.names, found, strict=False) if d is not None}
             arguments = tuple(gradients)
-            lines, scope = write([Symbol(*_part(d)) for d in gradients.values()], [f"d{n}" for n in arguments])
+            lines, scope = write([Symbol(*Symbol.part(d)) for d in gradients.values()], [f"d{n}" for n in arguments])
         else:
-            lines, scope = write([Symbol(*_part(found))], [target])
+            lines, scope = write([Symbol(*Symbol.part(found))], [target])
         return Formula(arguments, saves, tuple(lines), "symbols", scope)
     except (TypeError, AttributeError, ValueError, IndexError):  # it looks at values, or loops over what only has a name
         body = _body(rule)
