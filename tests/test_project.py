@@ -40,7 +40,7 @@ LAYERS = {
         api/devices api/creation api/random api/names linalg random
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
-        check/gradcheck check/anomaly check/__init__ see/symbols see/draw see/__init__ __init__
+        check/gradcheck check/anomaly check/__init__ see/sentences see/symbols see/draw see/__init__ __init__
     """,
     "nn": """
         hooks module init utils/rnn utils/reparametrize utils/prune
