@@ -1,4 +1,4 @@
-"""Write docs/rules.md, the page of all gradient rules: `python docs/rules.py`."""
+"""Write docs/rules.md, the page of all gradient rules, and autograd/see/help.md, the docstrings: `python docs/rules.py`."""
 
 import inspect
 import re
@@ -7,8 +7,10 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import autograd
 import nn  # noqa: F401 (its primitives are on the page as well)
 from autograd.engine.primitive import PRIMITIVES
+from autograd.see.explain import describe
 from autograd.see.sentences import attach
 from autograd.see.symbols import Formula, formulas
 
@@ -31,6 +33,11 @@ How to read it:
 - A line marked *source* is the rule's own text, since it loops over what has only a name here; one marked *program* is a function
   with branches or loops, which is printed at the end, after a list of what the formulas call besides NumPy.
 """
+
+
+HELP = """# What help() says
+
+The docstrings of the public primitives, written by `python docs/rules.py`: each rule printed itself, each example was run."""
 
 
 def families() -> dict[str, list[Any]]:
@@ -94,5 +101,14 @@ def sentence(thing: Any) -> str:
     return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split()).rstrip(".")
 
 
+def help_page() -> str:
+    """The text of autograd/see/help.md: of each public primitive, under the first of its names, what help() says."""
+    first = {op: name for name, op in reversed(vars(autograd).items()) if hasattr(op, "rules")}
+    parts = [f"## {name}\n\n{describe(op, name)}" for name, op in sorted((name, op) for op, name in first.items())]
+    return "\n\n".join([HELP, *parts]) + "\n"
+
+
 if __name__ == "__main__":
-    Path(__file__).with_suffix(".md").write_text(page(), encoding="utf-8")
+    root = Path(__file__).parent.parent
+    (root / "docs" / "rules.md").write_text(page(), encoding="utf-8")
+    (root / "autograd" / "see" / "help.md").write_text(help_page(), encoding="utf-8")

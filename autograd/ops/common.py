@@ -12,6 +12,7 @@ import numpy as np
 from ..engine.inplace import into
 from ..engine.tensor import NUMPY
 from ..errors import AutogradError, DimError, DtypeError, explain
+from ..see.explain import docstrings
 
 Dims = int | tuple[int, ...] | list[int] | None
 _NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, and what it is called here
@@ -70,8 +71,11 @@ def for_users(function: Callable[..., Any]) -> Callable[..., Any]:
 def publish(table: dict[str, Any], home: str = "autograd") -> dict[str, Any]:
     """`table`, its functions in the form in which users call them: see `for_users`. NumPy's that are the same follow.
 
-    `home` is the module where users, and pickle, find them.
+    `home` is the module where users, and pickle, find them. Primitives get their docstrings.
     """
+    for name, text in docstrings().items():
+        if name in table:
+            table[name].__doc__ = text
     forms = {op: for_users(op) for op in table.values()}
     for name, op in table.items():
         if (form := forms[op]) is not op:

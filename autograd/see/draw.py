@@ -18,7 +18,7 @@ import numpy as np
 from ..engine.graph import Array, Node, ancestors, memory
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, InPlaceError, NoGradientError, RenderError
-from .symbols import ATOM, SIGNED, Symbol
+from .symbols import Brief, short
 
 SHOW = ("shape", "dtype", "value", "grad", "saved", "rule")
 _SMALL = 9  # arrays of up to so many elements are shown with their values
@@ -258,12 +258,8 @@ def _stale(node: Node) -> bool:
 
 
 # ---------------------------------------------------------------- what a box says
-def _number(v: Any) -> str:
-    return f"{v:.4g}" if isinstance(v, float) else str(v)
-
-
 def _nested(values: Any) -> str:
-    return f"[{', '.join(map(_nested, values))}]" if isinstance(values, list) else _number(values)
+    return f"[{', '.join(map(_nested, values))}]" if isinstance(values, list) else short(values)
 
 
 def _equals(name: str, array: Array) -> list[str]:
@@ -281,7 +277,7 @@ def _gradient(grad: Array) -> list[str]:
         return [f"grad is a {type(grad).__name__}"]
     if not grad.shape:
         return _equals("grad", grad)
-    norm = f"grad norm {_number(float(np.sum(np.astype(grad, np.float64) ** 2)) ** 0.5)}"
+    norm = f"grad norm {short(float(np.sum(np.astype(grad, np.float64) ** 2)) ** 0.5)}"
     return [*(_equals("grad", grad) if grad.size <= _SMALL else ()), norm]
 
 
@@ -309,40 +305,13 @@ def _value(value: Any) -> str:
 def _plain(value: Any) -> str:
     """A saved value as one would write it: slices with colons, arrays among others by shape."""
     if _is_array(value):
-        return f"array {value.shape}" if value.shape or not hasattr(value, "item") else _number(value.item())
+        return f"array {value.shape}" if value.shape or not hasattr(value, "item") else short(value.item())
     if isinstance(value, tuple):
         return f"({', '.join(map(_plain, value))}{',' * (len(value) == 1)})"
     if isinstance(value, slice):
         ends = [value.start, value.stop, *([value.step] if value.step is not None else [])]
         return ":".join("" if end is None else str(end) for end in ends)
-    return "..." if value is ... else repr(value) if isinstance(value, str) else _number(value)
-
-
-class Brief(Symbol):
-    """A symbol as pictures show it: numbers have four digits, and steps that only change shapes leave no trace.
-
-    Of the array for which it stands the shape and the dtype are known, so that what a rule asks of them has its answer.
-    """
-
-    SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.broadcast_to, np.astype)
-
-    def __init__(self, *parts: Any, like: Any = None, **options: Any) -> None:
-        super().__init__(*parts, **options)
-        if hasattr(like, "shape"):
-            self.shape, self.dtype, self.ndim = like.shape, like.dtype, len(like.shape)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in self.SHAPES:
-            return args[0]
-        if function is np.swapaxes and set(args[1:]) == {-1, -2}:
-            return args[0].T
-        return super().__array_function__(function, types, args, {n: v for n, v in kwargs.items() if n != "keepdims"})
-
-    @classmethod
-    def number(cls, value: Any) -> Brief:
-        """A number, in short."""
-        value = value.item() if isinstance(value, np.generic) else value
-        return cls(_number(value), binds=SIGNED if value < 0 else ATOM)
+    return "..." if value is ... else repr(value) if isinstance(value, str) else short(value)
 
 
 def _rule(node: Node) -> list[str]:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..engine.conversion import PRIMITIVES
-from . import sentences  # noqa: F401 (until they stand in the table)
 
 # How operators are written, and how closely they bind: a part that binds less than asked for is put into parentheses.
 _INFIX = {
@@ -38,6 +37,7 @@ class Symbol(NDArrayOperatorsMixin):
     cos(x - (y + 1))**2 * -x.T
     """
 
+    inlines = False  # is what a rule calls, besides NumPy and primitives, worked out rather than written as a call?
     __hash__ = object.__hash__
     __iter__ = __contains__ = None  # or Python would ask for [0], [1], ... and never end
 
@@ -136,6 +136,39 @@ class Symbol(NDArrayOperatorsMixin):
                 yield from cls.part(end)
 
 
+def short(number: Any) -> str:
+    """A number, with four digits of a float."""
+    return f"{number:.4g}" if isinstance(number, float) else str(number)
+
+
+class Brief(Symbol):
+    """A symbol as pictures and help() show it: numbers have four digits, and steps that only change shapes leave no trace.
+
+    Of the array for which it stands the shape and the dtype are known, so that what a rule asks of them has its answer.
+    """
+
+    inlines = True
+    SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.broadcast_to, np.astype)
+
+    def __init__(self, *parts: Any, like: Any = None, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        if hasattr(like, "shape"):
+            self.shape, self.dtype, self.ndim = like.shape, like.dtype, len(like.shape)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in self.SHAPES:
+            return args[0]
+        if function is np.swapaxes and set(args[1:]) == {-1, -2}:
+            return args[0].T
+        return super().__array_function__(function, types, args, {n: v for n, v in kwargs.items() if n != "keepdims"})
+
+    @classmethod
+    def number(cls, value: Any) -> Brief:
+        """A number, in short."""
+        value = value.item() if isinstance(value, np.generic) else value
+        return cls(short(value), binds=SIGNED if value < 0 else ATOM)
+
+
 def write(symbols: Sequence[Symbol], names: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Python lines that give `names` to the values of `symbols`, and what they call; what is used often gets a name first."""
     uses = Counter[int]()
@@ -171,11 +204,12 @@ def write(symbols: Sequence[Symbol], names: Sequence[str]) -> tuple[list[str], d
 
 
 # ---------------------------------------------------------------- a rule run on symbols
-def on_symbols(function: FunctionType) -> Callable[..., Any]:
-    """`function`, but what it calls besides NumPy, if given symbols, is written down as a call."""
-    cells = [CellType(_stand_in(n, c.cell_contents)) for n, c in zip(function.__code__.co_freevars, function.__closure__ or ())]  # noqa: B905 (as many)
+def on_symbols(function: FunctionType, kind: type[Symbol] = Symbol) -> Callable[..., Any]:
+    """`function`, but what it calls besides NumPy, if given symbols of this kind, is written down as a call."""
+    free = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    cells = [CellType(_stand_in(name, cell.cell_contents, kind)) for name, cell in free]
     known = vars(builtins) | function.__globals__
-    scope = {n: _stand_in(n, known[n]) for n in _names(function.__code__) if n in known}
+    scope = {n: _stand_in(n, known[n], kind) for n in _names(function.__code__) if n in known}
     copy = FunctionType(function.__code__, function.__globals__ | scope, function.__name__, function.__defaults__, tuple(cells))
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
@@ -186,14 +220,16 @@ def _names(code: CodeType) -> set[str]:
     return {*code.co_names}.union(*(_names(c) for c in code.co_consts if isinstance(c, CodeType)))
 
 
-def _stand_in(name: str, value: Any) -> Any:
-    plain = isinstance(value, (FunctionType, BuiltinFunctionType)) or value in (range, tuple, list, sum, float, int)
-    if not plain:
+def _stand_in(name: str, value: Any, kind: type[Symbol]) -> Any:
+    called = isinstance(value, (FunctionType, BuiltinFunctionType)) or value in (range, tuple, list, sum, float, int)
+    if kind.inlines and isinstance(value, FunctionType):
+        name, called = getattr(value, "name", name), hasattr(value, "rules")
+    if not called:
         return value
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = any(not isinstance(p, str) for a in (*args, *kwargs.values()) for p in Symbol.part(a))
-        return Symbol.call(name, args, kwargs, {name: value}) if given else value(*args, **kwargs)
+        given = any(not isinstance(p, str) for a in (*args, *kwargs.values()) for p in kind.part(a))
+        return kind.call(name, args, kwargs, {name: value}) if given else value(*args, **kwargs)
 
     return call
 
@@ -213,8 +249,10 @@ class Formula:
         return "\n".join(self.lines)
 
 
-def formulas(op: Any) -> list[Formula]:
+def formulas(op: Any, kind: type[Symbol] = Symbol, called: Mapping[str, str] | None = None) -> list[Formula]:
     """The rules of a primitive, given by its name or itself, as formulas of `g`, the gradient of its result.
+
+    They are written by symbols of this `kind`; `called` says what else to call the arguments.
 
     >>> for formula in formulas("divide"):
     ...     print(formula, "  saves", *formula.saves)
@@ -222,22 +260,22 @@ def formulas(op: Any) -> list[Formula]:
     dy = -g * (x / y) / y   saves x y
     """
     op = PRIMITIVES[op] if isinstance(op, str) else op
-    return [_formula(op, argument, rule) for argument, rule in op.rules.items() if rule is not None]
+    return [_formula(op, argument, rule, kind, called or {}) for argument, rule in op.rules.items() if rule is not None]
 
 
-def _formula(op: Any, argument: str, rule: Any) -> Formula:
+def _formula(op: Any, argument: str, rule: Any, kind: type[Symbol], called: Mapping[str, str]) -> Formula:
     parameters = ["g", *list(inspect.signature(rule).parameters)[1:]]
     saves = tuple(p for p in parameters[1:] if p != "needs")
-    arguments = (argument.lstrip("*"),)
+    arguments = (called.get(argument, argument).lstrip("*"),)
     target = "gradients" if argument == "joint" else f"d{arguments[0]}"
     try:
-        found = on_symbols(rule)(*(_given(op, p) for p in parameters))
+        found = on_symbols(rule, kind)(*(_given(op, p, kind, called) for p in parameters))
         if argument == "joint" and isinstance(found, (list, tuple)):
             gradients = {n.lstrip("*"): d for n, d in zip(op.names, found, strict=False) if d is not None}
             arguments = tuple(gradients)
-            lines, scope = write([Symbol(*Symbol.part(d)) for d in gradients.values()], [f"d{n}" for n in arguments])
+            lines, scope = write([kind(*kind.part(d)) for d in gradients.values()], [f"d{n}" for n in arguments])
         else:
-            lines, scope = write([Symbol(*Symbol.part(found))], [target])
+            lines, scope = write([kind(*kind.part(found))], [target])
         return Formula(arguments, saves, tuple(lines), "symbols", scope)
     except (TypeError, AttributeError, ValueError, IndexError):  # it looks at values, or loops over what only has a name
         body = _body(rule)
@@ -246,11 +284,11 @@ def _formula(op: Any, argument: str, rule: Any) -> Formula:
     return Formula(arguments, saves, (f"{target} = {text}",), origin, scope)
 
 
-def _given(op: Any, name: str) -> Any:
+def _given(op: Any, name: str, kind: type[Symbol], called: Mapping[str, str]) -> Any:
     """What a rule is run on where it asks for `name`: a variadic argument is a tuple, of symbols that nobody counted."""
     if name == "needs":
         return (True,) * (len(op.names) + 1)
-    return (Symbol("*" + name),) if "*" + name in op.names else Symbol(name)
+    return (kind("*" + name),) if "*" + name in op.names else kind(called.get(name, name))
 
 
 def _body(rule: Any) -> str | None:
