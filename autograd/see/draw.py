@@ -7,7 +7,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from textwrap import wrap as wrapped
@@ -132,17 +131,15 @@ class Drawing:
 
 
 # ---------------------------------------------------------------- from the graph to boxes
-@dataclass
 class Box:
     """What there is to say about one node, or about data that a node saved."""
 
-    id: str
-    kind: str
-    title: str
-    rows: dict[str, list[str]] = field(default_factory=dict)  # lines under type, value, grad, saved, rule
-    inputs: list[tuple[str, Box]] = field(default_factory=list)  # argument names, and where the arguments come from
-    output: bool = False
-    several: bool = False  # are there several results?
+    def __init__(self, id: str, kind: str, title: str) -> None:
+        self.id, self.kind, self.title = id, kind, title
+        self.rows: dict[str, list[str]] = {}  # lines under type, value, grad, saved, rule
+        self.inputs: list[tuple[str, Box]] = []  # argument names, and where the arguments come from
+        self.output = False
+        self.several = False  # are there several results?
 
 
 def _names(params: Any) -> list[tuple[str, Tensor]]:

@@ -32,7 +32,7 @@ def docstrings() -> dict[str, str]:
     It is kept in a file, as to print the rules and to run the examples takes longer than all else at import.
     """
     text = Path(__file__).with_name("help.md").read_text(encoding="utf-8")
-    return dict(part.rstrip().split("\n\n", 1) for part in text.split("\n## ")[1:])  # type: ignore[misc]
+    return dict(part.rstrip().split("\n\n", 1) for part in text.split("\n## ")[1:])
 
 
 def describe(op: Any, name: str) -> str:

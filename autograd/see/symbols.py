@@ -6,9 +6,8 @@ import builtins
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -235,15 +234,14 @@ def _stand_in(name: str, value: Any, kind: type[Symbol]) -> Any:
 
 
 # ---------------------------------------------------------------- the formulas of an op
-@dataclass(frozen=True)
-class Formula:
+class Formula(NamedTuple):
     """One rule of a primitive as Python lines, the last of which say what the gradients are."""
 
     arguments: tuple[str, ...]  # which it is for
     saves: tuple[str, ...]  # what it keeps for backward
     lines: tuple[str, ...]
     origin: str  # "symbols": the rule wrote it; "source": the rule's own text; "program": the rule is too long to show
-    scope: Mapping[str, Any] = field(repr=False)  # what the lines name besides what is saved and `g`
+    scope: Mapping[str, Any]  # what the lines name besides what is saved and `g`
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
