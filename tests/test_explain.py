@@ -11,6 +11,7 @@ from samples import PRIMITIVES
 import autograd
 import nn.functional as F
 from autograd.see.explain import describe, docstrings, session
+from autograd.see.symbols import Brief, formulas
 
 MODULES = [autograd, autograd.linalg, autograd.random, autograd.func, F]
 PUBLIC = {}  # the public primitives, by the first of their names
@@ -83,3 +84,22 @@ def test_of_sessions_the_first_that_tells_most_is_shown():
     assert "[1.5, 2.0, 3.0]" in autograd.arccosh.__doc__  # not defined at the first values
     assert "autograd.nan" in autograd.isnan.__doc__
     assert "[6, 5, 4]" in autograd.bitwise_and.__doc__
+
+
+def scaled(g):
+    return g * 0.123456789
+
+
+def loop(g, x):
+    for _ in range(x.ndim):
+        g = g * x
+    return g
+
+
+def test_a_rule_is_worked_out_as_far_as_symbols_can():
+    """In short: helpers worked out, arguments by their public names; where a helper loops over what is not known, it is called."""
+    op = autograd.primitive(
+        lambda x, y: x * y, "worked_out", x=lambda g, x, y: np.reshape(scaled(g), x.shape) * y, y=lambda g, x: loop(g, x) / 3
+    )
+    lines = [str(f) for f in formulas(op, Brief, {"x": "input", "y": "other"})]
+    assert lines == ["dinput = g * 0.1235 * other", "dother = loop(g, input) / 3"]

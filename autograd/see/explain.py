@@ -39,14 +39,14 @@ def describe(op: Any, name: str) -> str:
     """The docstring of an elementwise primitive that users know as `autograd.{name}`, by the argument names of its signature."""
     operands = [p.name for p in inspect.signature(op).parameters.values() if p.default is p.empty]
     called = dict(zip(op.names, inspect.signature(op).parameters, strict=False))
-    word = re.compile(rf"\b({'|'.join(called)})\b")
-    says, kink = (word.sub(lambda m: called[m[0]], text or "") for text in (op.says, op.kink))
-    rules = [f.lines for f in formulas(op, Brief, called)]
+    words = re.compile(rf"\b({'|'.join(called)})\b")
+    says, kink = (words.sub(lambda m: called[m[0]], text or "") for text in (op.says, op.kink))
+    targets = re.compile(f"^d({'|'.join(called.values())}) =")
+    rules = [targets.sub(r"d \1 =", line) for f in formulas(op, Brief, called) for line in f.lines]
     shape = f"that of `{operands[0]}`" if len(operands) == 1 else "`" + "` and `".join(operands) + "`, broadcast"
     lines = [says, "", f"Shape: {shape}."]
     if rules:
-        lines += ["", "Gradient, where `g` is that of the result `out`::", ""]
-        lines += [f"    {'d ' * (line is rule[-1])}{line[line is rule[-1] :]}" for rule in rules for line in rule]
+        lines += ["", "Gradient, where `g` is that of the result `out`::", "", *(f"    {line}" for line in rules)]
     if kink:
         lines += ["", f"At a kink: {kink}."]
     return "\n".join([*lines, "", *example(name, len(operands), bool(rules))])

@@ -276,6 +276,8 @@ def _formula(op: Any, argument: str, rule: Any, kind: type[Symbol], called: Mapp
             lines, scope = write([kind(*kind.part(found))], [target])
         return Formula(arguments, saves, tuple(lines), "symbols", scope)
     except (TypeError, AttributeError, ValueError, IndexError):  # it looks at values, or loops over what only has a name
+        if kind.inlines:
+            return _formula(op, argument, rule, Symbol, called)
         body = _body(rule)
     text, origin = (f"{rule.__name__}({', '.join(parameters)})", "program") if body is None else (body, "source")
     scope = rule.__globals__ | inspect.getclosurevars(rule).nonlocals | {rule.__name__: rule}
