@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine.inplace import into
 from ..errors import AutogradError, explain
+from ..see.explain import docstrings
 
 _NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, and what it is called here
     "axis": "dim", "keepdims": "keepdim", "axes": "dims", "reps": "dims", "a": "input", "x": "input",
@@ -61,8 +62,11 @@ def spelled(function: Callable[..., Any]) -> Callable[..., Any]:
 def publish(table: dict[str, Any], home: str = "autograd") -> dict[str, Any]:
     """`table`, its functions in the form in which users call them: see `spelled`.
 
-    `home` is the module where users, and pickle, find them.
+    `home` is the module where users, and pickle, find them. Primitives get their docstrings.
     """
+    for name, text in docstrings().items():
+        if name in table:
+            table[name].__doc__ = text
     forms = {op: spelled(op) for op in table.values()}
     for name, op in table.items():
         if (form := forms[op]) is not op:

@@ -36,11 +36,12 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
 
     On tensors of half, `fun` and the rules are run in single precision and rounded once.
 
-    Five options stand among the rules. `singular=True`: elementwise (or along a dim, in the same shape), with a local
+    Seven options stand among the rules. `singular=True`: elementwise (or along a dim, in the same shape), with a local
     derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments
     PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`: makes Tensors out of arguments
     that are none. `moves=True`: moves elements or picks among them and computes nothing, so that half may stay as it is.
     `view=True`: does so in the memory of the first argument, if NumPy can; all others return memory of their own.
+    `says`: one sentence, what it computes. `kink`: what the gradient is where the derivative does not exist.
 
     >>> import numpy as np, autograd
     >>> cube = primitive(lambda x: x**3, "cube", x=lambda g, x: 3 * g * x**2)
@@ -51,6 +52,7 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
     singular, creates, view = rules.pop("singular", False), rules.pop("creates", False), rules.pop("view", False)
     moves = rules.pop("moves", False) or view or isinstance(fun, np.ufunc)  # which computes half so itself
     promote = rules.pop("promote", slice(None) if isinstance(fun, np.ufunc) else None)
+    kink, says = rules.pop("kink", None), rules.pop("says", None)
     ours = inspect.isfunction(fun) and not fun.__module__.startswith("numpy")  # NumPy's argument names vary by version
     given = [n for n in rules if n != "joint"] or ["x", "y"][: getattr(fun, "nin", 0)]
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -67,7 +69,7 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
         raise UnsupportedError(f"an argument of {name} is called {taken.pop()!r}, which means something else in a primitive")
     op = write_out(name, list(parameters.values()), not creates, view, scope)
     op.__name__ = op.__qualname__ = op.name = name
-    op.fun, op.names, op.singular = fun, names, singular
+    op.fun, op.names, op.singular, op.kink, op.says = fun, names, singular, kink, says
     op.plans, plans.op = plans, op
     op.rules = {"*" + n if "*" + n in names else n: rule for n, rule in rules.items()}
     if not ours:

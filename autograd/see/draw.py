@@ -7,18 +7,17 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from textwrap import wrap as wrapped
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..engine.graph import Array, Node, ancestors, memory
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, InPlaceError, NoGradientError, RenderError
+from .symbols import Brief, short
 
 SHOW = ("shape", "dtype", "value", "grad", "saved", "rule")
 _SMALL = 9  # arrays of up to so many elements are shown with their values
@@ -132,17 +131,15 @@ class Drawing:
 
 
 # ---------------------------------------------------------------- from the graph to boxes
-@dataclass
 class Box:
     """What there is to say about one node, or about data that a node saved."""
 
-    id: str
-    kind: str
-    title: str
-    rows: dict[str, list[str]] = field(default_factory=dict)  # lines under type, value, grad, saved, rule
-    inputs: list[tuple[str, Box]] = field(default_factory=list)  # argument names, and where the arguments come from
-    output: bool = False
-    several: bool = False  # are there several results?
+    def __init__(self, id: str, kind: str, title: str) -> None:
+        self.id, self.kind, self.title = id, kind, title
+        self.rows: dict[str, list[str]] = {}  # lines under type, value, grad, saved, rule
+        self.inputs: list[tuple[str, Box]] = []  # argument names, and where the arguments come from
+        self.output = False
+        self.several = False  # are there several results?
 
 
 def _names(params: Any) -> list[tuple[str, Tensor]]:
@@ -258,12 +255,8 @@ def _stale(node: Node) -> bool:
 
 
 # ---------------------------------------------------------------- what a box says
-def _number(v: Any) -> str:
-    return f"{v:.4g}" if isinstance(v, float) else str(v)
-
-
 def _nested(values: Any) -> str:
-    return f"[{', '.join(map(_nested, values))}]" if isinstance(values, list) else _number(values)
+    return f"[{', '.join(map(_nested, values))}]" if isinstance(values, list) else short(values)
 
 
 def _equals(name: str, array: Array) -> list[str]:
@@ -281,7 +274,7 @@ def _gradient(grad: Array) -> list[str]:
         return [f"grad is a {type(grad).__name__}"]
     if not grad.shape:
         return _equals("grad", grad)
-    norm = f"grad norm {_number(float(np.sum(np.astype(grad, np.float64) ** 2)) ** 0.5)}"
+    norm = f"grad norm {short(float(np.sum(np.astype(grad, np.float64) ** 2)) ** 0.5)}"
     return [*(_equals("grad", grad) if grad.size <= _SMALL else ()), norm]
 
 
@@ -309,62 +302,13 @@ def _value(value: Any) -> str:
 def _plain(value: Any) -> str:
     """A saved value as one would write it: slices with colons, arrays among others by shape."""
     if _is_array(value):
-        return f"array {value.shape}" if value.shape or not hasattr(value, "item") else _number(value.item())
+        return f"array {value.shape}" if value.shape or not hasattr(value, "item") else short(value.item())
     if isinstance(value, tuple):
         return f"({', '.join(map(_plain, value))}{',' * (len(value) == 1)})"
     if isinstance(value, slice):
         ends = [value.start, value.stop, *([value.step] if value.step is not None else [])]
         return ":".join("" if end is None else str(end) for end in ends)
-    return "..." if value is ... else repr(value) if isinstance(value, str) else _number(value)
-
-
-class _Symbol(NDArrayOperatorsMixin):
-    """Stands for an array in a rule, which then returns its formula. Steps that only change shapes leave no trace."""
-
-    INFIX = {  # noqa: RUF012 (how each is written, and how closely it binds)
-        np.add: ("+", 2), np.subtract: ("-", 2), np.multiply: ("*", 3), np.divide: ("/", 3), np.matmul: ("@", 3),
-        np.power: ("**", 5), np.greater: (">", 1), np.less: ("<", 1), np.greater_equal: (">=", 1), np.less_equal: ("<=", 1),
-        np.equal: ("==", 1), np.not_equal: ("!=", 1),
-    }  # fmt: skip
-    SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.broadcast_to, np.astype)
-
-    def __init__(self, text: str, binds: int = 9, like: Any = None) -> None:
-        self.text, self.binds = text, binds
-        if hasattr(like, "shape"):
-            self.shape, self.dtype, self.ndim = like.shape, like.dtype, len(like.shape)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
-            return NotImplemented
-        if ufunc is np.negative:
-            return _Symbol("-" + self._part(args[0], 4), 4)
-        if ufunc in self.INFIX:
-            sign, binds = self.INFIX[ufunc]
-            grouped = 2 <= binds <= 3  # from the left: x - y - z is (x - y) - z
-            x, y = self._part(args[0], binds + (not grouped)), self._part(args[1], binds + 1)
-            return _Symbol(f"{x}**{y}" if sign == "**" else f"{x} {sign} {y}", binds)
-        return self.__array_function__(ufunc, (), args, {})
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in self.SHAPES:
-            return args[0]
-        if function is np.swapaxes and set(args[1:]) == {-1, -2}:
-            return _Symbol(self._part(args[0], 9) + ".T")
-        options = [f"{n}={_number(v)}" for n, v in kwargs.items() if n != "keepdims"]
-        name = function.__name__.lstrip("_")  # SciPy's zeta is called _zeta
-        return _Symbol(f"{name}({', '.join([*(self._part(a, 0) for a in args), *options])})")
-
-    def __bool__(self) -> bool:
-        raise TypeError("a symbol is neither true nor false")
-
-    @staticmethod
-    def _part(value: Any, binds: int) -> str:
-        if isinstance(value, _Symbol):
-            return value.text if value.binds >= binds else f"({value.text})"
-        if hasattr(value, "shape") and value.shape:
-            raise TypeError("an array has no short name")
-        text = _number(value)
-        return f"({text})" if text[0] == "-" and binds > 4 else text
+    return "..." if value is ... else repr(value) if isinstance(value, str) else short(value)
 
 
 def _rule(node: Node) -> list[str]:
@@ -377,9 +321,9 @@ def _rule(node: Node) -> list[str]:
         given = []
         for want in plan.wants[name]:
             value = values.get(want, want)  # freed: all that is known is its name
-            given.append(_Symbol(want, like=value) if _is_array(value) or value is want else value)
+            given.append(Brief(want, like=value) if _is_array(value) or value is want else value)
         try:
-            lines.append(f"d{name} = {_Symbol._part(plan.op.rules[name](_Symbol('g', like=node), *given), 0)}")
+            lines.append(f"d{name} = {plan.op.rules[name](Brief('g', like=node), *given)}")
         except Exception:  # a rule that is more than a formula: nothing is said about it
             return []
     return lines if all(len(line) <= _WIDTH for line in lines) else []
