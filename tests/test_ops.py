@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from foreign import Foreign
+from helpers import leaves
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -33,11 +34,6 @@ def tensors(call, requires_grad=False, kind=lambda a: a):
         for x in call.inputs():
             x.requires_grad_()
     return call, call.inputs()
-
-
-def leaves(result):
-    """The results of an op that may have several."""
-    return [r for part in result for r in leaves(part)] if isinstance(result, (tuple, list)) else [result]
 
 
 def host(value):
@@ -309,11 +305,6 @@ def torchs(sample, torch):
     functional = sample.name.removeprefix("F.").split()[0]
     found = [(torch, n) for n in names] + [(torch.Tensor, n) for n in methods] + [(torch.nn.functional, functional)]
     return getattr(*found[0], None)
-
-
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 
 
 def named_like_torchs(sample):
