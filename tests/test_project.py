@@ -16,18 +16,16 @@ from unittest import mock
 import numpy as np
 import pytest
 from conftest import FAMILIES
+from imports import PACKAGES, SOURCES, imports, place
 from samples import SAMPLES
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 import autograd
-import nn
 from autograd.engine.primitive import PRIMITIVES, primitive
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent  # with README.md and pyproject.toml; the packages may be installed elsewhere
-PACKAGES = {package.__name__: Path(package.__file__).parent for package in (autograd, nn)}
-SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob("*.py"))]
 
 # The order of the files: each imports only from those above it. autograd stands above all of nn.
 LAYERS = {
@@ -62,34 +60,6 @@ def name_of(file):
 
 
 # ---------------------------------------------------------------- layers
-def imports(file):
-    """The modules of ours that a file imports, wherever in it, as (package, place in it); not for the type checker alone."""
-    package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
-    here = [package, *file.relative_to(PACKAGES[package]).with_suffix("").parts]
-    todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            todo += node.orelse
-            continue
-        todo += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            found = [alias.name.split(".") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            module = [*(here[: -node.level] if node.level else []), *(node.module.split(".") if node.module else [])]
-            found = [[*module, alias.name] for alias in node.names]
-        else:
-            continue
-        for top, *rest in found:
-            if top in PACKAGES:
-                while rest and not PACKAGES[top].joinpath(*rest).with_suffix(".py").exists():
-                    if PACKAGES[top].joinpath(*rest).is_dir():
-                        rest.append("__init__")
-                    else:
-                        rest.pop()  # a name in a module
-                yield top, "/".join(rest) or "__init__"
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_has_its_place_in_the_order(package):
     folder = PACKAGES[package]
@@ -102,12 +72,11 @@ def test_every_file_has_its_place_in_the_order(package):
 
 @pytest.mark.parametrize("file", SOURCES, ids=name_of)
 def test_a_file_imports_only_from_those_above_it(file):
-    package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
-    place = file.relative_to(PACKAGES[package]).with_suffix("").as_posix()
-    above = ORDER[package][: ORDER[package].index(place)]
+    package, path = place(file)
+    above = ORDER[package][: ORDER[package].index(path)]
     for top, module in imports(file):
-        assert top == package or package == "nn", f"autograd knows nothing of nn, but {place} imports nn/{module}"
-        assert top != package or module in above, f"{place} imports {module}, which is not above it in LAYERS"
+        assert top == package or package == "nn", f"autograd knows nothing of nn, but {path} imports nn/{module}"
+        assert top != package or module in above, f"{path} imports {module}, which is not above it in LAYERS"
 
 
 # ---------------------------------------------------------------- size
