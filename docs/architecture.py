@@ -8,6 +8,7 @@ that follow from others: who uses `ops` stands on `engine` too. Two heads: each 
 """
 
 import ast
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -54,7 +55,10 @@ def uses():
 
 
 def arrows(used):
-    """What is drawn of them inside a package: no arrow that a path through a room between says already."""
+    """What is drawn: (room, other, whether the other uses this one too), for two rooms of one package.
+
+    An arrow that a path through a room between says already is left out.
+    """
     reached = {room: {*others} for room, others in used.items()}
     for between in used:
         for room in used:
@@ -64,12 +68,8 @@ def arrows(used):
     def follows(room, other):
         return any(other in reached[c] and room not in reached[c] and c not in reached[other] for c in used[room] - {other})
 
-    return {
-        (room, other)
-        for room, others in used.items()
-        for other in others
-        if package_of(room) == package_of(other) and not follows(room, other)
-    }
+    pairs = {(a, b) for a in used for b in used[a] if package_of(a) == package_of(b) and not follows(a, b)}
+    return sorted((a, b, (b, a) in pairs) for a, b in pairs if a < b or (b, a) not in pairs)
 
 
 def named(room):
@@ -79,7 +79,6 @@ def named(room):
 def source():
     """The picture in DOT."""
     used = uses()
-    drawn = arrows(used)
     picture = graphviz.Digraph(
         "architecture",
         graph_attr={"fontname": "Helvetica", "nodesep": "0.5", "ranksep": "0.4", "bgcolor": "white"},
@@ -90,16 +89,13 @@ def source():
         with picture.subgraph(name=f"cluster_{package}") as frame:
             below = {package_of(other) for room in used if package_of(room) == package for other in used[room]} - {package}
             label = ", on top of ".join([package, *below])
-            frame.attr(label=label, labeljust="l", fontsize="22", fontcolor=line, color=line, style="rounded", margin="16")
+            frame.attr(label=label, fontsize="22", fontcolor=line, color=line, style="rounded", margin="16")
             for room in sorted(used):
                 if package_of(room) == package:
-                    text = "\\n".join(textwrap.wrap(sentence(room), 32))
+                    text = "\\n".join(re.sub(r"[{}|<>]", r"\\\g<0>", line) for line in textwrap.wrap(sentence(room), 32))
                     frame.node(room, f"{{{named(room)}|{text}}}", fillcolor=fill, color=line)
-    for room, other in sorted(drawn):
-        if (other, room) not in drawn:
-            picture.edge(room, other)
-        elif room < other:
-            picture.edge(room, other, dir="both")
+    for room, other, mutual in arrows(used):
+        picture.edge(room, other, dir="both" if mutual else "forward")
     return picture.source
 
 

@@ -379,7 +379,7 @@ How a call comes to work:
 - *ufunc*, *reduction*: by the rules for all ufuncs (`out`, `where`, `dtype`, `reduce`, `accumulate`, `outer`) and all reductions (`where`,
   `initial`, `dtype`, several axes, leaving out NaNs).
 - *moves*: the function only moves elements, so it is run on their positions, and the elements follow.
-- *composed*: of others, in `autograd/interop.py`.
+- *composed*: of others, in `autograd/api/numpy.py`.
 
 Functions that write into an array (`np.add.at`, `np.put`, `np.copyto`, ...) are refused, too: write `x[...] = y`.
 """

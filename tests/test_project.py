@@ -33,8 +33,8 @@ LAYERS = {
         errors
         engine/malloc engine/switch engine/dtypes engine/accumulate engine/graph engine/warn engine/hooks engine/printing engine/conversion engine/tensor
         engine/grad_mode engine/inplace engine/codegen engine/primitive engine/__init__
-        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused
-        ops/loss ops/recurrent ops/resample ops/window ops/decomposition ops/__init__
+        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/decomposition ops/fused
+        ops/loss ops/recurrent ops/resample ops/window ops/__init__
         api/devices api/creation api/random api/names linalg random
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
@@ -77,6 +77,12 @@ def test_a_file_imports_only_from_those_above_it(file):
     for top, module in imports(file):
         assert top == package or package == "nn", f"autograd knows nothing of nn, but {path} imports nn/{module}"
         assert top != package or module in above, f"{path} imports {module}, which is not above it in LAYERS"
+
+
+def test_the_table_is_read_in_that_order():
+    """Its index imports the families as LAYERS lists them, and so the page of rules has them."""
+    families = [path for top, path in imports(PACKAGES["autograd"] / "ops" / "__init__.py") if top == "autograd"]
+    assert families == [path for path in ORDER["autograd"] if path in families]
 
 
 # ---------------------------------------------------------------- size
@@ -133,7 +139,11 @@ def test_readme_is_there():
     assert (ROOT / "README.md").is_file(), "README.md belongs beside tests/, in a checkout and wherever the tests are copied"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "autograd/README.md"])
+DOCUMENTS = [file for folder in (ROOT, ROOT / "docs", TESTS, *PACKAGES.values()) for file in sorted(folder.glob("*.md"))]
+RUN = ["README.md", "CONTRIBUTING.md", "autograd/README.md", "docs/architecture.md", "tests/README.md"]
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
     file = ROOT / name
     if name != "README.md" and not file.exists():
@@ -152,10 +162,20 @@ def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
             assert capsys.readouterr().out.splitlines() == said
 
 
-def test_links_in_documents_lead_somewhere():
-    for file in ROOT.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):
-            assert (ROOT / target).exists() or not (ROOT / "run.py").exists(), f"{file.name} points to {target}"
+@pytest.mark.parametrize("file", DOCUMENTS, ids=name_of)
+def test_what_a_document_points_to_is_there(file):
+    """Its links, and the files that it names, seen from where it lies, from the top, or from a package."""
+    if not (ROOT / "run.py").exists():
+        pytest.skip("the files of the checkout are not here, as when the tests are copied away to try an installed package")
+    text = file.read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]*\w\.(?:py|md|toml|yml|svg|txt|cff))`", text)
+    linked = re.findall(r"\]\(([\w./-]+)\)", text)
+    missing = [
+        name
+        for name in [*linked, *named]
+        if not any((place / name).exists() for place in (file.parent, ROOT, *PACKAGES.values()))
+    ]
+    assert not missing, f"{file.name} points to what is not there"
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=name_of)
@@ -177,6 +197,8 @@ def test_examples_in_docstrings_run(file):
 def test_the_version_is_the_same_everywhere():
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert pyproject["project"]["version"] == autograd.__version__
+    citation = ROOT / "CITATION.cff"
+    assert not citation.exists() or f"\nversion: {autograd.__version__}\n" in citation.read_text(encoding="utf-8")
 
 
 def test_the_packages_say_that_they_are_typed():

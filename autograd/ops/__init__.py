@@ -1,4 +1,7 @@
-"""The table of differentiable ops, by family; each family imports only those above it in this list."""
+"""The table of differentiable ops by family: mathematics, a line for each primitive.
+
+The families build on one another in the order of LAYERS in tests/test_project.py.
+"""
 
 from . import (
     common,
