@@ -135,7 +135,7 @@ def test_every_op_can_be_drawn():
 
 
 SPECIAL = {
-    name: partial(special._scipy, name) for name in ("psi", "zeta", "iv")
+    name: partial(special._scipy, name) for name in ("psi", "zeta", "iv", "erfcx")
 }  # what stands in formulas beside NumPy's functions
 
 

@@ -147,7 +147,9 @@ sinc: Any  = primitive(numerics.sinc, "sinc",                                 x=
             says="The n-th derivative of sin(pi * x) / (pi * x), which is 1 at x = 0 (torch.sinc for n = 0).")
 iv: Any     = primitive(numerics.iv, "iv",                                    n=None, x=lambda g, n, x: g * (iv(abs(n - 1), x) + iv(n + 1, x)) / 2, singular=True, promote=slice(1, None),
             says="The modified Bessel function of the first kind, of the integer order n, at x (torch.special.i0 for n = 0).")
-log_ndtr    = primitive(numerics.log_ndtr, "log_ndtr",                        x=lambda g, x, out: g * np.exp(-x * x / 2 - out) / math.sqrt(2 * math.pi), singular=True, promote=slice(None),
+erfcx: Any  = primitive(numerics.erfcx, "erfcx",                              x=lambda g, x, out: g * (2 * x * out - 2 / _SQRT_PI), singular=True, promote=slice(None),
+            says="exp(x**2) * erfc(x), without overflow on the way (torch.special.erfcx).")
+log_ndtr    = primitive(numerics.log_ndtr, "log_ndtr",                        x=lambda g, x: g * math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)), singular=True, promote=slice(None),
             says="The logarithm of the normal distribution function, with all its digits where x is far below 0 (torch.special.log_ndtr).")
 lgamma      = primitive(numerics.lgamma, "lgamma",                             x=lambda g, x: g * polygamma(0, x),                    singular=True, promote=slice(None),
             says="The logarithm of the absolute value of the gamma function (torch.lgamma).")
