@@ -13,9 +13,8 @@ from .ops.elementwise import sigmoid as expit
 psi = digamma
 
 __all__ = [
-    "digamma", "erf", "erfc", "erfcx", "erfinv", "exp2",
-    "expit", "expm1", "gammaln", "i0", "log1p", "log_ndtr", "log_softmax", "logit",
-    "logsumexp", "polygamma", "psi", "round", "sinc", "softmax", "xlogy",
+    "digamma", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "i0", "log1p", "log_ndtr",
+    "log_softmax", "logit", "logsumexp", "polygamma", "psi", "round", "sinc", "softmax", "xlogy",
 ]  # fmt: skip
 
 globals().update(publish({name: globals()[name] for name in __all__}, __name__))

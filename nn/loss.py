@@ -10,10 +10,10 @@ from .function_module import _FunctionModule
 from .functional.loss import check_reduction, warn_of_probabilities
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss", "HingeEmbeddingLoss",
-    "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
-    "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
-    "TripletMarginWithDistanceLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
+    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "LogCoshLoss", "MSELoss", "MarginRankingLoss",
+    "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss",
+    "SoftMarginLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
 ]  # fmt: skip
 
 
@@ -28,6 +28,9 @@ class _Loss(_FunctionModule, shown=""):
 # ---------------------------------------------------------------- how far numbers are from others
 class L1Loss(_Loss, of=F.l1_loss, options="* reduction"):
     """|input - target| (torch.nn.L1Loss). Shape: two of one shape; the result is a number, or of that shape if not reduced."""
+
+class LogCoshLoss(_Loss, of=F.log_cosh_loss): ...
+
 
 class MSELoss(_Loss, of=F.mse_loss, options="* reduction"):
     """(input - target)**2 (torch.nn.MSELoss). Shape: two of one shape; the result is a number, or of that shape if not reduced.

@@ -1,4 +1,4 @@
-"""Layers that only rearrange elements: Identity, Flatten, Unflatten, PixelShuffle, PixelUnshuffle, Unfold and Fold."""
+"""Layers that only rearrange elements: Flatten, Unflatten, the shuffles of channels and pixels, Unfold, Fold; and Identity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import functional as F
 from .function_module import _FunctionModule
 from .module import Module
 
-__all__ = ["Flatten", "Fold", "Identity", "PixelShuffle", "PixelUnshuffle", "Unflatten", "Unfold"]
+__all__ = ["ChannelShuffle", "Flatten", "Fold", "Identity", "PixelShuffle", "PixelUnshuffle", "Unflatten", "Unfold"]
 
 
 class Identity(Module):
@@ -55,6 +55,9 @@ class PixelShuffle(_FunctionModule, of=F.pixel_shuffle, options="upscale_factor"
     >>> PixelShuffle(2)(autograd.ones(1, 12, 4, 4)).shape
     (1, 3, 8, 8)
     """
+
+
+class ChannelShuffle(_FunctionModule, of=F.channel_shuffle, options="groups"): ...
 
 
 class PixelUnshuffle(_FunctionModule, of=F.pixel_unshuffle, options="downscale_factor"):

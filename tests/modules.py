@@ -32,6 +32,7 @@ class Layer:
     random: bool = False  # is it in training?
     exact: bool = True  # is the gradient the derivative?
     close: float = 1e-8  # how close PyTorch's gradients are
+    pytorch: bool = True  # has PyTorch this module?
 
     @property
     def label(self):
@@ -125,6 +126,7 @@ LAYERS = [
     Layer("UpsamplingNearest2d", (), (SMALL[2],), ((2, 3),), {"scale_factor": 2}),
     Layer("UpsamplingBilinear2d", (7,), (SMALL[2],), ((2, 3),)),
     Layer("PixelShuffle", (2,), ((1, 8, 2, 3),), ((1, 6, 2, 3),)),
+    Layer("ChannelShuffle", (2,), ((1, 6, 2, 3),), ((1, 3, 2, 3),)),
     Layer("PixelUnshuffle", (2,), ((1, 2, 4, 6),), ((1, 2, 3, 6),)),
     # ---- normalization
     *[Layer(f"BatchNorm{n}d", (4,), (IMAGE[n],), ((2, 3, *IMAGE[n][2:]),), kwargs) for n in (1, 2, 3) for kwargs in
@@ -183,6 +185,7 @@ LAYERS = [
     Layer("CrossEntropyLoss", (), ((4, 3, 2), Ints((4, 2), 3)), ((4, 3), Ints((4,), 9)), {"label_smoothing": 0.1, "reduction": "sum"}),
     Layer("NLLLoss", (), ((4, 3), Ints((4,), 3)), ((4, 3), Ints((3,), 3)), {"reduction": "none"}),
     Layer("BCEWithLogitsLoss", (), ((4, 3), (4, 3)), ((4, 3), (4,))),
+    Layer("LogCoshLoss", (), ((4, 3), (4, 3)), ((4, 3), (4, 2)), pytorch=False),
     Layer("SoftMarginLoss", (), ((4, 3), Signs((4, 3))), ((4, 3), Signs((4,)))),
     Layer("KLDivLoss", (), ((4, 3), (4, 3)), ((4, 3), (4,)), {"log_target": True, "reduction": "batchmean"}),
     Layer("MarginRankingLoss", (), ((4,), (4,), Signs((4,))), ((4,), (3,), Signs((4,))), {"margin": 0.37}),

@@ -311,6 +311,7 @@ LOSS_SAMPLES = [
     Sample("F.multi_margin_loss", with_labels, by_rows(multi_margin), F.multi_margin_loss),
     Sample("F.multilabel_margin_loss", with_lists, by_rows(multilabel_margin), F.multilabel_margin_loss),
     Sample("F.soft_margin_loss", alike(REAL, SIGNS), reference(lambda x, t: np.log(1 + np.exp(-t * x))), F.soft_margin_loss),
+    Sample("F.log_cosh_loss", alike(REAL, REAL), reference(lambda x, t: np.log(np.cosh(x - t))), F.log_cosh_loss, exempt={"PyTorch": "PyTorch has none"}),
     Sample("F.margin_ranking_loss", alike(WIDE, WIDE, SIGNS, margin=[0.5]), reference(lambda x, y, t, margin=0: np.maximum(0, margin - t * (x - y))), F.margin_ranking_loss),
     Sample("F.hinge_embedding_loss", alike(WIDE, SIGNS, margin=[0.5]), reference(lambda x, t, margin=1.0: np.where(t == 1, x, np.maximum(0, margin - x))), F.hinge_embedding_loss),
     Sample("F.cosine_embedding_loss", rows(REAL, REAL, SIGNS, labels=True, margin=[0.2, -0.5]), by_rows(cosine_embedding), F.cosine_embedding_loss),

@@ -568,6 +568,15 @@ def grid_calls(s):
     )
 
 
+def groups_of_channels(s):
+    groups, shape = s.between(1, 3), s.shape(1, (3, 4), 2)
+    return call(s.array((shape[0], groups * shape[1], *shape[2:])), groups)
+
+
+def channels_apart(x, groups):
+    return np.stack([x[:, i % groups * (x.shape[1] // groups) + i // groups] for i in range(x.shape[1])], 1)
+
+
 def shuffle_calls(back):
     def make(s):
         r, shape = s.between(1, 3), s.shape(1, (3, 4), 2)
@@ -616,6 +625,7 @@ WINDOW_SAMPLES = [
     Sample("F.interpolate", interpolate_calls, interpolated, F.interpolate),
     Sample("F.affine_grid", affine_calls, affine, F.affine_grid),
     Sample("F.grid_sample", grid_calls, sampled, F.grid_sample),
+    Sample("F.channel_shuffle", groups_of_channels, channels_apart, F.channel_shuffle),
     Sample("F.pixel_shuffle", shuffle_calls(False), shuffled, F.pixel_shuffle),
     Sample("F.pixel_unshuffle", shuffle_calls(True), unshuffled, F.pixel_unshuffle),
 ]

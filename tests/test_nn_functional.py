@@ -83,9 +83,9 @@ def test_every_function_has_a_record():
 
 
 def test_a_function_without_a_record_is_named(monkeypatch):
-    monkeypatch.setattr(F, "channel_shuffle", lambda input, groups: input, raising=False)
-    monkeypatch.setattr(F, "__all__", [*F.__all__, "channel_shuffle"])
-    with pytest.raises(AssertionError, match=r"^F.channel_shuffle: add a record to tests/samples_nn.py"):
+    monkeypatch.setattr(F, "swap_channels", lambda input, groups: input, raising=False)
+    monkeypatch.setattr(F, "__all__", [*F.__all__, "swap_channels"])
+    with pytest.raises(AssertionError, match=r"^F.swap_channels: add a record to tests/samples_nn.py"):
         test_every_function_has_a_record()
 
 

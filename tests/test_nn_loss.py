@@ -153,20 +153,16 @@ def test_they_go_round(case):
 
 
 # ---------------------------------------------------------------- all of them, from the records
-MODULES = {
-    "F.l1_loss": "L1Loss", "F.mse_loss": "MSELoss", "F.smooth_l1_loss": "SmoothL1Loss", "F.huber_loss": "HuberLoss",
-    "F.poisson_nll_loss": "PoissonNLLLoss", "F.gaussian_nll_loss": "GaussianNLLLoss", "F.binary_cross_entropy": "BCELoss",
-    "F.binary_cross_entropy_with_logits": "BCEWithLogitsLoss", "F.multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
-    "F.kl_div": "KLDivLoss", "F.nll_loss": "NLLLoss", "F.cross_entropy": "CrossEntropyLoss", "F.multi_margin_loss": "MultiMarginLoss",
-    "F.multilabel_margin_loss": "MultiLabelMarginLoss", "F.soft_margin_loss": "SoftMarginLoss", "F.ctc_loss": "CTCLoss",
-    "F.ctc_loss in a row": "CTCLoss", "F.margin_ranking_loss": "MarginRankingLoss", "F.hinge_embedding_loss": "HingeEmbeddingLoss",
-    "F.cosine_embedding_loss": "CosineEmbeddingLoss", "F.triplet_margin_loss": "TripletMarginLoss",
-    "F.triplet_margin_with_distance_loss": "TripletMarginWithDistanceLoss",
-}  # fmt: skip
 FUNCTIONS = [s for s in LOSS_SAMPLES if s.name.startswith("F.")]
+MODULES = {  # the name of a record: that of the module made of its function
+    s.name: name for s in FUNCTIONS for name in sorted(vars(nn)) if name.endswith("Loss") and getattr(nn, name)._function is s.op
+}
 NAMES = sorted({*MODULES.values()})
 each_function = pytest.mark.parametrize("sample", FUNCTIONS, ids=lambda s: s.name)
 each_name = pytest.mark.parametrize("name", NAMES)
+PYTORCHS = [s for s in FUNCTIONS if "PyTorch" not in s.exempt]
+each_of_pytorchs = pytest.mark.parametrize("sample", PYTORCHS, ids=lambda s: s.name)
+each_name_of_pytorchs = pytest.mark.parametrize("name", sorted({MODULES[s.name] for s in PYTORCHS}))
 
 
 def test_every_loss_has_a_record_and_a_module():
@@ -196,7 +192,7 @@ def differentiable(torch, function, call):
     raise AssertionError
 
 
-@each_function
+@each_of_pytorchs
 @given(st.data())
 def test_like_torch(torch, sample, data):
     """The value, its shape and dtype, and the gradients; those of ctc_loss to logits, as PyTorch's assumes log_softmax there."""
@@ -245,12 +241,12 @@ def test_the_module_with_a_distance_of_its_own():
     assert far(a, p, n).item() == pytest.approx(expected)
 
 
-@each_name
+@each_name_of_pytorchs
 def test_they_print_as_torchs(torch, name):
     assert repr(getattr(nn, name)()) == repr(getattr(torch.nn, name)())
 
 
-@each_name
+@each_name_of_pytorchs
 def test_arguments_are_torchs_but_for_those_that_are_no_more(torch, name):
     """In order, with the same defaults; what stands behind size_average or reduce there can only be given by name."""
     functions = [s.op.__name__ for s in FUNCTIONS if MODULES[s.name] == name]

@@ -16,6 +16,7 @@ from autograd import Tensor, float32, float64, tensor
 from autograd.errors import AutogradError
 
 records = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.label)
+in_pytorch = pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer.pytorch], ids=lambda layer: layer.label)
 
 
 def to_tensors(values, make):
@@ -134,7 +135,7 @@ def test_what_does_not_fit_is_refused_by_name(layer):
 
 
 # ---------------------------------------------------------------- PyTorch
-@records
+@in_pytorch
 @pytest.mark.parametrize("training", [True, False])
 def test_like_pytorch(layer, torch, training):
     """The same names, shapes and repr; and with the same weights the same outputs, gradients and running statistics."""
@@ -170,7 +171,7 @@ def test_like_pytorch(layer, torch, training):
         assert_allclose(module.get_buffer(name).numpy(), b.numpy(), rtol=1e-10)
 
 
-@records
+@in_pytorch
 def test_a_file_of_pytorchs_loads(layer, torch, tmp_path):
     """torch.save(state_dict) there, nn.load here; and the other way round."""
     with warnings.catch_warnings():
@@ -186,7 +187,7 @@ def test_a_file_of_pytorchs_loads(layer, torch, tmp_path):
     assert {k: v.tolist() for k, v in back.items()} == {k: v.tolist() for k, v in theirs.state_dict().items()}
 
 
-@records
+@in_pytorch
 def test_initial_values_have_pytorchs_distribution(layer, torch):
     """As far as mean and spread of many drawings tell."""
     with warnings.catch_warnings():

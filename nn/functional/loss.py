@@ -22,7 +22,7 @@ from autograd.engine.tensor import wrap
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops import elementwise
-from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sigmoid, sqrt, square
+from autograd.ops.elementwise import clip_min, exp, log, logaddexp, minimum, relu, sigmoid, sqrt, square
 from autograd.ops.fused import softmax
 from autograd.ops.index import gather, one_hot, ungather
 
@@ -580,6 +580,21 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any
     """log(1 + exp(-target * input)), for labels 1 and -1, without overflow (torch.nn.functional.soft_margin_loss)."""
     _check_alike("soft_margin_loss", input=input, target=target)
     return reduced("soft_margin_loss", log1pexp(-target * input), reduction, target)
+
+
+@single
+def log_cosh_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """log(cosh(input - target)): about half the square where they are close, the distance less log(2) where they are far apart.
+
+    Smooth everywhere, unlike `huber_loss`. PyTorch has none.
+
+    >>> import autograd
+    >>> log_cosh_loss(autograd.tensor([0.0, 100.0]), autograd.tensor([1.0, 0.0]), reduction="none")
+    tensor([ 0.4338, 99.3069])
+    """
+    _check_alike("log_cosh_loss", input=input, target=target)
+    away = input - target
+    return reduced("log_cosh_loss", logaddexp(away, -away) - math.log(2), reduction, target)
 
 
 @single

@@ -133,6 +133,22 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     return _rearranged(input, (*lead, c, h // r, r, w // r, r), (0, 2, 4, 1, 3), (*lead, c * r**2, h // r, w // r))
 
 
+def channel_shuffle(input: Any, groups: int) -> Any:
+    """The channels of each group apart, one from every group in turn: (N, C, ...) stays so (torch.channel_shuffle).
+
+    Between convolutions in groups it lets all groups learn of one another. Source: Zhang et al. (2018), ShuffleNet.
+
+    >>> import autograd
+    >>> channel_shuffle(autograd.arange(6).view(1, 6, 1), 2).flatten()
+    tensor([0, 3, 1, 4, 2, 5])
+    """
+    (g,) = per_dim("channel_shuffle", "groups", groups, 1, 1)
+    if input.ndim < 3 or input.shape[1] % g:
+        raise ShapeError(f"channel_shuffle: input must have shape (N, a multiple of {g}, ...), got {input.shape}")
+    n, c, *rest = input.shape
+    return np.reshape(np.swapaxes(np.reshape(input, (n, g, c // g, *rest)), 1, 2), input.shape)
+
+
 def _rearranged(input: Any, parts: tuple[int, ...], order: tuple[int, ...], shape: tuple[int, ...]) -> Any:
     """`input` as `parts`, the last five in another order, as `shape`."""
     lead = len(parts) - 5
