@@ -134,7 +134,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
 
 
 def channel_shuffle(input: Any, groups: int) -> Any:
-    """The channels of each group apart, one from every group in turn: (N, C, ...) stays so (torch.channel_shuffle).
+    """The channels of each group apart, one from every group in turn: (N, C, ...) stays so (torch.nn.functional.channel_shuffle).
 
     Between convolutions in groups it lets all groups learn of one another. Source: Zhang et al. (2018), ShuffleNet.
 
