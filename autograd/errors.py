@@ -134,18 +134,41 @@ def shown(name: str, most: int = 60) -> str:
 
 
 def explain(op: str, names: list[str], args: list[Any], error: Exception) -> AutogradError:
-    """Turn what NumPy raised inside `op` into an error that names the op, its arguments and their shapes."""
+    """The error to raise where NumPy or Python raised one inside `op`: it names the op, its arguments and their shapes.
+
+    Only if these can be the reason: otherwise, and if it is an error of ours already, it is raised as it is.
+    """
+    if isinstance(error, AutogradError) or not _at_fault(args, error):
+        raise error
     named = [(n.lstrip("*"), a) for n, a in zip([*names, *names[-1:] * len(args)], args, strict=False)]
     found = ", ".join(f"{n} {describe(a)}" for n, a in named[:12]) + f" and {len(named) - 12} more" * (len(named) > 12)
     kind: type[AutogradError]
-    if isinstance(error, AttributeError) and (odd := [n for n, a in named if a is error.obj]):
-        return DtypeError(f"{op}: {odd[0]} must be a tensor, not {describe(error.obj)}")
+    if isinstance(error, AttributeError):
+        odd = next(n for n, a in named if a is error.obj)
+        return DtypeError(f"{op}: {odd} must be a tensor, not {describe(error.obj)}")
     if isinstance(error, IndexError):
         kind = DimError
     elif isinstance(error, OverflowError):
         return DtypeError(f"{op} does not work on {found}: {error}; use a wider dtype")
-    elif isinstance(error, (TypeError, AttributeError)):
+    elif isinstance(error, TypeError):
         kind = DtypeError
     else:
         kind = ShapeError if any(w in str(error) for w in ("shape", "dimension", "broadcast", "size")) else ArgumentError
     return kind(f"{op} does not work on {found}: {error}")
+
+
+def _at_fault(args: list[Any], error: Exception) -> bool:
+    """Can it be that the caller of an op, who gave it these, is to blame for what was raised inside?"""
+    if isinstance(error, AttributeError):  # something was taken for a tensor
+        return any(a is error.obj and not hasattr(a, "dtype") for a in args)
+    if isinstance(error, KeyError):  # or looked up
+        return any(a is error.args[0] or (type(a) is str and a == error.args[0]) for a in args)
+    dtypes = "ufunc" in str(error)  # NumPy names that whose dtypes it refuses
+    return not isinstance(error, TypeError) or dtypes or any(map(_may_be_wrong, args))
+
+
+def _may_be_wrong(value: Any) -> bool:
+    """May this be an argument of a wrong kind? An array of floats, an integer, or a tuple of these, is not."""
+    if isinstance(value, (tuple, list)):
+        return any(map(_may_be_wrong, value))
+    return value.dtype.kind != "f" if hasattr(value, "dtype") else not isinstance(value, int)

@@ -9,6 +9,7 @@ import nn
 from autograd import Generator, Tensor, grad, no_grad, ones, tensor, zeros
 from autograd.api.random import bernoulli_
 from autograd.engine.graph import write
+from autograd.engine.tape import Tape
 from autograd.errors import UnsupportedError
 from nn import functional as F
 
@@ -329,7 +330,7 @@ def test_hooks_run_once_and_are_on_the_tape_as_what_they_did():
 
 
 def test_a_tape_belongs_to_its_context_and_nested_ones_do_not_mix():
-    outer = []
+    outer = Tape()
     with autograd.engine.graph.ambient(tape=outer):
         ones(2) + 1
         inner = record(lambda: ones(2) * 2)

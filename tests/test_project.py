@@ -33,11 +33,11 @@ SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob(
 LAYERS = {
     "autograd": """
         errors
-        engine/malloc engine/switch engine/dtypes engine/accumulate engine/graph engine/warn engine/hooks engine/printing engine/conversion engine/tensor
-        engine/grad_mode engine/inplace engine/codegen engine/primitive engine/__init__
+        engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/graph engine/tape engine/warn engine/hooks engine/printing engine/tensor
+        engine/grad_mode engine/inplace engine/into engine/codegen engine/primitive engine/__init__
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused
         ops/loss ops/recurrent ops/resample ops/window ops/decomposition ops/__init__
-        api/devices api/creation api/random api/names linalg random
+        api/devices api/creation api/random api/convert api/names linalg random
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
         check/gradcheck check/anomaly check/__init__ see/symbols see/draw see/__init__ __init__
@@ -52,7 +52,7 @@ LAYERS = {
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
 CORE = [
-    f"engine/{name}.py" for name in "graph conversion tensor inplace codegen primitive".split()
+    f"engine/{name}.py" for name in "graph tape tensor inplace codegen primitive".split()
 ]  # all that runs when x * y is computed, written, differentiated
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..engine import dtypes, inplace
+from ..engine.into import reshape_in_place
 from ..engine.tensor import Tensor, wrap
 from ..errors import ShapeError
 from ..ops import common, decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
 from ..ops import elementwise as e
 from ..ops.common import one_dim, publish
-from . import creation, devices, random
+from . import convert, creation, devices, random
 
 
 # ---------------------------------------------------------------- methods that are no functions
@@ -214,7 +215,7 @@ def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
 
 def _reshaping(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return inplace.reshape_in_place(self, name, op, *args, **kwargs)
+        return reshape_in_place(self, name, op, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"""As `{name.rstrip("_")}`, of this Tensor itself; those that share its memory keep their shape."""
@@ -238,6 +239,9 @@ def _attach() -> None:
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
     put("_take", inplace.change)
     put("_leave", inplace.leave)
+    put("_numpy_options", staticmethod(convert.numpy_options))
+    for name, method in convert.METHODS.items():
+        put(name, method)
     put("__init__", creation.construct)
     put("__reversed__", lambda self: shape.flip(self, 0) if self.ndim else self)
     put("__getitem__", index.getitem)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError
+from ..errors import DtypeError, describe
 
 DType = np.dtype[Any]
 
@@ -92,14 +92,11 @@ def result_type(*values: Any) -> DType:
     return found
 
 
-def wrapped_around(args: list[Any]) -> list[Any]:
-    """`args` with Python's integers as arrays of the dtype that the others have, modulo what it can hold.
-
-    >>> wrapped_around([np.ones(2, uint8), 300])[1]
-    array(44, dtype=uint8)
-    """
-    common, integers = result_type(*args), (builtins.int, np.integer)
-    return [np.array(builtins.int(a) % 2**64, np.uint64).astype(common) if isinstance(a, integers) else a for a in args]
+def number(op: str, argument: str, value: Any) -> Any:
+    """`value`, if it is a number or speaks NumPy's protocols. Raises DtypeError."""
+    if isinstance(value, (builtins.int, builtins.float, np.generic)) or hasattr(value, "__array_ufunc__"):
+        return value
+    raise DtypeError(f"{op}: {argument} must be a number, an array or a tensor, not {describe(value)}")
 
 
 def promoted(args: list[Any], which: slice, result: DType | None = None) -> list[Any] | None:

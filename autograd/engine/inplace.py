@@ -36,14 +36,12 @@ from math import inf
 from typing import Any
 from weakref import ref
 
-import numpy as np
 from numpy import ndarray
 
-from ..errors import ArgumentError, DtypeError, InPlaceError, ShapeError, describe
-from .conversion import PRIMITIVES
+from ..errors import DtypeError, InPlaceError, ShapeError
 from .dtypes import category
 from .graph import Array, Linked, Node, ambient, check_writable, memory, mode, tick, write
-from .tensor import Tensor, wrap
+from .tensor import PRIMITIVES, Tensor, wrap
 
 
 # ---------------------------------------------------------------- what a view knows
@@ -162,8 +160,12 @@ def renew(view: Tensor) -> Node | None:
 _new = object.__new__
 
 
-def look(view: Tensor, at: Tensor, op: Any, args: tuple[Any, ...], recorded: bool, item: int | None = None) -> None:
-    """`view` was made of `at` by `op`: if it looks at the same memory, let it know."""
+def look(view: Any, at: Tensor, op: Any, args: tuple[Any, ...], recorded: bool, item: int | None = None) -> None:
+    """`view` was made of `at` by `op`, or several were: those that look at the same memory are to know of it."""
+    if type(view) is tuple:
+        for i, each in enumerate(view):
+            look(each, at, op, args, recorded, i)
+        return
     a, b = view.array, at.array
     near = type(a) is ndarray and ((owner := a.base) is b or (owner is not None and owner is b.base))
     if not near and memory(a) is not memory(b):
@@ -226,8 +228,8 @@ def leave(t: Tensor) -> None:
 def made(plan: Any, parents: list[Node], saved: Any, out: Array) -> Node:
     """The node of `out` that no op made: of a write, or of a view after a write."""
     node = Node(plan, parents, saved, out.shape, out.dtype)
-    if hasattr(tape := mode().tape, "watch"):
-        tape.watch(node)
+    if (tape := mode().tape) is not None:
+        tape.node(node)
     return node
 
 
@@ -246,22 +248,6 @@ def change(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs
     if new is not t:
         put(t, name, ..., fitting(name, t, new), start=start)
     return t
-
-
-def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`op(*args, **kwargs)` in the Tensor `out`, or in several: PyTorch's `out=`. One of no elements takes on any shape."""
-    start, name = tick(), op.__name__
-    new = op(*args, **kwargs)
-    outs, results = (out, new) if isinstance(new, tuple) else ((out,), (new,))
-    if not isinstance(outs, (tuple, list)) or len(outs) != len(results) or not all(isinstance(t, Tensor) for t in outs):
-        raise ArgumentError(f"{name}: out takes {len(results)} of Tensors, got {describe(out)}")
-    for t, value in zip(outs, results, strict=True):
-        if t.array.size == 0 != value.array.size:
-            t.data = wrap(np.empty_like(value.array, t.dtype))
-    fitted = [fitting(name, t, value) for t, value in zip(outs, results, strict=True)]
-    for t, value in zip(outs, fitted, strict=True):
-        put(t, name, ..., value, start=start)
-    return out
 
 
 def fitting(name: str, t: Tensor, new: Tensor) -> Tensor:
@@ -369,23 +355,3 @@ def refuse(t: Tensor, base: Tensor, steps: Sequence[Step], name: str) -> None:
             what = f"this is a view made by {step.op.name}, which gives several, and these cannot be modified in place"
             raise InPlaceError(f"{name}: {what}; use narrow() or an index, or clone() it first")
     check_writable(t.array)
-
-
-# ---------------------------------------------------------------- another shape in place
-def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-    """Let `t` look at its memory in another shape: it becomes a view of what it was, and its views stay that thing's."""
-    base, steps = lineage(t)
-    if mode().grad and base.node is not None:
-        refuse(t, base, steps, name)
-    with ambient(grad=True):  # or what was recorded would be lost
-        new = op(t, *args, **kwargs)
-    if t.node is not None and t.is_leaf and new.shape != t.shape:
-        raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
-    if new.shape != t.shape or new.array.strides != t.array.strides:
-        leave(t)
-        t.array, t.node, t._resting = new.array, new.node, None
-        if (step := getattr(new, "_link", None)) is not None:  # the view that `new` is
-            t._link = step
-            family_of(step.base).fresh.append(ref(t))
-        Tensor.rebinds = tick()
-    return t

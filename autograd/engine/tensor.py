@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe
-from .conversion import NUMPY, Convertible
-from .graph import Array, Node, ambient, fit, memory, mode, sweep, tick
+from ..errors import (
+    ArgumentError,
+    AutogradError,
+    DtypeError,
+    GraphError,
+    NoGradientError,
+    ShapeError,
+    UnsupportedError,
+    describe,
+)  # fmt: skip
+from .graph import Array, Node, ambient, fit, memory, sweep, tick
 from .hooks import RemovableHandle
+from .tape import recording
 from .warn import warn
 
-__all__ = ["NUMPY", "Tensor", "grad", "wrap"]
+if TYPE_CHECKING:
+    from ..api.typed import Methods
+else:
+    Methods = object
 
+PRIMITIVES: dict[str, Any] = {}  # the table: every primitive by its name
+NUMPY: dict[Callable[..., Any], Callable[..., Any]] = {}  # np.exp -> what it does to Tensors
 _adding = RLock()  # held by the thread that adds to a gradient, which others may add to as well
 
 
-class Tensor(Convertible):
+class Tensor(Methods):
     """An n-dimensional array that remembers how it was computed.
 
-    Make one by `autograd.tensor`. As in PyTorch, `Tensor(2, 3)` has these sizes and whatever was in memory, and `Tensor([2, 3])`
-    these numbers, in the default dtype.
-    `t.array` is the raw array: if you write to it, call `autograd.touch(t.array)`. PyTorch: torch.Tensor.
+    Make one by `autograd.tensor`. As in PyTorch, `Tensor(2, 3)` has these sizes and whatever was in memory, and
+    `Tensor([2, 3])` these numbers, in the default dtype. `t.array` is the raw array: if you write to it, call
+    `autograd.touch(t.array)`. PyTorch: torch.Tensor.
 
     >>> import autograd
     >>> x = autograd.tensor([1.0, 2.0], requires_grad=True)
@@ -35,10 +50,10 @@ class Tensor(Convertible):
     """
 
     __slots__ = ("__weakref__", "_link", "_resting", "array", "node")
-    _resting: Node | None
+    array: Array
+    node: Node | None
+    _resting: Node | None  # the node of a leaf that requires no grad for now
     _link: Any  # of a base: its family of views; of a view: how it was made; see inplace.py
-    _leave: Callable[..., None]
-    _take: Callable[..., Tensor]
     rebinds = 0  # when a Tensor was last given another array: who holds arrays must look again when this moves
 
     shape = property(attrgetter("array.shape"))
@@ -139,6 +154,15 @@ class Tensor(Convertible):
         self.array = value.array
         Tensor.rebinds = tick()
 
+    # ------------------------------------------------------------ where NumPy's functions find what they do to it
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        return self._numpy_options(function, args, options) if options else run(function, args, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        return self._numpy_options(function, args, options) if "out" in options else run(function, args, options)
+
+    # ------------------------------------------------------------ gradients
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
     ) -> None:
@@ -174,6 +198,37 @@ def wrap(array: Array, node: Node | None = None) -> Tensor:
     return t
 
 
+# ---------------------------------------------------------------- what NumPy's functions do
+def run(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    """What a function of NumPy does to Tensors. Raises UnsupportedError if it does nothing, or not if called like this."""
+    if (op := NUMPY.get(function)) is None:
+        what = f"np.{name_in_numpy(function)} does not work on Tensors"
+        raise UnsupportedError(f"{what}; compose it of functions that do, or use detach().numpy()")
+    try:
+        return op(*args, **options)
+    except TypeError as error:
+        if isinstance(error, AutogradError) or _takes(op, args, options):
+            raise
+        what = f"np.{name_in_numpy(function)} does not work like this on Tensors"
+        raise UnsupportedError(f"{what}: {error}") from error
+
+
+def _takes(op: Any, args: Sequence[Any], options: dict[str, Any]) -> bool:
+    try:
+        inspect.signature(op).bind(*args, **options)
+    except TypeError:
+        return False
+    return True
+
+
+def name_in_numpy(function: Any) -> str:
+    """What comes after `np.`: `exp`, `linalg.inv`, `add.reduce`."""
+    home = getattr(function, "__self__", None)
+    if isinstance(home, np.ufunc):
+        return f"{home.__name__}.{function.__name__}"
+    return f"{getattr(function, '__module__', 'numpy')}.{function.__name__}".removeprefix("numpy.")
+
+
 # ---------------------------------------------------------------- gradients
 def _memories(values: Iterable[Any]) -> set[int]:
     return {id(memory(getattr(v, "array", v))) for v in values}
@@ -194,7 +249,7 @@ def _gradients(
     outputs: Sequence[Tensor], seeds: Sequence[Any], targets: set[Node] | None, retain: bool | None, create_graph: bool
 ) -> dict[Node, Any]:
     """Sweep back from `outputs`. Under a tape the rules run on Tensors too, so that it hears of every step."""
-    symbolic, grads = create_graph or isinstance(mode().tape, list), dict[Node, Any]()
+    symbolic, grads = create_graph or recording(), dict[Node, Any]()
     with ambient(grad=create_graph), np.errstate(all="ignore"):
         for i, (t, seed) in enumerate(zip(outputs, seeds, strict=True)):
             if t.node is None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import DetachedWarning, GraphError, UnsupportedError
 from .graph import mode
+from .tape import recording
 
 # Frames of these are not the user's: the two packages, NumPy on the way to them, decorators, and code that was written out.
 _PACKAGE = Path(__file__).parents[1]
@@ -84,7 +85,7 @@ def leave(op: str, *values: Any) -> None:
     tensors = [v for v in values if hasattr(v, "node")]
     if not tensors:
         return
-    if isinstance(mode().tape, list):
+    if recording():
         raise UnsupportedError(f"{op}: a tensor cannot become a number while a tape records: its value would be a constant")
     if not mode().grad or all(t.node is None for t in tensors):
         return
