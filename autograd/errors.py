@@ -144,8 +144,8 @@ def explain(op: str, names: list[str], args: list[Any], error: Exception) -> Aut
     found = ", ".join(f"{n} {describe(a)}" for n, a in named[:12]) + f" and {len(named) - 12} more" * (len(named) > 12)
     kind: type[AutogradError]
     if isinstance(error, AttributeError):
-        odd = next(n for n, a in named if a is error.obj)
-        return DtypeError(f"{op}: {odd} must be a tensor, not {describe(error.obj)}")
+        odd = [n for n, a in named if any(v is error.obj for v in _all_in([a]))]
+        return DtypeError(f"{op}: {odd[0]} must be a tensor, not {describe(error.obj)}")
     if isinstance(error, IndexError):
         kind = DimError
     elif isinstance(error, OverflowError):
@@ -159,16 +159,17 @@ def explain(op: str, names: list[str], args: list[Any], error: Exception) -> Aut
 
 def _at_fault(args: list[Any], error: Exception) -> bool:
     """Can it be that the caller of an op, who gave it these, is to blame for what was raised inside?"""
+    given = _all_in(args)
     if isinstance(error, AttributeError):  # something was taken for a tensor
-        return any(a is error.obj and not hasattr(a, "dtype") for a in args)
+        return any(a is error.obj and not hasattr(a, "dtype") for a in given)
     if isinstance(error, KeyError):  # or looked up
-        return any(a is error.args[0] or (type(a) is str and a == error.args[0]) for a in args)
-    dtypes = "ufunc" in str(error)  # NumPy names that whose dtypes it refuses
-    return not isinstance(error, TypeError) or dtypes or any(map(_may_be_wrong, args))
+        return any(a is error.args[0] for a in given)
+    if not isinstance(error, TypeError) or "ufunc" in str(error):  # NumPy names that whose dtypes it refuses
+        return True
+    leaves = [a for a in given if not isinstance(a, (tuple, list))]
+    return any(not hasattr(a, "dtype") or a.dtype.kind != "f" for a in leaves)  # arrays of floats are never a wrong kind
 
 
-def _may_be_wrong(value: Any) -> bool:
-    """May this be an argument of a wrong kind? An array of floats, an integer, or a tuple of these, is not."""
-    if isinstance(value, (tuple, list)):
-        return any(map(_may_be_wrong, value))
-    return value.dtype.kind != "f" if hasattr(value, "dtype") else not isinstance(value, int)
+def _all_in(values: Any) -> list[Any]:
+    """These, and all that is in those of them that are lists or tuples."""
+    return [v for value in values for v in ([value, *_all_in(value)] if isinstance(value, (tuple, list)) else [value])]

@@ -61,15 +61,11 @@ class WatchedPlan(Pullback):
 
     def __init__(self, plan: Any, line: Line) -> None:
         self.plan, self.line = plan, line
-        self.name, self.op, self.tracked, self.keep, self.item = plan.name, plan.op, plan.tracked, plan.keep, plan.item
+        self.name, self.title, self.op, self.tracked, self.keep = plan.name, plan.title, plan.op, plan.tracked, plan.keep
         self.swept: Line | None = None  # where the last backward that came here was called
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.plan, name)
-
-    def title(self) -> str:
-        """As the plan's own."""
-        return self.plan.title()
 
     def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
         """As the plan's own."""

@@ -159,7 +159,7 @@ class Node(Linked):
 
     def name(self) -> str:
         """The op's name as PyTorch writes it: `MultiplyBackward`, or `AccumulateGrad` for a leaf."""
-        return "AccumulateGrad" if self.plan is None else f"{self.plan.title()}Backward"
+        return "AccumulateGrad" if self.plan is None else f"{self.plan.title}Backward"
 
     @property
     def next_functions(self) -> tuple[tuple[Node, int], ...]:
@@ -180,14 +180,11 @@ class Pullback:
     """How gradients go back through an op: what a node's `plan` can do."""
 
     name: str  # of the op
+    title: str  # the same, as in the name of a class
     op: Any  # its primitive, or what stands for it
     tracked: Sequence[int]  # which of its arguments are at the node's parents
     keep: Sequence[str] = ()  # what rules call the values that a node saves
     item: int | None = None  # the node is one of several results: which
-
-    def title(self) -> str:
-        """The name, as in the name of a class."""
-        return self.name.title().replace("_", "")
 
     def pull(self, g: Array, saved: Sequence[Any]) -> Sequence[Array]:
         """The gradients of all tracked arguments, from that of the result and the saved values."""

@@ -116,8 +116,8 @@ class Plan(Pullback):
     """
 
     def __init__(self, op: Any, mask: int) -> None:
-        self.op, self.name, self.half, mask = op, op.name, mask < 0, abs(mask)
-        names, rules = op.names, op.rules
+        self.op, self.name, self.title = op, op.name, op.name.title().replace("_", "")
+        names, rules, self.half, mask = op.names, op.rules, mask < 0, abs(mask)
         self.tracked = [i for i in range(mask.bit_length()) if mask >> i & 1]
         self.variadic = len(names) - (names[-1][0] == "*")  # where the arguments of a variadic one start
         used = ["joint"] if "joint" in rules else self.arguments
@@ -212,8 +212,8 @@ class Results(tuple[Any, ...]):
 class Item(Pullback):
     """The plan of a node that is one result of an op with several."""
 
-    def __init__(self, item: int, name: str) -> None:
-        self.item, self.name = item, name
+    def __init__(self, item: int, name: str, title: str) -> None:
+        self.item, self.name, self.title = item, name, title
 
 
 _item = cache(Item)
@@ -221,7 +221,10 @@ _item = cache(Item)
 
 def items(out: tuple[Array, ...], node: Node | None) -> tuple[Tensor, ...]:
     """The results of an op with several, as Tensors, each at a node of its own that leads to `node`."""
-    nodes = (node and Node(_item(i, node.plan.name), (node,), (), v.shape, v.dtype) for i, v in enumerate(out))
+    if node is None:
+        return tuple(map(wrap, out))
+    name, title = node.plan.name, node.plan.title
+    nodes = (Node(_item(i, name, title), (node,), (), v.shape, v.dtype) for i, v in enumerate(out))
     return tuple(map(wrap, out, nodes))
 
 

@@ -166,11 +166,8 @@ class _Plan(Pullback):
     op = property(lambda self: self)
 
     def __init__(self, name: str, tracked: Sequence[int]) -> None:
-        self.name, self.tracked = name, tracked
-
-    def title(self) -> str:
-        """The name of a class, as it is."""
-        return self.name
+        self.name = self.title = name
+        self.tracked = tracked
 
 
 class _DeadEnd(_Plan):
@@ -231,7 +228,7 @@ class _Record(_Plan):
         """The node of result `i`."""
         if not self.smooth[i]:
             return None
-        return Node(Item(i, self.name), (node,), (), *self.kinds[i]) if self.several else node
+        return Node(Item(i, self.name, self.title), (node,), (), *self.kinds[i]) if self.several else node
 
     @property
     def names(self) -> list[str]:  # type: ignore[override]
