@@ -27,6 +27,7 @@ A message is one sentence: which op and argument, what was found, what to do.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 
@@ -155,6 +156,29 @@ def explain(op: str, names: list[str], args: list[Any], error: Exception) -> Aut
     else:
         kind = ShapeError if any(w in str(error) for w in ("shape", "dimension", "broadcast", "size")) else ArgumentError
     return kind(f"{op} does not work on {found}: {error}")
+
+
+def explain_call(function: Any, op: Any, args: Any, options: Any, error: Exception) -> Exception:
+    """The error to raise where `function`, of NumPy, was called on Tensors, for which it does `op`, or nothing (None).
+
+    As `explain`: what is raised inside of `op` is raised as it is, if that can be called like this.
+    """
+    if op is None:
+        what = f"np.{name_in_numpy(function)} does not work on Tensors"
+        return UnsupportedError(f"{what}; compose it of functions that do, or use detach().numpy()")
+    try:
+        inspect.signature(op).bind(*args, **options)
+    except TypeError:
+        if not isinstance(error, AutogradError):
+            return UnsupportedError(f"np.{name_in_numpy(function)} does not work like this on Tensors: {error}")
+    raise error
+
+
+def name_in_numpy(function: Any) -> str:
+    """What comes after `np.`: `exp`, `linalg.inv`, `add.reduce`."""
+    ufunc = getattr(function, "__self__", None)  # of which it is a method
+    home = getattr(ufunc, "__name__", "") if hasattr(ufunc, "nin") else getattr(function, "__module__", "numpy")
+    return f"{home}.{function.__name__}".removeprefix("numpy.")
 
 
 def _at_fault(args: list[Any], error: Exception) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..engine.dtypes import get_default_dtype
-from ..engine.graph import Array
+from ..engine.graph import Array, tick
+from ..engine.into import leave as leave_array
 from ..engine.printing import format_tensor
 from ..engine.tape import recording
-from ..engine.tensor import NUMPY, Tensor, name_in_numpy, run
+from ..engine.tensor import NUMPY, Tensor, run, wrap
 from ..engine.warn import leave
-from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError, describe, name_in_numpy
 
 
 # ---------------------------------------------------------------- to Python
@@ -82,6 +83,33 @@ def __repr__(self: Tensor) -> str:
     return format_tensor(self.array, self.grad_fn, self.requires_grad, get_default_dtype())
 
 
+# ---------------------------------------------------------------- out of the graph, and into it
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Set `requires_grad`, and return this Tensor."""
+    self.requires_grad = requires_grad
+    return self
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Take this Tensor out of the graph."""
+    self.node = None
+    return self
+
+
+def _data(self: Tensor) -> Tensor:
+    """This Tensor outside the graph, sharing its memory. Assigning gives this one the array of another."""
+    return wrap(self.array)
+
+
+def _set_data(self: Tensor, value: Tensor) -> None:
+    if self.node is not None and (value.shape, value.dtype) != (self.node.shape, self.node.dtype):
+        raise ShapeError(f"new data is like that which requires grad, {describe(self)}; got {describe(value)}")
+    self._resting = None if value.shape != self.shape else getattr(self, "_resting", None)
+    leave_array(self)
+    self.array = value.array
+    Tensor.rebinds = tick()
+
+
 # ---------------------------------------------------------------- to a copy
 def __copy__(self: Tensor) -> Any:
     return _leaf(type(self), self.array, self.requires_grad)
@@ -97,7 +125,8 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
 
 
 def __reduce__(self: Tensor) -> Any:  # values travel, graphs do not
-    return _leaf, (type(self), self.array, self.requires_grad and self.is_leaf)
+    requires_grad = self.requires_grad and self.is_leaf
+    return _leaf, (type(self), self.array, requires_grad)  # of the class that it is then: see Outdated
 
 
 def _leaf(cls: type[Any], array: Array, requires_grad: bool) -> Any:
@@ -129,7 +158,7 @@ def __dlpack_device__(self: Tensor) -> Any:
     return self.array.__dlpack_device__()
 
 
-def numpy_options(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def run_into(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """What a function of NumPy does to Tensors when it is given `out`; or a ufunc, which may be given `where` and `dtype`."""
     options, name, where = dict(options), name_in_numpy(function), True
     out = options.pop("out", None)
@@ -157,10 +186,14 @@ def numpy_options(function: Any, args: tuple[Any, ...], options: dict[str, Any])
     return out[0]._take(f"np.{name} with out", fresh, *args)
 
 
-METHODS: dict[str, Callable[..., Any]] = {
+METHODS: dict[str, Any] = {
     f.__name__: f
     for f in (
         *(item, tolist, __len__, __iter__, __contains__, __bool__, __float__, __int__, __complex__, __index__),
         *(__format__, __repr__, __copy__, __deepcopy__, __reduce__, numpy, __array__, __dlpack__, __dlpack_device__),
+        *(requires_grad_, detach_),
     )
-} | {"__nonzero__": __bool__, "__long__": __int__}  # as Python 2 had them, and PyTorch still has
+} | {
+    "data": property(_data, _set_data), "_run_into": staticmethod(run_into),
+    "__nonzero__": __bool__, "__long__": __int__,  # as Python 2 had them, and PyTorch still has
+}  # fmt: skip

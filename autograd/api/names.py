@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import dtypes, inplace
-from ..engine.into import reshape_in_place
+from ..engine import dtypes, inplace, into
 from ..engine.tensor import Tensor, wrap
 from ..errors import ShapeError
 from ..ops import common, decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
@@ -215,7 +214,7 @@ def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
 
 def _reshaping(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return reshape_in_place(self, name, op, *args, **kwargs)
+        return into.reshape_in_place(self, name, op, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"""As `{name.rstrip("_")}`, of this Tensor itself; those that share its memory keep their shape."""
@@ -238,8 +237,6 @@ def _attach() -> None:
         put(f"__r{name}__", _reflected(op))
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
     put("_take", inplace.change)
-    put("_leave", inplace.leave)
-    put("_numpy_options", staticmethod(convert.numpy_options))
     for name, method in convert.METHODS.items():
         put(name, method)
     put("__init__", creation.construct)

@@ -1,11 +1,11 @@
 """How a primitive's function is written out: one Python function for each, made for its arguments.
 
-As namedtuple and dataclass do it. A loop over `*args` would say the same and take half as long again, and a function
-that has its real signature reports a wrong call by itself. What differs from op to op stands in braces below; for
-`multiply` the signature is `input, other`, and the arguments are ARGUMENT twice, with input, input_, 1 and with other,
-other_, 2. A variadic argument has one bit in the mask, however many it is, and a list of those that lead to a gradient.
-`autograd.engine.codegen.source("multiply")` shows what comes out. Compiling it takes a millisecond, so it is done when
-the primitive is first called.
+As namedtuple and dataclass do it. A loop over `*args` would say the same and take half as long again, and a
+function that has its real signature reports a wrong call by itself. What differs from op to op stands in
+braces below; for `multiply` the signature is `input, other`, and the arguments are ARGUMENT twice, with
+input, input_, 1 and with other, other_, 2. A variadic argument has one bit in the mask, however many it is,
+and a list of those that lead to a gradient. `autograd.engine.codegen.source("multiply")` shows what comes
+out. Compiling it takes a millisecond, so it is done when the primitive is first called.
 """
 
 from __future__ import annotations
@@ -58,14 +58,15 @@ PRIMITIVE = """\
 def op({signature}, out=None):
     if out is not None:
         return into(out, op, {values})
-    _parents, _mask, _dtype, _mixed, _odd = [], 0, None, False, False
+    _parents, _mask, _dtype = [], 0, None
+    _mixed, _odd = False, False
 {arguments}
     try:
         if _dtype is None and plain:  # called from a rule on plain arrays: stay plain
             return fun({values})
         if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
             return op(*_cast)
-        _out = fun({raws}) if not _odd else with_care(fun, ({raws},))
+        _out = {out}
     except (TypeError, ValueError, IndexError, OverflowError, AttributeError) as _error:
         return failed(op, [{values}], [{raws}], _error)
     if type(_out) is not ndarray:
@@ -99,9 +100,10 @@ def op({signature}, out=None):
 def text(op: Any) -> str:
     """The function that PRIMITIVE describes, for the arguments of `op`."""
     arguments, among, signature, values, raws = "", "", [], [], []
-    operands = range(len(op.parameters))[op.casts or slice(0)]  # the others may be anything: sizes, dims, None
+    operands = range(len(op.parameters))[op.casts or slice(0)]  # the others may be anything: sizes, None
     for i, p in enumerate(op.parameters):
-        x, mark, value = op.spelling.get(p.name, p.name), f"_mask |= {1 << i}", NUMBER if i in operands else "{x}"
+        x, mark = op.spelling.get(p.name, p.name), f"_mask |= {1 << i}"
+        value = NUMBER if i in operands else "{x}"
         if star := "*" * (p.kind is p.VAR_POSITIONAL):
             mark, among = f"{mark}; _among.append(_i)", AMONG
             each = ARGUMENT.format(x="_a", raw="_r", mark=mark, value=value.format(x="_a", name=p.name))
@@ -111,12 +113,14 @@ def text(op: Any) -> str:
         values.append(f"{star}{x}")
         raws.append(f"{star}{x}_")
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
+    raw = ", ".join(raws)
     return PRIMITIVE.format(
         signature=", ".join(signature if among else [*signature, "*"]),
         values=", ".join(values),
-        raws=", ".join(raws),
+        raws=raw,
         arguments=indent(arguments, "    ").rstrip(),
         among=among,
+        out=f"fun({raw})" + f" if not _odd else with_care(fun, ({raw},))" * bool(op.with_care),
         look=LOOK.format(x=values[0], rest="".join(f"{r}, " for r in raws[1:])) if op.view else "",
     )
 
@@ -148,7 +152,7 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
 
 
 def spelled(op: Any, **names: str) -> Any:
-    """Let users call some arguments of `op` by other names; its rules keep theirs. The next call writes it out anew."""
+    """Let users call arguments of `op` by other names than rules do. The next call writes it out anew."""
     op.spelling = names
     parameters = [p.replace(name=names.get(p.name, p.name)) for p in op.parameters]
     op.__signature__ = Signature([*parameters, Parameter("out", Parameter.KEYWORD_ONLY, default=None)])
@@ -159,14 +163,14 @@ def spelled(op: Any, **names: str) -> Any:
 def write_out(op: Any) -> None:
     """Give `op` the code that is written for it. Threads that do so at once do the same."""
     code, file, made = text(op), f"<primitive {op.name}>", dict[str, Any]()
-    linecache.cache[file] = len(code), None, code.splitlines(True), file  # so that tracebacks and debuggers show it
+    linecache.cache[file] = len(code), None, code.splitlines(True), file  # for tracebacks and debuggers
     exec(compile(code, file, "exec"), op.__globals__, made)
     op.__defaults__, op.__kwdefaults__ = made["op"].__defaults__, made["op"].__kwdefaults__
     op.__code__ = made["op"].__code__  # last: the code before takes whatever it is given
 
 
 def failed(op: Any, values: list[Any], raws: list[Any], error: Exception) -> Any:
-    """What the call gives nevertheless, of integers that are too large. Raises what NumPy said in our words, if that helps."""
+    """What the call gives all the same, of integers too large for a dtype; or else raise an error."""
     if isinstance(error, OverflowError) and op.name in RING:
         return op(*wrapped_around(values))
     raise explain(op.name, op.names, raws, error) from error

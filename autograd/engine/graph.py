@@ -1,4 +1,4 @@
-"""The graph: one clock, the ambient mode, nodes, and the sweep that carries gradients back; it knows no Tensor."""
+"""The graph: one clock, the ambient mode, nodes, and the sweep back through them; it knows no Tensor."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def touch(array: Array, where: Any = None) -> None:
 
 
 def last_write(array: Array) -> tuple[int, Any, Any]:
-    """The last write to the memory of `array`: when, to which array, and where in the program, if a tape said so."""
+    """The last write to the memory of `array`: when, to which array, and where, if a tape said so."""
     return _writes.get(id(memory(array)), (-1, None, None))
 
 
 def write(array: Array, index: Any, value: Any) -> None:
-    """Do `array[index] = value`: the one place where memory changes. Tells the tape before, and stamps the clock after."""
+    """Do `array[index] = value`: the one place where memory changes. The tape hears of it before."""
     check_writable(array)
     tape = mode().tape
     where = None if tape is None else tape.write(array, index, value)
@@ -103,19 +103,20 @@ def write(array: Array, index: Any, value: Any) -> None:
 
 def check_writable(array: Array) -> None:
     """Raise unless each element of `array` has a place of its own that may be written."""
-    what = ""
+    what, strides = "", getattr(array, "strides", ())
     if not getattr(getattr(array, "flags", None), "writeable", True):
         what = "read-only memory"
-    elif array.size and any(not s and n > 1 for s, n in zip(getattr(array, "strides", ()), array.shape, strict=False)):
+    elif 0 in strides and array.size and 0 in [s for s, n in zip(strides, array.shape, strict=True) if n > 1]:
         what = "expanded memory, where one element stands for several,"
     if what:
         raise InPlaceError(f"{what} cannot be modified in place; clone() it first")
 
 
 # ---------------------------------------------------------------- long chains are freed by a loop
-# A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion, on a stack that
-# may be small, under a protection that differs from version to version. Here a dying link hands on what it holds instead,
-# and the outermost of them lets go of these, one after the other, to any depth.
+# A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion,
+# on a stack that may be small, under a protection that differs from version to version. Here a dying link
+# hands on what it holds instead, and the outermost of them lets go of these, one after the other, to any
+# depth.
 _falling: list[Any] = []
 _catchers: list[None] = []  # not empty while somebody empties the list above
 
@@ -136,7 +137,7 @@ class Linked:
     __slots__ = ("parents",)
     parents: Any
 
-    def __del__(self, fall: Any = _falling.append, catchers: list[None] = _catchers, let_go: Any = _let_go) -> None:
+    def __del__(self, fall: Any = _falling.append, catchers: Any = _catchers, let_go: Any = _let_go) -> None:
         fall(self.parents)
         self.parents = ()
         if not catchers:
@@ -144,7 +145,7 @@ class Linked:
 
 
 class Node(Linked):
-    """A recorded operation, or a leaf (it has no plan). Holds what backward needs, and never a forward Tensor."""
+    """A recorded operation, or a leaf. Holds what backward needs, and never a forward Tensor."""
 
     __slots__ = ("__weakref__", "dtype", "grad", "hooks", "keeps", "plan", "saved", "shape", "time")
     parents: Sequence[Node]
@@ -163,14 +164,14 @@ class Node(Linked):
 
     @property
     def next_functions(self) -> tuple[tuple[Node, int], ...]:
-        """The nodes that gradients go to from here, each with the index of its result (0: nodes have just one)."""
+        """The nodes that gradients go to from here, each with 0, the index of its only result."""
         return tuple((p, 0) for p in self.parents)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
 
     def stale(self) -> dict[str, Any]:
-        """What was saved and has been modified since: by the names that rules call it, each with the last write."""
+        """What was saved and has been modified since: the last write to it, by the name in rules."""
         values = zip(self.plan.keep, self.saved, strict=True)
         each = [(n, last_write(a)) for n, v in values for a in (v if isinstance(v, tuple) else (v,))]
         return {n: last for n, last in each if last[0] > self.time}
@@ -206,7 +207,12 @@ class Pullback:
             raise FreedGraphError(f"{self.name}: {what}; {advice}")
         if stale := node.stale():
             what = f"its gradient needs {', '.join(stale)} as the forward pass left it"
-            raise InPlaceError(f"{self.name}: {what}, but it was modified in place since; clone() it before that write")
+            raise InPlaceError(
+                f"{self.name}: {what}, but it was modified in place since; clone() it before that write"
+            )
+
+
+Grads = dict[Node, Array]
 
 
 # ---------------------------------------------------------------- the sweep
@@ -214,7 +220,9 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
     """`roots` and every node they were made from, oldest first."""
     order = list(dict.fromkeys(roots))
     seen = set(order)
-    for node in order:  # which grows meanwhile, mostly in falling order of time: such a list is sorted quickly
+    for (
+        node
+    ) in order:  # which grows meanwhile, mostly in falling order of time: such a list is sorted quickly
         for p in node.parents:
             if p not in seen:
                 seen.add(p)
@@ -235,20 +243,23 @@ def fit(g: Array, node: Node) -> Array:
     return g if g.dtype == dtype else np.astype(g, dtype)
 
 
-def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symbolic: bool, retain: bool) -> dict[Node, Array]:
+def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, retain: bool) -> Grads:
     """Carry `grads`, the gradients of some nodes, back through the graph by the chain rule.
 
     Returns the gradients of `targets` (None: of all nodes that keep theirs), computing only what leads there.
-    Nodes are visited newest first, so each has its whole gradient before it passes it on. `attach(array, node)`
-    makes a Tensor; when `symbolic`, rules run on Tensors, each saved array attached to the node whose value it is.
+    Nodes are visited newest first, so each has its whole gradient before it passes it on. `attach` makes a
+    Tensor of an array and a node. When `symbolic`, rules run on Tensors, and what a node saved is attached to
+    the node whose value it is.
     """
     order = ancestors(grads)
-    found: dict[Node, Array] = {}
+    found: Grads = {}
     leads: set[Node] | None = None
     is_target: Callable[[Node], bool] = attrgetter("keeps")
     if targets is not None:
         leads, is_target = set(targets), targets.__contains__
-        leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first: parents are in before
+        leads.update(
+            n for n in order if not leads.isdisjoint(n.parents)
+        )  # oldest first: parents are in before
     for node in reversed(order):
         if (g := grads.pop(node, None)) is None:
             continue
@@ -282,7 +293,7 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
 
 
 def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
-    """Show a gradient to the hooks of its node, each of which may replace it, or write into it: it sees a copy."""
+    """Show a gradient to its node's hooks, each of which may replace it, or write into it: it sees a copy."""
     for hook in list((node.hooks or {}).values()):
         shown = np.copy(g) if symbolic else attach(np.copy(g), None)
         new = shown if (new := hook(shown)) is None else new

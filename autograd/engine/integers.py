@@ -1,8 +1,8 @@
-"""Integers as PyTorch has them: those that a dtype does not hold are wrapped around, and no division by 0 has a result."""
+"""Integers as PyTorch has them: wrapped around where a dtype does not hold them, and never divided by 0."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,12 @@ def wrapped_around(args: Sequence[Any]) -> list[Any]:
     >>> wrapped_around([np.ones(2, np.uint8), 300])[1]
     array(44, dtype=uint8)
     """
-    common, integers = result_type(*args), (int, np.integer)
-    return [np.array(int(a) % 2**64, np.uint64).astype(common) if isinstance(a, integers) else a for a in args]
+    common = result_type(*args)
+
+    def around(value: Any) -> Any:
+        return np.array(int(value) % 2**64, np.uint64).astype(common)
+
+    return [around(a) if isinstance(a, (int, np.integer)) else a for a in args]
 
 
 def divided(division: Any, args: Sequence[Any]) -> Any:
@@ -33,8 +37,3 @@ def divided(division: Any, args: Sequence[Any]) -> Any:
         what = f"{describe(args[0])} is divided by 0, of which no integer is the result"
         raise DivisionError(f"{division.__name__}: {what}; use / or float()")
     return out
-
-
-def apply(function: Callable[..., Any], args: Sequence[Any]) -> Any:
-    """`function(*args)`: what needs no care."""
-    return function(*args)

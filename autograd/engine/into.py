@@ -1,4 +1,4 @@
-"""Built on writing: PyTorch's `out=`, and the methods that change a shape in place."""
+"""Built on writing: PyTorch's `out=`, and giving a Tensor another array, or another shape, in place."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 
 from ..errors import ArgumentError, InPlaceError, describe
 from .graph import ambient, mode, tick
-from .inplace import family_of, fitting, leave, lineage, put, refuse
+from .inplace import Step, family_of, fitting, lineage, put, refuse
 from .tensor import Tensor, wrap
 
 
 def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`op(*args, **kwargs)` in the Tensor `out`, or in several: PyTorch's `out=`. One of no elements takes on any shape."""
+    """`op(*args, **kwargs)` in the Tensor `out`, or in several; an empty one takes on any shape."""
     start, name = tick(), op.__name__
     new = op(*args, **kwargs)
     outs, results = (out, new) if isinstance(new, tuple) else ((out,), (new,))
-    if not isinstance(outs, (tuple, list)) or len(outs) != len(results) or not all(isinstance(t, Tensor) for t in outs):
+    are_tensors = isinstance(outs, (tuple, list)) and all(isinstance(t, Tensor) for t in outs)
+    if not are_tensors or len(outs) != len(results):
         raise ArgumentError(f"{name}: out takes {len(results)} of Tensors, got {describe(out)}")
     for t, value in zip(outs, results, strict=True):
         if t.array.size == 0 != value.array.size:
@@ -30,8 +31,28 @@ def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return out
 
 
+def leave(t: Tensor) -> None:
+    """`t` will look at another array: its views get another base, and it is a view of nothing."""
+    if (link := getattr(t, "_link", None)) is None:
+        return
+    t.node = t.node  # if that was to be made anew, now is the time
+    if isinstance(link, Step):
+        family = family_of(link.base)
+        for views in (family.fresh, family.old):
+            others = [known for known in views if known() is not t]
+            views.clear()
+            views.extend(others)
+    else:
+        stays: Tensor = object.__new__(Tensor)
+        stays.array, stays.node, stays._link = t.array, t.node, link
+        for known in (*link.fresh, *link.old):
+            for step in lineage(view)[1] if (view := known()) is not None else ():
+                step.base = stays
+    del t._link
+
+
 def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-    """Let `t` look at its memory in another shape: it becomes a view of what it was, and its views stay that thing's."""
+    """Let `t` look at its memory in another shape: it becomes a view of what it was; so do its views."""
     base, steps = lineage(t)
     if mode().grad and base.node is not None:
         refuse(t, base, steps, name)

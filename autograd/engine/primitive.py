@@ -17,7 +17,7 @@ from .codegen import unwritten
 from .dtypes import number, promoted
 from .graph import Array, Node, Pullback, mode, tick
 from .inplace import look
-from .integers import DIVISIONS, apply, divided
+from .integers import DIVISIONS, divided
 from .into import into
 from .tensor import NUMPY, PRIMITIVES, Tensor, wrap
 
@@ -25,28 +25,30 @@ OUT = -1  # where the arguments are numbered from 0, the result
 
 
 def primitive(
-    fun: Callable[..., Any], name: str | None = None, /, *, singular: bool = False, promote: slice | None = None,
-    creates: bool = False, moves: bool = False, view: bool = False, kink: str = "", says: str = "", **rules: Any,
+    fun: Callable[..., Any], name: str | None = None, /, *,
+    singular: bool = False, promote: slice | None = None, creates: bool = False, moves: bool = False,
+    view: bool = False, kink: str = "", says: str = "", **rules: Any,
 ) -> Any:  # fmt: skip
     """Make `fun`, a function of arrays, differentiable: a function of Tensors, or of plain arrays as before.
 
-    `rules` maps the arguments of `fun`, in order, to gradient rules written in NumPy; None says "no gradient". The
-    first parameter of a rule is the gradient of the result. The others say what it needs, by name: an argument, `out`
-    (the result), `x_shape`, `out_shape`. Nothing else is kept for backward. Where gradients share work, one rule
-    called `joint` returns them all, in order; it may ask for `needs`, which says which of them are wanted.
+    `rules` maps the arguments of `fun`, in order, to gradient rules written in NumPy; None says "no
+    gradient". The first parameter of a rule is the gradient of the result. The others say what it needs, by
+    name: an argument, `out` (the result), `x_shape`, `out_shape`. Nothing else is kept for backward. Where
+    gradients share work, one rule called `joint` returns them all, in order; it may ask for `needs`, which
+    says which of them are wanted.
 
-    A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by the
-    engine. If `fun` returns a tuple, `g` is a list with None for results that nobody used. On tensors of half, `fun`
-    and the rules are run in single precision and rounded once.
+    A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by
+    the engine. If `fun` returns a tuple, `g` is a list with None for results that nobody used. On tensors of
+    half, `fun` and the rules are run in single precision and rounded once.
 
-    Options. `singular`: elementwise (or along a dim, in the same shape), with a local derivative that can be infinite
-    or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments PyTorch's promotion of dtypes
-    applies to (all, for a ufunc). `creates`: makes Tensors out of arguments that are none. `moves`: moves elements or
-    picks among them and computes nothing, so that half may stay as it is. `view`: does so in the memory of the first
-    argument, if NumPy can; all others return memory of their own.
+    Options. `singular`: elementwise (or along a dim, in the same shape), with a local derivative that can be
+    infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments PyTorch's
+    promotion of dtypes applies to (all, for a ufunc). `creates`: makes Tensors out of arguments that are
+    none. `moves`: moves elements or picks among them and computes nothing, so that half may stay as it is.
+    `view`: does so in the memory of the first argument, if NumPy can; all others return memory of their own.
 
-    What is said about it: `says`, in one sentence, what the op computes; `kink`, in one more, where its derivative
-    jumps and what is taken there. They are `op.says` and `op.kink`.
+    What is said about it: `says`, in one sentence, what the op computes; `kink`, in one more, where its
+    derivative jumps and what is taken there. They are `op.says` and `op.kink`.
 
     >>> import numpy as np, autograd
     >>> cube = primitive(lambda x: x**3, "cube", x=lambda g, x: 3 * g * x**2, says="The third power of x.")
@@ -61,17 +63,16 @@ def primitive(
         raise UnsupportedError(f"{name} has a rule for {odd.pop()!r}, but takes {', '.join(names)}")
     elementwise = isinstance(fun, np.ufunc)
     casts = slice(None) if elementwise and promote is None else promote
-    care = apply if moves or view or elementwise else in_single  # a ufunc computes half so itself
-    scope = ENGINE | dict(
-        fun=fun, casts=casts, plain=not creates, differentiable=bool(rules), plans=(plans := Plans()),
-        with_care=divided if fun in DIVISIONS else care,
-    )  # fmt: skip
+    computes = not (moves or view or elementwise)  # a ufunc computes half in single precision by itself
+    with_care = in_single if computes else divided if fun in DIVISIONS else None
+    scope = ENGINE | dict(fun=fun, casts=casts, with_care=with_care, plans=(plans := Plans()))
+    scope |= dict(plain=not creates, differentiable=bool(rules))
     if taken := {n for n in known if n in scope or n in ("g", "s", "op", "out", "needs") or n[0] == "_"}:
         what = f"an argument of {name} is called {taken.pop()!r}"
         raise UnsupportedError(f"{what}, which means something else in a primitive")
     op = unwritten(name, parameters, scope)
     op.fun, op.names, op.casts, op.singular, op.view = fun, names, casts, singular, view
-    op.kink, op.says = kink, says
+    op.with_care, op.kink, op.says = with_care, kink, says
     op.plans, plans.op = plans, op
     op.rules = {"*" + n if "*" + n in names else n: rule for n, rule in rules.items()}
     if not _is_ours(fun):
@@ -96,7 +97,7 @@ def _parameters(fun: Any, ruled: list[str]) -> list[inspect.Parameter]:
 
 
 class Plans(dict[int, Any]):
-    """A primitive's plans, by the mask of the arguments that need gradients; each is made when first asked for."""
+    """A primitive's plans, by the mask of the arguments that need gradients, made when first asked for."""
 
     op: Any
 
@@ -106,10 +107,11 @@ class Plans(dict[int, Any]):
 
 
 class Plan(Pullback):
-    """A primitive's rules, specialised to the arguments (a bit mask) that need gradients; a variadic one counts as one.
+    """A primitive's rules, specialised to a mask of arguments that need gradients; a variadic one is one bit.
 
-    From the parameter names of the rules it writes two functions: `save` picks what to keep for backward, `pull`
-    calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`, they are
+    From the parameter names of the rules it writes two functions: `save` picks what to keep for backward,
+    `pull` calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`, they
+    are
 
         save = lambda out, x, y: (y,)
         pull = lambda g, s: [x(g, s[0])]         # x is the rule for x
@@ -122,7 +124,8 @@ class Plan(Pullback):
         self.variadic = len(names) - (names[-1][0] == "*")  # where the arguments of a variadic one start
         used = ["joint"] if "joint" in rules else self.arguments
         if missing := [n for n in used if rules.get(n) is None]:
-            raise NoGradientError(f"{op.name} has no gradient rule for {', '.join(missing)}; detach() it first")
+            what = f"{op.name} has no gradient rule for {', '.join(missing)}"
+            raise NoGradientError(f"{what}; detach() it first")
         places = {n.lstrip("*"): i for i, n in enumerate(names)} | {"out": OUT}
         source = {n: n for n in places} | {f"{n}_shape": f"shape_of({n})" for n in places}
         self.wants = {n: list(inspect.signature(rules[n]).parameters)[1:] for n in used}
@@ -130,7 +133,9 @@ class Plan(Pullback):
         if odd := [w for w in self.keep if w not in source]:
             what = f"a rule of {op.name} asks for {odd[0]!r}"
             raise UnsupportedError(f"{what}; it may ask for {', '.join([*source, 'needs'])}")
-        self.places = [places.get(w) for w in self.keep]  # which argument each saved value is, if it is one
+        self.places: list[Any] = [
+            places.get(w) for w in self.keep
+        ]  # which argument each saved value is, if it is one
         saved = "".join(source[w] + ", " for w in self.keep)
         self.save = self._written(f"lambda {', '.join(['out', *names])}: ({saved})")
         feed = {w: f"s[{k}]" for k, w in enumerate(self.keep)} | {"needs": "needs"}
@@ -148,7 +153,7 @@ class Plan(Pullback):
         return [self.op.names[min(i, self.variadic)] for i in self.tracked]
 
     def among(self, which: list[int]) -> Plan:
-        """This plan, for a call with a variadic argument, in which these of its arguments lead to gradients."""
+        """This plan, for one call with a variadic argument: these of its arguments lead to gradients."""
         plan = object.__new__(Plan)
         vars(plan).update(vars(self), tracked=[*self.tracked[:-1], *which], pulls={})
         return plan
@@ -163,7 +168,8 @@ class Plan(Pullback):
             return pull
         on = set(compress(self.tracked, wanted))
         if self.joint:
-            rules = self.joint(sorted(on), tuple(i in on for i in range(max(len(self.op.names), max(on) + 1))))
+            count = max(len(self.op.names), max(on) + 1)
+            rules = self.joint(sorted(on), tuple(i in on for i in range(count)))
         else:
             each = "keep_zero(g, {})" if self.op.singular else "{}"
             calls = [each.format(self.calls[self.op.names[i]]) for i in sorted(on)]
@@ -173,28 +179,31 @@ class Plan(Pullback):
 
     def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
         """See Pullback."""
-        owner = dict(zip(self.tracked, node.parents, strict=True)) | {OUT: node}
-        return [self._tensor(value, place, owner, attach) for value, place in zip(node.saved, self.places, strict=True)]
-
-    def _tensor(self, value: Any, place: Any, owner: dict[int, Node], attach: Any) -> Any:
-        if type(value) is Results:
-            return items(value, owner[OUT])
-        if hasattr(value, "dtype"):
-            return attach(value, owner.get(place))
-        if place == self.variadic and type(value) is tuple:
-            return tuple(self._tensor(v, place + i, owner, attach) for i, v in enumerate(value))
-        return value
+        owner: dict[Any, Node] = dict(zip(self.tracked, node.parents))  # noqa: B905 (it is slower)
+        owner[OUT] = node
+        found = []
+        for value, place in zip(node.saved, self.places):  # noqa: B905
+            if type(value) is Results:
+                value = items(value, node)
+            elif hasattr(value, "dtype"):
+                value = attach(value, owner.get(place))
+            elif place == self.variadic and type(value) is tuple:
+                each = enumerate(value, place)
+                value = tuple(attach(v, owner.get(i)) if hasattr(v, "dtype") else v for i, v in each)
+            found.append(value)
+        return found
 
 
 def keep_zero(g: Any, d: Any) -> Any:
-    """The gradient `d` made of `g`, but 0 where `g` is 0 even if the local derivative is infinite or NaN there.
+    """The gradient `d` made of `g`, but 0 where `g` is 0, even if the local derivative is infinite or NaN.
 
-    A rule multiplies `g` by a local derivative, and 0 * inf is NaN. Only if a NaN is found are the zeros put in. The
-    test costs little: a sum or a dot product is NaN if an element is (an infinite sum may be too: no harm is done).
-    Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with respect to a `g` that is 0.
+    A rule multiplies `g` by a local derivative, and 0 * inf is NaN. Only if a NaN is found are the zeros put
+    in. The test costs little: a sum or a dot product is NaN if an element is (an infinite sum may be too: no
+    harm is done). Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with
+    respect to a `g` that is 0.
     """
     array = d if type(d) is ndarray or mode().tape is not None else getattr(d, "array", d)
-    if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # or it is foreign, or on a tape, which knows no values
+    if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # not foreign, not for a tape
         total = sum(array.ravel().tolist()) if array.size < 100 else np.vdot(array, array)
         if total == total:
             return d
@@ -242,7 +251,7 @@ def as_array(out: Any) -> Any:
 
 # What the code that is written out for a primitive knows besides its own
 ENGINE = dict(
-    any_half=any_half, as_array=as_array, current_mode=mode, generic=np.generic, into=into, items=items, look=look,
-    ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool), promoted=promoted, tick=tick,
-    Node=Node, Results=Results, Tensor=Tensor,
+    any_half=any_half, as_array=as_array, current_mode=mode, generic=np.generic, into=into, items=items,
+    look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
+    promoted=promoted, tick=tick, Node=Node, Results=Results, Tensor=Tensor,
 )  # fmt: skip

@@ -9,11 +9,12 @@ from .graph import Array, Node, mode, write
 
 
 class Tape(list[tuple[Callable[..., Any], list[Any], Any]]):
-    """A list of (primitive, its arguments, its result), and (write, [array, index, value], None) for every write.
+    """A list of (primitive, its arguments, its result); for a write, (write, [array, index, value], None).
 
-    It records while it is `ambient(tape=...)`. To a tape a value is the array that holds it. So rules run on Tensors then,
-    whose ops it hears of, and no Tensor can become a plain number or array, which on it would be a constant.
-    A subclass that only listens says `records = False`, and overrides what it wants to hear of.
+    It records while it is `ambient(tape=...)`. To a tape a value is the array that holds it. So rules run on
+    Tensors then, whose ops it hears of, and no Tensor can become a plain number or array, which on it would
+    be a constant. A subclass that only listens says `records = False`, and overrides what it wants to hear
+    of.
     """
 
     records = True
@@ -26,7 +27,7 @@ class Tape(list[tuple[Callable[..., Any], list[Any], Any]]):
         """Hear of a node that was made: of the op just heard of, or of a write."""
 
     def write(self, array: Array, index: Any, value: Any) -> Any:
-        """Hear of a write before it is done. Returns where in the program that is, if it is to be remembered."""
+        """Hear of a write before it is done. Returns where in the program that is, if errors shall say it."""
         self.append((write, [array, index, value], None))
 
 

@@ -254,15 +254,17 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         parts = (*parts, ...)  # what is assigned to is an array then, also if it is one element
     raw, v = _in_order(tuple(getattr(i, "array", i) for i in parts), getattr(value, "array", value))
 
-    def scatter(mask: int, array: Array, v: Array) -> tuple[Any, Any]:
-        plan = setitem_.plans[mask]
-        return plan, plan.save(None, array, v, *raw)
-
     try:
         if basic:
             put(input, "x[...] = y", raw, value, path=(step_of(slice_, raw),))
         else:
-            put(input, "x[...] = y", raw, value if v is getattr(value, "array", v) else np.copy(value, "C"), scatter=scatter)
+            put(
+                input,
+                "x[...] = y",
+                raw,
+                value if v is getattr(value, "array", v) else np.copy(value, "C"),
+                scatter=(setitem_, *raw),
+            )
     except (IndexError, ValueError, TypeError) as error:
         if isinstance(error, AutogradError):
             raise
