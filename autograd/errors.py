@@ -158,7 +158,7 @@ def explain(op: str, names: list[str], args: list[Any], error: Exception) -> Aut
     return kind(f"{op} does not work on {found}: {error}")
 
 
-def explain_call(function: Any, op: Any, args: Any, options: Any, error: Exception) -> Exception:
+def misuse(function: Any, op: Any, args: Any, options: Any, error: Exception) -> Exception:
     """The error to raise where `function`, of NumPy, was called on Tensors, for which it does `op`, or nothing (None).
 
     As `explain`: what is raised inside of `op` is raised as it is, if that can be called like this.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..engine.dtypes import get_default_dtype
 from ..engine.graph import Array, tick
+from ..engine.hooks import RemovableHandle
 from ..engine.into import leave as leave_array
 from ..engine.printing import format_tensor
 from ..engine.tape import recording
@@ -83,7 +84,19 @@ def __repr__(self: Tensor) -> str:
     return format_tensor(self.array, self.grad_fn, self.requires_grad, get_default_dtype())
 
 
-# ---------------------------------------------------------------- out of the graph, and into it
+# ---------------------------------------------------------------- its place in the graph
+def retain_grad(self: Tensor) -> None:
+    """Let `backward` leave a gradient here although this is not a leaf."""
+    self._need_node("retain_grad").keeps = True
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Call `hook(gradient)` each time the gradient of this is known; what it returns, if anything, replaces it."""
+    node = self._need_node("register_hook")
+    node.hooks = {} if node.hooks is None else node.hooks
+    return RemovableHandle(node.hooks, hook)
+
+
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Set `requires_grad`, and return this Tensor."""
     self.requires_grad = requires_grad
@@ -191,7 +204,7 @@ METHODS: dict[str, Any] = {
     for f in (
         *(item, tolist, __len__, __iter__, __contains__, __bool__, __float__, __int__, __complex__, __index__),
         *(__format__, __repr__, __copy__, __deepcopy__, __reduce__, numpy, __array__, __dlpack__, __dlpack_device__),
-        *(requires_grad_, detach_),
+        *(requires_grad_, detach_, retain_grad, register_hook),
     )
 } | {
     "data": property(_data, _set_data), "_run_into": staticmethod(run_into),

@@ -234,14 +234,9 @@ def fitting(name: str, t: Tensor, new: Tensor) -> Tensor:
 
 
 def put(
-    t: Tensor,
-    name: str,
-    index: Any,
-    value: Any,
-    path: Sequence[Step] = (),
-    start: float = inf,
-    scatter: tuple[Any, ...] = (),
-) -> None:
+    t: Tensor, name: str, index: Any, value: Any,
+    path: Sequence[Step] = (), start: float = inf, scatter: Sequence[Any] = (),
+) -> None:  # fmt: skip
     """Write `value` to `t.array[index]`, which is what the steps of `path` show of `t`.
 
     Nodes made since `start` were made for this value alone. `scatter` is for places that no steps can show:

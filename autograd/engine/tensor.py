@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import (
-    ArgumentError,
-    DtypeError,
-    GraphError,
-    NoGradientError,
-    ShapeError,
-    describe,
-    explain_call,
-)
+from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe, misuse
 from .graph import Array, Grads, Node, ambient, fit, memory, sweep
-from .hooks import RemovableHandle
 from .tape import recording
 from .warn import warn
 
@@ -118,16 +109,6 @@ class Tensor(Methods):
             raise NoGradientError(f"{what}: this tensor does not require grad; {advice}")
         return self.node
 
-    def retain_grad(self) -> None:
-        """Let `backward` leave a gradient here although this is not a leaf."""
-        self._need_node("retain_grad").keeps = True
-
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-        """Call `hook(gradient)` when it is known; what that returns, if anything, replaces it."""
-        node = self._need_node("register_hook")
-        node.hooks = {} if node.hooks is None else node.hooks
-        return RemovableHandle(node.hooks, hook)
-
     def detach(self) -> Tensor:
         """This Tensor outside the graph, sharing its memory."""
         return wrap(self.array)
@@ -182,7 +163,7 @@ def run(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
     try:
         return NUMPY[function](*args, **options)
     except (KeyError, TypeError) as error:
-        raise explain_call(function, NUMPY.get(function), args, options, error) from error
+        raise misuse(function, NUMPY.get(function), args, options, error) from error
 
 
 # ---------------------------------------------------------------- gradients
