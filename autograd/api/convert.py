@@ -87,7 +87,7 @@ def __repr__(self: Tensor) -> str:
 # ---------------------------------------------------------------- its place in the graph
 def retain_grad(self: Tensor) -> None:
     """Let `backward` leave a gradient here although this is not a leaf."""
-    self._need_node("retain_grad").keeps = True
+    self._need_node("retain_grad").retains = True
 
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:

@@ -83,7 +83,7 @@ def op({signature}, out=None):
 {among}        _node = new(Node)
         _node.parents, _node.plan, _node.time = _parents, _plan, tick()
         _node.saved, _node.shape, _node.dtype = _plan.save(_out, {raws}), _out.shape, _out.dtype
-        _node.grad, _node.hooks, _node.keeps = None, None, False
+        _node.grad, _node.hooks, _node.retains = None, None, False
     if _tape is not None:
         _tape.op(op, [{raws}], _out)
         if _node is not None:

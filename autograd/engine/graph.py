@@ -115,8 +115,7 @@ def check_writable(array: Array) -> None:
 # ---------------------------------------------------------------- long chains are freed by a loop
 # A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion,
 # on a stack that may be small, under a protection that differs from version to version. Here a dying link
-# hands on what it holds instead, and the outermost of them lets go of these, one after the other, to any
-# depth.
+# hands on what it holds instead, and the outermost of them lets go of these, one by one, to any depth.
 _falling: list[Any] = []
 _catchers: list[None] = []  # not empty while somebody empties the list above
 
@@ -147,7 +146,7 @@ class Linked:
 class Node(Linked):
     """A recorded operation, or a leaf. Holds what backward needs, and never a forward Tensor."""
 
-    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "keeps", "plan", "saved", "shape", "time")
+    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "plan", "retains", "saved", "shape", "time")
     parents: Sequence[Node]
     plan: Any  # a Pullback, None for a leaf
 
@@ -156,7 +155,7 @@ class Node(Linked):
         self.saved, self.shape, self.dtype = saved, shape, dtype
         self.grad: Any = None
         self.hooks: dict[int, Any] | None = None
-        self.keeps = plan is None  # does a backward leave its gradient here?
+        self.retains = plan is None  # does a backward leave its gradient here?
 
     def name(self) -> str:
         """The op's name as PyTorch writes it: `MultiplyBackward`, or `AccumulateGrad` for a leaf."""
@@ -206,10 +205,8 @@ class Pullback:
             advice = "pass retain_graph=True to that one to go through the graph again"
             raise FreedGraphError(f"{self.name}: {what}; {advice}")
         if stale := node.stale():
-            what = f"its gradient needs {', '.join(stale)} as the forward pass left it"
-            raise InPlaceError(
-                f"{self.name}: {what}, but it was modified in place since; clone() it before that write"
-            )
+            what = f"{self.name}: its gradient needs {', '.join(stale)} as the forward pass left it"
+            raise InPlaceError(f"{what}, but it was modified in place since; clone() it before that write")
 
 
 Grads = dict[Node, Array]
@@ -254,12 +251,10 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
     order = ancestors(grads)
     found: Grads = {}
     leads: set[Node] | None = None
-    is_target: Callable[[Node], bool] = attrgetter("keeps")
+    is_target: Callable[[Node], bool] = attrgetter("retains")
     if targets is not None:
         leads, is_target = set(targets), targets.__contains__
-        leads.update(
-            n for n in order if not leads.isdisjoint(n.parents)
-        )  # oldest first: parents are in before
+        leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first, so parents are in
     for node in reversed(order):
         if (g := grads.pop(node, None)) is None:
             continue

@@ -267,8 +267,8 @@ def settle(base: Tensor, node: Node | None) -> None:
 
 def follow(t: Tensor, old: Node | None, node: Node | None) -> None:
     """Give `t` another node. The gradient kept is that of the values it has now: retain_grad() goes along."""
-    if old is not None and node is not None and old.keeps and old.plan is not None:
-        old.keeps, node.keeps, node.grad = False, True, old.grad
+    if old is not None and node is not None and old.retains and old.plan is not None:
+        old.retains, node.retains, node.grad = False, True, old.grad
     t.node = node
 
 

@@ -110,8 +110,7 @@ class Plan(Pullback):
     """A primitive's rules, specialised to a mask of arguments that need gradients; a variadic one is one bit.
 
     From the parameter names of the rules it writes two functions: `save` picks what to keep for backward,
-    `pull` calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`, they
-    are
+    `pull` calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`:
 
         save = lambda out, x, y: (y,)
         pull = lambda g, s: [x(g, s[0])]         # x is the rule for x
@@ -133,16 +132,13 @@ class Plan(Pullback):
         if odd := [w for w in self.keep if w not in source]:
             what = f"a rule of {op.name} asks for {odd[0]!r}"
             raise UnsupportedError(f"{what}; it may ask for {', '.join([*source, 'needs'])}")
-        self.places: list[Any] = [
-            places.get(w) for w in self.keep
-        ]  # which argument each saved value is, if it is one
+        self.places: list[Any] = [places.get(w) for w in self.keep]  # which argument it is, if it is one
         saved = "".join(source[w] + ", " for w in self.keep)
         self.save = self._written(f"lambda {', '.join(['out', *names])}: ({saved})")
         feed = {w: f"s[{k}]" for k, w in enumerate(self.keep)} | {"needs": "needs"}
         self.calls = {n: f"{n}({', '.join(['g', *(feed[w] for w in ws)])})" for n, ws in self.wants.items()}
-        self.joint = "joint" in rules and self._written(
-            f"lambda on, needs: lambda g, s: [ds[i] for ds in [{self.calls['joint']}] for i in on]"
-        )
+        picked = f"[ds[i] for ds in [{self.calls.get('joint')}] for i in on]"
+        self.joint = "joint" in rules and self._written(f"lambda on, needs: lambda g, s: {picked}")
         self.pulls: dict[tuple[bool, ...], Any] = {}
         if self.variadic == len(names):  # or each call has its own, see `among`
             self.pull = self.partial((True,) * len(self.tracked))  # type: ignore[method-assign]

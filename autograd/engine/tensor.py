@@ -64,13 +64,13 @@ class Tensor(Methods):
             raise GraphError(f"{what}; detach() makes a leaf of this result")
         if not on:
             self._resting = self._need_node("requires_grad")
-            self._resting.keeps, self.node = False, None  # no gradient is wanted through graphs made before
+            self._resting.retains, self.node = False, None  # no gradient is wanted through graphs made before
         elif self.dtype.kind != "f":
             what = "only floating-point tensors can require gradients"
             raise DtypeError(f"{what}, not {self.dtype}; use float() first")
         else:
             self.node = self._leaf_node()
-            self.node.keeps = True
+            self.node.retains = True
 
     def _leaf_node(self) -> Node:
         """This leaf's node, which rests while no grad is required: a gradient may have been left on it."""
@@ -82,7 +82,7 @@ class Tensor(Methods):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` left here, like this Tensor: on leaves, or after `retain_grad`."""
         node = self.node or getattr(self, "_resting", None)
-        if node is not None and node.grad is None and not node.keeps and not self.is_leaf:
+        if node is not None and node.grad is None and not node.retains and not self.is_leaf:
             what = ".grad of a tensor that is no leaf stays None, as backward leaves none there"
             warn(f"{what}; call retain_grad() on it before")
         return None if node is None else node.grad
