@@ -27,6 +27,7 @@ A message is one sentence: which op and argument, what was found, what to do.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 
@@ -134,18 +135,65 @@ def shown(name: str, most: int = 60) -> str:
 
 
 def explain(op: str, names: list[str], args: list[Any], error: Exception) -> AutogradError:
-    """Turn what NumPy raised inside `op` into an error that names the op, its arguments and their shapes."""
+    """The error to raise where NumPy or Python raised one inside `op`: it names the op, its arguments and their shapes.
+
+    Only if these can be the reason: otherwise, and if it is an error of ours already, it is raised as it is.
+    """
+    if isinstance(error, AutogradError) or not _at_fault(args, error):
+        raise error
     named = [(n.lstrip("*"), a) for n, a in zip([*names, *names[-1:] * len(args)], args, strict=False)]
     found = ", ".join(f"{n} {describe(a)}" for n, a in named[:12]) + f" and {len(named) - 12} more" * (len(named) > 12)
     kind: type[AutogradError]
-    if isinstance(error, AttributeError) and (odd := [n for n, a in named if a is error.obj]):
+    if isinstance(error, AttributeError):
+        odd = [n for n, a in named if any(v is error.obj for v in _all_in([a]))]
         return DtypeError(f"{op}: {odd[0]} must be a tensor, not {describe(error.obj)}")
     if isinstance(error, IndexError):
         kind = DimError
     elif isinstance(error, OverflowError):
         return DtypeError(f"{op} does not work on {found}: {error}; use a wider dtype")
-    elif isinstance(error, (TypeError, AttributeError)):
+    elif isinstance(error, TypeError):
         kind = DtypeError
     else:
         kind = ShapeError if any(w in str(error) for w in ("shape", "dimension", "broadcast", "size")) else ArgumentError
     return kind(f"{op} does not work on {found}: {error}")
+
+
+def misuse(function: Any, op: Any, args: Any, options: Any, error: Exception) -> Exception:
+    """The error to raise where `function`, of NumPy, was called on Tensors, for which it does `op`, or nothing (None).
+
+    As `explain`: what is raised inside of `op` is raised as it is, if that can be called like this.
+    """
+    if op is None:
+        what = f"np.{name_in_numpy(function)} does not work on Tensors"
+        return UnsupportedError(f"{what}; compose it of functions that do, or use detach().numpy()")
+    try:
+        inspect.signature(op).bind(*args, **options)
+    except TypeError:
+        if not isinstance(error, AutogradError):
+            return UnsupportedError(f"np.{name_in_numpy(function)} does not work like this on Tensors: {error}")
+    raise error
+
+
+def name_in_numpy(function: Any) -> str:
+    """What comes after `np.`: `exp`, `linalg.inv`, `add.reduce`."""
+    ufunc = getattr(function, "__self__", None)  # of which it is a method
+    home = getattr(ufunc, "__name__", "") if hasattr(ufunc, "nin") else getattr(function, "__module__", "numpy")
+    return f"{home}.{function.__name__}".removeprefix("numpy.")
+
+
+def _at_fault(args: list[Any], error: Exception) -> bool:
+    """Can it be that the caller of an op, who gave it these, is to blame for what was raised inside?"""
+    given = _all_in(args)
+    if isinstance(error, AttributeError):  # something was taken for a tensor
+        return any(a is error.obj and not hasattr(a, "dtype") for a in given)
+    if isinstance(error, KeyError):  # or looked up
+        return any(a is error.args[0] for a in given)
+    if not isinstance(error, TypeError) or "ufunc" in str(error):  # NumPy names that whose dtypes it refuses
+        return True
+    leaves = [a for a in given if not isinstance(a, (tuple, list))]
+    return any(not hasattr(a, "dtype") or a.dtype.kind != "f" for a in leaves)  # arrays of floats are never a wrong kind
+
+
+def _all_in(values: Any) -> list[Any]:
+    """These, and all that is in those of them that are lists or tuples."""
+    return [v for value in values for v in ([value, *_all_in(value)] if isinstance(value, (tuple, list)) else [value])]

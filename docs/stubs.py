@@ -19,13 +19,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import autograd
-from autograd.api import creation, names
+from autograd.api import convert, creation, names
 
 PACKAGE = Path(autograd.__file__).parent
 RETURNS = {  # what neither the signature nor the rule above says
     **dict.fromkeys("atleast_1d atleast_2d atleast_3d device nonzero size stride type unique unique_consecutive".split(), "Any"),
     **dict.fromkeys("dim element_size itemsize nbytes numel".split(), "int"), "broadcast_shapes": "tuple[int, ...]",
     **dict.fromkeys("is_cuda is_floating_point is_tensor".split(), "bool"),
+    **dict.fromkeys("item tolist numpy register_hook".split(), "Any"),
+    **dict.fromkeys("__array__ __deepcopy__ __dlpack__ __dlpack_device__ __reduce__".split(), "Any"),
     **dict.fromkeys("std_mean var_mean".split(), "tuple[Tensor, ...]"),
 }  # fmt: skip
 ALL, ALONG, TWO = ("", "Tensor"), ("dim: int, keepdim: bool = ...", "ValuesIndices"), ("other: Tensor", "Tensor")
@@ -77,7 +79,11 @@ def declaration(name: str, function: Any, first: str = "") -> str:
 
 def methods() -> str:
     """The text of api/methods.pyi: what Tensor inherits, for type checkers alone."""
-    lines = [declaration(name, function, "self") for name, function in (names.FUNCTIONS | names.ONLY_METHODS).items()]
+    plain = {name: method for name, method in convert.METHODS.items() if inspect.isfunction(method)}
+    lines = ["__slots__ = ()", "def __init__(self, *data: Any, **options: Any) -> None: ...", "data: Any"]
+    lines += [declaration(name, function, "self") for name, function in (names.FUNCTIONS | names.ONLY_METHODS | plain).items()]
+    lines += ["def __hash__(self) -> builtins.int: ...", "def __reversed__(self) -> Tensor: ..."]
+    lines += ["def _take(self, *args: Any, **kwargs: Any) -> Tensor: ...", "def _run_into(self, *args: Any) -> Any: ..."]
     lines += [f"def {name}_(self, *args: Any, **kwargs: Any) -> Tensor: ..." for name in (*names.IN_PLACE, *names.RESHAPING)]
     lines += [f"def __{form}{name}__(self, other: Any) -> Tensor: ..." for name in names.BINARY for form in ("", "r", "i")]
     lines += [f"def __{name}__(self) -> Tensor: ..." for name in names.UNARY]

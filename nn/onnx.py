@@ -15,6 +15,7 @@ import numpy as np
 
 from autograd.api.creation import as_tensor
 from autograd.engine.graph import ambient, memory, write
+from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, AutogradError, MissingError, UnsupportedError, describe
 from autograd.files.parts import replacing
@@ -83,7 +84,7 @@ class Graph:
         self.parameters = {id(t.array): n for n, t in model.state_dict().items()} if isinstance(model, Module) else {}
         self.expanding: list[str] = []
         self.inputs = [self._named(x.array, name) for x, name in zip(args, names, strict=True)]
-        tape: list[Any] = []
+        tape = Tape()
         with ambient(tape=tape):
             results = model(*args)
         self.results = _leaves(results)
@@ -102,7 +103,7 @@ class Graph:
         return Value(name, array.dtype, array.shape)
 
     # ------------------------------------------------------------ from the tape
-    def add(self, tape: list[Any]) -> None:
+    def add(self, tape: Tape) -> None:
         """Make nodes of the entries of a tape that depend on the inputs."""
         for op, args, out in tape:
             if op is write:
@@ -111,7 +112,7 @@ class Graph:
                 self._emit(op, args, out)
             self.kept.append(out)
 
-    def _write(self, tape: list[Any], array: Any, index: Any, value: Any) -> None:
+    def _write(self, tape: Tape, array: Any, index: Any, value: Any) -> None:
         """A write of all of an array gives its name to the new values, if nobody else sees that memory."""
         self.kept += [array, value]
         if id(memory(array)) in self.read:  # a constant has the value that it had at the end
@@ -139,7 +140,7 @@ class Graph:
         self.expanding.pop()
 
     def _steps(self, op: Any, args: list[Any], out: Any) -> list[Any]:
-        tape: list[Any] = []
+        tape = Tape()
         try:
             with ambient(tape=tape):
                 results = _leaves(op.fun(*(wrap(a) if hasattr(a, "dtype") else a for a in args)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from html import escape
 from math import prod
@@ -15,6 +15,7 @@ from autograd.api.creation import as_tensor, zeros
 from autograd.api.random import default_generator, drawing_from
 from autograd.engine.dtypes import get_default_dtype
 from autograd.engine.graph import Array, ambient
+from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, UnsupportedError, describe, shown
 from autograd.transforms.tree import tree_leaves
@@ -102,8 +103,10 @@ MULTIPLY_ADDS: dict[str, Callable[..., int]] = {
 
 
 # ---------------------------------------------------------------- what happens in a run
-class _Calls:
+class _Calls(Tape):
     """Listens to one run of a model: which modules were called, what they returned, and how much they multiplied."""
+
+    records = False
 
     def __init__(self, model: Module) -> None:
         self.model = model
@@ -138,18 +141,10 @@ class _Calls:
         shapes = [str(tuple(v.shape)) for v in tree_leaves(output) if hasattr(v, "shape")]
         self.shapes.setdefault(module, Counter())[", ".join(shapes)] += 1
 
-    # ------------------------------------------------------------ as a tape
-    def append(self, entry: tuple[Any, list[Any], Any]) -> None:
-        """Hear of an op, its arguments and its result."""
-        op, args, out = entry
+    def op(self, op: Any, args: list[Any], out: Any) -> None:
+        """Count what an op multiplies."""
         if count := MULTIPLY_ADDS.get(op.__name__):
             self.multiply_adds[self.running[-1]] += count(out, *args)
-
-    def watch(self, node: Any) -> None:
-        """Hear of a node, if the model records graphs."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
 
 
 # ---------------------------------------------------------------- the table

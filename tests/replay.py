@@ -2,11 +2,12 @@
 
 from autograd.engine.graph import ambient, write
 from autograd.engine.primitive import as_array
+from autograd.engine.tape import Tape
 
 
 def record(step):
     """Run `step` once and return the tape of it: (op, its arguments, its result) for every op and write."""
-    tape = []
+    tape = Tape()
     with ambient(tape=tape):
         step()
     return tape

@@ -8,6 +8,7 @@ import autograd
 import nn
 from autograd import Generator, Tensor, grad, no_grad, ones, ops, tensor, zeros
 from autograd.engine.graph import write
+from autograd.engine.tape import Tape
 from autograd.errors import UnsupportedError
 from nn import functional as F
 
@@ -328,7 +329,7 @@ def test_hooks_run_once_and_are_on_the_tape_as_what_they_did():
 
 
 def test_a_tape_belongs_to_its_context_and_nested_ones_do_not_mix():
-    outer = []
+    outer = Tape()
     with autograd.engine.graph.ambient(tape=outer):
         ones(2) + 1
         inner = record(lambda: ones(2) * 2)
@@ -343,3 +344,30 @@ def test_no_tensor_becomes_an_array_unseen():
     for convert in (np.asarray, np.array, np.unwrap, lambda t: np.ones(2).dot(t)):
         with pytest.raises(UnsupportedError):
             record(lambda convert=convert: convert(x))
+
+
+def test_who_only_listens_hears_all_and_records_nothing():
+    class Listener(Tape):
+        records = False
+
+        def __init__(self):
+            self.heard = []
+
+        def op(self, op, args, out):
+            self.heard.append(op.name)
+
+        def node(self, node):
+            self.heard.append(node.name())
+
+        def write(self, array, index, value):
+            self.heard.append("write")
+
+    listener, x = Listener(), ones(2, requires_grad=True)
+    with autograd.engine.graph.ambient(tape=listener):
+        y = x * 2
+        y[0] = 3.0
+        assert float(y.detach().sum()) == 5
+        assert np.asarray(y.detach()).tolist() == [3, 2]
+    assert listener.heard[:3] == ["multiply", "MultiplyBackward", "write"]
+    assert "WrittenBackward" in listener.heard
+    assert list(listener) == []

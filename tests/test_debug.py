@@ -21,6 +21,7 @@ import nn
 from autograd import detect_anomaly, enable_grad, grad, no_grad, set_detect_anomaly, tensor, where
 from autograd.engine.graph import Node, ambient, mode
 from autograd.engine.primitive import Plan
+from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor
 from autograd.errors import AnomalyError, FreedGraphError, GraphError, InPlaceError
 from nn import optim
@@ -318,7 +319,7 @@ def test_other_threads_are_not_watched():
 
 
 def test_a_tape_and_a_watch_do_not_go_together():
-    with ambient(tape=[]):
+    with ambient(tape=Tape()):
         for switch in (lambda: detect_anomaly().__enter__(), lambda: set_detect_anomaly(True)):
             with pytest.raises(GraphError, match="while a tape records"):
                 switch()

@@ -15,6 +15,7 @@ from autograd import errors
 from autograd.engine import graph
 from autograd.engine.accumulate import ACCUMULATED
 from autograd.engine.graph import ambient
+from autograd.engine.tape import Tape
 from autograd.engine.tensor import wrap
 
 CODES = dict(zip("bu1248efd", "bool uint8 int8 int16 int32 int64 float16 float32 float64".split(), strict=True))
@@ -168,7 +169,7 @@ def test_floats_keep_their_dtype(sample, data):
 
 
 def keeps(sample, data, dtype):
-    call, tape = data.draw(calls(sample, dtype)), []
+    call, tape = data.draw(calls(sample, dtype)), Tape()
     with np.errstate(all="ignore"):
         if sample.smooth:
             with mock.patch.object(graph, "fit", strictly_fit):  # rules on ndarrays, which NumPy widens where Tensors stay

@@ -12,6 +12,7 @@ from helpers import vector
 
 import autograd as ag
 from autograd import errors, grad, primitive, tensor
+from autograd.engine.tape import Tape
 
 x = tensor([1.0, 2.0, 3.0])
 m = ag.ones(2, 3)
@@ -40,7 +41,7 @@ def part_of_a_result():
 
 
 def on_tape(work):
-    with ag.engine.graph.ambient(tape=[]):
+    with ag.engine.graph.ambient(tape=Tape()):
         work()
 
 

@@ -1241,7 +1241,7 @@ def steps(machine):
     machine.change_by_number(0, 2.0, "mul", True)  # refused: a leaf
 
 
-@pytest.mark.parametrize("broken", ["nothing", "Node.check", "touch", "memory", "Family.outdate", "save_what_is_lost"])
+@pytest.mark.parametrize("broken", ["nothing", "Pullback.check", "touch", "memory", "Family.outdate", "save_what_is_lost"])
 def test_these_tests_would_notice(broken, monkeypatch):
     graph = autograd.engine.graph
     monkeypatch.setattr(Writes, "outcomes", {})
@@ -1249,8 +1249,8 @@ def test_these_tests_would_notice(broken, monkeypatch):
         steps(Writes())
         assert set(Writes.outcomes) == {"written", "InPlaceError", "recorded", "differentiated", "refused"}
         return
-    if broken == "Node.check":
-        monkeypatch.setattr(graph.Node, "check", lambda node: None)
+    if broken == "Pullback.check":
+        monkeypatch.setattr(graph.Pullback, "check", lambda plan, node: None)
     elif broken == "Family.outdate":
         monkeypatch.setattr(sys.modules["autograd.engine.inplace"].Family, "outdate", lambda family: None)
     elif broken == "save_what_is_lost":

@@ -20,6 +20,7 @@ from numpy.testing import assert_array_equal
 import autograd
 from autograd import Generator, arange, float64, tensor
 from autograd.engine.graph import ambient
+from autograd.engine.tape import Tape
 from autograd.errors import ArgumentError, DimError, ShapeError, StateError, UnsupportedError, WorkerError
 from nn.utils import data
 from nn.utils.data import (
@@ -311,7 +312,7 @@ def test_tensors_are_indexed_once_a_batch(nested, monkeypatch):
     d = pairs(6)
     d = Subset(Subset(d, [5, 4, 3, 2]), [0, 2, 1]) if nested else d
     monkeypatch.setattr(TensorDataset, "__len__", lambda self: 6)
-    tape = []
+    tape = Tape()
     with ambient(tape=tape):
         batches = firsts(DataLoader(d, batch_size=3))
     assert batches == ([[5, 3, 4]] if nested else [[0, 1, 2], [3, 4, 5]])

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import nn
 from autograd import float32, float64, ones, tensor
 from autograd.engine.graph import ambient
+from autograd.engine.tape import Tape
 from autograd.errors import ArgumentError, ShapeError, StateError, UnsupportedError
 from nn.optim import LBFGS
 from nn.optim.lbfgs import Point, strong_wolfe
@@ -319,7 +320,7 @@ def test_misuse_is_told(do, error, message):
 
 def test_it_cannot_be_captured_and_gradients_have_the_shape_of_their_parameters():
     p = nn.Parameter([1.0, 2.0])
-    with ambient(tape=[]), pytest.raises(UnsupportedError, match="it cannot be captured on a tape"):
+    with ambient(tape=Tape()), pytest.raises(UnsupportedError, match="it cannot be captured on a tape"):
         LBFGS([p]).step(lambda: 1.0)
     p.grad = ones(2)
     p.node.grad = ones(1)

@@ -13,6 +13,7 @@ import autograd
 import nn
 from autograd import float32, float64, no_grad, ones, tensor, zeros
 from autograd.engine.graph import ambient, write
+from autograd.engine.tape import Tape
 from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError
 from nn import optim
 from nn.optim import (
@@ -583,7 +584,7 @@ def test_a_step_on_a_tape_is_the_same_step(case):
     values, gradients = start(case, float32)
     (parameters, opt), (taped, other) = make(case, values), make(case, values)
     take(parameters, opt, gradients)
-    tape = []
+    tape = Tape()
     with ambient(tape=tape):
         take(taped, other, gradients)
     for p, q in zip(parameters, taped, strict=True):
@@ -740,7 +741,7 @@ def test_numbers_may_be_tensors_that_change():
         opt.step()
         assert p.item() == expected
     assert opt.param_groups[0]["lr"] is lr
-    with ambient(tape=[]):
+    with ambient(tape=Tape()):
         opt.step()
     assert p.item() == -1
     adam = Adam([p], lr=np.float32(0.5), betas=(tensor(0.5), 0.25))
@@ -765,7 +766,7 @@ def test_new_numbers_reach_the_arrays_that_a_tape_reads():
     opt = Adam([p], lr=0.1)
     lr = opt._live[0]["lr"]
     array = lr.array
-    tape = []
+    tape = Tape()
     opt.param_groups[0].update(lr=0.01, betas=(0.5, 0.6))
     with ambient(tape=tape):
         opt.sync()
@@ -964,7 +965,7 @@ def test_a_step_that_fails_changes_nothing(case, culprit, taped):
         last.node.grad = zeros(1, dtype=float64)
     before, names = everything(parameters, opt)
     with (
-        ambient(tape=[] if taped else None),
+        ambient(tape=Tape() if taped else None),
         pytest.raises(ShapeError, match=r"must have one shape: parameter \((4,|5, 2)\), .* \(1,\)"),
     ):
         opt.step()
@@ -1299,7 +1300,7 @@ def test_half_is_updated_in_single_precision(case, taped):
             p.grad, q.grad = tensor(g), tensor(g.astype(np.float32))
             with no_grad():
                 q.copy_(p)
-        with ambient(tape=[] if taped else None):
+        with ambient(tape=Tape() if taped else None):
             opt.step()
         other.step()
         for p, q in zip(half, single, strict=True):

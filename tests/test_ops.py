@@ -14,6 +14,7 @@ from strategies import Call, Quick, call, calls
 import autograd
 from autograd.api.names import ONLY_METHODS
 from autograd.engine.graph import ambient
+from autograd.engine.tape import Tape
 from autograd.engine.tensor import NUMPY, Tensor, wrap
 from nn.optim import rules
 
@@ -99,7 +100,7 @@ class Function:
 def runs(op, sample):
     """Does one of this record's first calls, which are the same each time, run this primitive?"""
     for seed in range(100):
-        tape = []
+        tape = Tape()
         with np.errstate(all="ignore"), ambient(tape=tape):
             tensors(sample.make(Quick(seed)))[0].run(sample.op)
         if op in [op for op, args, out in tape]:

@@ -1,5 +1,10 @@
 """From a NumPy function and its rules to a differentiable function: what `primitive` makes, and what it refuses."""
 
+import inspect
+import linecache
+import subprocess
+import sys
+import threading
 import traceback
 from unittest import mock
 
@@ -13,7 +18,7 @@ from autograd import Tensor, grad, no_grad, ones, primitive, tensor
 from autograd.engine import codegen
 from autograd.engine.primitive import PRIMITIVES, keep_zero
 from autograd.engine.tensor import NUMPY, wrap
-from autograd.errors import DtypeError, NoGradientError, ShapeError, UnsupportedError
+from autograd.errors import AutogradError, DtypeError, NoGradientError, ShapeError, UnsupportedError
 
 f64 = autograd.float64
 NAN = np.float64("nan")
@@ -265,16 +270,112 @@ def test_an_error_inside_names_the_op_its_arguments_and_the_cause():
     assert isinstance(caught.value.__cause__, ValueError)
 
 
+def test_a_bug_inside_is_raised_as_it_is_and_blames_nobody():
+    def bug(x):
+        return x.no_such_thing
+
+    def wrong_call(x):
+        return bug(x, x)
+
+    for function, kind in (bug, AttributeError), (wrong_call, TypeError):
+        with pytest.raises(kind) as caught:
+            primitive(function, "buggy")(leaf(1))
+        assert not isinstance(caught.value, AutogradError)
+    with pytest.raises(DtypeError, match="buggy: x must be a tensor, not 'a'"):
+        primitive(bug, "buggy", creates=True)("a")
+    NUMPY[np.flip] = lambda x: wrong_call(x)
+    with pytest.raises(TypeError, match=r"bug\(\) takes 1 positional"):
+        np.flip(leaf(1))
+    with pytest.raises(UnsupportedError, match=r"np.flip does not work like this .* 'axis'"):
+        np.flip(leaf(1), axis=1)
+
+
+def test_what_is_said_about_an_op_is_kept():
+    op = primitive(np.abs, "size", x=lambda g, x: g * np.sign(x), says="The distance from 0.", kink="at 0, where it is 0")
+    assert (op.says, op.kink) == ("The distance from 0.", "at 0, where it is 0")
+    assert op(leaf(-2)).item() == 2
+
+
 # ---------------------------------------------------------------- the code that is written out
 def test_the_code_of_an_op_can_be_read_and_tracebacks_show_it():
-    assert "def op(x, y, *, out=None):" in codegen.source("multiply")
+    assert "def op(input, other, *, out=None):" in codegen.source("multiply")
     try:
         autograd.mul(ones(2), ones(3))
     except ShapeError as error:
         text = "".join(traceback.format_exception(error))
-    assert "_out = fun(x_, y_)" in text
+    assert "_out = fun(input_, other_)" in text
 
 
 def test_defaults_are_not_spelled_into_the_code():
     op = primitive(lambda x, how=NAN, more=(): x, "with_defaults", x=lambda g: g)
     assert op(leaf(1)).item() == 1
+
+
+def unwritten():
+    """A primitive that was never called, and its source."""
+    op = primitive(lambda x, y, how=NAN: x * y, "late", x=lambda g, y: g * y, y=lambda g, x: g * x)
+    return op, codegen.source("late")
+
+
+def test_a_primitive_is_written_out_when_it_is_first_called_and_stays_the_same_object():
+    op, source = unwritten()
+    before, code = inspect.signature(op), op.__code__
+    assert str(before).startswith("(x, y, how=")
+    assert "def op(x, y, how=_default_how, *, out=None):" in source
+    assert linecache.getlines("<primitive late>") != source.splitlines(True)
+    table = {"late": op}
+    assert op(leaf(2), y=3).item() == 6
+    assert linecache.getlines("<primitive late>") == source.splitlines(True)
+    assert op.__code__ is not code
+    assert op.__code__.co_filename == "<primitive late>"
+    assert inspect.signature(op) == before
+    assert table["late"](leaf(2), 4).item() == 8
+    written = op.__code__
+    op(leaf(1), 1)
+    assert op.__code__ is written, "once is enough"
+
+
+def test_the_first_call_may_be_a_wrong_one():
+    op, _ = unwritten()
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'y'"):
+        op(leaf(1))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        op(leaf(1), z=1)
+
+
+def test_threads_may_call_it_first_together():
+    for _ in range(20):
+        op, _ = unwritten()
+        barrier, found = threading.Barrier(4), []
+
+        def call(op=op, barrier=barrier, found=found):
+            barrier.wait()
+            found.append(op(leaf(2), 3).item())
+
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert found == [6] * 4
+
+
+def test_users_may_call_arguments_by_other_names_than_rules_do():
+    op, _ = unwritten()
+    assert op(leaf(2), 3).item() == 6
+    codegen.spelled(op, x="input", y="other")
+    x = leaf(2)
+    assert list(inspect.signature(op).parameters) == ["input", "other", "how", "out"]
+    assert "def op(input, other, how=_default_how, *, out=None):" in codegen.source("late")
+    out = op(other=5, input=x)
+    assert op.__code__.co_varnames[:2] == ("input", "other")
+    assert grad(out, x)[0].item() == 5
+    with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
+        op(x=x, y=2)
+    assert op.names == ["x", "y", "how"]
+
+
+def test_importing_writes_out_nothing():
+    code = "import autograd, nn, linecache; print(sum(name.startswith('<primitive') for name in linecache.cache))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 20

@@ -118,7 +118,7 @@ def test_the_time_of_the_last_write_never_goes_back(monkeypatch):
     graph.touch(a)
     tick.thread.join(10)
     times = [graph._writes[id(array)][0] for array in (a, b)]
-    assert graph._last_write == max(times)
+    assert graph._latest == max(times)
 
 
 @pytest.mark.usefixtures("_impatient")

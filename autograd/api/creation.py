@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.codegen import number
-from ..engine.dtypes import as_dtype, float64, get_default_dtype, promote_types, result_type
+from ..engine.dtypes import as_dtype, float64, get_default_dtype, number, promote_types, result_type
 from ..engine.tensor import NUMPY, Tensor, wrap
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError, describe

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops
 from ..engine.dtypes import result_type
-from ..engine.graph import Array, mode
+from ..engine.graph import mode
 from ..engine.inplace import Step, put, step_of
 from ..engine.tensor import Tensor
 from ..errors import AutogradError, DimError, DtypeError, ShapeError, describe, explain
@@ -95,15 +95,17 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         parts = (*parts, ...)  # what is assigned to is an array then, also if it is one element
     raw, v = _in_order(tuple(getattr(i, "array", i) for i in parts), getattr(value, "array", value))
 
-    def scatter(mask: int, array: Array, v: Array) -> tuple[Any, Any]:
-        plan = ops.index.setitem.plans[mask]
-        return plan, plan.save(None, array, v, *raw)
-
     try:
         if basic:
             put(input, "x[...] = y", raw, value, path=(step_of(ops.index.getslice, raw),))
         else:
-            put(input, "x[...] = y", raw, value if v is getattr(value, "array", v) else np.copy(value, "C"), scatter=scatter)
+            put(
+                input,
+                "x[...] = y",
+                raw,
+                value if v is getattr(value, "array", v) else np.copy(value, "C"),
+                scatter=(ops.index.setitem, *raw),
+            )
     except (IndexError, ValueError, TypeError) as error:
         if isinstance(error, AutogradError):
             raise

@@ -8,12 +8,28 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..engine import dtypes, inplace
+from ..engine import dtypes, inplace, into
 from ..engine.tensor import Tensor, wrap
 from ..errors import ShapeError
 from ..ops import common
 from ..ops import elementwise as table
-from . import creation, decomposition, devices, fused, index, join, linalg, random, reduce, scan, scatter, shape, sort, statistics
+from . import (
+    convert,
+    creation,
+    decomposition,
+    devices,
+    fused,
+    index,
+    join,
+    linalg,
+    random,
+    reduce,
+    scan,
+    scatter,
+    shape,
+    sort,
+    statistics,
+)
 from . import elementwise as e
 from .common import one_dim
 from .spelling import publish
@@ -218,7 +234,7 @@ def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
 
 def _reshaping(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return inplace.reshape_in_place(self, name, op, *args, **kwargs)
+        return into.reshape_in_place(self, name, op, *args, **kwargs)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"""As `{name.rstrip("_")}`, of this Tensor itself; those that share its memory keep their shape."""
@@ -241,7 +257,8 @@ def _attach() -> None:
         put(f"__r{name}__", _reflected(op))
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
     put("_take", inplace.change)
-    put("_leave", inplace.leave)
+    for name, method in convert.METHODS.items():
+        put(name, method)
     put("__init__", creation.construct)
     put("__reversed__", lambda self: shape.flip(self, 0) if self.ndim else self)
     put("__getitem__", index.getitem)

@@ -66,7 +66,7 @@ CHANGE_NOTHING = {
 }  # here: results are new, sorting is stable, and there is one device
 C_FUNCTIONS = {  # which tell nobody what they take, in some versions
     np.concatenate: "arrays axis", np.inner: "a b", np.where: "condition x y", np.vecdot: "x1 x2 axis",
-    np.bincount: "x weights minlength",
+    np.bincount: "x weights minlength", np.empty_like: "prototype dtype order subok shape device",
 }  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any
 
-from ..engine.inplace import into
+from ..engine import codegen
+from ..engine.into import into
 from ..errors import AutogradError, explain
 from ..see.explain import docstrings
 
@@ -25,12 +26,11 @@ def spelled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The form of a function that users call: it takes NumPy's argument names, `axis` and `keepdims`, beside PyTorch's.
 
     And what Python or NumPy raise inside it, as for a list where a tensor belongs, becomes an error of ours that names it.
-    A primitive sees to that itself; its x and y are called input and other from here on, by its code, which costs a call nothing.
+    A primitive sees to that itself; its x and y are called input and other from here on.
     """
     if hasattr(function, "fun"):
-        code = function.__code__
-        function.__code__ = code.replace(co_varnames=tuple({"x": "input", "y": "other"}.get(n, n) for n in code.co_varnames))
-    if hasattr(function, "fun") or hasattr(function, "plain"):
+        return codegen.spelled(function, x="input", y="other")
+    if hasattr(function, "plain"):
         return function
     signature = inspect.signature(function)
     taken = signature.parameters

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
 from ..engine.grad_mode import lasting
-from ..engine.graph import Array, Node, _writes, ambient, memory, mode, write
+from ..engine.graph import Array, Node, Pullback, ambient, mode
+from ..engine.tape import Tape, recording
 from ..engine.warn import Line, users_line
 from ..errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, describe
 
@@ -18,21 +18,16 @@ _PLACES = 3  # so many of the offending elements are shown
 
 
 # ---------------------------------------------------------------- what listens
-class Watch:
-    """What stands in the place of a tape, records nothing, looks at every result, and marks every node with its line."""
+class Watch(Tape):
+    """A tape that records nothing, looks at every result, and marks every node with the line that made it."""
 
-    def __init__(self, nan: bool, inf: bool, line: Line | None = None, nodes: WeakSet[Node] | None = None) -> None:
+    records = False
+
+    def __init__(self, nan: bool, inf: bool, line: Line | None = None) -> None:
         self.nan, self.inf, self.line = nan, inf, line
-        self.nodes = WeakSet[Node]() if nodes is None else nodes
 
-    def __iter__(self) -> Iterator[Any]:  # as a tape it is empty
-        return iter(())
-
-    def append(self, entry: tuple[Any, list[Any], Any]) -> Line | None:
-        """Hear of an op, its arguments and its result; or of a write, and say at which line it is."""
-        op, args, out = entry
-        if op is write:
-            return users_line()
+    def op(self, op: Any, args: list[Any], out: Any) -> None:
+        """Look at the result of an op."""
         for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
             if (bad := self.odd(array)) is None:
                 continue
@@ -44,7 +39,14 @@ class Watch:
             found = _found(array, bad, named if _elementwise(op) else {})
             advice = "; if an inf is meant here, pass check_inf=False" * (not nan)
             raise AnomalyError(f"{result} is {found}; its arguments were {_arguments(named)}; called at {users_line()}{advice}")
-        return None
+
+    def write(self, array: Array, index: Any, value: Any) -> Line:
+        """Say at which line a write is."""
+        return users_line()
+
+    def node(self, node: Node) -> None:
+        """Mark a node that was just made."""
+        node.plan = WatchedPlan(node.plan, self.line or users_line())
 
     def odd(self, array: Array) -> Array | None:
         """Where `array` holds what is looked for, or None if it does not."""
@@ -53,72 +55,56 @@ class Watch:
         bad = ~np.isfinite(array) if self.nan and self.inf else np.isnan(array) if self.nan else np.isinf(array)
         return bad if np.any(bad) else None
 
-    def watch(self, node: Node) -> None:
-        """Mark a node that was just made."""
-        node.plan, node.__class__ = WatchedPlan(node.plan, self.line or users_line()), WatchedNode
-        self.nodes.add(node)
 
-
-class WatchedPlan:
+class WatchedPlan(Pullback):
     """A plan that knows the line of its node, and looks at the gradients that its rules return."""
 
     def __init__(self, plan: Any, line: Line) -> None:
         self.plan, self.line = plan, line
+        self.name, self.title, self.op, self.tracked, self.keep = plan.name, plan.title, plan.op, plan.tracked, plan.keep
         self.swept: Line | None = None  # where the last backward that came here was called
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.plan, name)
 
-    def pull(self, g: Any, saved: Sequence[Any]) -> Sequence[Any]:
+    def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
         """As the plan's own."""
-        return self._pull(self.plan.pull, self.plan.tracked, g, saved)
+        return self.plan.unpack(node, attach)
+
+    def check(self, node: Node) -> None:
+        """As the plan's own, but errors name the user's lines."""
+        try:
+            self.plan.check(node)
+        except FreedGraphError as error:
+            raise FreedGraphError(f"{error}; saved at {self.line}; freed by the backward at {self.swept}") from None
+        except InPlaceError as error:
+            unseen = "a line that detect_anomaly did not see"
+            lines = dict.fromkeys(str(where or unseen) for _, _, where in node.stale().values())
+            raise InPlaceError(f"{error}; saved at {self.line}; modified at {' and '.join(lines)}") from None
 
     def partial(self, wanted: tuple[bool, ...]) -> Callable[..., Sequence[Any]]:
-        """As the plan's own."""
-        places = [i for i, w in zip(self.plan.tracked, wanted, strict=True) if w]
-        return lambda g, saved: self._pull(self.plan.partial(wanted), places, g, saved)
+        """As the plan's own, but it looks at the gradients."""
+        pull, places = self.plan.partial(wanted), [i for i, w in zip(self.tracked, wanted, strict=True) if w]
 
-    def _pull(self, pull: Any, places: list[int], g: Any, saved: Sequence[Any]) -> Sequence[Any]:
-        self.swept = users_line()
-        if not isinstance(watch := mode().tape, Watch):
-            return pull(g, saved)
-        # Steps inside of a rule may be NaN where g is 0, and are then put right; so they are marked, but not looked at.
-        with ambient(tape=Watch(False, False, self.line._replace(within=self.plan.name), watch.nodes)):
-            ds = pull(g, saved)
-        for place, d in zip(places, ds, strict=True):
-            array = getattr(d, "array", d)
-            if (bad := watch.odd(array)) is not None:
-                name, op = self.plan.name, self.plan.op
-                named = {k: getattr(v, "array", v) for k, v in zip(("g", *self.plan.keep), (g, *saved), strict=True)}
-                found = _found(array, bad, named if _elementwise(op) else {})
-                raise AnomalyError(
-                    f"the gradient of {name} with respect to {_names(op.names, place + 1)[place]} is {found}; "
-                    f"it was made of {_arguments(named)}; {name} was called at {self.line}; backward at {self.swept}"
-                )
-        return ds
+        def looked_at(g: Any, saved: Sequence[Any]) -> Sequence[Any]:
+            self.swept = users_line()
+            if not isinstance(watch := mode().tape, Watch):
+                return pull(g, saved)
+            # Steps inside of a rule may be NaN where g is 0, and are then put right; they are marked, but not looked at.
+            with ambient(tape=Watch(False, False, self.line._replace(within=self.name))):
+                ds = pull(g, saved)
+            for place, d in zip(places, ds, strict=True):
+                array = getattr(d, "array", d)
+                if (bad := watch.odd(array)) is not None:
+                    named = {k: getattr(v, "array", v) for k, v in zip(("g", *self.keep), (g, *saved), strict=True)}
+                    found = _found(array, bad, named if _elementwise(self.op) else {})
+                    raise AnomalyError(
+                        f"the gradient of {self.name} with respect to {_names(self.op.names, place + 1)[place]} is {found}; "
+                        f"it was made of {_arguments(named)}; {self.name} was called at {self.line}; backward at {self.swept}"
+                    )
+            return ds
 
-
-class WatchedNode(Node):
-    """A node whose errors name the user's lines."""
-
-    __slots__ = ()
-
-    def check(self) -> None:
-        """Raise unless the values saved for the rules are still there, and are what they were."""
-        plan = self.plan
-        try:
-            super().check()
-        except FreedGraphError as error:
-            raise FreedGraphError(f"{error}; saved at {plan.line}; freed by the backward at {plan.swept}") from None
-        except InPlaceError as error:
-            writes = [w for a in _saved(self) if (w := _writes.get(id(a), (-1,)))[0] > self.time]
-            lines = dict.fromkeys(str(w[2]) if len(w) > 2 else "a line that detect_anomaly did not see" for w in writes)
-            raise InPlaceError(f"{error}; saved at {plan.line}; modified at {' and '.join(lines)}") from None
-
-
-def _saved(node: Node) -> list[Array]:
-    """The memory of every array that a node saved."""
-    return [memory(a) for v in node.saved or () for a in (v if isinstance(v, tuple) else (v,)) if hasattr(a, "dtype")]
+        return looked_at
 
 
 # ---------------------------------------------------------------- what an error says
@@ -223,5 +209,5 @@ class set_detect_anomaly(lasting):
 
 
 def _refuse_a_tape() -> None:
-    if isinstance(mode().tape, list):
+    if recording():
         raise GraphError("detect_anomaly cannot listen while a tape records; switch it on outside of what is recorded")

@@ -1,7 +1,7 @@
-"""Sums that keep their digits: half is computed in single precision and rounded once; what is many is added in blocks.
+"""Sums that keep their digits: half is computed in single precision, and what is many is added in blocks.
 
-The one place for both. Primitives run on half by `in_single`, and so do their rules (see Plan); gradients on the way are
-in `ACCUMULATED`'s dtype, and are rounded where they are left. Every sum of floats is a `total`.
+The one place for both. Primitives run on half by `in_single`, and so do their rules (see Plan); gradients on
+the way are in `ACCUMULATED`'s dtype, and are rounded where they are left. Every sum of floats is a `total`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ import numpy as np
 
 from .dtypes import DType, float16, float32
 
-ACCUMULATED: dict[DType, DType] = {float16: float32}  # the dtype in which sums of a dtype are kept, if it is another
+ACCUMULATED: dict[DType, DType] = {
+    float16: float32
+}  # the dtype in which sums of a dtype are kept, if it is another
 MANY = 128  # more than these are not added one after the other, but in slabs, and what comes of these again,
-FEW, SLABS = 32, 16  # until so few are left: an error of a few units in the last place, however many there were
+FEW, SLABS = (
+    32,
+    16,
+)  # until so few are left: an error of a few units in the last place, however many there were
 
 
 _add: Any = np.add.reduce
@@ -48,13 +53,17 @@ def settled(g: Any, dtype: DType) -> Any:
 
 def any_half(values: Iterable[Any]) -> bool:
     """Is there an array of half among them?"""
-    return any(any_half(v) if isinstance(v, (tuple, list)) else getattr(v, "dtype", None) == float16 for v in values)
+    return any(
+        any_half(v) if isinstance(v, (tuple, list)) else getattr(v, "dtype", None) == float16 for v in values
+    )
 
 
 def _any_other(values: Iterable[Any]) -> bool:
     """Is there an array of other floats?"""
     return any(
-        _any_other(v) if isinstance(v, (tuple, list)) else hasattr(v, "dtype") and v.dtype.kind == "f" and v.dtype != float16
+        _any_other(v)
+        if isinstance(v, (tuple, list))
+        else hasattr(v, "dtype") and v.dtype.kind == "f" and v.dtype != float16
         for v in values
     )
 
@@ -68,7 +77,7 @@ def in_single(function: Callable[..., Any], args: Sequence[Any]) -> Any:
 
 
 def single(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a function of Tensors that is made of several ops: of half alone it is computed in single precision."""
+    """Decorate a function of Tensors made of several ops: half alone is computed in single precision."""
 
     @wraps(function)
     def either(*args: Any, **kwargs: Any) -> Any:
@@ -81,8 +90,9 @@ def single(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # ---------------------------------------------------------------- sums in blocks
-# NumPy adds pairwise along the axes that are densest in memory. Along all others it adds row after row, and what is added to
-# a large sum loses its digits. So such an axis is cut into a few slabs, which are added, elementwise; the result is shorter.
+# NumPy adds pairwise along the axes that are densest in memory. Along all others it adds row after row, and
+# what is added to a large sum loses its digits. So such an axis is cut into a few slabs, which are added,
+# elementwise; the result is shorter.
 def total(x: Any, axis: tuple[int, ...], keepdims: bool = False, few: int = MANY) -> Any:
     """np.sum(x, axis, keepdims=keepdims), whose error does not grow with the number of elements."""
     if type(x) is not np.ndarray:
@@ -121,7 +131,7 @@ def running_total(x: Any, axis: int) -> Any:
 
 
 def total_at(out: Any, positions: Any, x: Any) -> None:
-    """np.add.at(out, positions, x), all of them flat; where many are added in each place, in double precision, block by block."""
+    """np.add.at(out, positions, x), all flat; where many come to a place, in double precision, by blocks."""
     if type(x) is not np.ndarray or x.dtype.kind != "f" or not positions.size == x.size > MANY * out.size:
         np.add.at(out, positions, x)
         return
@@ -152,12 +162,14 @@ def _one_by_one(x: np.ndarray[Any, Any], axis: tuple[int, ...]) -> list[int]:
 
 
 def in_slabs(x: Any, axis: int) -> tuple[Any, Any]:
-    """`x` with `axis` cut into at most SLABS slabs, and the next axis in them; and the rest, which is shorter than a slab."""
+    """`x` with `axis` cut into at most SLABS slabs, the next axis in them; and the rest, if any."""
     n, lead = x.shape[axis], (slice(None),) * axis
     length = -(-n // SLABS)
     slabs = n // length
     cut = x[(*lead, slice(slabs * length))]
-    return np.reshape(cut, (*x.shape[:axis], slabs, length, *x.shape[axis + 1 :])), x[(*lead, slice(slabs * length, None))]
+    return np.reshape(cut, (*x.shape[:axis], slabs, length, *x.shape[axis + 1 :])), x[
+        (*lead, slice(slabs * length, None))
+    ]
 
 
 def add_rest(x: Any, rest: Any, axis: int) -> None:

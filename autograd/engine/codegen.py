@@ -1,28 +1,27 @@
 """How a primitive's function is written out: one Python function for each, made for its arguments.
 
-As namedtuple and dataclass do it. A loop over `*args` would say the same and take half as long again, and a function
-that has its real signature reports a wrong call by itself. What differs from op to op stands in braces below; for
-`multiply` the signature is `x, y`, and the arguments are ARGUMENT twice, with x, x_, 1 and with y, y_, 2. A variadic
-argument has one bit in the mask, however many it is, and a list of those that lead to a gradient.
-`autograd.engine.codegen.source("multiply")` shows what came out.
+As namedtuple and dataclass do it. A loop over `*args` would say the same and take half as long again, and a
+function that has its real signature reports a wrong call by itself. What differs from op to op stands in
+braces below; for `multiply` the signature is `input, other`, and the arguments are ARGUMENT twice, with
+input, input_, 1 and with other, other_, 2. A variadic argument has one bit in the mask, however many it is,
+and a list of those that lead to a gradient. `autograd.engine.codegen.source("multiply")` shows what comes
+out. Compiling it takes a millisecond, so it is done when the primitive is first called.
 """
 
 from __future__ import annotations
 
-import inspect
 import linecache
+from inspect import Parameter, Signature
 from textwrap import indent
+from types import FunctionType
 from typing import Any
 
-import numpy as np
-
-from ..errors import AutogradError, DivisionError, DtypeError, describe
-from .accumulate import any_half, in_single
-from .dtypes import wrapped_around
+from ..errors import explain
+from .integers import RING, wrapped_around
+from .tensor import PRIMITIVES
 
 ARGUMENT = """\
 if isinstance({x}, Tensor):
-    _plain = False
     if (_node := {x}.node) is not None:
         {mark}
         _parents.append(_node)
@@ -40,6 +39,7 @@ elif isinstance({x}, generic):  # NumPy's scalars are as weak as Python's
 else:
     {raw}, _mixed = {x}, True
 """
+NUMBER = '{x} if type({x}) in numbers else number(op.name, "{name}", {x})'
 VARIADIC = """\
 {x}_, _among = [], []
 for _i, _a in enumerate({x}, {first}):
@@ -48,27 +48,27 @@ for _i, _a in enumerate({x}, {first}):
 """
 AMONG = """\
         if _among:
-            _plan = Among(_plan, _among)
+            _plan = _plan.among(_among)
+"""
+LOOK = """\
+    if isinstance({x}, Tensor):
+        look(_result, {x}, op, ({rest}), _recording)
 """
 PRIMITIVE = """\
 def op({signature}, out=None):
     if out is not None:
         return into(out, op, {values})
     _parents, _mask, _dtype = [], 0, None
-    _mixed, _odd, _plain = False, False, {plain}
+    _mixed, _odd = False, False
 {arguments}
     try:
-        if _plain:  # called from a rule on plain arrays: stay plain
+        if _dtype is None and plain:  # called from a rule on plain arrays: stay plain
             return fun({values})
         if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
             return op(*_cast)
         _out = {out}
-    except AutogradError:  # clear already
-        raise
     except (TypeError, ValueError, IndexError, OverflowError, AttributeError) as _error:
-        if isinstance(_error, OverflowError) and op.name in ring:
-            return op(*wrapped_around([{values}]))
-        raise explain(op.name, op.names, [{raws}], _error) from _error
+        return failed(op, [{values}], [{raws}], _error)
     if type(_out) is not ndarray:
         _out = as_array(_out)
     if _odd:
@@ -83,88 +83,94 @@ def op({signature}, out=None):
 {among}        _node = new(Node)
         _node.parents, _node.plan, _node.time = _parents, _plan, tick()
         _node.saved, _node.shape, _node.dtype = _plan.save(_out, {raws}), _out.shape, _out.dtype
-        _node.grad, _node.hooks, _node.keeps = None, None, False
+        _node.grad, _node.hooks, _node.retains = None, None, False
     if _tape is not None:
-        _tape.append((op, [{raws}], _out))
-        if _node is not None and not isinstance(_tape, list):  # debug.py listens
-            _tape.watch(_node)
+        _tape.op(op, [{raws}], _out)
+        if _node is not None:
+            _tape.node(_node)
     if type(_out) is Results:
-        _results = items(_out, _node)
-{looks}        return _results
-    _result = new(Tensor)
-    _result.array, _result.node = _out, _node
+        _result = items(_out, _node)
+    else:
+        _result = new(Tensor)
+        _result.array, _result.node = _out, _node
 {look}    return _result
 """
-LOOK = """\
-    if isinstance({x}, Tensor):
-        look(_result, {x}, op, ({rest}), _recording)
-"""
-LOOKS = """\
-        if isinstance({x}, Tensor):
-            for _i, _r in enumerate(_results):
-                look(_r, {x}, op, ({rest}), _recording, _i)
-"""
 
 
-# Where reckoning modulo 2**8 and the like is exact, integers that a dtype does not hold are wrapped around, as PyTorch's are.
-RING = {"add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor"}
-DIVISIONS = {"floor_divide", "remainder", "fmod"}  # which of integers by 0 have no result
-
-
-def whole(fun: Any, args: tuple[Any, Any]) -> Any:
-    """The division `fun(*args)`. Raises DivisionError for integers by 0, of which NumPy makes 0."""
-    with np.errstate(divide="ignore"):
-        out = fun(*args)
-    if out.dtype.kind in "iu" and out.size and not np.all(args[1]):
-        what = f"{describe(args[0])} is divided by 0, of which no integer is the result"
-        raise DivisionError(f"{fun.__name__}: {what}; use / or float()")
-    return out
-
-
-def number(op: str, argument: str, value: Any) -> Any:
-    """`value`, if it is a number or speaks NumPy's protocols. Raises DtypeError."""
-    if isinstance(value, (int, float, np.generic)) or hasattr(value, "__array_ufunc__"):
-        return value
-    raise DtypeError(f"{op}: {argument} must be a number, an array or a tensor, not {describe(value)}")
-
-
-def write_out(name: str, parameters: list[inspect.Parameter], plain: bool, view: bool, scope: dict[str, Any]) -> Any:
-    """The function that PRIMITIVE describes, for these parameters and in this scope; of a `view`, results are told of it."""
+def text(op: Any) -> str:
+    """The function that PRIMITIVE describes, for the arguments of `op`."""
     arguments, among, signature, values, raws = "", "", [], [], []
-    scope |= {"AutogradError": AutogradError, "_numbers": (float, int, bool), "_number": number}
-    scope |= {"wrapped_around": wrapped_around, "ring": RING, "in_single": in_single, "any_half": any_half, "whole": whole}
-    operands = range(len(parameters))[scope["casts"] or slice(0)]  # the others may be anything: sizes, dims, None
-    for i, p in enumerate(parameters):
-        star, mark = "*" * (p.kind is p.VAR_POSITIONAL), f"_mask |= {1 << i}"
-        value = '{x} if type({x}) in _numbers else _number(op.name, "{name}", {x})' if i in operands else "{x}"
-        if star:
+    operands = range(len(op.parameters))[op.casts or slice(0)]  # the others may be anything: sizes, None
+    for i, p in enumerate(op.parameters):
+        x, mark = op.spelling.get(p.name, p.name), f"_mask |= {1 << i}"
+        value = NUMBER if i in operands else "{x}"
+        if star := "*" * (p.kind is p.VAR_POSITIONAL):
             mark, among = f"{mark}; _among.append(_i)", AMONG
             each = ARGUMENT.format(x="_a", raw="_r", mark=mark, value=value.format(x="_a", name=p.name))
-            arguments += VARIADIC.format(x=p.name, first=i, each=indent(each, "    "))
+            arguments += VARIADIC.format(x=x, first=i, each=indent(each, "    "))
         else:
-            arguments += ARGUMENT.format(x=p.name, raw=p.name + "_", mark=mark, value=value.format(x=p.name, name=p.name))
-        values.append(star + p.name)
-        raws.append(star + p.name + "_")
+            arguments += ARGUMENT.format(x=x, raw=f"{x}_", mark=mark, value=value.format(x=x, name=p.name))
+        values.append(f"{star}{x}")
+        raws.append(f"{star}{x}_")
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
-        scope["_default_" + p.name] = p.default
-    careful = "in_single" if scope["computes"] else "whole" * (name in DIVISIONS)
-    code = PRIMITIVE.format(
-        signature=", ".join(signature if any("*" in s for s in signature) else [*signature, "*"]),
-        plain=plain,
+    raw = ", ".join(raws)
+    return PRIMITIVE.format(
+        signature=", ".join(signature if among else [*signature, "*"]),
         values=", ".join(values),
-        raws=", ".join(raws),
-        among=among,
-        out=f"fun({', '.join(raws)})" + f" if not _odd else {careful}(fun, ({', '.join(raws)},))" * bool(careful),
+        raws=raw,
         arguments=indent(arguments, "    ").rstrip(),
-        look=LOOK.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",
-        looks=LOOKS.format(x=parameters[0].name, rest="".join(r + ", " for r in raws[1:])) if view else "",
+        among=among,
+        out=f"fun({raw})" + f" if not _odd else with_care(fun, ({raw},))" * bool(op.with_care),
+        look=LOOK.format(x=values[0], rest="".join(f"{r}, " for r in raws[1:])) if op.view else "",
     )
-    file = f"<primitive {name}>"
-    linecache.cache[file] = len(code), None, code.splitlines(True), file  # so that tracebacks and debuggers show it
-    exec(compile(code, file, "exec"), scope)
-    return scope["op"]
 
 
 def source(name: str) -> str:
-    """The code that was written out for the primitive of this name."""
-    return "".join(linecache.getlines(f"<primitive {name}>"))
+    """The code that is written out for the primitive of this name."""
+    return text(PRIMITIVES[name])
+
+
+# ---------------------------------------------------------------- when it is first called
+
+
+def unwritten(name: str, parameters: list[Parameter], scope: dict[str, Any]) -> Any:
+    """A function that writes itself out, in this scope, when it is first called; it stays the same object."""
+    op: Any = FunctionType(_first_call.__code__, scope, name)
+    scope |= {f"_default_{p.name}": p.default for p in parameters}
+    scope |= {"op": op, "failed": failed, "write_out": write_out}
+    op.__qualname__ = op.name = name
+    op.parameters = parameters
+    return spelled(op)
+
+
+op: Any = None  # in the scope of a primitive: itself
+
+
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    write_out(op)
+    return op(*args, **kwargs)
+
+
+def spelled(op: Any, **names: str) -> Any:
+    """Let users call arguments of `op` by other names than rules do. The next call writes it out anew."""
+    op.spelling = names
+    parameters = [p.replace(name=names.get(p.name, p.name)) for p in op.parameters]
+    op.__signature__ = Signature([*parameters, Parameter("out", Parameter.KEYWORD_ONLY, default=None)])
+    op.__code__ = _first_call.__code__
+    return op
+
+
+def write_out(op: Any) -> None:
+    """Give `op` the code that is written for it. Threads that do so at once do the same."""
+    code, file, made = text(op), f"<primitive {op.name}>", dict[str, Any]()
+    linecache.cache[file] = len(code), None, code.splitlines(True), file  # for tracebacks and debuggers
+    exec(compile(code, file, "exec"), op.__globals__, made)
+    op.__defaults__, op.__kwdefaults__ = made["op"].__defaults__, made["op"].__kwdefaults__
+    op.__code__ = made["op"].__code__  # last: the code before takes whatever it is given
+
+
+def failed(op: Any, values: list[Any], raws: list[Any], error: Exception) -> Any:
+    """What the call gives all the same, of integers too large for a dtype; or else raise an error."""
+    if isinstance(error, OverflowError) and op.name in RING:
+        return op(*wrapped_around(values))
+    raise explain(op.name, op.names, raws, error) from error

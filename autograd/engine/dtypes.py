@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError
+from ..errors import DtypeError, describe
 
 DType = np.dtype[Any]
 
@@ -18,7 +18,8 @@ float16, float32, float64, int8, int16, int32, int64, uint8, bool = map(
 )
 half, float, double, short, int, long = float16, float32, float64, int16, int32, int64
 
-_OURS = {d: d for d in (float16, float32, float64, int8, int16, int32, int64, uint8, bool)}  # one object for each: see `is`
+_ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool)
+_OURS = {d: d for d in _ALL}  # one object for each: see `is`
 _SCALARS = {builtins.bool: bool, builtins.int: int64}  # a Python float has the default dtype
 _default: ContextVar[DType] = ContextVar("default dtype", default=float32)
 get_default_dtype = _default.get
@@ -37,7 +38,7 @@ def set_default_dtype(dtype: Any) -> None:
 
 
 def as_dtype(dtype: Any, found: Callable[[], str] = str) -> DType:
-    """The dtype by any of its names; None is the default one. Raises DtypeError, saying what was `found`, for all others."""
+    """The dtype by any of its names; None is the default one. Raises DtypeError, saying what was `found`."""
     if dtype is None:
         return get_default_dtype()
     try:
@@ -92,22 +93,20 @@ def result_type(*values: Any) -> DType:
     return found
 
 
-def wrapped_around(args: list[Any]) -> list[Any]:
-    """`args` with Python's integers as arrays of the dtype that the others have, modulo what it can hold.
-
-    >>> wrapped_around([np.ones(2, uint8), 300])[1]
-    array(44, dtype=uint8)
-    """
-    common, integers = result_type(*args), (builtins.int, np.integer)
-    return [np.array(builtins.int(a) % 2**64, np.uint64).astype(common) if isinstance(a, integers) else a for a in args]
+def number(op: str, argument: str, value: Any) -> Any:
+    """`value`, if it is a number or speaks NumPy's protocols. Raises DtypeError."""
+    if isinstance(value, (builtins.int, builtins.float, np.generic)) or hasattr(value, "__array_ufunc__"):
+        return value
+    raise DtypeError(f"{op}: {argument} must be a number, an array or a tensor, not {describe(value)}")
 
 
 def promoted(args: list[Any], which: slice, result: DType | None = None) -> list[Any] | None:
     """`args` cast to the dtype that PyTorch would compute in, or None if they have it.
 
-    Mixed dtypes are cast by np.astype, on Tensors an op like any other: graphs and tapes show it, and gradients are
-    cast back. `result` is what NumPy made of `args`: where that is a float of integers, PyTorch's default float is meant;
-    where it is an int8, which NumPy makes of booleans, int64 or what they are mixed with.
+    Mixed dtypes are cast by np.astype, on Tensors an op like any other: graphs and tapes show it, and
+    gradients are cast back. `result` is what NumPy made of `args`: where that is a float of integers,
+    PyTorch's default float is meant; where it is an int8, which NumPy makes of booleans, int64 or what they
+    are mixed with.
     """
     common = result_type(*args[which])
     if result is not None:
@@ -117,6 +116,6 @@ def promoted(args: list[Any], which: slice, result: DType | None = None) -> list
             common = int64 if common == bool else common
         else:
             return None
-    arrays = [i for i in range(len(args))[which] if hasattr(args[i], "dtype") and not isinstance(args[i], np.generic)]
-    wrong = {i for i in arrays if args[i].dtype != common}
+    arrays = [i for i in range(len(args))[which] if hasattr(args[i], "dtype")]
+    wrong = {i for i in arrays if args[i].dtype != common and not isinstance(args[i], np.generic)}
     return [np.astype(a, common) if i in wrong else a for i, a in enumerate(args)] if wrong else None

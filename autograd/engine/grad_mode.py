@@ -20,7 +20,7 @@ def no_grad(function: Any = None) -> Any:
 
 
 def enable_grad(function: Any = None) -> Any:
-    """Record graphs in a with-block, or in the function that this decorates, even inside `no_grad` (torch.enable_grad)."""
+    """Record graphs in a with-block, or a decorated function, even inside `no_grad` (torch.enable_grad)."""
     return ambient(grad=True) if function is None else ambient(grad=True)(function)
 
 
@@ -30,7 +30,7 @@ def inference_mode(mode: Any = True) -> Any:
 
 
 class lasting(ambient):
-    """A mode that holds from where it is made on; if that is in a with-statement or a decorator, then there only."""
+    """A mode that holds from where it is made on; in a with-statement or a decorator, there only."""
 
     def __init__(self, **changes: Any) -> None:
         super().__init__(**changes)
@@ -47,7 +47,7 @@ class lasting(ambient):
 
 
 class set_grad_enabled(lasting):
-    """Record graphs from here on, or not; in a with-block or decorator, until its end (torch.set_grad_enabled)."""
+    """Record graphs from here on, or not; in a with-block, until its end (torch.set_grad_enabled)."""
 
     def __init__(self, mode: bool) -> None:
         super().__init__(grad=mode)

@@ -1,14 +1,14 @@
-"""The graph: one clock, the ambient mode, nodes, and the sweep that carries gradients back; it knows no Tensor."""
+"""The graph: one clock, the ambient mode, nodes, and the sweep back through them; it knows no Tensor."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
 from threading import RLock
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Mode(NamedTuple):
     """What holds for every op in this context: are graphs recorded, and does a tape listen?"""
 
     grad: bool = True
-    tape: Any = None  # a list: (primitive, its arguments, its result) of every op, and every write; or who listens, as debug.py
+    tape: Any = None  # a Tape, see tape.py
 
 
 _mode = ContextVar("mode", default=Mode())  # noqa: B039 (a tuple that holds no list)
@@ -62,8 +62,8 @@ class ambient(Switch):
 # order. In-place writes take a number too, so "changed since it was saved" is a comparison. A write is
 # remembered with the memory that it hit (the array that owns it), hence views and aliases are covered.
 tick = count().__next__
-_writes: dict[int, tuple[Any, ...]] = {}  # id of the owning array -> time of its last write
-_last_write = -1  # nodes made later have nothing to check
+_writes: dict[int, tuple[int, Any, Any]] = {}  # id of the owner: time of its last write, the owner, where
+_latest = -1  # nodes made later have nothing to check
 _stamping = RLock()  # or one thread might set that back behind another's
 
 
@@ -76,42 +76,46 @@ def memory(array: Array) -> Array:
     return owner
 
 
-def touch(array: Array, *where: Any) -> None:
+def touch(array: Array, where: Any = None) -> None:
     """Note that the memory of `array` was written. Call it after writing to `t.array` yourself."""
-    global _last_write
+    global _latest
     owner = memory(array)
     key = id(owner)
     with _stamping:
         known = _writes.get(key)
-        _last_write = tick()
-        _writes[key] = _last_write, known[1] if known else weakref.ref(owner, lambda _: _writes.pop(key, None)), *where
+        _latest = tick()
+        _writes[key] = _latest, known[1] if known else ref(owner, lambda _: _writes.pop(key, None)), where
+
+
+def last_write(array: Array) -> tuple[int, Any, Any]:
+    """The last write to the memory of `array`: when, to which array, and where, if a tape said so."""
+    return _writes.get(id(memory(array)), (-1, None, None))
 
 
 def write(array: Array, index: Any, value: Any) -> None:
-    """Do `array[index] = value`: the one place where memory changes. Tells the tape before, and stamps the clock after."""
+    """Do `array[index] = value`: the one place where memory changes. The tape hears of it before."""
     check_writable(array)
     tape = mode().tape
-    where = None if tape is None else tape.append((write, [array, index, value], None))  # debug.py answers with the user's line
+    where = None if tape is None else tape.write(array, index, value)
     array[index] = value
-    touch(array, *(() if where is None else (where,)))
+    touch(array, where)
 
 
 def check_writable(array: Array) -> None:
     """Raise unless each element of `array` has a place of its own that may be written."""
+    what, strides = "", getattr(array, "strides", ())
     if not getattr(getattr(array, "flags", None), "writeable", True):
-        raise InPlaceError("read-only memory cannot be modified in place; clone() it first")
-    if (
-        0 in getattr(array, "strides", ())
-        and array.size
-        and any(n > 1 and not s for n, s in zip(array.shape, array.strides, strict=True))
-    ):
-        raise InPlaceError("expanded memory, where one element stands for several, cannot be modified in place; clone() it first")
+        what = "read-only memory"
+    elif 0 in strides and array.size and 0 in [s for s, n in zip(strides, array.shape, strict=True) if n > 1]:
+        what = "expanded memory, where one element stands for several,"
+    if what:
+        raise InPlaceError(f"{what} cannot be modified in place; clone() it first")
 
 
 # ---------------------------------------------------------------- long chains are freed by a loop
-# A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion, on a stack that
-# may be small, under a protection that differs from version to version. Here a dying link hands on what it holds instead,
-# and the outermost of them lets go of these, one after the other, to any depth.
+# A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion,
+# on a stack that may be small, under a protection that differs from version to version. Here a dying link
+# hands on what it holds instead, and the outermost of them lets go of these, one by one, to any depth.
 _falling: list[Any] = []
 _catchers: list[None] = []  # not empty while somebody empties the list above
 
@@ -132,7 +136,7 @@ class Linked:
     __slots__ = ("parents",)
     parents: Any
 
-    def __del__(self, fall: Any = _falling.append, catchers: list[None] = _catchers, let_go: Any = _let_go) -> None:
+    def __del__(self, fall: Any = _falling.append, catchers: Any = _catchers, let_go: Any = _let_go) -> None:
         fall(self.parents)
         self.parents = ()
         if not catchers:
@@ -140,43 +144,72 @@ class Linked:
 
 
 class Node(Linked):
-    """A recorded operation, or a leaf (its plan is None). Holds what backward needs, and never a forward Tensor."""
+    """A recorded operation, or a leaf. Holds what backward needs, and never a forward Tensor."""
 
-    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "keeps", "plan", "saved", "shape", "time")
+    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "plan", "retains", "saved", "shape", "time")
     parents: Sequence[Node]
+    plan: Any  # a Pullback, None for a leaf
 
     def __init__(self, plan: Any, parents: Sequence[Node], saved: Any, shape: Any, dtype: Any) -> None:
         self.time, self.plan, self.parents = tick(), plan, parents
         self.saved, self.shape, self.dtype = saved, shape, dtype
         self.grad: Any = None
         self.hooks: dict[int, Any] | None = None
-        self.keeps = plan is None  # does a backward leave its gradient here?
+        self.retains = plan is None  # does a backward leave its gradient here?
 
     def name(self) -> str:
         """The op's name as PyTorch writes it: `MultiplyBackward`, or `AccumulateGrad` for a leaf."""
-        return "AccumulateGrad" if self.plan is None else self.plan.name.title().replace("_", "") + "Backward"
+        return "AccumulateGrad" if self.plan is None else f"{self.plan.title}Backward"
 
     @property
     def next_functions(self) -> tuple[tuple[Node, int], ...]:
-        """The nodes that gradients go to from here, each with the index of its result (0: nodes have just one)."""
+        """The nodes that gradients go to from here, each with 0, the index of its only result."""
         return tuple((p, 0) for p in self.parents)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
 
-    def check(self) -> None:
-        """Raise unless the values saved for the rules are still there, and are what they were."""
-        if self.saved is None:
-            what = "the values it saved were freed by an earlier backward"
-            raise FreedGraphError(f"{self.plan.name}: {what}; pass retain_graph=True to that one to go through the graph again")
-        if stale := self.stale():
-            what = f"its gradient needs {', '.join(stale)} as the forward pass left it, but it was modified in place since"
-            raise InPlaceError(f"{self.plan.name}: {what}; clone() it before that write")
+    def stale(self) -> dict[str, Any]:
+        """What was saved and has been modified since: the last write to it, by the name in rules."""
+        values = zip(self.plan.keep, self.saved, strict=True)
+        each = [(n, last_write(a)) for n, v in values for a in (v if isinstance(v, tuple) else (v,))]
+        return {n: last for n, last in each if last[0] > self.time}
 
-    def stale(self) -> list[str]:
-        """What was saved and has been modified since, by the names that rules call it."""
-        values = [(n, a) for n, v in zip(self.plan.keep, self.saved, strict=True) for a in (v if isinstance(v, tuple) else (v,))]
-        return list(dict.fromkeys(n for n, a in values if _writes.get(id(memory(a)), (-1,))[0] > self.time))
+
+class Pullback:
+    """How gradients go back through an op: what a node's `plan` can do."""
+
+    name: str  # of the op
+    title: str  # the same, as in the name of a class
+    op: Any  # its primitive, or what stands for it
+    tracked: Sequence[int]  # which of its arguments are at the node's parents
+    keep: Sequence[str] = ()  # what rules call the values that a node saves
+    item: int | None = None  # the node is one of several results: which
+
+    def pull(self, g: Array, saved: Sequence[Any]) -> Sequence[Array]:
+        """The gradients of all tracked arguments, from that of the result and the saved values."""
+        return self.partial((True,) * len(self.tracked))(g, saved)
+
+    def partial(self, wanted: tuple[bool, ...]) -> Callable[[Array, Sequence[Any]], Sequence[Array]]:
+        """As `pull`, but a function that computes only those that are wanted."""
+        raise NotImplementedError
+
+    def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
+        """What `node` saved, as Tensors, each attached to the node that it is the value of."""
+        return ()
+
+    def check(self, node: Node) -> None:
+        """Raise unless the values that `node` saved are still there, and are what they were."""
+        if node.saved is None:
+            what = "the values it saved were freed by an earlier backward"
+            advice = "pass retain_graph=True to that one to go through the graph again"
+            raise FreedGraphError(f"{self.name}: {what}; {advice}")
+        if stale := node.stale():
+            what = f"{self.name}: its gradient needs {', '.join(stale)} as the forward pass left it"
+            raise InPlaceError(f"{what}, but it was modified in place since; clone() it before that write")
+
+
+Grads = dict[Node, Array]
 
 
 # ---------------------------------------------------------------- the sweep
@@ -184,7 +217,9 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
     """`roots` and every node they were made from, oldest first."""
     order = list(dict.fromkeys(roots))
     seen = set(order)
-    for node in order:  # which grows meanwhile, mostly in falling order of time: such a list is sorted quickly
+    for (
+        node
+    ) in order:  # which grows meanwhile, mostly in falling order of time: such a list is sorted quickly
         for p in node.parents:
             if p not in seen:
                 seen.add(p)
@@ -205,40 +240,45 @@ def fit(g: Array, node: Node) -> Array:
     return g if g.dtype == dtype else np.astype(g, dtype)
 
 
-def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symbolic: bool, retain: bool) -> dict[Node, Array]:
+def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, retain: bool) -> Grads:
     """Carry `grads`, the gradients of some nodes, back through the graph by the chain rule.
 
     Returns the gradients of `targets` (None: of all nodes that keep theirs), computing only what leads there.
-    Nodes are visited newest first, so each has its whole gradient before it passes it on. `attach(array, node)`
-    makes a Tensor; when `symbolic`, rules run on Tensors, each saved array attached to the node whose value it is.
+    Nodes are visited newest first, so each has its whole gradient before it passes it on. `attach` makes a
+    Tensor of an array and a node. When `symbolic`, rules run on Tensors, and what a node saved is attached to
+    the node whose value it is.
     """
     order = ancestors(grads)
-    found: dict[Node, Array] = {}
-    leads = None if targets is None else set(targets)
-    if leads is not None:
-        leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first: each sees what was added before
+    found: Grads = {}
+    leads: set[Node] | None = None
+    is_target: Callable[[Node], bool] = attrgetter("retains")
+    if targets is not None:
+        leads, is_target = set(targets), targets.__contains__
+        leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first, so parents are in
     for node in reversed(order):
         if (g := grads.pop(node, None)) is None:
             continue
         if node.hooks:
             g = fit(_run_hooks(node, settled(g, node.dtype), attach, symbolic), node)
-        if node.keeps if targets is None else node in targets:
+        if is_target(node):
             found[node] = settled(g, node.dtype)
         plan, parents = node.plan, node.parents
         if not parents or (leads is not None and leads.isdisjoint(parents)):
             continue
-        if plan.item is not None:  # one result of several: the gradient of a tuple is a list with holes
-            if (parts := grads.get(parents[0])) is None:
-                parts = grads[parents[0]] = [None] * len(parents[0].shape)
+        if plan.item is not None:  # one of several results, whose shapes are the shape of the parent
+            (whole,) = parents
+            if (parts := grads.get(whole)) is None:
+                parts = grads[whole] = [None] * len(whole.shape)  # the gradient of a tuple has holes
             parts[plan.item] = g if parts[plan.item] is None else parts[plan.item] + g
             continue
-        if (saved := node.saved) is None or _last_write > node.time:
-            node.check()
+        if (saved := node.saved) is None or _latest > node.time:
+            plan.check(node)
         pull = plan.pull
         if leads is not None and not leads.issuperset(parents):
             pull = plan.partial(tuple(p in leads for p in parents))
             parents = [p for p in parents if p in leads]
-        for p, d in zip(parents, pull(g, plan.unpack(node, attach) if symbolic else saved)):  # noqa: B905 (it is slower)
+        ds = pull(g, plan.unpack(node, attach) if symbolic else saved)
+        for p, d in zip(parents, ds):  # noqa: B905 (it is slower)
             if d is not None:
                 d = d if d.shape == p.shape and d.dtype is p.dtype else fit(d, p)
                 grads[p] = grads[p] + d if p in grads else d
@@ -248,7 +288,7 @@ def sweep(grads: dict[Node, Array], targets: set[Node] | None, attach: Any, symb
 
 
 def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
-    """Show a gradient to the hooks of its node, each of which may replace it, or write into it: it sees a copy."""
+    """Show a gradient to its node's hooks, each of which may replace it, or write into it: it sees a copy."""
     for hook in list((node.hooks or {}).values()):
         shown = np.copy(g) if symbolic else attach(np.copy(g), None)
         new = shown if (new := hook(shown)) is None else new

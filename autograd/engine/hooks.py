@@ -9,7 +9,7 @@ _number = count().__next__
 
 
 class RemovableHandle:
-    """What registering a hook returns: `remove()`, or the end of a `with` block, takes it out of the dict it was put into."""
+    """What registering a hook returns: `remove()`, or the end of a `with` block, takes it out again."""
 
     def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
         self.hooks, self.id = hooks, _number()

@@ -1,31 +1,37 @@
 """Writing in place, as PyTorch does it: one page of rules, and what follows from them for the graph.
 
-MEMORY. A write changes memory once, at its place; whoever looks at this memory sees it: the Tensor, its base, its views,
-`detach()`, `.data`, arrays of NumPy. The clock is stamped, so a node that saved what stood there raises in backward.
+MEMORY. A write changes memory once, at its place; whoever looks at this memory sees it: the Tensor, its base,
+its views, `detach()`, `.data`, arrays of NumPy. The clock is stamped, so a node that saved what stood there
+raises in backward.
 
-VIEWS. Ops marked `view=True` return Tensors that may look at the memory of their argument; no other op does. Such a view
-knows its base, the Tensor that is a view of nothing, and the steps that lead from there to it: ops with their arguments.
+VIEWS. Ops marked `view=True` return Tensors that may look at the memory of their argument; no other op does.
+Such a view knows its base, the Tensor that is a view of nothing, and the steps that lead from there to it:
+ops with their arguments.
 
-THE GRAPH. Let `v` be a view that shows `b` through some steps, and let it be given the values of a node `n`. Then
+THE GRAPH. Let `v` be a view that shows `b` through some steps, and let it be given the values of a node `n`.
+Then
 
     b's node        becomes  written(b's node before, n, steps):  b, but what the steps show of it is n
     gradient of b   is       g, with zeros where the steps look:  written(g, 0, steps)
     gradient of n   is       what the steps show of g
 
-which is made of primitives, so it has derivatives of any order. All views of `b`, `v` too, make their nodes anew from b's
-when they are next looked at. A Tensor that is a view of nothing just takes the node `n`. Nothing as large as `b` is computed.
-A gradient that `retain_grad` keeps is that of the last values; a hook stays with the values that it was registered on.
+which is made of primitives, so it has derivatives of any order. All views of `b`, `v` too, make their nodes
+anew from b's when they are next looked at. A Tensor that is a view of nothing just takes the node `n`.
+Nothing as large as `b` is computed. A gradient that `retain_grad` keeps is that of the last values; a hook
+stays with the values that it was registered on.
 
-WHAT WAS SAVED. In-place ops run out of place first; what they saved of this memory, and what the op that made `b` saved of its
-result, can only be meant as it was: it is copied into these nodes before any write, and `y = x.exp(); y.add_(1)` is right.
-(PyTorch does the first, and raises for the second.) Whatever else was saved and written since raises in backward.
+WHAT WAS SAVED. In-place ops run out of place first; what they saved of this memory, and what the op that made
+`b` saved of its result, can only be meant as it was: it is copied into these nodes before any write, and `y =
+x.exp(); y.add_(1)` is right. (PyTorch does the first, and raises for the second.) Whatever else was saved and
+written since raises in backward.
 
-NOT RECORDED. Under no_grad(), or if nothing concerned requires grad, memory changes and nodes stay: to the graph, the
-difference is a constant.
+NOT RECORDED. Under no_grad(), or if nothing concerned requires grad, memory changes and nodes stay: to the
+graph, the difference is a constant.
 
-REFUSED, before anything changes: leaves that require grad, and their views (the parameter that an optimizer holds would become
-a result); views made under no_grad() (were they meant as constants?); results of ops that return several views, as unbind
-and split; memory that one element shares with another, as after expand(), and read-only memory.
+REFUSED, before anything changes: leaves that require grad, and their views (the parameter that an optimizer
+holds would become a result); views made under no_grad() (were they meant as constants?); results of ops that
+return several views, as unbind and split; memory that one element shares with another, as after expand(), and
+read-only memory.
 """
 
 from __future__ import annotations
@@ -36,14 +42,12 @@ from math import inf
 from typing import Any
 from weakref import ref
 
-import numpy as np
 from numpy import ndarray
 
-from ..errors import ArgumentError, DtypeError, InPlaceError, ShapeError, describe
-from .conversion import PRIMITIVES
+from ..errors import DtypeError, InPlaceError, ShapeError
 from .dtypes import category
 from .graph import Array, Linked, Node, ambient, check_writable, memory, mode, tick, write
-from .tensor import Tensor, wrap
+from .tensor import PRIMITIVES, Tensor, wrap
 
 
 # ---------------------------------------------------------------- what a view knows
@@ -58,20 +62,6 @@ class Step:
     item: int | None  # which result, of an op with several
     recorded: bool  # or was it made under no_grad()?
 
-    def path(self) -> list[Step]:
-        """All steps, from the base on."""
-        found: list[Step] = []
-        step: Step | None = self
-        while step is not None:
-            found.append(step)
-            step = step.parents
-        return found[::-1]
-
-    def see(self, x: Any) -> Any:
-        """What this step shows of `x`: an array of an array, a Tensor, recorded, of a Tensor."""
-        out = self.op(x, *self.args)
-        return out if self.item is None else out[self.item]
-
 
 class Further(Step):
     """A step that comes after another."""
@@ -81,8 +71,37 @@ class Further(Step):
     __del__ = Linked.__del__  # there may be any number
 
 
+def step_of(op: Any, *args: Any) -> Step:
+    """What `op` with these arguments would show: for a write there."""
+    step = _new(Step)
+    step.op, step.args, step.item = op, args, None
+    return step
+
+
+def lineage(t: Tensor) -> tuple[Tensor, list[Step]]:
+    """The base that `t` is a view of, or `t` itself, and the steps from there to `t`."""
+    link = getattr(t, "_link", None)
+    steps: list[Step] = []
+    if not isinstance(link, Step):
+        return t, steps
+    step: Step | None = link
+    while step is not None:
+        steps.append(step)
+        step = step.parents
+    return link.base, steps[::-1]
+
+
+def see(x: Any, path: Sequence[Step]) -> Any:
+    """What the steps show of `x`: an array of an array, a Tensor, recorded, of a Tensor."""
+    for step in path:
+        x = step.op(x, *step.args)
+        x = x if step.item is None else x[step.item]
+    return x
+
+
+# ---------------------------------------------------------------- what a base knows
 class Family:
-    """The views of a base, held weakly: the `fresh`, whose nodes are right, and the `old`, which are to make theirs anew."""
+    """The views of a base, held weakly: the `fresh`, whose nodes are right, and the `old`, whose are not."""
 
     __slots__ = ("fresh", "limit", "old")
 
@@ -104,7 +123,7 @@ class Family:
             self.forget()
 
     def forget(self) -> None:
-        """Drop the views that are gone. Done each time that there are twice as many, it costs next to nothing a view."""
+        """Drop the views that are gone. Done whenever they doubled, it costs next to nothing a view."""
         for views, is_outdated in (self.fresh, False), (self.old, True):
             for known in _taken(views):
                 if (view := known()) is not None and (type(view) is Outdated) == is_outdated:
@@ -121,8 +140,15 @@ def _taken(views: deque[ref[Tensor]]) -> Iterator[ref[Tensor]]:
             return
 
 
+def family_of(base: Tensor) -> Family:
+    """The views of `base`."""
+    if (family := getattr(base, "_link", None)) is None:
+        family = base._link = Family()
+    return family
+
+
 class Outdated(Tensor):
-    """A view whose base was written since its node was made: when its node is asked for, it is an ordinary Tensor again.
+    """A view whose base was written since its node was made: asked for it, it is a plain Tensor again.
 
     So looking at views that are up to date costs what looking at any Tensor costs.
     """
@@ -139,12 +165,8 @@ class Outdated(Tensor):
         self.__class__ = Tensor  # type: ignore[assignment]
         self.node = node
 
-    def __reduce__(self) -> Any:
-        _ = self.node
-        return self.__reduce__()  # the Tensor's
 
-
-Outdated.__name__, Outdated.__qualname__, Outdated.__module__ = "Tensor", "Tensor", Tensor.__module__  # as users know it
+Outdated.__name__, Outdated.__qualname__, Outdated.__module__ = "Tensor", "Tensor", Tensor.__module__
 
 
 def renew(view: Tensor) -> Node | None:
@@ -159,21 +181,24 @@ def renew(view: Tensor) -> Node | None:
     return node
 
 
-_new = object.__new__
+_new: Any = object.__new__
 
 
-def look(view: Tensor, at: Tensor, op: Any, args: tuple[Any, ...], recorded: bool, item: int | None = None) -> None:
-    """`view` was made of `at` by `op`: if it looks at the same memory, let it know."""
+def look(view: Any, at: Tensor, op: Any, args: Any, recorded: bool, item: int | None = None) -> None:
+    """`view` was made of `at` by `op`, or several were: those that look at its memory are to know of it."""
+    if type(view) is tuple:
+        for i, each in enumerate(view):
+            look(each, at, op, args, recorded, i)
+        return
     a, b = view.array, at.array
     near = type(a) is ndarray and ((owner := a.base) is b or (owner is not None and owner is b.base))
     if not near and memory(a) is not memory(b):
         return  # a copy, as reshape makes where it must
-    link: Any = getattr(at, "_link", None)
-    if link is None:
-        link = at._link = Family()
+    link: Any = getattr(at, "_link", None) or family_of(at)
+    family: Family = link
     if type(link) is Family:
-        step: Any = _new(Step)
-        step.base, family = at, link
+        step = _new(Step)
+        step.base = at
     else:
         step = _new(Further)
         step.parents, step.base, recorded = link, link.base, recorded and link.recorded
@@ -186,58 +211,6 @@ def look(view: Tensor, at: Tensor, op: Any, args: tuple[Any, ...], recorded: boo
             family.forget()
 
 
-def step_of(op: Any, *args: Any) -> Step:
-    """What `op` with these arguments would show: for a write there."""
-    step = _new(Step)
-    step.op, step.args, step.item = op, args, None
-    return step
-
-
-def family_of(base: Tensor) -> Family:
-    """The views of `base`."""
-    if (family := getattr(base, "_link", None)) is None:
-        family = base._link = Family()
-    return family
-
-
-def lineage(t: Tensor) -> tuple[Tensor, list[Step]]:
-    """The base that `t` is a view of, or `t` itself, and the steps from there to `t`."""
-    link = getattr(t, "_link", None)
-    return (link.base, link.path()) if isinstance(link, Step) else (t, [])
-
-
-def leave(t: Tensor) -> None:
-    """`t` will look at another array: to its views another Tensor takes its place, and it is a view of nothing."""
-    if (link := getattr(t, "_link", None)) is None:
-        return
-    t.node = t.node  # if that was to be made anew, now is the time
-    if isinstance(link, Step):
-        family = family_of(link.base)
-        family.fresh, family.old = (deque(known for known in views if known() is not t) for views in (family.fresh, family.old))
-    else:
-        stays: Tensor = _new(Tensor)
-        stays.array, stays.node, stays._link = t.array, t.node, link
-        for known in (*link.fresh, *link.old):
-            for step in view._link.path() if (view := known()) is not None else ():
-                step.base = stays
-    del t._link
-
-
-def made(plan: Any, parents: list[Node], saved: Any, out: Array) -> Node:
-    """The node of `out` that no op made: of a write, or of a view after a write."""
-    node = Node(plan, parents, saved, out.shape, out.dtype)
-    if hasattr(tape := mode().tape, "watch"):
-        tape.watch(node)
-    return node
-
-
-def follow(t: Tensor, old: Node | None, node: Node | None) -> None:
-    """Give `t` another node. The gradient that is kept is that of the values a Tensor has now: retain_grad() goes along."""
-    if old is not None and node is not None and old.keeps and old.plan is not None:
-        old.keeps, node.keeps, node.grad = False, True, old.grad
-    t.node = node
-
-
 # ---------------------------------------------------------------- writing
 def change(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """Let `t` hold the values of `op(t, *args, **kwargs)`: what every in-place method does."""
@@ -248,40 +221,26 @@ def change(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs
     return t
 
 
-def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`op(*args, **kwargs)` in the Tensor `out`, or in several: PyTorch's `out=`. One of no elements takes on any shape."""
-    start, name = tick(), op.__name__
-    new = op(*args, **kwargs)
-    outs, results = (out, new) if isinstance(new, tuple) else ((out,), (new,))
-    if not isinstance(outs, (tuple, list)) or len(outs) != len(results) or not all(isinstance(t, Tensor) for t in outs):
-        raise ArgumentError(f"{name}: out takes {len(results)} of Tensors, got {describe(out)}")
-    for t, value in zip(outs, results, strict=True):
-        if t.array.size == 0 != value.array.size:
-            t.data = wrap(np.empty_like(value.array, t.dtype))
-    fitted = [fitting(name, t, value) for t, value in zip(outs, results, strict=True)]
-    for t, value in zip(outs, fitted, strict=True):
-        put(t, name, ..., value, start=start)
-    return out
-
-
 def fitting(name: str, t: Tensor, new: Tensor) -> Tensor:
     """`new` in the dtype of `t`. Raises ShapeError or DtypeError if it cannot stand in its place."""
+    what = "which does not fit in place into"
     if new.array.shape != t.array.shape:
-        raise ShapeError(f"{name}: the result has shape {new.shape}, which does not fit in place into {t.shape}")
+        raise ShapeError(f"{name}: the result has shape {new.shape}, {what} {t.shape}")
     if new.array.dtype is t.array.dtype:
         return new
     if category(new.dtype) > category(t.dtype):
-        raise DtypeError(f"{name}: the result is {new.dtype}, which does not fit in place into {t.dtype}")
+        raise DtypeError(f"{name}: the result is {new.dtype}, {what} {t.dtype}")
     return new.to(t.dtype)
 
 
 def put(
-    t: Tensor, name: str, index: Any, value: Any, path: tuple[Step, ...] = (), start: float = inf, scatter: Any = None
-) -> None:
+    t: Tensor, name: str, index: Any, value: Any,
+    path: Sequence[Step] = (), start: float = inf, scatter: Sequence[Any] = (),
+) -> None:  # fmt: skip
     """Write `value` to `t.array[index]`, which is what the steps of `path` show of `t`.
 
-    Nodes made since `start` were made for this value alone. `scatter(mask, array, value)` is for places that no steps can
-    show: it says which plan has these elements replaced, and what that saves.
+    Nodes made since `start` were made for this value alone. `scatter` is for places that no steps can show:
+    the primitive that has these elements replaced, and its arguments after the array and the value.
     """
     source, raw = (value.node, value.array) if isinstance(value, Tensor) else (None, value)
     base, steps = lineage(t)
@@ -294,10 +253,8 @@ def put(
     write(t.array, index, raw)
     if not recorded:
         return
-    if scatter is not None:
-        parents = [n for n in (t.node, source) if n is not None]
-        plan, saved = scatter((t.node is not None) + 2 * (source is not None), t.array, raw)
-        source, alone = made(plan, parents, saved, t.array), True
+    if scatter:
+        source, alone = overwrite(scatter[0], t.node, source, t.array, raw, *scatter[1:]), True
     settle(base, source if alone and not steps else overwritten(base, (*steps, *path), source, raw))
 
 
@@ -308,28 +265,40 @@ def settle(base: Tensor, node: Node | None) -> None:
         family.outdate()
 
 
+def follow(t: Tensor, old: Node | None, node: Node | None) -> None:
+    """Give `t` another node. The gradient kept is that of the values it has now: retain_grad() goes along."""
+    if old is not None and node is not None and old.retains and old.plan is not None:
+        old.retains, node.retains, node.grad = False, True, old.grad
+    t.node = node
+
+
 def overwritten(base: Tensor, path: Sequence[Step], source: Node | None, value: Any) -> Node:
-    """The node of `base`, after what the `path` shows of it was given the values of `source` (None: constants)."""
-    old = base.node if path or source is None else None  # otherwise nothing is left of the old values
-    plan, array = PRIMITIVES["written"].plans[(old is not None) + 2 * (source is not None)], base.array
+    """The node of `base`, after what the `path` shows of it got the values of `source` (None: constants)."""
+    old, array = (
+        base.node if path or source is None else None,
+        base.array,
+    )  # of the old values nothing is left
     strides = getattr(array, "strides", (0,) * array.ndim)
     order = sorted(range(array.ndim), key=lambda d: -abs(strides[d]))  # of the dims in memory
-    return made(plan, [n for n in (old, source) if n is not None], plan.save(None, array, value, path, order), array)
+    return overwrite(PRIMITIVES["written"], old, source, array, value, path, order)
 
 
-def see(x: Any, path: Sequence[Step]) -> Any:
-    """What the steps show of `x`."""
-    for step in path:
-        x = step.see(x)
-    return x
+def overwrite(op: Any, old: Node | None, source: Node | None, array: Array, *args: Any) -> Node:
+    """The node of `op(array, *args)`, which is what `array` holds now; no op is run."""
+    plan = op.plans[(old is not None) + 2 * (source is not None)]
+    parents, saved = [n for n in (old, source) if n is not None], plan.save(None, array, *args)
+    node = Node(plan, parents, saved, array.shape, array.dtype)
+    if (tape := mode().tape) is not None:
+        tape.node(node)
+    return node
 
 
-# ---------------------------------------------------------------- what a write would spoil, and what may not be written
+# ---------------------------------------------------------------- what a write would spoil
 def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, since: float = inf) -> None:
     """Copy what nodes hold of the memory of `place`, where that is all but certain to be wanted as it was.
 
-    That is what the op that makes the new values saved (all nodes from `source` back to the time `since`), and what the
-    `producer` of the old ones saved of its own result.
+    That is what the op that makes the new values saved (all nodes from `source` back to the time `since`),
+    and what the `producer` of the old ones saved of its own result.
     """
     owner = memory(place)
     copies: dict[int, Array] = {}
@@ -349,12 +318,13 @@ def save_what_is_lost(place: Array, producer: Node | None, source: Node | None, 
         nodes += [p for p in node.parents if p.time > since and p not in nodes]
     if producer is not None and producer.plan is not None:
         if producer.plan.item is not None:  # one of several results
-            producer = producer.parents[0]
-        if producer.saved and "out" in producer.plan.keep and not producer.stale():
-            k = list(producer.plan.keep).index("out")
-            producer.saved = tuple(kept(v) if i == k else v for i, v in enumerate(producer.saved))
+            (producer,) = producer.parents
+        if producer.saved and "out" in (names := list(producer.plan.keep)) and not producer.stale():
+            values = zip(names, producer.saved, strict=True)
+            producer.saved = tuple(kept(v) if name == "out" else v for name, v in values)
 
 
+# ---------------------------------------------------------------- what may not be written
 def refuse(t: Tensor, base: Tensor, steps: Sequence[Step], name: str) -> None:
     """Raise if a write to `t`, a view of `base`, which is to be recorded, must not be."""
     for which in (base, t):
@@ -366,26 +336,7 @@ def refuse(t: Tensor, base: Tensor, steps: Sequence[Step], name: str) -> None:
             what = "a view made under no_grad() cannot be modified in place where gradients are recorded"
             raise InPlaceError(f"{name}: {what}; do both inside, or both outside")
         if step.item is not None:
-            what = f"this is a view made by {step.op.name}, which gives several, and these cannot be modified in place"
-            raise InPlaceError(f"{name}: {what}; use narrow() or an index, or clone() it first")
+            what = f"{name}: this is a view made by {step.op.name}, which gives several"
+            advice = "use narrow() or an index, or clone() it first"
+            raise InPlaceError(f"{what}, and these cannot be modified in place; {advice}")
     check_writable(t.array)
-
-
-# ---------------------------------------------------------------- another shape in place
-def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-    """Let `t` look at its memory in another shape: it becomes a view of what it was, and its views stay that thing's."""
-    base, steps = lineage(t)
-    if mode().grad and base.node is not None:
-        refuse(t, base, steps, name)
-    with ambient(grad=True):  # or what was recorded would be lost
-        new = op(t, *args, **kwargs)
-    if t.node is not None and t.is_leaf and new.shape != t.shape:
-        raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
-    if new.shape != t.shape or new.array.strides != t.array.strides:
-        leave(t)
-        t.array, t.node, t._resting = new.array, new.node, None
-        if (step := getattr(new, "_link", None)) is not None:  # the view that `new` is
-            t._link = step
-            family_of(step.base).fresh.append(ref(t))
-        Tensor.rebinds = tick()
-    return t

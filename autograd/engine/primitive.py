@@ -11,68 +11,71 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from ..errors import NoGradientError, UnsupportedError, explain
-from .accumulate import widened
-from .codegen import write_out
-from .conversion import NUMPY, PRIMITIVES
-from .dtypes import promoted
-from .graph import Array, Node, mode, tick
-from .inplace import into, look
-from .tensor import Tensor, wrap
+from ..errors import NoGradientError, UnsupportedError
+from .accumulate import any_half, in_single, widened
+from .codegen import unwritten
+from .dtypes import number, promoted
+from .graph import Array, Node, Pullback, mode, tick
+from .inplace import look
+from .integers import DIVISIONS, divided
+from .into import into
+from .tensor import NUMPY, PRIMITIVES, Tensor, wrap
 
 OUT = -1  # where the arguments are numbered from 0, the result
 
 
-def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any) -> Any:
+def primitive(
+    fun: Callable[..., Any], name: str | None = None, /, *,
+    singular: bool = False, promote: slice | None = None, creates: bool = False, moves: bool = False,
+    view: bool = False, kink: str = "", says: str = "", **rules: Any,
+) -> Any:  # fmt: skip
     """Make `fun`, a function of arrays, differentiable: a function of Tensors, or of plain arrays as before.
 
-    `rules` maps the arguments of `fun`, in order, to gradient rules written in NumPy; None says "no gradient". The
-    first parameter of a rule is the gradient of the result. The others say what it needs, by name: an argument, `out`
-    (the result), `x_shape`, `out_shape`. Nothing else is kept for backward. Where gradients share work, one rule
-    called `joint` returns them all, in order; it may ask for `needs`, which says which of them are wanted.
+    `rules` maps the arguments of `fun`, in order, to gradient rules written in NumPy; None says "no
+    gradient". The first parameter of a rule is the gradient of the result. The others say what it needs, by
+    name: an argument, `out` (the result), `x_shape`, `out_shape`. Nothing else is kept for backward. Where
+    gradients share work, one rule called `joint` returns them all, in order; it may ask for `needs`, which
+    says which of them are wanted.
 
-    A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by the engine.
-    If `fun` returns a tuple, `g` is a list with None for results that nobody used.
+    A rule returns the gradient as it comes out of the textbook formula: broadcasting and dtype are undone by
+    the engine. If `fun` returns a tuple, `g` is a list with None for results that nobody used. On tensors of
+    half, `fun` and the rules are run in single precision and rounded once.
 
-    On tensors of half, `fun` and the rules are run in single precision and rounded once.
+    Options. `singular`: elementwise (or along a dim, in the same shape), with a local derivative that can be
+    infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments PyTorch's
+    promotion of dtypes applies to (all, for a ufunc). `creates`: makes Tensors out of arguments that are
+    none. `moves`: moves elements or picks among them and computes nothing, so that half may stay as it is.
+    `view`: does so in the memory of the first argument, if NumPy can; all others return memory of their own.
 
-    Seven options stand among the rules. `singular=True`: elementwise (or along a dim, in the same shape), with a local
-    derivative that can be infinite or NaN; where g is 0 the gradient is then 0 all the same. `promote`: which arguments
-    PyTorch's promotion of dtypes applies to, as a slice (all, for a ufunc). `creates=True`: makes Tensors out of arguments
-    that are none. `moves=True`: moves elements or picks among them and computes nothing, so that half may stay as it is.
-    `view=True`: does so in the memory of the first argument, if NumPy can; all others return memory of their own.
-    `says`: one sentence, what it computes. `kink`: what the gradient is where the derivative does not exist.
+    What is said about it: `says`, in one sentence, what the op computes; `kink`, in one more, where its
+    derivative jumps and what is taken there. They are `op.says` and `op.kink`.
 
     >>> import numpy as np, autograd
-    >>> cube = primitive(lambda x: x**3, "cube", x=lambda g, x: 3 * g * x**2)
+    >>> cube = primitive(lambda x: x**3, "cube", x=lambda g, x: 3 * g * x**2, says="The third power of x.")
     >>> x = autograd.tensor(2.0, requires_grad=True)
     >>> cube(x).backward(); x.grad
     tensor(12.)
     """
-    singular, creates, view = rules.pop("singular", False), rules.pop("creates", False), rules.pop("view", False)
-    moves = rules.pop("moves", False) or view or isinstance(fun, np.ufunc)  # which computes half so itself
-    promote = rules.pop("promote", slice(None) if isinstance(fun, np.ufunc) else None)
-    kink, says = rules.pop("kink", None), rules.pop("says", None)
-    ours = inspect.isfunction(fun) and not fun.__module__.startswith("numpy")  # NumPy's argument names vary by version
-    given = [n for n in rules if n != "joint"] or ["x", "y"][: getattr(fun, "nin", 0)]
-    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = inspect.signature(fun).parameters if ours else {n: inspect.Parameter(n, either) for n in given}
-    name, names = name or fun.__name__, ["*" * (p.kind is p.VAR_POSITIONAL) + n for n, p in parameters.items()]
-    if odd := set(rules) - set(parameters) - {"joint"}:
+    parameters = _parameters(fun, [n for n in rules if n != "joint"])
+    names = ["*" * (p.kind is p.VAR_POSITIONAL) + p.name for p in parameters]
+    known, name = {p.name for p in parameters}, name or fun.__name__
+    if odd := rules.keys() - known - {"joint"}:
         raise UnsupportedError(f"{name} has a rule for {odd.pop()!r}, but takes {', '.join(names)}")
-    scope = dict(
-        fun=fun, casts=promote, computes=not moves, differentiable=bool(rules), plans=(plans := Plans()), current_mode=mode,
-        tick=tick, generic=np.generic, ndarray=ndarray, new=object.__new__, promoted=promoted, explain=explain,
-        as_array=as_array, items=items, into=into, look=look, Tensor=Tensor, Node=Node, Among=Among, Results=Results,
-    )  # fmt: skip
-    if taken := {n for n in parameters if n in scope or n in ("g", "s", "out", "needs") or n[0] == "_"}:
-        raise UnsupportedError(f"an argument of {name} is called {taken.pop()!r}, which means something else in a primitive")
-    op = write_out(name, list(parameters.values()), not creates, view, scope)
-    op.__name__ = op.__qualname__ = op.name = name
-    op.fun, op.names, op.singular, op.kink, op.says = fun, names, singular, kink, says
+    elementwise = isinstance(fun, np.ufunc)
+    casts = slice(None) if elementwise and promote is None else promote
+    computes = not (moves or view or elementwise)  # a ufunc computes half in single precision by itself
+    with_care = in_single if computes else divided if fun in DIVISIONS else None
+    scope = ENGINE | dict(fun=fun, casts=casts, with_care=with_care, plans=(plans := Plans()))
+    scope |= dict(plain=not creates, differentiable=bool(rules))
+    if taken := {n for n in known if n in scope or n in ("g", "s", "op", "out", "needs") or n[0] == "_"}:
+        what = f"an argument of {name} is called {taken.pop()!r}"
+        raise UnsupportedError(f"{what}, which means something else in a primitive")
+    op = unwritten(name, parameters, scope)
+    op.fun, op.names, op.casts, op.singular, op.view = fun, names, casts, singular, view
+    op.with_care, op.kink, op.says = with_care, kink, says
     op.plans, plans.op = plans, op
     op.rules = {"*" + n if "*" + n in names else n: rule for n, rule in rules.items()}
-    if not ours:
+    if not _is_ours(fun):
         NUMPY.setdefault(fun, op)
     PRIMITIVES[name] = op
     return op
@@ -81,8 +84,20 @@ def primitive(fun: Callable[..., Any], name: str | None = None, /, **rules: Any)
 moving = partial(primitive, moves=True)
 
 
+def _is_ours(fun: Any) -> bool:
+    return inspect.isfunction(fun) and not fun.__module__.startswith("numpy")
+
+
+def _parameters(fun: Any, ruled: list[str]) -> list[inspect.Parameter]:
+    """The parameters of a primitive: those of `fun`; but what NumPy calls its arguments varies by version."""
+    if _is_ours(fun):
+        return list(inspect.signature(fun).parameters.values())
+    names = ruled or ["x", "y"][: getattr(fun, "nin", 0)]
+    return [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in names]
+
+
 class Plans(dict[int, Any]):
-    """The plans of a primitive, by the mask of the arguments that need gradients; each is made when it is first asked for."""
+    """A primitive's plans, by the mask of the arguments that need gradients, made when first asked for."""
 
     op: Any
 
@@ -91,115 +106,100 @@ class Plans(dict[int, Any]):
         return plan
 
 
-class Plan:
-    """A primitive's rules, specialised to the arguments (a bit mask) that need gradients; a variadic one counts as one.
+class Plan(Pullback):
+    """A primitive's rules, specialised to a mask of arguments that need gradients; a variadic one is one bit.
 
-    From the parameter names of the rules it writes two functions: `save` picks what to keep for backward, `pull`
-    calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`, they are
+    From the parameter names of the rules it writes two functions: `save` picks what to keep for backward,
+    `pull` calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`:
 
         save = lambda out, x, y: (y,)
         pull = lambda g, s: [x(g, s[0])]         # x is the rule for x
     """
 
-    item: int | None = None  # which result, for a node that is one of several results
-
     def __init__(self, op: Any, mask: int) -> None:
+        self.op, self.name, self.title = op, op.name, op.name.title().replace("_", "")
         names, rules, self.half, mask = op.names, op.rules, mask < 0, abs(mask)
-        self.name, self.op = op.name, op
         self.tracked = [i for i in range(mask.bit_length()) if mask >> i & 1]
-        self.arguments = [names[i] for i in self.tracked]
+        self.variadic = len(names) - (names[-1][0] == "*")  # where the arguments of a variadic one start
         used = ["joint"] if "joint" in rules else self.arguments
         if missing := [n for n in used if rules.get(n) is None]:
-            raise NoGradientError(f"{op.name} has no gradient rule for {', '.join(missing)}; detach() it first")
-        source = {n.lstrip("*"): n.lstrip("*") for n in names} | {"out": "out"}
-        source |= {n + "_shape": f"shape_of({n})" for n in source}
+            what = f"{op.name} has no gradient rule for {', '.join(missing)}"
+            raise NoGradientError(f"{what}; detach() it first")
+        places = {n.lstrip("*"): i for i, n in enumerate(names)} | {"out": OUT}
+        source = {n: n for n in places} | {f"{n}_shape": f"shape_of({n})" for n in places}
         self.wants = {n: list(inspect.signature(rules[n]).parameters)[1:] for n in used}
         self.keep = list(dict.fromkeys(w for ws in self.wants.values() for w in ws if w != "needs"))
         if odd := [w for w in self.keep if w not in source]:
-            raise UnsupportedError(f"a rule of {op.name} asks for {odd[0]!r}; it may ask for {', '.join([*source, 'needs'])}")
-        places = {n.lstrip("*"): i for i, n in enumerate(names)} | {"out": OUT}
-        self.places = [places.get(w) for w in self.keep]  # which argument each saved value is, if it is one
-        self.variadic = len(names) - (names[-1][0] == "*")  # where the arguments of a variadic one start
-        self.save = self._compile(f"lambda {', '.join(['out', *names])}: ({''.join(source[w] + ', ' for w in self.keep)})")
+            what = f"a rule of {op.name} asks for {odd[0]!r}"
+            raise UnsupportedError(f"{what}; it may ask for {', '.join([*source, 'needs'])}")
+        self.places: list[Any] = [places.get(w) for w in self.keep]  # which argument it is, if it is one
+        saved = "".join(source[w] + ", " for w in self.keep)
+        self.save = self._written(f"lambda {', '.join(['out', *names])}: ({saved})")
         feed = {w: f"s[{k}]" for k, w in enumerate(self.keep)} | {"needs": "needs"}
         self.calls = {n: f"{n}({', '.join(['g', *(feed[w] for w in ws)])})" for n, ws in self.wants.items()}
-        joint = "lambda on, needs: lambda g, s: [ds[i] for ds in [{}] for i in on]"
-        self.joint: Any = "joint" in self.calls and self._compile(joint.format(self.calls["joint"]))
-        self.partial = cache(self._pull)
-        self.pull = self._pull((True,) * len(self.tracked))
-
-    def _compile(self, code: str) -> Any:
-        return eval(
-            compile(code, f"<rules of {self.name}>", "eval"), self.op.rules | {"shape_of": shape_of, "keep_zero": keep_zero}
-        )
-
-    def _pull(self, wanted: tuple[bool, ...]) -> Callable[[Array, Sequence[Any]], Sequence[Array]]:
-        """The function from the gradient of the result and the saved values to the gradients that are wanted."""
-        on = list(compress(self.tracked, wanted))
-        if self.joint:
-            return self.pull_joint(on)
-        each = "keep_zero(g, {})" if self.op.singular else "{}"
-        return self._widely(self._compile(f"lambda g, s: [{', '.join(each.format(self.calls[self.op.names[i]]) for i in on)}]"))
-
-    def pull_joint(self, on: Sequence[int]) -> Any:
-        """As `_pull`, where one rule computes all gradients."""
-        wanted = set(on)
-        return self._widely(self.joint(on, tuple([i in wanted for i in range(max(len(self.op.names), on[-1] + 1))])))
-
-    def _widely(self, rules: Any) -> Any:
-        """These rules, of half run in single precision."""
-        return (lambda g, s: rules(widened(g), widened(list(s)))) if self.half else rules
-
-    def unpack(self, node: Node, attach: Any) -> list[Any]:
-        """What `node` saved, as Tensors, each at the node that it is the value of."""
-        owner = dict(zip(self.tracked, node.parents))  # noqa: B905 (it is slower)
-        owner[OUT] = node
-
-        def tensors(value: Any, place: Any) -> Any:
-            if hasattr(value, "dtype"):
-                return attach(value, owner.get(place)) if type(value) is not Results else items(value, node)
-            if place == self.variadic and type(value) is tuple:
-                return tuple(attach(v, owner.get(place + i)) if hasattr(v, "dtype") else v for i, v in enumerate(value))
-            return value
-
-        return [tensors(v, k) for v, k in zip(node.saved, self.places)]  # noqa: B905 (it is slower)
-
-
-class Among:
-    """The plan of one call with a variadic argument: what `plan` is for that as a whole, and `which` lead to gradients."""
-
-    item: int | None = None
-    unpack = Plan.unpack
-
-    def __init__(self, plan: Plan, which: list[int]) -> None:
-        self.plan, self.tracked = plan, plan.tracked[:-1] + which
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.plan, name)
+        picked = f"[ds[i] for ds in [{self.calls.get('joint')}] for i in on]"
+        self.joint = "joint" in rules and self._written(f"lambda on, needs: lambda g, s: {picked}")
+        self.pulls: dict[tuple[bool, ...], Any] = {}
+        if self.variadic == len(names):  # or each call has its own, see `among`
+            self.pull = self.partial((True,) * len(self.tracked))  # type: ignore[method-assign]
 
     @property
     def arguments(self) -> list[str]:
         """The name of each argument that leads to a gradient."""
-        return [self.plan.op.names[min(i, self.plan.variadic)] for i in self.tracked]
+        return [self.op.names[min(i, self.variadic)] for i in self.tracked]
 
-    def pull(self, g: Array, s: Sequence[Any]) -> Sequence[Array]:
-        """As the plan's own."""
-        return self.plan.pull_joint(self.tracked)(g, s)
+    def among(self, which: list[int]) -> Plan:
+        """This plan, for one call with a variadic argument: these of its arguments lead to gradients."""
+        plan = object.__new__(Plan)
+        vars(plan).update(vars(self), tracked=[*self.tracked[:-1], *which], pulls={})
+        return plan
+
+    def _written(self, code: str) -> Any:
+        scope = self.op.rules | {"shape_of": shape_of, "keep_zero": keep_zero}
+        return eval(compile(code, f"<rules of {self.name}>", "eval"), scope)
 
     def partial(self, wanted: tuple[bool, ...]) -> Any:
-        """As the plan's own."""
-        return self.plan.pull_joint(list(compress(self.tracked, wanted)))
+        """See Pullback."""
+        if (pull := self.pulls.get(wanted)) is not None:
+            return pull
+        on = set(compress(self.tracked, wanted))
+        if self.joint:
+            count = max(len(self.op.names), max(on) + 1)
+            rules = self.joint(sorted(on), tuple(i in on for i in range(count)))
+        else:
+            each = "keep_zero(g, {})" if self.op.singular else "{}"
+            calls = [each.format(self.calls[self.op.names[i]]) for i in sorted(on)]
+            rules = self._written(f"lambda g, s: [{', '.join(calls)}]")
+        self.pulls[wanted] = pull = (lambda g, s: rules(widened(g), widened(list(s)))) if self.half else rules
+        return pull
+
+    def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
+        """See Pullback."""
+        owner: dict[Any, Node] = dict(zip(self.tracked, node.parents))  # noqa: B905 (it is slower)
+        owner[OUT] = node
+        found = []
+        for value, place in zip(node.saved, self.places):  # noqa: B905
+            if type(value) is Results:
+                value = items(value, node)
+            elif hasattr(value, "dtype"):
+                value = attach(value, owner.get(place))
+            elif place == self.variadic and type(value) is tuple:
+                each = enumerate(value, place)
+                value = tuple(attach(v, owner.get(i)) if hasattr(v, "dtype") else v for i, v in each)
+            found.append(value)
+        return found
 
 
 def keep_zero(g: Any, d: Any) -> Any:
-    """The gradient `d` made of `g`, but 0 where `g` is 0 even if the local derivative is infinite or NaN there.
+    """The gradient `d` made of `g`, but 0 where `g` is 0, even if the local derivative is infinite or NaN.
 
-    A rule multiplies `g` by a local derivative, and 0 * inf is NaN. Only if a NaN is found are the zeros put in. The
-    test costs little: a sum or a dot product is NaN if an element is (an infinite sum may be too: no harm is done).
-    Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with respect to a `g` that is 0.
+    A rule multiplies `g` by a local derivative, and 0 * inf is NaN. Only if a NaN is found are the zeros put
+    in. The test costs little: a sum or a dot product is NaN if an element is (an infinite sum may be too: no
+    harm is done). Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with
+    respect to a `g` that is 0.
     """
     array = d if type(d) is ndarray or mode().tape is not None else getattr(d, "array", d)
-    if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # or it is foreign, or on a tape, which knows no values
+    if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # not foreign, not for a tape
         total = sum(array.ravel().tolist()) if array.size < 100 else np.vdot(array, array)
         if total == total:
             return d
@@ -214,11 +214,11 @@ class Results(tuple[Any, ...]):
     shape = property(lambda self: shape_of(tuple(self)))
 
 
-class Item:
+class Item(Pullback):
     """The plan of a node that is one result of an op with several."""
 
-    def __init__(self, item: int, name: str) -> None:
-        self.item, self.name, self.keep = item, name, ()
+    def __init__(self, item: int, name: str, title: str) -> None:
+        self.item, self.name, self.title = item, name, title
 
 
 _item = cache(Item)
@@ -226,7 +226,10 @@ _item = cache(Item)
 
 def items(out: tuple[Array, ...], node: Node | None) -> tuple[Tensor, ...]:
     """The results of an op with several, as Tensors, each at a node of its own that leads to `node`."""
-    nodes = (node and Node(_item(i, node.plan.name), (node,), (), v.shape, v.dtype) for i, v in enumerate(out))
+    if node is None:
+        return tuple(map(wrap, out))
+    name, title = node.plan.name, node.plan.title
+    nodes = (Node(_item(i, name, title), (node,), (), v.shape, v.dtype) for i, v in enumerate(out))
     return tuple(map(wrap, out, nodes))
 
 
@@ -240,3 +243,11 @@ def as_array(out: Any) -> Any:
     if isinstance(out, tuple):
         return Results(map(as_array, out))
     return out if hasattr(out, "__array_function__") and not isinstance(out, np.generic) else np.asarray(out)
+
+
+# What the code that is written out for a primitive knows besides its own
+ENGINE = dict(
+    any_half=any_half, as_array=as_array, current_mode=mode, generic=np.generic, into=into, items=items,
+    look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
+    promoted=promoted, tick=tick, Node=Node, Results=Results, Tensor=Tensor,
+)  # fmt: skip

@@ -14,7 +14,9 @@ def _style(values: Any) -> tuple[Callable[[Any], str], int]:
     """How one element is written so that all of `values` line up, and how wide that is."""
     one: Callable[[Any], str] = str
     if values.dtype.kind == "f":
-        values = values[np.isfinite(values) & (values != 0)].astype(np.float64)  # the others take the room they need
+        values = values[np.isfinite(values) & (values != 0)].astype(
+            np.float64
+        )  # the others take the room they need
         size = np.abs(values)
         small, large = (size.min().item(), size.max().item()) if size.size else (1, 1)
         whole = np.all(size == np.floor(size))
@@ -47,7 +49,9 @@ def _block(array: Any, one: Callable[[Any], str], width: int, indent: int, cut: 
         return one(array.item())
     gap = "\n" * max(1, array.ndim - 1) + " " * (indent + 1)
     if array.ndim > 1:
-        parts = ["..." if row is None else _block(row, one, width, indent + 1, cut) for row in _rows(array, cut)]
+        parts = [
+            "..." if row is None else _block(row, one, width, indent + 1, cut) for row in _rows(array, cut)
+        ]
         return f"[{(',' + gap).join(parts)}]"
     words = [" ..." if v is None else one(v.item()) for v in _rows(array, cut)]
     fit = max(1, (WIDTH - indent) // (width + 2))
@@ -55,7 +59,7 @@ def _block(array: Any, one: Callable[[Any], str], width: int, indent: int, cut: 
 
 
 def format_tensor(array: Any, grad_fn: Any, requires_grad: bool, default: Any) -> str:
-    """The whole repr: `tensor([1., 2.], dtype=float64, requires_grad=True)`. Above 1000 elements, the ends of each axis."""
+    """The repr: `tensor([1., 2.], requires_grad=True)`; above 1000 elements, the ends of each axis."""
     text, notes = "tensor(", []
     if not isinstance(array, np.ndarray):
         text += repr(array)

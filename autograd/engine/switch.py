@@ -1,4 +1,4 @@
-"""Switch: a context manager that decorates functions too, and then holds while their bodies run, but not while they wait."""
+"""Switch: a context manager that decorates functions, to hold while their bodies run, not while they wait."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ Make = Callable[[], Any]
 class Switch(ContextDecorator):
     """The base of context managers that set how all that runs in them is done.
 
-    As a decorator it makes a context anew for each call, by `_recreate_cm`. A generator, a coroutine or an asynchronous
-    generator runs in it step by step: whoever takes its values, or has their turn while it waits, runs outside.
+    As a decorator it makes a context anew for each call, by `_recreate_cm`. A generator, a coroutine or an
+    asynchronous generator runs in it step by step: whoever takes its values, or has their turn while it
+    waits, runs outside.
     """
 
     def __call__(self, function: Any) -> Any:

@@ -18,8 +18,10 @@ import numpy as np
 
 from ..errors import DetachedWarning, GraphError, UnsupportedError
 from .graph import mode
+from .tape import recording
 
-# Frames of these are not the user's: the two packages, NumPy on the way to them, decorators, and code that was written out.
+# Frames of these are not the user's: the two packages, NumPy on the way to them, decorators, and code that
+# was written out.
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = [str(p) + os.sep for p in (_PACKAGE, _PACKAGE.with_name("nn"), Path(np.__file__).parent)]
 _OURS = (*_FOLDERS, str(contextlib.__file__), str(functools.__file__), "<primitive ", "<rules of ")
@@ -52,13 +54,11 @@ def users_line() -> Line:
 
 
 def warn(message: str, category: type[UserWarning] = UserWarning) -> None:
-    """Warn at the user's line, in whose module Python notes it: of one message, its filters by default show one a line."""
+    """Warn at the user's line, in whose module Python notes it: by default it shows a message once a line."""
     frame = _users_frame()
-    names = frame.f_globals
+    names, file, line = frame.f_globals, frame.f_code.co_filename, frame.f_lineno
     registry = names.setdefault("__warningregistry__", {})
-    warnings.warn_explicit(
-        message, category, frame.f_code.co_filename, frame.f_lineno, names.get("__name__"), registry, source=None
-    )
+    warnings.warn_explicit(message, category, file, line, names.get("__name__"), registry, source=None)
 
 
 # ---------------------------------------------------------------- leaving the graph
@@ -78,14 +78,16 @@ def inside(transform: str) -> Iterator[None]:
 def leave(op: str, *values: Any) -> None:
     """Say that `op` makes plain numbers of `values`, if Tensors are among them that gradients flow to.
 
-    The one way out of the graph, beside those that a program takes on purpose: `item()`, `tolist()`, `detach()`. What
-    tests a value, as `if` and comparisons do, does not go through here. Under `no_grad` nothing is lost.
+    The one way out of the graph, beside those that a program takes on purpose: `item()`, `tolist()`,
+    `detach()`. What tests a value, as `if` and comparisons do, does not go through here. Under `no_grad`
+    nothing is lost.
     """
     tensors = [v for v in values if hasattr(v, "node")]
     if not tensors:
         return
-    if isinstance(mode().tape, list):
-        raise UnsupportedError(f"{op}: a tensor cannot become a number while a tape records: its value would be a constant")
+    if recording():
+        what = f"{op}: a tensor cannot become a number while a tape records"
+        raise UnsupportedError(f"{what}: its value would be a constant")
     if not mode().grad or all(t.node is None for t in tensors):
         return
     what = f"{op} makes plain numbers of a tensor that requires grad, and no gradient flows through them"

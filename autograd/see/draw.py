@@ -248,7 +248,7 @@ def _stale(node: Node) -> bool:
     """Was something that the node saved modified in place since?"""
     try:
         if node.saved:
-            node.check()
+            node.plan.check(node)
     except InPlaceError:
         return True
     return False

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..engine.conversion import PRIMITIVES
+from ..engine.tensor import PRIMITIVES
 
 # How operators are written, and how closely they bind: a part that binds less than asked for is put into parentheses.
 _INFIX = {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..api.random import default_generator, drawing_from
-from ..engine.graph import Node, _writes, ambient, memory, mode, tick
+from ..engine.graph import Node, ambient, last_write, mode, tick
 from ..engine.tensor import Tensor
 from ..errors import GraphError, InPlaceError
 from .tree import tree_leaves
@@ -88,7 +88,7 @@ class _Segment:
                 twin.saved.segment.nodes[twin.saved.place] = weakref.ref(node)
                 node.saved = twin.saved
             else:
-                twin.check()
+                twin.plan.check(twin)
                 node.saved = tuple(_settled(node, v, self.times[k], start) for v in twin.saved)
 
 
@@ -156,7 +156,7 @@ def _settled(node: Node, value: Any, taken: int, start: int) -> Any:
     """
     if isinstance(value, tuple):
         return type(value)(_settled(node, v, taken, start) for v in value)
-    written = _writes.get(id(memory(value)), (-1,))[0]
+    written, *_ = last_write(value)
     if taken < written < start:
         raise InPlaceError(
             f"checkpoint: {node.plan.name} needs a value as the forward pass left it, but it was modified in place since; "

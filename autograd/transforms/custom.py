@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..engine.accumulate import settled
-from ..engine.graph import Node, ambient, mode
+from ..engine.graph import Node, Pullback, ambient, mode
 from ..engine.inplace import lineage, overwritten, refuse, settle
 from ..engine.primitive import Item, primitive
+from ..engine.tape import recording
 from ..engine.tensor import Tensor, wrap
 from ..errors import GraphError, ShapeError, UnsupportedError, describe
 
@@ -156,35 +157,17 @@ def _detached(tensors: Sequence[Any]) -> tuple[Any, ...]:
 
 
 # ---------------------------------------------------------------- in the graph
-class _Name(str):
-    """A class's name, which nodes show as it is."""
+class _Plan(Pullback):
+    """That of one node, which has no primitive: it stands for one, as far as the drawing and detect_anomaly ask."""
 
-    __slots__ = ()
-
-    def title(self) -> str:
-        return self
-
-
-class _Plan:
-    """What Plan is for a primitive, for one node: all that the sweep, the drawing and detect_anomaly ask of it."""
-
-    item: int | None = None
     wants: dict[str, Any] = {}  # noqa: RUF012 (there are no rules, and there will be none)
     singular, fun, rules, arguments = False, None, wants, ()
-    keep: Sequence[str] = ()
     names: Sequence[str]
     op = property(lambda self: self)
 
     def __init__(self, name: str, tracked: Sequence[int]) -> None:
-        self.name, self.tracked = _Name(name), tracked
-
-    def partial(self, wanted: tuple[bool, ...]) -> Callable[[Any, Sequence[Any]], list[Any]]:
-        """The function from the gradients of the results and the saved values to those gradients that are wanted."""
-        raise NotImplementedError
-
-    def pull(self, g: Any, s: Sequence[Any]) -> list[Any]:
-        """The gradients of all tracked arguments."""
-        return self.partial((True,) * len(self.tracked))(g, s)
+        self.name = self.title = name
+        self.tracked = tracked
 
 
 class _DeadEnd(_Plan):
@@ -199,10 +182,6 @@ class _DeadEnd(_Plan):
     def partial(self, wanted: Any) -> Any:
         """Raises GraphError."""
         raise GraphError(self.why)
-
-    def unpack(self, node: Node, attach: Any) -> Any:
-        """What it saved: nothing."""
-        return ()
 
 
 def _dead_end(parents: Sequence[Node], why: str, t: Any) -> Any:
@@ -231,8 +210,8 @@ class _Record(_Plan):
         self.ctx._to_save = self.ctx._constant = self.ctx._dirty = ()
         kind = (tuple(shape for shape, _ in self.kinds), np.dtype(object)) if self.several else self.kinds[0]
         node = Node(self, self.ctx._parents, saved, *kind)
-        if hasattr(tape := mode().tape, "watch"):
-            tape.watch(node)
+        if (tape := mode().tape) is not None:
+            tape.node(node)
         found, given = list(outs), _places(args)
         for i, t in enumerate(outs):
             if self.smooth[i] and id(t) in dirty:
@@ -249,7 +228,7 @@ class _Record(_Plan):
         """The node of result `i`."""
         if not self.smooth[i]:
             return None
-        return Node(Item(i, self.name), (node,), (), *self.kinds[i]) if self.several else node
+        return Node(Item(i, self.name, self.title), (node,), (), *self.kinds[i]) if self.several else node
 
     @property
     def names(self) -> list[str]:  # type: ignore[override]
@@ -317,7 +296,7 @@ class _Record(_Plan):
             g = np.zeros(*kind)
         g = g if kind[1] is None else settled(g, kind[1])
         array, node = (g.array, g.node) if isinstance(g, Tensor) else (g, None)
-        if type(array) is np.ndarray and not isinstance(mode().tape, list):  # a tape knows arrays by identity
+        if type(array) is np.ndarray and not recording():  # a tape knows arrays by identity
             array = array.view()
             array.flags.writeable = False
         return wrap(array, node)

@@ -1,0 +1,70 @@
+"""Built on writing: PyTorch's `out=`, and giving a Tensor another array, or another shape, in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from ..errors import ArgumentError, InPlaceError, describe
+from .graph import ambient, mode, tick
+from .inplace import Step, family_of, fitting, lineage, put, refuse
+from .tensor import Tensor, wrap
+
+
+def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """`op(*args, **kwargs)` in the Tensor `out`, or in several; an empty one takes on any shape."""
+    start, name = tick(), op.__name__
+    new = op(*args, **kwargs)
+    outs, results = (out, new) if isinstance(new, tuple) else ((out,), (new,))
+    are_tensors = isinstance(outs, (tuple, list)) and all(isinstance(t, Tensor) for t in outs)
+    if not are_tensors or len(outs) != len(results):
+        raise ArgumentError(f"{name}: out takes {len(results)} of Tensors, got {describe(out)}")
+    for t, value in zip(outs, results, strict=True):
+        if t.array.size == 0 != value.array.size:
+            t.data = wrap(np.empty_like(value.array, t.dtype))
+    fitted = [fitting(name, t, value) for t, value in zip(outs, results, strict=True)]
+    for t, value in zip(outs, fitted, strict=True):
+        put(t, name, ..., value, start=start)
+    return out
+
+
+def leave(t: Tensor) -> None:
+    """`t` will look at another array: its views get another base, and it is a view of nothing."""
+    if (link := getattr(t, "_link", None)) is None:
+        return
+    t.node = t.node  # if that was to be made anew, now is the time
+    if isinstance(link, Step):
+        family = family_of(link.base)
+        for views in (family.fresh, family.old):
+            others = [known for known in views if known() is not t]
+            views.clear()
+            views.extend(others)
+    else:
+        stays: Tensor = object.__new__(Tensor)
+        stays.array, stays.node, stays._link = t.array, t.node, link
+        for known in (*link.fresh, *link.old):
+            for step in lineage(view)[1] if (view := known()) is not None else ():
+                step.base = stays
+    del t._link
+
+
+def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """Let `t` look at its memory in another shape: it becomes a view of what it was; so do its views."""
+    base, steps = lineage(t)
+    if mode().grad and base.node is not None:
+        refuse(t, base, steps, name)
+    with ambient(grad=True):  # or what was recorded would be lost
+        new = op(t, *args, **kwargs)
+    if t.node is not None and t.is_leaf and new.shape != t.shape:
+        raise InPlaceError(f"{name}: a leaf that requires grad keeps its shape; use the form without _")
+    if new.shape != t.shape or new.array.strides != t.array.strides:
+        leave(t)
+        t.array, t.node, t._resting = new.array, new.node, None
+        if (step := getattr(new, "_link", None)) is not None:  # the view that `new` is
+            t._link = step
+            family_of(step.base).fresh.append(ref(t))
+        Tensor.rebinds = tick()
+    return t
