@@ -26,7 +26,7 @@ for _name in ("tracer.py", "core.py", "numpy"):
             "pip uninstall both, autograd and chainrule, then install chainrule again"
         )
 
-from . import errors, func, function, functional, linalg, ops, random
+from . import errors, func, function, functional, linalg, ops, random, special
 from .api import creation, names
 from .api.creation import (
     Size,

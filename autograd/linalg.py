@@ -1,4 +1,4 @@
-"""Linear algebra under torch.linalg's names: an index of ops/linalg.py and ops/decomposition.py.
+"""Linear algebra under torch.linalg's names: an index of api/linalg.py and api/decomposition.py.
 
 >>> import autograd
 >>> a = autograd.tensor([[4.0, 1.0], [1.0, 3.0]], requires_grad=True)
@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import ArgumentError as LinAlgError  # what a singular matrix raises
-from .ops import linalg
-from .ops.common import publish
-from .ops.decomposition import (
+from .api import linalg
+from .api.decomposition import (
     cholesky,
     cond,
     det,
@@ -34,7 +32,9 @@ from .ops.decomposition import (
     svd,
     svdvals,
 )
-from .ops.linalg import matmul, multi_dot, vecdot, vector_norm
+from .api.linalg import matmul, multi_dot, vecdot, vector_norm
+from .api.spelling import publish
+from .errors import ArgumentError as LinAlgError  # what a singular matrix raises
 
 __all__ = [
     "LinAlgError", "cholesky", "cond", "cross", "det", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm",

@@ -18,7 +18,7 @@ if not hasattr(_autograd, "Tensor") or not hasattr(_autograd, "primitive"):
 
 from autograd.files import load, save
 
-from . import datasets, functional, init, metrics, onnx, optim, train, utils
+from . import functional, init, optim, utils
 from .activation import *
 from .attention import *
 from .containers import *
@@ -32,5 +32,10 @@ from .norm import *
 from .padding import *
 from .pool import *
 from .recurrent import *
+from .shape import *
 from .sparse import *
+from .upsample import *
+
+# ---------------------------------------------------------------- around nn: what PyTorch keeps in other packages
+from . import datasets, metrics, onnx, train
 from .summary import summary

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd.api.creation import empty, full, zeros
+from autograd.api.elementwise import where
+from autograd.api.join import cat
+from autograd.api.shape import triu
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
-from autograd.ops.elementwise import where
-from autograd.ops.join import cat
-from autograd.ops.shape import triu
 
 from . import functional as F
+from .checks import whole
 from .containers import ModuleList
 from .dropout import Dropout
 from .functional.attention import attend
 from .init import xavier_normal_, xavier_uniform_, zeros_
-from .linear import Linear, whole
+from .linear import Linear
 from .module import Module, Parameter
 from .norm import LayerNorm
 

@@ -1,4 +1,4 @@
-"""Convolution layers: weighted sums over sliding windows, their transposes, and the windows themselves as columns."""
+"""Convolution layers: weighted sums over sliding windows, and their transposes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Any
 
 from autograd.api.creation import empty
 from autograd.errors import ArgumentError
-from autograd.ops.resample import per_dim
 
 from . import functional as F
+from .checks import per_dim, whole
 from .init import fan_in_uniform_
-from .linear import whole
 from .module import Module, Parameter
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Fold", "Unfold"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 _PADDINGS = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 
@@ -182,40 +181,3 @@ class ConvTranspose3d(_Transposed):
     """A transposed convolution over three dims: see `ConvTranspose2d`."""
 
     dims = 3
-
-
-class Unfold(Module):
-    """The elements of each sliding window as a column: (N, C, H, W) gives (N, C * elements, windows) (torch.nn.Unfold).
-
-    >>> import autograd
-    >>> Unfold((2, 3))(autograd.ones(1, 4, 5, 6)).shape
-    (1, 24, 16)
-    """
-
-    def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> None:
-        super().__init__()
-        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
-
-    def forward(self, input: Any) -> Any:
-        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{k}={getattr(self, k)}" for k in ("kernel_size", "dilation", "padding", "stride"))
-
-
-class Fold(Module):
-    """The adjoint of `Unfold`: columns put back where their windows lie, overlaps added up (torch.nn.Fold).
-
-    Shape: (N, C * elements, windows) gives (N, C, *output_size).
-    """
-
-    def __init__(self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> None:
-        super().__init__()
-        self.output_size, self.kernel_size = output_size, kernel_size
-        self.dilation, self.padding, self.stride = dilation, padding, stride
-
-    def forward(self, input: Any) -> Any:
-        return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{k}={getattr(self, k)}" for k in ("output_size", "kernel_size", "dilation", "padding", "stride"))

@@ -12,6 +12,7 @@ from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, ShapeError
 
+from .checks import need_dims
 from .module import Module, did_you_mean
 
 _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
@@ -144,20 +145,15 @@ def _put(tensor: Tensor, values: Any) -> Tensor:
         return tensor.copy_(wrap(np.reshape(values, tensor.shape).astype(tensor.dtype)))
 
 
-def _need_dims(op: str, tensor: Tensor, *allowed: int) -> None:
-    if tensor.ndim not in allowed:
-        raise ShapeError(f"{op} is for tensors of {' or '.join(map(str, allowed))} dims, got shape {tensor.shape}")
-
-
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix (torch.nn.init.eye_)."""
-    _need_dims("eye_", tensor, 2)
+    need_dims("eye_", tensor, 2)
     return _put(tensor, np.eye(*tensor.shape))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Kernels of a convolution that passes on as many channels as it can, in each of the `groups` (torch.nn.init.dirac_)."""
-    _need_dims("dirac_", tensor, 3, 4, 5)
+    need_dims("dirac_", tensor, 3, 4, 5)
     outputs, inputs, *window = tensor.shape
     if outputs % groups:
         raise ArgumentError(f"dirac_: {outputs} output channels cannot be divided into {groups} groups")
@@ -186,7 +182,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal with mean 0, and in each column the share `sparsity` of zeros (Martens 2010; torch.nn.init.sparse_)."""
-    _need_dims("sparse_", tensor, 2)
+    need_dims("sparse_", tensor, 2)
     draw = (generator or default_generator).numpy
     values = draw.standard_normal(tensor.shape) * std
     zeros = math.ceil(sparsity * tensor.shape[0])

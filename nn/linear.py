@@ -1,4 +1,4 @@
-"""Layers that multiply by weights or only rearrange: Linear, Bilinear, Identity, Flatten and Unflatten."""
+"""Layers that multiply by weights: Linear and Bilinear."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from typing import Any
 
 from autograd.api.creation import empty
-from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
-from autograd.ops.common import one_dim
-from autograd.ops.fused import linear_
+from autograd.errors import DtypeError, ShapeError, describe
 
 from . import functional as F
+from .checks import whole
+from .functional.linear import affine
 from .init import fan_in_uniform_, uniform_
 from .module import Module, Parameter
 
-__all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Unflatten"]
+__all__ = ["Bilinear", "Linear"]
 
 
 class Linear(Module):
@@ -53,7 +53,7 @@ class Linear(Module):
             found = describe(input) if shape is None else shape
             raise ShapeError(f"{self._short()} expects (..., {self.in_features}), got {found}")
         try:
-            return linear_(input, self.weight, self.bias)
+            return affine(input, self.weight, self.bias)
         except DtypeError:
             kind = self.weight.dtype
             raise DtypeError(f"{self._short()} expects {kind}, as its weight is, got {input.dtype}; use to() on one") from None
@@ -101,52 +101,3 @@ class Bilinear(Module):
     def extra_repr(self) -> str:
         sizes = f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}"
         return f"{sizes}, bias={self.bias is not None}"
-
-
-def whole(layer: str, argument: str, value: Any) -> int:
-    """`value`, if it is a whole number that can be a size. Raises ArgumentError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
-        raise ArgumentError(f"{layer}: {argument} is a whole number, 0 or more, got {value!r}")
-    return int(value)
-
-
-class Identity(Module):
-    """The input itself; any arguments are accepted and ignored (torch.nn.Identity)."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
-
-    def forward(self, input: Any) -> Any:
-        return input
-
-
-class Flatten(Module):
-    """The dims from `start_dim` to `end_dim` as one; the first, of the batch, stays by default (torch.nn.Flatten)."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, input: Any) -> Any:
-        return F.flatten(input, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
-class Unflatten(Module):
-    """The dim `dim` as several, of the sizes `unflattened_size`, one of which may be -1 (torch.nn.Unflatten)."""
-
-    def __init__(self, dim: int, unflattened_size: tuple[int, ...] | list[int]) -> None:
-        super().__init__()
-        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
-
-    def forward(self, input: Any) -> Any:
-        at, sizes, shape = one_dim("Unflatten", self.dim, input.ndim), self.unflattened_size, input.shape or (1,)
-        known = math.prod(n for n in sizes if n != -1)
-        if shape[at] != known if -1 not in sizes else known == 0 or shape[at] % known:
-            raise ShapeError(f"Unflatten({self.dim}, {sizes}) cannot make that of dim {self.dim} of an input of shape {shape}")
-        return input.reshape(*shape[:at], *sizes, *shape[at + 1 :])
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -11,8 +11,8 @@ from autograd.errors import ArgumentError, ShapeError, describe
 from autograd.transforms.checkpoint import recomputing
 
 from . import functional as F
+from .checks import whole
 from .init import ones_, zeros_
-from .linear import whole
 from .module import Module, Parameter
 
 __all__ = [

@@ -18,8 +18,8 @@ from autograd.engine.graph import ambient, memory, write
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, AutogradError, MissingError, UnsupportedError, describe
 from autograd.files.parts import replacing
-from autograd.ops.resample import resample_
 
+from .functional.resample import resample
 from .mode import in_mode
 from .module import Module
 
@@ -532,7 +532,7 @@ def _resample(g: Graph, out: Any, x: Value, axis: int, how: Any, back: bool) -> 
     """A product with the matrix that resampling is."""
     n, perm = x.shape[axis], list(range(len(x.shape)))
     perm[axis], perm[-1] = perm[-1], perm[axis]
-    matrix = g.value(resample_.fun(np.eye(n, dtype=out.dtype), 1, how, back))
+    matrix = g.value(resample.fun(np.eye(n, dtype=out.dtype), 1, how, back))
     return g("Transpose", g("MatMul", g("Transpose", x, perm=perm), matrix), perm=perm)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.ops.resample import per_dim
-
 from . import functional as F
-from .module import Module
+from .checks import per_dim
+from .function_module import _FunctionModule
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
@@ -15,43 +14,28 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Pool(Module):
-    """What pooling layers are, in `dims` dims: a function of this name, and the options that it was made with."""
+class _Pool(_FunctionModule):
+    kernel_size: Any
+    stride: Any
 
-    dims: int
-    function: str
-    shown: tuple[str, ...]  # the options in the repr
-
-    def _apply(self, input: Any, **options: Any) -> Any:
-        return getattr(F, f"{self.function}{self.dims}d")(input, **options)
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{k}={getattr(self, k)}" for k in self.shown)
+    def __post_init__(self) -> None:
+        self.stride = self.kernel_size if self.stride is None else self.stride
 
 
-class _MaxPool(_Pool):
-    function, shown = "max_pool", ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+# fmt: off
+class _MaxPool(
+    _Pool, options="kernel_size stride padding dilation return_indices ceil_mode",
+    shown="kernel_size stride padding dilation ceil_mode",
+): ...
+class _AvgPool(
+    _Pool, options="kernel_size stride padding ceil_mode count_include_pad divisor_override", shown="kernel_size stride padding"
+): ...
+class _AdaptiveAvgPool(_FunctionModule, options="output_size"): ...
+class _AdaptiveMaxPool(_FunctionModule, options="output_size return_indices", shown="output_size"): ...
 
-    def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-        return_indices: bool = False, ceil_mode: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation = padding, dilation
-        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+class MaxPool1d(_MaxPool, of=F.max_pool1d): ...
 
-    def forward(self, input: Any) -> Any:
-        return self._apply(input, return_indices=self.return_indices, **{k: getattr(self, k) for k in self.shown})
-
-
-class MaxPool1d(_MaxPool):
-    """The greatest element of each window over one dim: see `MaxPool2d`."""
-
-    dims = 1
-
-
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPool, of=F.max_pool2d):
     """The greatest element of each window over two dims (torch.nn.MaxPool2d).
 
     `stride` is `kernel_size` if left out; padding never wins. With `return_indices` also where in the flattened image it is.
@@ -65,45 +49,17 @@ class MaxPool2d(_MaxPool):
              [13., 15.]]])
     """
 
-    dims = 2
+class MaxPool3d(_MaxPool, of=F.max_pool3d): ...
 
-
-class MaxPool3d(_MaxPool):
-    """The greatest element of each window over three dims: see `MaxPool2d`."""
-
-    dims = 3
-
-
-class _AvgPool(_Pool):
-    function, shown = "avg_pool", ("kernel_size", "stride", "padding")
-
-    def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-        count_include_pad: bool = True, divisor_override: int | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
-        self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
-
-    def forward(self, input: Any) -> Any:
-        options = ("ceil_mode", "count_include_pad", "divisor_override")
-        return self._apply(input, **{k: getattr(self, k) for k in (*self.shown, *options)})
-
-
-class AvgPool1d(_AvgPool):
+class AvgPool1d(_AvgPool, of=F.avg_pool1d, options="kernel_size stride padding ceil_mode count_include_pad"):
     """The mean of each window over one dim (torch.nn.AvgPool1d): see `AvgPool2d`."""
 
-    dims = 1
-
-    def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
-        for name in self.shown:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("kernel_size", "stride", "padding"):  # shown as PyTorch shows them
             setattr(self, name, per_dim("AvgPool1d", name, getattr(self, name), 1, 0))
 
-
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPool, of=F.avg_pool2d):
     """The mean of each window over two dims (torch.nn.AvgPool2d).
 
     `stride` is `kernel_size` if left out. Padding counts as zeros unless `count_include_pad` is False; `divisor_override`
@@ -115,33 +71,11 @@ class AvgPool2d(_AvgPool):
              [10.5000, 12.5000]]])
     """
 
-    dims = 2
+class AvgPool3d(_AvgPool, of=F.avg_pool3d): ...
 
+class AdaptiveAvgPool1d(_AdaptiveAvgPool, of=F.adaptive_avg_pool1d): ...
 
-class AvgPool3d(_AvgPool):
-    """The mean of each window over three dims: see `AvgPool2d`."""
-
-    dims = 3
-
-
-class _AdaptiveAvgPool(_Pool):
-    function, shown = "adaptive_avg_pool", ("output_size",)
-
-    def __init__(self, output_size: Any) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, input: Any) -> Any:
-        return self._apply(input, output_size=self.output_size)
-
-
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """The means of `output_size` parts of one dim: see `AdaptiveAvgPool2d`."""
-
-    dims = 1
-
-
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPool, of=F.adaptive_avg_pool2d):
     """The means of as many parts of images as `output_size` says, whatever size they have (torch.nn.AdaptiveAvgPool2d).
 
     Part i of m of a dim of length L goes from floor(i * L / m) to ceil((i + 1) * L / m). Shape: (N, C, H, W) or (C, H, W) gives
@@ -152,42 +86,8 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     (5, 8, 1, 1)
     """
 
-    dims = 2
+class AdaptiveAvgPool3d(_AdaptiveAvgPool, of=F.adaptive_avg_pool3d): ...
 
-
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """The means of parts over three dims: see `AdaptiveAvgPool2d`."""
-
-    dims = 3
-
-
-class _AdaptiveMaxPool(_Pool):
-    function, shown = "adaptive_max_pool", ("output_size",)
-
-    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
-        super().__init__()
-        self.output_size, self.return_indices = output_size, return_indices
-
-    def forward(self, input: Any) -> Any:
-        return self._apply(input, output_size=self.output_size, return_indices=self.return_indices)
-
-
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The greatest elements of the parts that `AdaptiveAvgPool1d` averages (torch.nn.AdaptiveMaxPool1d)."""
-
-    dims = 1
-
-
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """The greatest elements of the parts that `AdaptiveAvgPool2d` averages (torch.nn.AdaptiveMaxPool2d).
-
-    With `return_indices` also where in the flattened image they are.
-    """
-
-    dims = 2
-
-
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """The greatest elements of the parts that `AdaptiveAvgPool3d` averages (torch.nn.AdaptiveMaxPool3d)."""
-
-    dims = 3
+class AdaptiveMaxPool1d(_AdaptiveMaxPool, of=F.adaptive_max_pool1d): ...
+class AdaptiveMaxPool2d(_AdaptiveMaxPool, of=F.adaptive_max_pool2d): ...
+class AdaptiveMaxPool3d(_AdaptiveMaxPool, of=F.adaptive_max_pool3d): ...

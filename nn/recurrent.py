@@ -6,16 +6,16 @@ import math
 from typing import Any
 
 from autograd.api.creation import empty, zeros
+from autograd.api.join import cat, stack
 from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 from autograd.ops.elementwise import relu, tanh
-from autograd.ops.fused import linear_
-from autograd.ops.join import cat, stack
-from autograd.ops.recurrent import gate_scale, gru_step_, lstm_step_
 
 from . import functional as F
+from .checks import whole
+from .functional.linear import affine
+from .functional.recurrent import gate_scale, gru_step, lstm_step
 from .init import uniform_
-from .linear import whole
 from .module import Module, Parameter
 from .utils.rnn import PackedSequence
 
@@ -45,7 +45,7 @@ class _Plain(_Kind):
         self.activation = {"tanh": tanh, "relu": relu}[nonlinearity]
 
     def step(self, x: Any, state: tuple[Any, ...], weights: tuple[Any, ...], scale: Any) -> tuple[Any, ...]:
-        return (self.activation(x + linear_(state[0], *weights[:2])),)
+        return (self.activation(x + affine(state[0], *weights[:2])),)
 
 
 class _Lstm(_Kind):
@@ -55,8 +55,8 @@ class _Lstm(_Kind):
         return wrap(gate_scale(weight.array.T, 0.5, 0.5, 1, 0.5))
 
     def step(self, x: Any, state: tuple[Any, ...], weights: tuple[Any, ...], scale: Any) -> tuple[Any, ...]:
-        h, c, *_ = lstm_step_(x + linear_(state[0], *weights[:2]), state[1], scale)
-        return (h if len(weights) == 2 else linear_(h, weights[2], None)), c
+        h, c, *_ = lstm_step(x + affine(state[0], *weights[:2]), state[1], scale)
+        return (h if len(weights) == 2 else affine(h, weights[2], None)), c
 
 
 class _Gru(_Kind):
@@ -66,7 +66,7 @@ class _Gru(_Kind):
         return wrap(gate_scale(weight.array.T[..., : weight.shape[0] * 2 // 3], 0.5, 0.5))
 
     def step(self, x: Any, state: tuple[Any, ...], weights: tuple[Any, ...], scale: Any) -> tuple[Any, ...]:
-        return (gru_step_(x, linear_(state[0], *weights[:2]), state[0], scale)[0],)
+        return (gru_step(x, affine(state[0], *weights[:2]), state[0], scale)[0],)
 
 
 def _draw(module: Module, hidden_size: int) -> None:
@@ -203,7 +203,7 @@ class _Recurrent(Module):
         ih_bias, hh_bias, projection = (getattr(self, name + suffix, None) for name in names)
         weights = (getattr(self, "weight_hh" + suffix), hh_bias, *([] if projection is None else [projection]))
         scale = self._kind.scale(weights[0])
-        xs = linear_(data, getattr(self, "weight_ih" + suffix), ih_bias).split(sizes)  # one product for all steps
+        xs = affine(data, getattr(self, "weight_ih" + suffix), ih_bias).split(sizes)  # one product for all steps
         back = suffix.endswith("reverse")
         n = sizes[-1] if back else sizes[0]
         state = first if n == sizes[0] else tuple(part[:n] for part in first)
@@ -329,7 +329,7 @@ class _Cell(Module):
             state = (zeros(expected, dtype=input.dtype),) * self._kind.states
         if [getattr(part, "shape", None) for part in state] != [expected] * self._kind.states:
             raise ShapeError(f"{short} expects a state of shape {expected}, got {', '.join(map(describe, state))}")
-        x = linear_(input, self.weight_ih, self.bias_ih)
+        x = affine(input, self.weight_ih, self.bias_ih)
         new = self._kind.step(x, tuple(state), (self.weight_hh, self.bias_hh), self._kind.scale(self.weight_hh))
         return new if len(new) > 1 else new[0]
 

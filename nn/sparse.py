@@ -9,8 +9,8 @@ from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError
 
 from . import functional as F
+from .checks import whole
 from .init import normal_
-from .linear import whole
 from .module import Module, Parameter
 
 __all__ = ["Embedding", "EmbeddingBag"]

@@ -307,6 +307,8 @@ CALLS = {
         np.linalg.trace(z)
         np.linalg.diagonal(z)
         np.linalg.outer(v, w)
+        np.linalg.tensordot(z, x, axes=([1, 2], [0, 1]))
+        np.linalg.matrix_transpose(z)
         np.linalg.cross(A, B)
     """,
     "Statistics, polynomials and signals": """
@@ -346,7 +348,6 @@ REFUSED = {  # and why
     "np.add.reduceat(v, [0, 2, 3])": "sum slices instead",
     "np.trim_zeros(v)": "the shape depends on values",
     "np.polymul(v, w)": "the shape depends on values; np.convolve does the same but for leading zeros",
-    "np.i0(x)": "its derivative is no function of NumPy",
     "np.linalg.eig(A)": COMPLEX,
     "np.roots(w)": COMPLEX,
     "np.fft.fft(v)": COMPLEX,
@@ -379,7 +380,7 @@ How a call comes to work:
 - *ufunc*, *reduction*: by the rules for all ufuncs (`out`, `where`, `dtype`, `reduce`, `accumulate`, `outer`) and all reductions (`where`,
   `initial`, `dtype`, several axes, leaving out NaNs).
 - *moves*: the function only moves elements, so it is run on their positions, and the elements follow.
-- *composed*: of others, in `autograd/interop.py`.
+- *composed*: of others, in `autograd/api/numpy.py`.
 
 Functions that write into an array (`np.add.at`, `np.put`, `np.copyto`, ...) are refused, too: write `x[...] = y`.
 """

@@ -15,15 +15,17 @@ import numpy as np
 from strategies import BOOL, NONZERO, POSITIVE, REAL, SHARE, TIED, WHOLE, Domain, call, each, over, shaped
 
 import autograd
+import nn
 from autograd import Tensor
 from autograd.api import names as methods
 from autograd.api.random import Generator
 from autograd.engine.inplace import step_of
 from autograd.engine.primitive import PRIMITIVES
 
-for module in pkgutil.walk_packages(autograd.__path__, "autograd."):
-    importlib.import_module(module.name)
-PRIMITIVES = dict(PRIMITIVES)  # all that autograd made; tests and examples may add their own later
+for package in (autograd, nn):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+PRIMITIVES = dict(PRIMITIVES)  # all that these made; tests and examples may add their own later
 FUNCTIONS = methods.FUNCTIONS | methods.ONLY_FUNCTIONS
 
 
@@ -47,6 +49,11 @@ class Sample:
     def domains(self):
         """Those of the arguments, if each element of the result is made of one element of each; else None."""
         return getattr(self.make, "domains", None)
+
+    @property
+    def functions(self):
+        """What it is a record of: its op, or what that says it stands for, as one does for the functions in 1, 2 and 3 dims."""
+        return getattr(self.op, "stands_for", [self.op])
 
 
 # ---------------------------------------------------------------- references

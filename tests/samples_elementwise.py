@@ -73,8 +73,11 @@ SAMPLES = [
     # the domains of these two are where PyTorch's trigamma is right to 1e-10, and orders that do not use it
     Sample("digamma", each(Domain(-1.8, 0.25, (-1, 0), 0.2)), special.digamma, exempt={"NaN": "PyTorch's trigamma is a large number at its poles"}),
     Sample("polygamma", nth(each(POSITIVE), (2, 3)), special.polygamma),
+    Sample("i0", each(REAL), np.i0),
+    Sample("iv", nth(each(REAL), (0, 1, 2)), special.iv),
+    Sample("log_ndtr", each(Domain(-30, 6)), special.log_ndtr),
     Sample("sinc", each(REAL), sinc, exempt={"NaN": "PyTorch's gradient near 0 is rounding error"}),
-    Sample("sinc of an order", lambda s: call(s.array(s.shape()), s.between(0, 2)), sinc, elementwise.sinc_),  # beyond, the textbook formula loses digits
+    Sample("sinc of an order", lambda s: call(s.array(s.shape()), s.between(0, 2)), sinc, elementwise.sinc),  # beyond, the textbook formula loses digits
     Sample("xlogy", each(REAL, POSITIVE), special.xlogy, exempt=DISTANT),
     # ---- choosing, and steps
     Sample("fmax", each(REAL, REAL)),

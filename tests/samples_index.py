@@ -4,7 +4,7 @@ import numpy as np
 from samples import Sample, added, along, assigned, at, basic, fancy, in_place, written
 from strategies import BOOL, TIED, WHOLE, call
 
-from autograd.ops import index
+from autograd.api import index
 
 
 # ---------------------------------------------------------------- how calls are drawn

@@ -122,9 +122,9 @@ def cosine_embedding(x, y, sign, margin=0):
     return 1 - cosine if sign == 1 else max(0, cosine - margin)
 
 
-def triplet_margin(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False):
+def triplet_margin(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, distance_function=None):
     def distance(x, y):
-        return np.sum(np.abs(x - y + eps) ** p) ** (1 / p)
+        return np.sum(np.abs(x - y + eps) ** p) ** (1 / p) if distance_function is None else distance_function(x, y)
 
     far = distance(anchor, negative)
     return max(0, distance(anchor, positive) - (min(far, distance(positive, negative)) if swap else far) + margin)
@@ -242,11 +242,18 @@ def with_lists(s):
     return call(s.array(shape, WIDE), s.rng.integers(-1, shape[-1], shape), **how)
 
 
-def triplets(s):
-    how, least = reduction(s)
-    shape = (s.length(least), s.length(1))[s.pick(0, 0, 1) :]
-    options = s.some({"margin": [0.3, 2.0], "p": [1, 3], "eps": [0.01], "swap": [True]})
-    return call(*(s.array(shape, WIDE) for _ in range(3)), **how, **options)
+def city_block(x, y):
+    return abs(x - y).sum(-1)
+
+
+def triplets(**options):
+    def make(s):
+        how, least = reduction(s)
+        shape = (s.length(least), s.length(1))[s.pick(0, 0, 1) :]
+        chosen = s.some({"margin": [0.3, 2.0], "swap": [True], **options})
+        return call(*(s.array(shape, WIDE) for _ in range(3)), **how, **chosen)
+
+    return make
 
 
 def to_align(in_a_row):
@@ -307,7 +314,8 @@ LOSS_SAMPLES = [
     Sample("F.margin_ranking_loss", alike(WIDE, WIDE, SIGNS, margin=[0.5]), reference(lambda x, y, t, margin=0: np.maximum(0, margin - t * (x - y))), F.margin_ranking_loss),
     Sample("F.hinge_embedding_loss", alike(WIDE, SIGNS, margin=[0.5]), reference(lambda x, t, margin=1.0: np.where(t == 1, x, np.maximum(0, margin - x))), F.hinge_embedding_loss),
     Sample("F.cosine_embedding_loss", rows(REAL, REAL, SIGNS, labels=True, margin=[0.2, -0.5]), by_rows(cosine_embedding), F.cosine_embedding_loss),
-    Sample("F.triplet_margin_loss", triplets, by_rows(triplet_margin), F.triplet_margin_loss),
+    Sample("F.triplet_margin_loss", triplets(p=[1, 3], eps=[0.01]), by_rows(triplet_margin), F.triplet_margin_loss),
+    Sample("F.triplet_margin_with_distance_loss", triplets(distance_function=[city_block]), by_rows(triplet_margin), F.triplet_margin_with_distance_loss),
     Sample("F.ctc_loss", to_align(False), ctc, F.ctc_loss),
     Sample("F.ctc_loss in a row", to_align(True), ctc, F.ctc_loss, exempt={"foreign": "how many labels there are at most is a Python number, from the host"}),
 ]

@@ -294,9 +294,14 @@ def apart(s):
     return call(low, high, **s.some({"p": [1.0, 3.0], "keepdim": [True]}))
 
 
-def seeded(function):
+def seeded(function, **options):
     """A function that draws the same numbers each time."""
-    return lambda *args, **kwargs: function(*args, **kwargs, generator=Generator().manual_seed(0))
+
+    def draw(*args, **kwargs):
+        return function(*args, **options, **kwargs, generator=Generator().manual_seed(0))
+
+    draw.stands_for = [function]
+    return draw
 
 
 def dropped(*dims, **options):
@@ -313,7 +318,7 @@ SAMPLES = [
     Sample("prelu", slopes, prelu, F.prelu),
     Sample("rrelu", each(NONZERO, lower=[0.1], upper=[0.5]), lambda x, lower=1 / 8, upper=1 / 3: bent(x, (lower + upper) / 2), F.rrelu),
     Sample("rrelu in training", each(NONZERO), lambda x: bent(x, 1 / 8 + (1 / 3 - 1 / 8) * np.random.default_rng(0).random(x.shape, x.dtype)),
-           lambda x: seeded(F.rrelu)(x, training=True), exempt=HOST),
+           seeded(F.rrelu, training=True), exempt=HOST),
     Sample("elu", each(NONZERO, alpha=[0.5]), elu, F.elu),
     Sample("celu", each(NONZERO, alpha=[0.5, 2.0]), lambda x, alpha=1.0: elu(x, alpha, alpha), F.celu),
     Sample("selu", each(NONZERO), lambda x: elu(x, 1.6732632423543772, 1, 1.0507009873554805), F.selu),
@@ -343,8 +348,8 @@ SAMPLES = [
     Sample("dropout1d", dropped(2, 3), lambda x, p: dropout(x, p, x.ndim - 1), seeded(F.dropout1d), exempt=HOST),
     Sample("dropout2d", dropped(2, 3), lambda x, p: dropout(x, p, 2), seeded(F.dropout2d), exempt=HOST),
     Sample("dropout3d", dropped(2, 3), lambda x, p: dropout(x, p, 2), seeded(F.dropout3d), exempt=HOST),
-    Sample("alpha_dropout", dropped(0, 3), alpha_dropout, lambda x, p: seeded(F.alpha_dropout)(x, p, True), exempt=HOST),
-    Sample("feature_alpha_dropout", dropped(2, 3), lambda x, p: alpha_dropout(x, p, 2), lambda x, p: seeded(F.feature_alpha_dropout)(x, p, True), exempt=HOST),
+    Sample("alpha_dropout", dropped(0, 3), alpha_dropout, seeded(F.alpha_dropout, training=True), exempt=HOST),
+    Sample("feature_alpha_dropout", dropped(2, 3), lambda x, p: alpha_dropout(x, p, 2), seeded(F.feature_alpha_dropout, training=True), exempt=HOST),
     # ---- products
     Sample("F.linear", shaped("nk,mk", "bnk,mk,m"), lambda x, w, b=0.0: x @ w.T + b, F.linear),
     Sample("bilinear", shaped("ni,nj,oij", "ni,nj,oij,o", "i,j,oij,o", "bni,bnj,oij"), bilinear, F.bilinear),

@@ -1,11 +1,11 @@
-"""The records of autograd/ops/recurrent.py: the steps of recurrent networks, gate by gate."""
+"""The records of nn/functional/recurrent.py: the steps of recurrent networks, gate by gate."""
 
 import numpy as np
 from samples import Sample
 from strategies import call
 
 from autograd.engine.tensor import wrap
-from autograd.ops.recurrent import gate_scale, gru_step_, lstm_step_
+from nn.functional.recurrent import gate_scale, gru_step, lstm_step
 
 
 def sigmoid(x):
@@ -42,6 +42,6 @@ def gru_call(s):
 
 
 SAMPLES = [
-    Sample("lstm_step", lstm_call, lstm, with_scale(lstm_step_, 4, 0.5, 0.5, 1, 0.5)),
-    Sample("gru_step", gru_call, gru, with_scale(gru_step_, 2, 0.5, 0.5)),
+    Sample("lstm_step", lstm_call, lstm, with_scale(lstm_step, 4, 0.5, 0.5, 1, 0.5)),
+    Sample("gru_step", gru_call, gru, with_scale(gru_step, 2, 0.5, 0.5)),
 ]

@@ -4,7 +4,7 @@ import numpy as np
 from samples import Sample, numpys, variance
 from strategies import POSITIVE, REAL, TIED, WHOLE, Domain, call, over
 
-from autograd.ops import statistics
+from autograd.api import statistics
 
 KEEP = {"keepdim": [True, False]}
 UNORDERED = {"dtypes": "among ties PyTorch promises no particular index"}
@@ -203,6 +203,29 @@ def area(y, x=None, dx=1, dim=-1):
     return np.trapezoid(y, x, dx, dim)
 
 
+def parabolas(y, x=None, dx=1, dim=-1):
+    """Piece by piece: the integral of the parabola through three points, by its Lagrange polynomials."""
+    x = dx * np.arange(y.shape[dim]) if x is None else x
+    x = np.moveaxis(np.broadcast_to(x, y.shape), dim, -1) if x.ndim > 1 else np.broadcast_to(x, np.moveaxis(y, dim, -1).shape)
+    y, n = np.moveaxis(y, dim, -1), y.shape[dim]
+    pieces = [(i, i, i + 2) for i in range(0, n - 2, 2)] + [(n - 3, n - 2, n - 1)] * (
+        n % 2 == 0
+    )  # the first point, from where, to where
+
+    def area(y, x):
+        found = 0.0
+        for first, start, end in pieces:
+            for k in range(first, first + 3):
+                others = [x[j] for j in range(first, first + 3) if j != k]
+                whole = np.polynomial.Polynomial.fromroots(others).integ()
+                found += y[k] * (whole(x[end]) - whole(x[start])) / np.prod(x[k] - others)
+        return found
+
+    if n < 3:
+        return np.trapezoid(y, x)
+    return np.array([area(y[i], x[i]) for i in np.ndindex(y.shape[:-1])]).reshape(y.shape[:-1])
+
+
 def running_area(y, x=None, dx=1, dim=-1):
     """By the last of the areas up to each point."""
     whole = [area(np.take(y, range(n), dim), x if x is None else np.take(x, range(n), dim if x.ndim > 1 else 0), dx, dim)
@@ -234,6 +257,7 @@ SAMPLES = [
     Sample("cummin", over("int"), with_places(lowest)),
     Sample("diff", with_ends, lambda x, n, dim, **ends: np.diff(x, n, dim, **ends), exempt={"dtypes": "NumPy's of booleans with integers is of another dtype"}),
     Sample("trapezoid", curve, area, exempt=BYTES),
+    Sample("simpson", curve, parabolas, exempt=BYTES | {"PyTorch": "PyTorch has none"}),
     Sample("cumulative_trapezoid", curve, running_area, exempt=BYTES),
     # ---- order statistics
     Sample("median", over("int none", least=1), middle(np.quantile, middle_place), exempt=UNORDERED),

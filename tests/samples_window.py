@@ -1,4 +1,4 @@
-"""The records of autograd/ops/window.py and resample.py, with references written out as loops over windows and elements."""
+"""The records of windows, convolution, pooling, padding and resampling, with references written out as loops over windows and elements."""
 
 import itertools
 import math
@@ -7,7 +7,7 @@ import numpy as np
 from samples import Sample
 from strategies import call
 
-from autograd.ops import resample, window
+import nn.functional as F
 
 
 # ---------------------------------------------------------------- windows, by definition
@@ -581,9 +581,10 @@ def of_dims(name):
     """The functions of this name for 1, 2 and 3 sizes as one, which is told how many."""
 
     def function(n, *args, **options):
-        return getattr(window, f"{name}{n}d")(*args, **options)
+        return getattr(F, f"{name}{n}d")(*args, **options)
 
     function.__name__ = name + "_nd"
+    function.stands_for = [getattr(F, f"{name}{n}d") for n in (1, 2, 3)]
     return function
 
 
@@ -609,13 +610,13 @@ WINDOW_SAMPLES = [
     Sample("F.avg_pool", pool_calls(False, count_include_pad=[False], divisor_override=[3]), avg_pool, of_dims("avg_pool")),
     Sample("F.adaptive_avg_pool", adaptive_calls(), adaptive_avg_pool, of_dims("adaptive_avg_pool")),
     Sample("F.adaptive_max_pool", adaptive_calls(return_indices=[True]), adaptive_max_pool, of_dims("adaptive_max_pool")),
-    Sample("F.unfold", unfold_calls, unfold, window.unfold),
-    Sample("F.fold", fold_calls, folded, window.fold),
-    Sample("F.pad", pad_calls, padded, resample.pad),
-    Sample("F.interpolate", interpolate_calls, interpolated, resample.interpolate),
-    Sample("F.affine_grid", affine_calls, affine, resample.affine_grid),
-    Sample("F.grid_sample", grid_calls, sampled, resample.grid_sample),
-    Sample("F.pixel_shuffle", shuffle_calls(False), shuffled, resample.pixel_shuffle),
-    Sample("F.pixel_unshuffle", shuffle_calls(True), unshuffled, resample.pixel_unshuffle),
+    Sample("F.unfold", unfold_calls, unfold, F.unfold),
+    Sample("F.fold", fold_calls, folded, F.fold),
+    Sample("F.pad", pad_calls, padded, F.pad),
+    Sample("F.interpolate", interpolate_calls, interpolated, F.interpolate),
+    Sample("F.affine_grid", affine_calls, affine, F.affine_grid),
+    Sample("F.grid_sample", grid_calls, sampled, F.grid_sample),
+    Sample("F.pixel_shuffle", shuffle_calls(False), shuffled, F.pixel_shuffle),
+    Sample("F.pixel_unshuffle", shuffle_calls(True), unshuffled, F.pixel_unshuffle),
 ]
 # fmt: on

@@ -13,11 +13,12 @@ import nn.functional as F
 from autograd.see.explain import describe, docstrings, session
 from autograd.see.symbols import Brief, formulas
 
-MODULES = [autograd, autograd.linalg, autograd.random, autograd.func, F]
+MODULES = [autograd, autograd.special, autograd.linalg, autograd.random, autograd.func, F]
 PUBLIC = {}  # the public primitives, by the first of their names
-for name, value in vars(autograd).items():
-    if hasattr(value, "rules") and value not in PUBLIC.values():
-        PUBLIC[name] = value
+for module in MODULES:
+    for name, value in vars(module).items():
+        if hasattr(value, "rules") and value not in PUBLIC.values():
+            PUBLIC[f"{module.__name__}.{name}"] = value
 RULED = [name for name, op in PUBLIC.items() if any(op.rules.values())]
 
 
@@ -69,7 +70,7 @@ def test_the_gradients_are_those_of_the_rules(name):
 @pytest.mark.parametrize("name", PUBLIC)
 def test_shapes_are_as_they_say(name):
     op, operands = PUBLIC[name], [p for p in inspect.signature(PUBLIC[name]).parameters.values() if p.default is p.empty]
-    kind = np.int64 if name.startswith("bitwise") else np.float64
+    kind = np.int64 if "bitwise" in name else np.float64
     said = re.search(r"^Shape: (.*)\.$", op.__doc__, re.MULTILINE)[1]
     inputs = [autograd.ones(*shape, dtype=kind) for shape in [(2, 1), (3,)][: len(operands)]]
     with np.errstate(all="ignore"):

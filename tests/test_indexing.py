@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import autograd as ag
 from autograd import errors, grad, tensor
 from autograd.engine.tensor import wrap
-from autograd.ops.index import gather_, index_, ungather_, unindex_
+from autograd.ops.index import gather, getindex, ungather, unindex
 
 f64 = ag.float64
 
@@ -316,8 +316,8 @@ def test_unindex_adds_what_index_takes(case, order):
     x = np.asarray(rng.standard_normal(np.zeros(shape)[index].shape), order=order)
     expected = np.zeros(shape)
     np.add.at(expected, index, x)
-    assert_allclose(unindex_(x, shape, *index), expected, rtol=1e-13)
-    assert index_(expected, *index).shape == x.shape
+    assert_allclose(unindex(x, shape, *index), expected, rtol=1e-13)
+    assert getindex(expected, *index).shape == x.shape
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
@@ -329,9 +329,9 @@ def test_ungather_adds_what_gather_takes(axis):
     full[axis] = index
     expected = np.zeros(shape)
     np.add.at(expected, tuple(full), x)
-    assert_allclose(ungather_(x, index, axis, shape), expected, rtol=1e-13)
-    assert_allclose(ungather_(x, index - shape[axis], axis, shape), expected, rtol=1e-13)
-    assert_array_equal(gather_(expected, index, axis), np.take_along_axis(expected, index, axis))
+    assert_allclose(ungather(x, index, axis, shape), expected, rtol=1e-13)
+    assert_allclose(ungather(x, index - shape[axis], axis, shape), expected, rtol=1e-13)
+    assert_array_equal(gather(expected, index, axis), np.take_along_axis(expected, index, axis))
 
 
 # ---------------------------------------------------------------- several values for one place

@@ -154,7 +154,8 @@ def test_page_is_up_to_date():
 def test_every_function_that_is_made_to_work_here_is_on_the_page():
     ours = [f for f, op in NUMPY.items() if op.__module__ == "autograd.api.numpy" or f in REDUCTIONS]
     rules = [f for f in ours if isinstance(getattr(f, "__self__", None), np.ufunc)]
-    assert {f.__name__ for f in set(ours) - set(rules) - CALLED} == set()
+    counts = {np.shape, np.ndim, np.size, np.nonzero, np.searchsorted}  # they give integers
+    assert {f.__name__ for f in set(ours) - set(rules) - CALLED - counts} == set()
     assert {(f.__self__.nin, f.__self__.nout) for f in rules} == {(2, 1)}
 
 

@@ -17,7 +17,7 @@ from test_ops import Function, directions, inner, slope
 
 import autograd
 from autograd import errors, linalg
-from autograd.ops import decomposition
+from autograd.api import decomposition
 
 inf = math.inf
 
@@ -437,11 +437,11 @@ def test_torch_norm():
 def test_distances_of_points_that_coincide():
     for p in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, inf):
         a = leaf([[0.0, 0.0], [1.0, 1.0]])
-        d = autograd.ops.linalg.cdist(a, autograd.tensor(np.array([[0.0, 0.0]])), p)
+        d = autograd.api.linalg.cdist(a, autograd.tensor(np.array([[0.0, 0.0]])), p)
         d[0, 0].backward()
         assert d[0, 0].item() == 0
         assert_array_equal(a.grad.array, 0)
-    assert autograd.ops.linalg.cdist(autograd.zeros(2, 0), autograd.zeros(3, 0), inf).tolist() == [[0] * 3] * 2
+    assert autograd.api.linalg.cdist(autograd.zeros(2, 0), autograd.zeros(3, 0), inf).tolist() == [[0] * 3] * 2
 
 
 def test_condition_of_singular_matrices():
@@ -454,11 +454,11 @@ def test_condition_of_singular_matrices():
 # ---------------------------------------------------------------- products
 def test_a_sum_of_which_nothing_is_taken_is_not_looked_at():
     nan, one = autograd.tensor(np.nan), autograd.ones(2, 2)
-    assert autograd.ops.linalg.addmm(nan, one, one, beta=0).tolist() == [[2, 2], [2, 2]]
+    assert autograd.api.linalg.addmm(nan, one, one, beta=0).tolist() == [[2, 2], [2, 2]]
     with pytest.raises(errors.ShapeError):
-        autograd.ops.linalg.addmm(autograd.ones(3, 2), one, one)
+        autograd.api.linalg.addmm(autograd.ones(3, 2), one, one)
     with pytest.raises(errors.DtypeError, match="addmm needs one dtype"):
-        autograd.ops.linalg.addmm(one.double(), one, one)
+        autograd.api.linalg.addmm(one.double(), one, one)
 
 
 def test_multi_dot_takes_the_cheapest_order():
@@ -472,7 +472,7 @@ def test_multi_dot_takes_the_cheapest_order():
 
 def test_cross_finds_the_first_dim_of_length_three():
     a, b = array(2, 3, 3), array(2, 3, 3, seed=1)
-    found = autograd.ops.linalg.cross(autograd.tensor(a), autograd.tensor(b))
+    found = autograd.api.linalg.cross(autograd.tensor(a), autograd.tensor(b))
     assert_allclose(found.array, np.cross(a, b, axis=1))
 
 
@@ -708,9 +708,9 @@ REFUSED = [
     (lambda: linalg.matrix_power(EYE, 0.5), errors.DtypeError, "n must be an integer, got 0.5"),
     (lambda: linalg.cross(EYE, EYE), errors.ShapeError, "cross needs length 3 along dim -1"),
     (lambda: linalg.vecdot(EYE, EYE.double()), errors.DtypeError, "vecdot needs one dtype"),
-    (lambda: autograd.ops.linalg.tensordot(EYE, autograd.ones(3), 1), errors.ShapeError, "tensordot: dims .* differ in length"),
-    (lambda: autograd.ops.linalg.cdist(EYE, autograd.ones(2, 3)), errors.ShapeError, r"cdist needs \(\.\.\., n, k\) and"),
-    (lambda: autograd.ops.linalg.cdist(EYE, EYE, -1), errors.ArgumentError, "p must not be negative, got -1"),
+    (lambda: autograd.api.linalg.tensordot(EYE, autograd.ones(3), 1), errors.ShapeError, "tensordot: dims .* differ in length"),
+    (lambda: autograd.api.linalg.cdist(EYE, autograd.ones(2, 3)), errors.ShapeError, r"cdist needs \(\.\.\., n, k\) and"),
+    (lambda: autograd.api.linalg.cdist(EYE, EYE, -1), errors.ArgumentError, "p must not be negative, got -1"),
 ]  # fmt: skip
 
 
@@ -730,7 +730,7 @@ def test_what_a_singular_matrix_raises_has_torchs_name():
 def test_the_gradient_of_no_gradient():
     """The refusal lasts: where a hole was multiplied by 0, the next order may not ask for it either."""
     x = leaf([0.0, 1.0])
-    y = decomposition.defined_(x * x, np.array([True, False]), "there is none")
+    y = autograd.ops.decomposition.defined(x * x, np.array([True, False]), "there is none")
     assert autograd.grad(y[1], x, retain_graph=True)[0].tolist() == [0, 2]
     with pytest.raises(errors.NoGradientError, match="there is none"):
         y.sum().backward()

@@ -2,11 +2,14 @@
 
 import copy
 import importlib
+import inspect
 import os
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ import autograd
 import nn
 from autograd import Tensor, float32, float64, no_grad, ones, tensor, zeros
 from autograd.errors import ArgumentError, DtypeError, NoAttributeError, StateError, UnsupportedError
+from nn.function_module import _FunctionModule
 
 
 class Block(nn.Module):
@@ -625,3 +629,82 @@ def test_values_that_changed_places_are_loaded_whole(keep_vars, assign):
     array = net[0].weight.array
     net.load_state_dict(net.state_dict(), assign=assign)
     assert net[0].weight.array is array
+
+
+# ---------------------------------------------------------------- modules made from functions
+def scaled(input, factor, weight=None, *, shift=0.0, training=False, generator=None):
+    """input * factor + shift (torch.nn.functional.scaled).
+
+    >>> scaled(ones(2), 3)
+    """
+    return input * factor * (1 if weight is None else weight) + shift + 100 * training
+
+
+class Scaled(_FunctionModule, of=scaled, options="factor weight * shift"):
+    def __post_init__(self):
+        if self.factor == 0:
+            raise ArgumentError("Scaled: factor is not 0")
+
+
+class Shifted(_FunctionModule, of=partial(scaled, factor=1.0)):
+    pass
+
+
+def test_options_are_those_that_have_a_default_or_are_named():
+    assert str(inspect.signature(Scaled)) == "(factor, weight=None, *, shift=0.0)"
+    assert str(inspect.signature(Shifted)) == "(*, factor=1.0, weight=None, shift=0.0)"
+    assert (repr(Scaled(2.0)), Scaled(2.0, shift=3.0).shift) == ("Scaled(factor=2.0, weight=None, shift=0.0)", 3.0)
+
+
+def test_a_module_of_a_function_computes_it_in_the_mode_it_is_in():
+    layer = Scaled(2.0, tensor([1.0, 3.0]), shift=0.5)
+    assert layer.eval()(ones(2)).tolist() == [2.5, 6.5] == layer(input=ones(2)).tolist()
+    assert layer.train()(ones(2)).tolist() == [102.5, 106.5]
+    layer.shift = 1.5
+    assert copy.deepcopy(layer).eval()(ones(2)).tolist() == [3.5, 7.5]
+
+
+def test_weights_among_the_options_are_buffers():
+    layer = Scaled(2.0, tensor([1.0, 3.0]))
+    assert layer.state_dict().keys() == {"weight"}
+    assert (layer.double().weight.dtype, Scaled(2.0).state_dict()) == (float64, {})
+    with pytest.raises(UnsupportedError, match="buffer 'weight' must be a Tensor or None, not list"):
+        Scaled(2.0, [1.0, 3.0])
+
+
+def test_a_module_of_a_function_has_its_docstring_without_the_example():
+    assert Scaled.__doc__ == "input * factor + shift (torch.nn.Scaled)."
+    assert nn.Sigmoid.__doc__ == "1 / (1 + exp(-input)) (torch.nn.Sigmoid)."
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Scaled(), TypeError, "Scaled: missing a required argument: 'factor'; its options: factor, weight, shift"),
+        (lambda: Scaled(1, None, 2), TypeError, "Scaled: too many positional arguments; its options: factor, weight, shift"),
+        (lambda: nn.ReLU(place=True), TypeError, "ReLU: got an unexpected keyword argument 'place'; its option: inplace"),
+        (lambda: nn.Tanh(3), TypeError, "Tanh: too many positional arguments; it has no options"),
+        (lambda: Scaled(0), ArgumentError, "Scaled: factor is not 0"),
+        (lambda: nn.ReLU()(ones(2), ones(2)), TypeError, "ReLU is called with 2 arguments; its input: input"),
+        (lambda: nn.L1Loss()(*[ones(2)] * 3), TypeError, "L1Loss is called with 3 arguments; its inputs: input, target"),
+    ],
+)
+def test_what_a_module_of_a_function_does_not_take_is_told(make, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        make()
+
+
+def test_subclasses_may_have_arguments_of_their_own():
+    class Half(nn.Dropout):
+        def __init__(self, name):
+            super().__init__(0.5)
+            self.name = name
+
+    class Doubled(_FunctionModule, of=scaled, options="factor"):
+        def __init__(self):
+            super().__init__(2)
+
+    assert (str(inspect.signature(Half)), Half("a").p, Half("a").eval()(1.0)) == ("(name)", 0.5, 1.0)
+    assert Doubled().eval()(1.0) == 2.0
+    with pytest.raises(ArgumentError, match="Dropout: p is a probability"):
+        nn.Dropout(2.0)

@@ -36,19 +36,25 @@ LAYERS = {
         engine/malloc engine/switch engine/dtypes engine/accumulate engine/graph engine/warn engine/hooks engine/printing engine/conversion engine/tensor
         engine/grad_mode engine/inplace engine/codegen engine/primitive engine/__init__
         see/symbols see/explain
-        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/scatter ops/sort ops/statistics ops/linalg ops/fused
-        ops/loss ops/recurrent ops/resample ops/window ops/decomposition ops/__init__
-        api/devices api/creation api/random api/names linalg random
+        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
+        ops/fused ops/window ops/random ops/__init__
+        api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
+        api/decomposition api/fused api/devices api/creation api/random api/names linalg random special
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
         check/gradcheck check/anomaly check/__init__ see/sentences see/draw see/__init__ __init__
     """,
     "nn": """
-        hooks module init utils/rnn utils/reparametrize utils/prune
-        functional/common functional/activation functional/dense functional/distance functional/dropouts functional/attention functional/loss functional/ctc
-        functional/normalization functional/sparse functional/__init__
-        containers linear activation conv pool padding norm sparse distance dropout recurrent attention loss
-        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__ utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__ utils/__init__ datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__ mode onnx metrics summary train/callbacks train/loop train/__init__ __init__
+        checks hooks module init utils/rnn utils/reparametrize
+        functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
+        functional/recurrent functional/embedding functional/window functional/conv functional/resample functional/padding functional/pool functional/vision
+        functional/normalization functional/__init__ function_module
+        containers linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
+        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
+        utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__
+        utils/prune utils/__init__
+        datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__
+        mode onnx metrics summary train/measure train/loop train/callbacks train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
@@ -111,6 +117,18 @@ def test_a_file_imports_only_from_those_above_it(file):
         assert top != package or module in above, f"{place} imports {module}, which is not above it in LAYERS"
 
 
+def test_nn_is_laid_out_as_its_readme_says():
+    """Each file or folder has a place in a table; those around nn come after all others, which so know nothing of them."""
+    file = ROOT / "nn" / "README.md"
+    if not file.exists():
+        pytest.skip("nn/README.md is not here, as when the tests are copied away to try an installed package")
+    rooms = list(dict.fromkeys(f"{place.split('/')[0]}{'/' if '/' in place else '.py'}" for place in ORDER["nn"][:-1]))
+    texts = file.read_text(encoding="utf-8").split("## Around nn")
+    within, around = ({name for row in re.findall(r"^\|([^|]*)", t, re.M) for name in re.findall("`(.+?)`", row)} for t in texts)
+    assert within | around == set(rooms), "give each file, or its folder, a place in a table of nn/README.md"
+    assert around == set(rooms[-len(around) :]), "what stands around nn comes last in LAYERS"
+
+
 # ---------------------------------------------------------------- size
 def code_lines(source):
     """How many lines hold code: no blank lines, no comments, no docstrings."""
@@ -165,7 +183,7 @@ def test_readme_is_there():
     assert (ROOT / "README.md").is_file(), "README.md belongs beside tests/, in a checkout and wherever the tests are copied"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "autograd/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "autograd/README.md", "nn/README.md"])
 def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
     file = ROOT / name
     if name != "README.md" and not file.exists():

@@ -21,7 +21,11 @@ from autograd.engine.primitive import Among, Plan, Results
 from autograd.engine.tensor import Tensor
 from autograd.errors import NoGradientError
 from autograd.ops import decomposition
+from autograd.see.sentences import attach
 from autograd.see.symbols import Symbol, formulas, write
+from nn.functional import activation, pool
+
+attach()  # to nn's primitives, until the sentences stand in the table
 
 FORMULAS = {name: formulas(op) for name, op in PRIMITIVES.items()}
 DOCS = Path(__file__).parent.parent / "docs"
@@ -301,32 +305,32 @@ AT_KINKS = {  # an op: calls of it, where, and the gradients of their sum there
     "logcumsumexp": [(lambda x: x.logcumsumexp(0), [-np.inf, -np.inf, 1.0], [0.0, 0.0, 1.0])],
     "median": [(autograd.median, [2.0, 1.0, 2.0], [0.5, 0.0, 0.5])],
     "scatter_extreme": [
-        (lambda x: ops.index.scatter_extreme_(x, tensor([3.0, 1.0]), tensor([0, 0]), 0, True), [3.0, 1.0], [0.5, 1.0]),
+        (lambda x: ops.index.scatter_extreme(x, tensor([3.0, 1.0]), tensor([0, 0]), 0, True), [3.0, 1.0], [0.5, 1.0]),
         (
-            lambda src: ops.index.scatter_extreme_(tensor([3.0, 4.0]), src, tensor([0, 0, 1]), 0, False),
+            lambda src: ops.index.scatter_extreme(tensor([3.0, 4.0]), src, tensor([0, 0, 1]), 0, False),
             [2.0, 2.0, 4.0],
             [0.5, 0.5, 0.5],
         ),
     ],
     "root": [(ops.reduce.root, [0.0], [0.0])],
     "vector_norm": [
-        (lambda x: ops.linalg.vector_norm_(x, 1, (0,), False), [0.0, 2.0], [0.0, 1.0]),
-        (lambda x: ops.linalg.vector_norm_(x, 2, (0,), False), [0.0, 0.0], [0.0, 0.0]),
+        (lambda x: ops.linalg.vector_norm(x, 1, (0,), False), [0.0, 2.0], [0.0, 1.0]),
+        (lambda x: ops.linalg.vector_norm(x, 2, (0,), False), [0.0, 0.0], [0.0, 0.0]),
     ],
-    "slogdet": [(lambda x: decomposition.slogdet_(x.reshape(1, 1))[1], [0.0], NoGradientError)],
-    "qr": [(lambda x: decomposition.qr_(x.reshape(2, 2), "reduced")[0], [1.0, 1.0, 1.0, 1.0], NoGradientError)],
+    "slogdet": [(lambda x: decomposition.slogdet(x.reshape(1, 1))[1], [0.0], NoGradientError)],
+    "qr": [(lambda x: decomposition.qr(x.reshape(2, 2), "reduced")[0], [1.0, 1.0, 1.0, 1.0], NoGradientError)],
     "eigh": [
-        (lambda x: decomposition.eigh_(x.reshape(2, 2))[1] * tensor([1.0, 2.0]), [1.0, 0.0, 0.0, 1.0], NoGradientError),
-        (lambda x: decomposition.eigh_(x.reshape(2, 2))[0], [1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]),
+        (lambda x: decomposition.eigh(x.reshape(2, 2))[1] * tensor([1.0, 2.0]), [1.0, 0.0, 0.0, 1.0], NoGradientError),
+        (lambda x: decomposition.eigh(x.reshape(2, 2))[0], [1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]),
     ],
     "svd": [
-        (lambda x: decomposition.svd_(x.reshape(2, 2), False)[0] * tensor([1.0, 2.0]), [1.0, 0.0, 0.0, 1.0], NoGradientError),
-        (lambda x: decomposition.svd_(x.reshape(2, 2), False)[1], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]),
+        (lambda x: decomposition.svd(x.reshape(2, 2), False)[0] * tensor([1.0, 2.0]), [1.0, 0.0, 0.0, 1.0], NoGradientError),
+        (lambda x: decomposition.svd(x.reshape(2, 2), False)[1], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]),
     ],
-    "svdvals": [(lambda x: decomposition.svdvals_(x.reshape(2, 2)), [2.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0])],
-    "hardtanh": [(lambda x: ops.fused.hardtanh_(x, -1, 2), [-1.0, 2.0], [0.0, 0.0])],
-    "hardswish": [(ops.fused.hardswish_, [-3.0, 3.0], [0.0, 1.0])],
-    "window_max": [(lambda x: ops.window.window_max_(x, ((2, 2, 0, 1),), (1,)), [3.0, 3.0], [1.0, 0.0])],
+    "svdvals": [(lambda x: decomposition.svdvals(x.reshape(2, 2)), [2.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0])],
+    "hardtanh": [(lambda x: activation.hard_tanh(x, -1, 2), [-1.0, 2.0], [0.0, 0.0])],
+    "hardswish": [(activation.hard_swish, [-3.0, 3.0], [0.0, 1.0])],
+    "window_max": [(lambda x: pool.window_max(x, ((2, 2, 0, 1),), (1,)), [3.0, 3.0], [1.0, 0.0])],
 }
 
 

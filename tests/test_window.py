@@ -1,7 +1,7 @@
 """Convolution, pooling, padding and resampling; the records in samples_window.py test their values, orders and foreign arrays."""
 
+import inspect
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +12,11 @@ from samples_window import WINDOW_SAMPLES
 from strategies import calls
 
 import autograd
+import nn.functional as F
 from autograd.check.gradcheck import gradcheck, gradgradcheck
 from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from autograd.ops import resample, window
-
-NAMES = {name: getattr(module, name) for module in (resample, window) for name in module.__all__}
-F = SimpleNamespace(**NAMES)  # as torch.nn.functional
+from nn.functional import conv
 
 
 def rand(*shape, seed=0, dtype=np.float64):
@@ -133,7 +131,7 @@ def test_convolution_of_many_images(channels, groups, memory):
     x, w, b = rand(30, channels, 40, 30), rand(groups * 2, channels // groups, 3, 3), rand(groups * 2)
     if memory == "channels last":
         x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
-    assert sum(1 for _ in window._batches(30, 38 * 28 * 9 * channels)) > 1
+    assert sum(1 for _ in conv._batches(30, 38 * 28 * 9 * channels)) > 1
     xt, wt, bt = leaves(x, w, b)
     out = F.conv2d(xt, wt, bt, groups=groups)
     assert_allclose(out.array, shifted(x, w, 1, groups) + b[:, None, None], rtol=1e-10, atol=1e-10)
@@ -437,9 +435,9 @@ REFUSED = [
     (lambda: F.interpolate(t(1, 1, 3), scale_factor=(1.0, 2.0)), ArgumentError, "scale_factor must be a number or 1 of them"),
     (lambda: F.interpolate(t(1, 1, 3), 2, recompute_scale_factor=True), ArgumentError, "recompute_scale_factor"),
     (lambda: F.affine_grid(t(1, 2, 2), (1, 1, 3, 3)), ShapeError, r"affine_grid: theta .* got \(1, 2, 2\) for \(1, 1, 3, 3\)"),
-    (lambda: F.affine_grid(t(1, 2, 3).long(), (1, 1, 3, 3)), DtypeError, "affine_grid needs a floating-point tensor, not int64"),
-    (lambda: F.avg_pool2d(t(1, 2, 3, 3).long(), 2), DtypeError, "avg_pool2d needs a floating-point tensor, not int64"),
-    (lambda: F.adaptive_avg_pool2d(t(1, 2, 3, 3).long(), 2), DtypeError, "adaptive_avg_pool2d needs a floating-point tensor"),
+    (lambda: F.affine_grid(t(1, 2, 3).long(), (1, 1, 3, 3)), DtypeError, "affine_grid needs a floating-point theta, not int64"),
+    (lambda: F.avg_pool2d(t(1, 2, 3, 3).long(), 2), DtypeError, "avg_pool2d needs a floating-point input, not int64"),
+    (lambda: F.adaptive_avg_pool2d(t(1, 2, 3, 3).long(), 2), DtypeError, "adaptive_avg_pool2d needs a floating-point input"),
     (
         lambda: F.interpolate(t(1, 2, 3).long(), 2, mode="linear"),
         DtypeError,
@@ -465,6 +463,10 @@ def test_refused(i):
 
 
 def test_every_name_is_there_and_documented():
-    for name, function in NAMES.items():
-        assert function.__name__ == name
-        assert "torch.nn.functional." + name in function.__doc__
+    for name in F.__all__:
+        assert getattr(F, name).__name__ == name
+    homes = {"conv", "padding", "pool", "resample", "vision", "window"}
+    here = [f for f in map(F.__dict__.get, F.__all__) if str(inspect.unwrap(f).__module__).rpartition(".")[2] in homes]
+    assert len(here) == 26
+    for function in here:
+        assert f"torch.nn.functional.{function.__name__}" in function.__doc__

@@ -14,8 +14,8 @@ from ..engine.dtypes import as_dtype, float64, get_default_dtype, promote_types,
 from ..engine.tensor import NUMPY, Tensor, wrap
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError, describe
-from ..ops.common import publish
 from .devices import check_device
+from .spelling import publish
 
 
 def as_shape(op: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..engine import dtypes, inplace
 from ..engine.tensor import Tensor, wrap
 from ..errors import ShapeError
-from ..ops import common, decomposition, fused, index, join, linalg, reduce, scan, scatter, shape, sort, statistics, window
-from ..ops import elementwise as e
-from ..ops.common import one_dim, publish
-from . import creation, devices, random
+from ..ops import common
+from ..ops import elementwise as table
+from . import creation, decomposition, devices, fused, index, join, linalg, random, reduce, scan, scatter, shape, sort, statistics
+from . import elementwise as e
+from .common import one_dim
+from .spelling import publish
 
 
 # ---------------------------------------------------------------- methods that are no functions
@@ -65,7 +68,7 @@ def numel(self: Tensor) -> int:
 def copy_(self: Tensor, src: Any) -> Tensor:
     """Take the values of `src`, broadcast, in place."""
     src = _as_tensor(src)
-    shape.broadcast_(src.detach(), self.shape)  # or an error that says why not
+    ops.shape.expand(src.detach(), self.shape)  # or an error that says why not
     inplace.put(self, "copy_", ..., src)
     return self
 
@@ -89,7 +92,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
         raise ShapeError(f"fill_diagonal_ needs a matrix, or more dims of equal length, got shape {self.shape}")
     mask = np.zeros_like(self.array, dtype=bool)
     np.fill_diagonal(mask, True, wrap)
-    return self._take("fill_diagonal_", lambda x: e.choose(mask, e.fill(x, fill_value), x))
+    return self._take("fill_diagonal_", lambda x: table.choose(mask, table.fill(x, fill_value), x))
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -99,17 +102,18 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 # ---------------------------------------------------------------- the table
 BINARY = {  # operator: the op; each has a reflected and an in-place form
-    "add": e.add, "sub": e.subtract, "mul": e.multiply, "truediv": e.divide, "div": e.divide, "floordiv": e.floor_divide, "mod": e.remainder,
-    "pow": e.pow, "matmul": linalg.matmul, "and": e.bitwise_and, "or": e.bitwise_or, "xor": e.bitwise_xor,
-    "lshift": e.bitwise_left_shift, "rshift": e.bitwise_right_shift,
+    "add": table.add, "sub": table.subtract, "mul": table.multiply, "truediv": table.divide, "div": table.divide, "floordiv": table.floor_divide, "mod": table.remainder,
+    "pow": e.pow, "matmul": linalg.matmul, "and": table.bitwise_and, "or": table.bitwise_or, "xor": table.bitwise_xor,
+    "lshift": table.bitwise_left_shift, "rshift": table.bitwise_right_shift,
 }  # fmt: skip
-UNARY = {"neg": e.negative, "pos": e.positive, "abs": e.absolute, "invert": e.bitwise_not}
-COMPARE = {"eq": e.eq, "ne": e.ne, "lt": e.lt, "le": e.le, "gt": e.gt, "ge": e.ge}
+UNARY = {"neg": table.negative, "pos": table.positive, "abs": table.absolute, "invert": table.bitwise_not}
+COMPARE = {"eq": table.eq, "ne": table.ne, "lt": table.lt, "le": table.le, "gt": table.gt, "ge": table.ge}
 
 
 def _named(family: Any, names: str) -> dict[str, Any]:
-    """The ops that are called in their family what PyTorch calls them."""
-    return {name: getattr(family, name) for name in names.split()}
+    """The ops that are called in their family what PyTorch calls them: spelled there, or primitives that need no more."""
+    primitives = getattr(ops, family.__name__.rpartition(".")[2], None)
+    return {name: getattr(family, name, None) or getattr(primitives, name) for name in names.split()}
 
 
 # name: op, by family; last in each, what has another name there.
@@ -117,15 +121,15 @@ FUNCTIONS: dict[str, Any] = {
     **_named(e, """
         multiply div floor_divide remainder fmod negative positive pow float_power square reciprocal absolute hypot copysign
         exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh
-        arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma sinc xlogy logaddexp logaddexp2
+        arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma sinc i0 xlogy logaddexp logaddexp2
         addcmul addcdiv lerp maximum minimum fmax fmin clamp where nan_to_num sign signbit heaviside frac floor ceil trunc round
         isfinite isnan isinf isclose allclose equal eq ne lt le gt ge logical_and logical_or logical_xor logical_not
         bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
     """),
-    "add": e.add_scaled, "sub": e.sub_scaled, "subtract": e.sub_scaled, "mul": e.multiply, "divide": e.div,
-    "true_divide": e.divide, "neg": e.negative, "abs": e.absolute, "asin": e.arcsin, "acos": e.arccos, "atan": e.arctan, "clip": e.clamp,
-    "asinh": e.arcsinh, "acosh": e.arccosh, "atanh": e.arctanh, "atan2": e.arctan2, "sgn": e.sign, "fix": e.trunc, "clamp_min": e.clip_min,
-    "clamp_max": e.clip_max, "greater": e.gt, "greater_equal": e.ge, "less": e.lt, "less_equal": e.le, "not_equal": e.ne,
+    "add": e.add, "sub": e.subtract, "subtract": e.subtract, "mul": table.multiply, "divide": e.div,
+    "true_divide": table.divide, "neg": table.negative, "abs": table.absolute, "asin": table.arcsin, "acos": table.arccos, "atan": table.arctan, "clip": e.clamp,
+    "asinh": table.arcsinh, "acosh": table.arccosh, "atanh": table.arctanh, "atan2": table.arctan2, "sgn": table.sign, "fix": table.trunc, "clamp_min": table.clip_min,
+    "clamp_max": table.clip_max, "greater": table.gt, "greater_equal": table.ge, "less": table.lt, "less_equal": table.le, "not_equal": table.ne,
     **_named(reduce, """
         sum mean prod nansum nanmean count_nonzero trace var std max min amax amin aminmax argmax argmin all any logsumexp
     """),
@@ -151,7 +155,7 @@ ONLY_FUNCTIONS: dict[str, Any] = {
     **_named(e, "rsub polygamma"),
     **_named(reduce, "var_mean std_mean"),
     **_named(scan, "trapezoid cumulative_trapezoid"),
-    "trapz": scan.trapezoid,
+    "trapz": scan.trapezoid, "simpson": scan.simpson,
     **_named(join, """
         cat stack hstack vstack dstack column_stack block_diag broadcast_shapes broadcast_tensors meshgrid cartesian_prod
         atleast_1d atleast_2d atleast_3d
@@ -165,20 +169,20 @@ ONLY_METHODS: dict[str, Any] = {
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
     "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "cpu": lambda self: self,
     **_named(shape, "reshape_as expand_as sum_to_size stride"), **_named(common, "contiguous is_contiguous"), "view_as": shape.reshape_as,
-    "unfold": window.unfold_dim,
+    "unfold": shape.unfold,
     **_named(random, "bernoulli multinomial"), "size": size, "numel": numel, "dim": lambda self: self.ndim, "nelement": numel,
     "is_floating_point": lambda self: self.dtype.kind == "f", "element_size": lambda self: self.dtype.itemsize,
     "new_tensor": creation.new_tensor, "new_zeros": creation.new_zeros, "new_ones": creation.new_ones,
     "new_empty": creation.new_empty, "new_full": creation.new_full, "polygamma": lambda self, n: e.polygamma(n, self),
     "copy_": copy_, "fill_diagonal_": fill_diagonal_, **{name: _random_(name, draw) for name, draw in random.FILLS.items()},
-    "fill_": lambda self, value: self._take("fill_", e.fill, value), "zero_": lambda self: self._take("zero_", e.fill, 0),
+    "fill_": lambda self, value: self._take("fill_", table.fill, value), "zero_": lambda self: self._take("zero_", table.fill, 0),
     "where": lambda self, condition, other: e.where(condition, self, other),
 }  # fmt: skip
 IN_PLACE = """
     add sub subtract mul multiply div divide true_divide floor_divide remainder fmod neg negative pow float_power square reciprocal
     abs absolute hypot copysign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan atan2 arcsin arccos arctan
     arctan2 sinh cosh tanh asinh acosh atanh arcsinh arccosh arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma
-    sinc xlogy addcmul addcdiv lerp clamp clip clamp_min clamp_max nan_to_num sign sgn heaviside frac floor ceil trunc fix round
+    sinc i0 xlogy addcmul addcdiv lerp clamp clip clamp_min clamp_max nan_to_num sign sgn heaviside frac floor ceil trunc fix round
     eq ne lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or logical_xor logical_not
     bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
     cumsum cumprod

@@ -4,7 +4,7 @@
   `np.add.reduce` is `np.sum`. Of any ufunc with two arguments `reduce` is a fold, `accumulate` a scan, `outer` broadcasting.
 - `np.nansum` and its like are `np.sum` and its like `where` there is no NaN.
 - What only moves elements, as `np.pad` and `np.insert` do, runs on their positions, and the elements follow: see `moves`.
-- What NumPy and PyTorch call and mean the same is the op of that name. The rest is composed in a few lines.
+- What NumPy and PyTorch mean the same by is one function of ours, called as NumPy's is: see `twin`. The rest is composed.
 
 `out=` of any function, and `where=` and `dtype=` of ufuncs, are seen to in conversion.py. What is missing is refused by name.
 """
@@ -13,23 +13,29 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from inspect import signature
 from itertools import accumulate
 from string import ascii_letters
+from sys import maxsize
 from typing import Any
 
 import numpy as np
 
+from .. import linalg as torch_linalg
+from .. import ops
 from ..engine.tensor import NUMPY, Tensor, wrap
 from ..engine.warn import leave
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from ..ops import linalg, reduce, scan, statistics
-from ..ops.common import for_users, one_dim, some_dims
-from ..ops.elementwise import astype, choose, trunc
-from ..ops.index import index_
-from ..ops.window import windows_
+from ..ops.elementwise import choose, trunc
+from ..ops.index import getindex
+from ..ops.linalg import T
 from ..transforms.tree import tree_map
+from . import creation, decomposition, join, linalg, reduce, scan, scatter, shape, sort, statistics
+from .common import one_dim, some_dims
 from .creation import from_numpy
+from .elementwise import astype
 from .names import FUNCTIONS, ONLY_FUNCTIONS
+from .spelling import spelled
 
 Function = Callable[..., Any]
 REDUCTIONS: dict[Function, Function] = {}  # what reduces or runs, by the rules below
@@ -43,6 +49,92 @@ def numpy(*functions: Function) -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+# ---------------------------------------------------------------- one function of ours, called as NumPy's is
+NAMES = {  # what NumPy calls an argument, and what it may be called here
+    "axis": "dim dims", "axes": "dims", "axis1": "dim1", "axis2": "dim2", "keepdims": "keepdim", "reps": "dims",
+    "shift": "shifts", "a_min": "min", "a_max": "max", "k": "diagonal",
+    "x": "input", "y": "other", "x2": "other y", "b": "other vec2", "v": "other",
+}  # fmt: skip
+CHANGE_NOTHING = {
+    "copy",
+    "kind",
+    "stable",
+    "subok",
+    "device",
+}  # here: results are new, sorting is stable, and there is one device
+C_FUNCTIONS = {  # which tell nobody what they take, in some versions
+    np.concatenate: "arrays axis", np.inner: "a b", np.where: "condition x y", np.vecdot: "x1 x2 axis",
+    np.bincount: "x weights minlength",
+}  # fmt: skip
+
+
+def twin(function: Function, op: Function) -> Function:
+    """`op`, called as NumPy's `function` is; an argument that `op` has not is refused, unless it stands at its default."""
+
+    @functools.cache
+    def arguments() -> tuple[int, dict[str, str | None], dict[str, Any]]:
+        """How many may stay in their places; for each of NumPy's what it is called in `op`; their defaults."""
+        kinds = {n: p.kind for n, p in signature(op).parameters.items()}
+        ours = [n for n, kind in kinds.items() if kind.name in ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")]
+        fixed = [n for n in ours if kinds[n].name == "POSITIONAL_OR_KEYWORD"]
+        if not fixed:  # it takes any number of tensors
+            return maxsize, {}, {}
+        if function in C_FUNCTIONS:
+            theirs = dict.fromkeys(C_FUNCTIONS[function].split())
+        else:
+            theirs = {n: p.default for n, p in signature(function).parameters.items()}
+        names: dict[str, str | None] = {}
+        for i, name in enumerate(theirs):
+            known = [c for c in (name, *NAMES.get(name, "").split()) if c in ours and c not in names.values()]
+            names[name] = ours[0] if i == 0 else known[0] if known else None
+        straight = [a == b for a, b in zip(names.values(), fixed)]  # noqa: B905 (one may be longer)
+        return [*straight, False].index(False), names, theirs
+
+    @functools.wraps(op, updated=())
+    def called(*args: Any, **kwargs: Any) -> Any:
+        straight, names, defaults = arguments()
+        if kwargs or len(args) > straight:
+            given = dict(zip(names, args)) | kwargs  # noqa: B905 (some may be left out)
+            if len(args) > len(names) or not names.keys() >= given.keys():
+                raise TypeError(f"its arguments are {', '.join(names)}")
+            args = args[:straight]
+            kwargs = {}
+            for name, value in list(given.items())[len(args) :]:
+                if (ours := names[name]) is not None:
+                    kwargs[ours] = value
+                elif name not in CHANGE_NOTHING and (type(value) is not type(defaults[name]) or value != defaults[name]):
+                    raise TypeError(f"{name}={value!r} is not supported")
+        return op(*args, **kwargs)
+
+    return called
+
+
+# ---------------------------------------------------------------- the same function, by NumPy's name
+OURS = FUNCTIONS | ONLY_FUNCTIONS | {"astype": spelled(astype), "vecdot": torch_linalg.vecdot}
+OURS |= {name: getattr(creation, name) for name in "full_like zeros_like ones_like empty_like".split()}
+SAME = """
+    all any argmax argmin argsort argwhere array_split=tensor_split astype atleast_1d atleast_2d atleast_3d bincount broadcast_to
+    clip column_stack count_nonzero degrees=rad2deg deg2rad diag diagonal diff dsplit dstack empty_like
+    flip fliplr flipud float_power full_like heaviside hsplit hstack i0 inner isin kron matmul moveaxis nan_to_num ones_like outer
+    permute_dims=permute power=pow rad2deg radians=deg2rad ravel=flatten reciprocal reshape rint=round roll rot90 round sinc
+    squeeze stack tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
+"""
+IN_LINALG = """
+    cholesky cond det eigh eigvalsh inv matmul matrix_norm matrix_power matrix_rank multi_dot norm slogdet svdvals vecdot
+    vector_norm
+"""
+
+
+def _same(where: Any, names: str, ours: dict[str, Any]) -> None:
+    for name in names.split():
+        function, op = getattr(where, name.partition("=")[0]), ours[name.rpartition("=")[2]]
+        NUMPY[function] = op if isinstance(function, np.ufunc) and function not in C_FUNCTIONS else twin(function, op)
+
+
+_same(np, SAME, OURS)
+_same(np.linalg, IN_LINALG, vars(torch_linalg))
 
 
 def from_dlpack(x: Any) -> Tensor:
@@ -157,7 +249,7 @@ def _var(
 
 
 def _std(a: Any, *args: Any, **kwargs: Any) -> Any:
-    return reduce.root(np.var(a, *args, **kwargs))
+    return ops.reduce.root(np.var(a, *args, **kwargs))
 
 
 def _without_nan(f: Function) -> Function:
@@ -243,7 +335,7 @@ def moves(function: Function) -> Function:
                 return wrap(p)
             if p.dtype.kind != "c":
                 raise UnsupportedError(f"np.{function.__name__} cannot put a Tensor of floats among {p.dtype}")
-            found = index_(flat, p.imag.astype(np.int64))
+            found = getindex(flat, p.imag.astype(np.int64))
             return found + p.real.astype(found.dtype) if p.real.any() else found
 
         args, kwargs = tree_map(place, (args, kwargs))
@@ -266,7 +358,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
     for axis, (sides, fills) in enumerate(zip(widths, values, strict=True)):
         if mode != "constant":
             places: Any = np.pad(np.arange(array.shape[axis]), sides, mode)  # type: ignore[call-overload]
-            array = index_(array, *(slice(None),) * axis, places)
+            array = getindex(array, *(slice(None),) * axis, places)
         elif any(sides):
             shapes = [(*array.shape[:axis], n, *array.shape[axis + 1 :]) for n in sides]
             before, after = (np.full_like(array, fill, shape=shape) for fill, shape in zip(fills, shapes, strict=True))
@@ -275,12 +367,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
 
 
 MOVING = "append block broadcast_arrays choose compress delete diagflat extract insert meshgrid resize rollaxis"
-SAME = """
-    atleast_1d atleast_2d atleast_3d bincount column_stack diag dsplit dstack fliplr flipud hsplit hstack rot90 trapezoid
-    vsplit vstack
-"""
 NUMPY |= {getattr(np, name): moves(getattr(np, name)) for name in MOVING.split()}
-NUMPY |= {getattr(np, name): for_users((FUNCTIONS | ONLY_FUNCTIONS)[name]) for name in SAME.split()}
 
 
 # ---------------------------------------------------------------- composed: what applies functions
@@ -370,7 +457,7 @@ def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
     if mode not in modes:
         raise ArgumentError(f"convolve: mode is 'full', 'same' or 'valid', got {mode!r}")
     start, length = modes[mode]
-    seen = windows_(a, ((m, 1, m - 1 - start, 1),), (length,))  # (m, length): under v reversed
+    seen = ops.window.unfold(a, ((m, 1, m - 1 - start, 1),), (length,))  # (m, length): under v reversed
     return np.matmul(np.flip(v), seen)
 
 
@@ -418,7 +505,62 @@ def _polyfit(x: Any, y: Any, deg: int) -> Any:
     return np.transpose(np.transpose(np.linalg.lstsq(powers / scale, y)[0]) / scale)
 
 
+# ---------------------------------------------------------------- composed: shapes and places
+@numpy(np.expand_dims)
+def _expand_dims(a: Any, axis: Any) -> Any:
+    lengths = list(a.shape)
+    for d in sorted(some_dims("expand_dims", axis, a.ndim + (1 if isinstance(axis, int) else len(axis or ())))):
+        lengths.insert(d, 1)
+    return ops.shape.reshape(a, tuple(lengths))
+
+
+@numpy(np.transpose)
+def _transpose(a: Any, axes: Any = None) -> Any:
+    return shape.permute(a, tuple(range(a.ndim))[::-1] if axes is None else tuple(axes))
+
+
+@numpy(np.take)
+def _take(a: Any, indices: Any, axis: int | None = None) -> Any:
+    indices = indices if isinstance(indices, Tensor) else np.asarray(indices)
+    if axis is None:
+        return getindex(_flat(a), indices)
+    return getindex(a, *(slice(None),) * one_dim("take", axis, a.ndim), indices)
+
+
+@numpy(np.split)
+def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Any, ...]:
+    n, parts = ary.shape[axis], indices_or_sections
+    if isinstance(parts, int) and parts > 0 and n % parts:
+        raise ShapeError(f"split: dim {axis} of length {n} does not split into {parts} parts of one size; use np.array_split")
+    return join.tensor_split(ary, parts, axis)
+
+
 # ---------------------------------------------------------------- composed: linear algebra
+@numpy(np.cross)
+def _cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    return np.moveaxis(linalg.cross(np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1), -1), -1, axisc)
+
+
+@numpy(np.linalg.solve)
+def _solve(a: Any, b: Any) -> Any:
+    return decomposition.solve(
+        a, b if b.ndim == 1 else np.expand_dims(b, tuple(range(a.ndim - b.ndim)))
+    )  # only one dim makes a vector
+
+
+@numpy(np.linalg.qr)
+def _qr(a: Any, mode: str = "reduced") -> Any:
+    found = decomposition.qr(a, mode)
+    return found.R if mode == "r" else found
+
+
+@numpy(np.linalg.svd)
+def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    a = decomposition.lower("svd", a, hermitian)
+    return decomposition.svd(a, full_matrices) if compute_uv else decomposition.svdvals(a)
+
+
 @numpy(np.linalg.tensorsolve)
 def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a = a if axes is None else np.moveaxis(a, tuple(axes), tuple(range(a.ndim - len(axes), a.ndim)))
@@ -449,6 +591,29 @@ NUMPY |= {
     np.modf: lambda x: (x - trunc(x), trunc(x)),
     np.divmod: lambda x, y: (np.floor_divide(x, y), np.remainder(x, y)),
     np.ldexp: lambda x1, x2: x1 * np.exp2(np.astype(x2, x1.dtype)),
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: int(np.prod(a.shape)) if axis is None else a.shape[axis],
+    np.copy: lambda a, order="K", subok=False: ops.shape.clone(a, order),
+    np.concatenate: lambda arrays, axis=0: join.cat([_flat(a) for a in arrays] if axis is None else arrays, axis or 0),
+    np.swapaxes: lambda a, axis1, axis2: shape.transpose(a, axis1, axis2),
+    np.matrix_transpose: lambda x: T(x),
+    np.take_along_axis: lambda arr, indices, axis=-1: scatter.take_along_dim(arr, indices, axis),
+    np.sort: lambda a, axis=-1, kind=None, order=None, stable=None: sort.sort(a, axis).values,
+    np.nonzero: lambda a: sort.nonzero(a, as_tuple=True),
+    np.searchsorted: lambda a, v, side="left", sorter=None: sort.searchsorted(
+        *(x if isinstance(x, Tensor) else wrap(np.asarray(x)) for x in (a, v)), side=side, sorter=sorter),
+    np.dot: lambda a, b: a * b if not (np.ndim(a) and np.ndim(b)) else np.matmul(a, b),
+    np.vdot: lambda a, b: linalg.dot(_flat(a), _flat(b)),
+    np.linalg.outer: lambda x1, x2: np.outer(x1, x2),
+    np.linalg.tensordot: lambda x1, x2, axes=2: np.tensordot(x1, x2, axes),
+    np.linalg.cross: lambda x1, x2, axis=-1: np.cross(x1, x2, axis=axis),
+    np.linalg.trace: lambda x, offset=0, dtype=None: np.trace(x, offset, -2, -1, dtype),
+    np.linalg.diagonal: lambda x, offset=0: np.diagonal(x, offset, -2, -1),
+    np.linalg.matrix_transpose: lambda x: T(x),
+    np.linalg.pinv: lambda a, rcond=None, hermitian=False, rtol=None: decomposition.pinv(
+        a, rtol=rcond if rtol is None else rtol, hermitian=hermitian),
+    np.linalg.lstsq: lambda a, b, rcond=None: tuple(decomposition.lstsq(a, b, rcond, driver="gelsd")),
     np.ptp: lambda a, axis=None, keepdims=False: np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims),
     np.trace: lambda a, offset=0, axis1=0, axis2=1, dtype=None: np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype),
     np.repeat: lambda a, repeats, axis=None: np.take(

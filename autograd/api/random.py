@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..engine.dtypes import DType, as_dtype, int64
-from ..engine.graph import Array
-from ..engine.primitive import primitive
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError
-from ..ops.common import publish
 from .creation import as_shape, leaf
 from .devices import check_device
+from .spelling import publish
 
 
 class Generator:
@@ -99,55 +98,6 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
     default_generator.set_state(new_state)
 
 
-# ---------------------------------------------------------------- the table: randomness is an op of a generator
-def _draw(method: Any, sizes: tuple[int, ...], dtype: Any) -> Any:
-    """Numbers from one of a NumPy generator's methods, which know single and double precision only: of half, single."""
-    return np.asarray(method(sizes, np.float64 if dtype == np.float64 else np.float32))
-
-
-def _normal(source: Generator, mean: Array, std: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(_draw(source.numpy.standard_normal, sizes, dtype) * std + mean), dtype)
-
-
-def _uniform(source: Generator, low: float, high: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    u, (first, end) = _draw(source.numpy.random, sizes, dtype), np.asarray((low, high), dtype)
-    out = np.astype(np.asarray(u * (high - low) + low), dtype)
-    return np.minimum(out, np.nextafter(end, first))  # what is just below the end may be rounded up to it
-
-
-def _exponential(source: Generator, rate: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(_draw(source.numpy.standard_exponential, sizes, dtype) / rate), dtype)
-
-
-def _integers(source: Generator, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(source.numpy.integers(low, high, sizes), dtype)
-
-
-def _permutation(source: Generator, n: int, dtype: Any) -> Array:
-    return np.astype(source.numpy.permutation(n), dtype)
-
-
-def _bernoulli(source: Generator, p: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(source.numpy.random(sizes, np.float32) < p, dtype)
-
-
-def _multinomial(source: Generator, weights: Array, n: int, replacement: bool) -> Array:
-    rows = np.reshape(weights, (-1, weights.shape[-1]))
-    drawn = [source.numpy.choice(len(row), n, replacement, row / row.sum()) for row in rows.astype(np.float64)]
-    return np.asarray(drawn).reshape(*weights.shape[:-1], n)
-
-
-normal_ = primitive(
-    _normal, "normal", creates=True, mean=lambda g: g, std=lambda g, out, mean, std: g * (out - mean) / std, singular=True
-)
-uniform_ = primitive(_uniform, "uniform", creates=True)
-exponential_ = primitive(_exponential, "exponential", creates=True)
-integers_ = primitive(_integers, "randint", creates=True)
-permutation_ = primitive(_permutation, "randperm", creates=True)
-bernoulli_ = primitive(_bernoulli, "bernoulli", creates=True, p=lambda g: np.zeros_like(g))
-multinomial_ = primitive(_multinomial, "multinomial", creates=True)
-
-
 # ---------------------------------------------------------------- PyTorch's names
 def _float(op: str, dtype: Any) -> DType:
     dtype = as_dtype(dtype)
@@ -161,7 +111,7 @@ def rand(
     dtype: Any = None, requires_grad: bool = False, device: Any = None,
 ) -> Any:  # fmt: skip
     """Uniform in [0, 1) (torch.rand)."""
-    drawn = uniform_(generator or default_generator, 0, 1, as_shape("rand", sizes, size), _float("rand", dtype))
+    drawn = ops.random.uniform(generator or default_generator, 0, 1, as_shape("rand", sizes, size), _float("rand", dtype))
     return leaf("rand", drawn, requires_grad, device)
 
 
@@ -170,7 +120,7 @@ def randn(
     dtype: Any = None, requires_grad: bool = False, device: Any = None,
 ) -> Any:  # fmt: skip
     """Normal with mean 0 and standard deviation 1 (torch.randn)."""
-    drawn = normal_(generator or default_generator, 0, 1, as_shape("randn", sizes, size), _float("randn", dtype))
+    drawn = ops.random.normal(generator or default_generator, 0, 1, as_shape("randn", sizes, size), _float("randn", dtype))
     return leaf("randn", drawn, requires_grad, device)
 
 
@@ -191,7 +141,7 @@ def _some_integers(op: str, source: Generator, low: int, high: int, sizes: tuple
     kind = as_dtype(int64 if dtype is None else dtype)
     if kind.kind in "iu" and (low < np.iinfo(kind).min or high - 1 > np.iinfo(kind).max):
         raise DtypeError(f"{op}: integers from {low} to {high - 1} do not all fit into {kind}")
-    return integers_(source, low, high, sizes, kind)
+    return ops.random.randint(source, low, high, sizes, kind)
 
 
 def randperm(
@@ -199,7 +149,7 @@ def randperm(
 ) -> Any:
     """The integers from 0 to n - 1 in random order (torch.randperm)."""
     (n,) = as_shape("randperm", (n,))
-    drawn = permutation_(generator or default_generator, n, as_dtype(int64 if dtype is None else dtype))
+    drawn = ops.random.randperm(generator or default_generator, n, as_dtype(int64 if dtype is None else dtype))
     return leaf("randperm", drawn, requires_grad, device)
 
 
@@ -211,7 +161,7 @@ def normal(
     shape = np.broadcast_shapes(np.shape(mean), np.shape(std)) if size is None else as_shape("normal", (size,))
     _check_spread("normal", std)
     kind = dtype or getattr(mean, "dtype", None) or getattr(std, "dtype", None)
-    drawn = normal_(generator or default_generator, mean, std, shape, _float("normal", kind))
+    drawn = ops.random.normal(generator or default_generator, mean, std, shape, _float("normal", kind))
     return leaf("normal", drawn, requires_grad, device) if size is not None else drawn
 
 
@@ -224,7 +174,7 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
     """1 with the probability in `input` (or `p` everywhere), else 0 (torch.bernoulli)."""
     chance = input if p is None else p
     _check_probabilities("bernoulli", chance)
-    return bernoulli_(generator or default_generator, chance, input.shape, input.dtype)
+    return ops.random.bernoulli(generator or default_generator, chance, input.shape, input.dtype)
 
 
 def _check_probabilities(op: str, p: Any) -> None:
@@ -242,7 +192,7 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
         raise ArgumentError("multinomial: the weights of a row are finite, not negative, and not all zero")
     if not replacement and num_samples > (array > 0).sum(-1).min():
         raise ArgumentError(f"multinomial: {num_samples} cannot be drawn without replacement from {(array > 0).sum(-1).min()}")
-    return multinomial_(generator or default_generator, input, num_samples, replacement)
+    return ops.random.multinomial(generator or default_generator, input, num_samples, replacement)
 
 
 def rand_like(
@@ -275,13 +225,13 @@ def _fill_uniform(x: Any, source: Generator, from_: float = 0, to: float = 1) ->
     leave("uniform_", from_, to)
     if not from_ <= to:
         raise ArgumentError(f"uniform_: the numbers lie between from_ and to, got {from_} to {to}")
-    return uniform_(source, from_, to, x.shape, _float("uniform_", x.dtype))
+    return ops.random.uniform(source, from_, to, x.shape, _float("uniform_", x.dtype))
 
 
 def _fill_normal(x: Any, source: Generator, mean: float = 0, std: float = 1) -> Any:
     """Fill with normal numbers, in place (torch.Tensor.normal_)."""
     _check_spread("normal_", std)
-    return normal_(source, mean, std, x.shape, _float("normal_", x.dtype))
+    return ops.random.normal(source, mean, std, x.shape, _float("normal_", x.dtype))
 
 
 def _fill_exponential(x: Any, source: Generator, lambd: float = 1) -> Any:
@@ -289,13 +239,13 @@ def _fill_exponential(x: Any, source: Generator, lambd: float = 1) -> Any:
     leave("exponential_", lambd)
     if not lambd > 0:
         raise ArgumentError(f"exponential_: lambd is positive, got {lambd}")
-    return exponential_(source, lambd, x.shape, _float("exponential_", x.dtype))
+    return ops.random.exponential(source, lambd, x.shape, _float("exponential_", x.dtype))
 
 
 def _fill_bernoulli(x: Any, source: Generator, p: Any = 0.5) -> Any:
     """Fill with ones, each with probability p, and zeros, in place (torch.Tensor.bernoulli_)."""
     _check_probabilities("bernoulli_", p)
-    return bernoulli_(source, p, x.shape, x.dtype)
+    return ops.random.bernoulli(source, p, x.shape, x.dtype)
 
 
 def _fill_random(x: Any, source: Generator, from_: int | None = None, to: int | None = None) -> Any:

@@ -1,41 +1,10 @@
-"""The table of differentiable ops, by family; each family imports only those above it in this list."""
+"""The table of differentiable ops, by family: mathematics, a line for each primitive.
 
-from . import (
-    common,
-    elementwise,
-    reduce,
-    scan,
-    shape,
-    join,
-    index,
-    scatter,
-    sort,
-    statistics,
-    linalg,
-    decomposition,
-    fused,
-    loss,
-    recurrent,
-    resample,
-    window,
-)  # isort: skip
+What stands here are primitives under NumPy's argument names; PyTorch's names and options for them are in `autograd.api`.
+"""
+
+from . import decomposition, elementwise, fused, index, join, linalg, random, reduce, scan, shape, sort, statistics, window
 
 __all__ = [
-    "common",
-    "decomposition",
-    "elementwise",
-    "fused",
-    "index",
-    "join",
-    "linalg",
-    "loss",
-    "recurrent",
-    "reduce",
-    "resample",
-    "scan",
-    "scatter",
-    "shape",
-    "sort",
-    "statistics",
-    "window",
-]
+    "decomposition", "elementwise", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics", "window",
+]  # fmt: skip

@@ -146,3 +146,13 @@ def lgamma(x: Array) -> Array:
 def polygamma(n: int, x: Array) -> Array:
     """The n-th derivative of digamma, which is that of lgamma: for n > 0 a Hurwitz zeta function."""
     return (-1) ** (n + 1) * math.factorial(n) * _scipy("zeta", n + 1, x) if n else _scipy("psi", x)
+
+
+def iv(n: int, x: Array) -> Array:
+    """The modified Bessel function of the first kind, of an integer order."""
+    return _scipy("iv", n, x)
+
+
+def log_ndtr(x: Array) -> Array:
+    """The logarithm of the normal distribution function."""
+    return _scipy("log_ndtr", x)

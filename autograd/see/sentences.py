@@ -100,6 +100,8 @@ erfinv	The inverse of the error function, of x between -1 and 1 (torch.erfinv).
 sinc	The n-th derivative of sin(pi * x) / (pi * x), which is 1 at x = 0 (torch.sinc for n = 0).
 lgamma	The logarithm of the absolute value of the gamma function (torch.lgamma).
 polygamma	The n-th derivative of digamma, which is that of lgamma (torch.polygamma).
+iv	The modified Bessel function of the first kind, of order n, at x (torch.special.i0 and i1 for n = 0 and 1).
+log_ndtr	The logarithm of the probability that a standard normal number is at most x (torch.special.log_ndtr).
 xlogy	x * log(y), and 0 where x is 0 (torch.xlogy).
 logaddexp	log(exp(x) + exp(y)), without overflow on the way (torch.logaddexp).
 logaddexp2	log2(2**x + 2**y), without overflow on the way (torch.logaddexp2).
@@ -252,6 +254,7 @@ randperm	The integers 0 to n - 1 in random order (torch.randperm).
 bernoulli	1 with the probability p, else 0 (torch.bernoulli).
 multinomial	n positions drawn with the probabilities that weights are in proportion to (torch.multinomial).
 sgd	A step of gradient descent, with momentum (torch.optim.SGD).
+signsgd	A step of one size by the sign of the gradient, or of a mean of gradients.
 lion	A step by the sign of a mean of the gradients.
 adagrad	A step along the gradient over the root of the sum of its squares (torch.optim.Adagrad).
 rmsprop	A step along the gradient over the root of its mean square (torch.optim.RMSprop).

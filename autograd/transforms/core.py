@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..api.join import stack
 from ..engine.dtypes import get_default_dtype
 from ..engine.graph import Array, ambient, mode
 from ..engine.tensor import Tensor, wrap
 from ..engine.tensor import grad as gradients
 from ..engine.warn import inside
 from ..errors import ArgumentError, DtypeError, NoGradientError, ShapeError, UnsupportedError, describe
-from ..ops.join import stack
 from .tree import tree_leaves, tree_map
 
 Function = Callable[..., Any]

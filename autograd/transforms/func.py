@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..api.join import stack
 from ..api.random import default_generator, drawing_from
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import inside
 from ..errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
-from ..ops.join import stack
 from .core import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
 from .tree import tree_build, tree_map
 

@@ -1,26 +1,51 @@
-"""The layers and losses without parameters of their own, as functions: what the modules of this package compute."""
+"""The layers and losses without parameters of their own, as functions: the index of what the modules of this package compute."""
 
-from autograd.engine.accumulate import single
-from autograd.ops import resample, window
-from autograd.ops.common import publish
-from autograd.ops.resample import *
-from autograd.ops.shape import flatten
-from autograd.ops.window import *
+from autograd.api.spelling import publish
+from autograd.ops.elementwise import sigmoid, tanh
+from autograd.api.fused import log_softmax, softmax
+from autograd.api.shape import flatten
 
-from . import activation, attention, ctc, dense, distance, dropouts, loss, normalization, sparse
-from .activation import *
-from .attention import *
-from .ctc import *
-from .dense import *
-from .distance import *
-from .dropouts import *
-from .loss import *
-from .normalization import *
-from .sparse import *
+from .activation import (
+    celu, elu, gelu, glu, gumbel_softmax, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish,
+    normalize, prelu, relu, relu6, rrelu, selu, silu, softmin, softplus, softshrink, softsign, tanhshrink, threshold,
+)  # fmt: skip
+from .attention import scaled_dot_product_attention
+from .conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .ctc import ctc_loss
+from .distance import cosine_similarity, pairwise_distance, pdist
+from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from .embedding import embedding, embedding_bag, one_hot
+from .linear import bilinear, linear
+from .loss import (
+    binary_cross_entropy, binary_cross_entropy_with_logits, cosine_embedding_loss, cross_entropy, gaussian_nll_loss,
+    hinge_embedding_loss, huber_loss, kl_div, l1_loss, margin_ranking_loss, mse_loss, multi_margin_loss,
+    multilabel_margin_loss, multilabel_soft_margin_loss, nll_loss, poisson_nll_loss, smooth_l1_loss, soft_margin_loss,
+    triplet_margin_loss, triplet_margin_with_distance_loss,
+)  # fmt: skip
+from .normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
+from .padding import pad
+from .pool import (
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool2d,
+    adaptive_max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d,
+)  # fmt: skip
+from .resample import interpolate
+from .vision import affine_grid, grid_sample, pixel_shuffle, pixel_unshuffle
+from .window import fold, unfold
 
-__all__ = ["flatten"]
-for _family in (resample, window, activation, attention, ctc, dense, distance, dropouts, loss, normalization, sparse):
-    __all__ += _family.__all__
-    if _family in (ctc, distance, loss):  # which are made of many steps each
-        globals().update({name: single(getattr(_family, name)) for name in _family.__all__})
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "adaptive_max_pool3d", "affine_grid", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm",
+    "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity",
+    "cross_entropy", "ctc_loss", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "embedding_bag",
+    "feature_alpha_dropout", "flatten", "fold", "gaussian_nll_loss", "gelu", "glu", "grid_sample", "group_norm",
+    "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss",
+    "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "local_response_norm",
+    "log_softmax", "logsigmoid", "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d", "mish", "mse_loss",
+    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad",
+    "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6",
+    "rms_norm", "rrelu", "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss",
+    "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss", "unfold",
+]  # fmt: skip
 globals().update(publish({name: globals()[name] for name in __all__}, __name__))

@@ -6,25 +6,53 @@ from typing import Any
 
 import numpy as np
 
-from autograd.api.random import Generator, default_generator, uniform_
+from autograd import ops
+from autograd.api.common import one_dim
+from autograd.api.elementwise import clamp, where
+from autograd.api.fused import softmax
+from autograd.api.linalg import vector_norm
+from autograd.api.random import Generator, default_generator
 from autograd.engine.accumulate import single
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.common import one_dim
-from autograd.ops.elementwise import absolute, clamp, clip_max, erfc, expm1, sigmoid, tanh, where
+from autograd.ops.elementwise import absolute, clip_max, erfc, expm1, masked, sigmoid, tanh
 from autograd.ops.elementwise import relu as _relu
-from autograd.ops.fused import gelu_tanh_, hardswish_, hardtanh_, log_softmax, softmax, softplus_
-from autograd.ops.index import ungather_
-from autograd.ops.join import split_
-from autograd.ops.linalg import vector_norm
-from autograd.ops.reduce import argmax_
+from autograd.ops.index import ungather
+from autograd.ops.join import split
+from autograd.ops.reduce import argmax
 
-from .common import elementwise, need_float, need_tensors
+from ..checks import need_dtype_of, need_float, need_tensors
+from .common import elementwise
 
-__all__ = [
-    "celu", "elu", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
-    "log_softmax", "logsigmoid", "mish", "normalize", "prelu", "relu", "relu6", "rrelu", "selu", "sigmoid", "silu", "softmax",
-    "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
-]  # fmt: skip
+
+# ---------------------------------------------------------------- the table
+def _log1pexp(x: Array) -> Array:
+    return np.maximum(x, 0) + np.log1p(np.exp(-1.0 * np.abs(x)))  # np.logaddexp takes ten times as long
+
+
+GELU = (2 / np.pi) ** 0.5, 0.044715  # of the approximation by tanh
+
+
+def _gelu_tanh(x: Array) -> Array:
+    with np.errstate(over="ignore"):  # tanh of infinity is 1
+        return (1 + np.tanh(GELU[0] * (x + GELU[1] * x * x * x))) * 0.5 * x
+
+
+def _pull_gelu_tanh(g: Array, x: Array) -> Array:
+    t = np.tanh(GELU[0] * (x + GELU[1] * x * x * x))
+    d = (1 - t * t) * x * (0.5 * GELU[0])  # 0 where x is large: times x it stays 0, but 0 * (x * x) might be 0 * inf
+    return g * ((1 + t) * 0.5 + d + d * x * x * (3 * GELU[1]))
+
+
+# fmt: off
+log1pexp   = primitive(_log1pexp, "softplus", x=lambda g, x: g * sigmoid(x), singular=True, promote=slice(None))
+gelu_tanh  = primitive(_gelu_tanh, "gelu_tanh", x=_pull_gelu_tanh, singular=True)
+hard_tanh  = primitive(lambda x, low, high: np.clip(x, low, high), "hardtanh",
+    x=lambda g, x, low, high: masked(g, (x > low) & (x < high)))
+hard_swish = primitive(lambda x: np.clip(x + 3, 0, 6) * (1 / 6) * x, "hardswish",
+    x=lambda g, x: g * (((x > -3) & (x < 3)) * (np.clip(x, -3, 3) / 3 + 0.5) + (x >= 3)), singular=True)
+# fmt: on
 
 
 # ---------------------------------------------------------------- with a bend at 0
@@ -54,8 +82,7 @@ def prelu(input: Any, weight: Any) -> Any:
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim > 1 or (weight.numel() != 1 and (weight.numel() != channels or not input.ndim)):
         raise ShapeError(f"prelu: weight has 1 slope or one for each of {channels} channels, not shape {weight.shape}")
-    if weight.dtype != input.dtype:
-        raise DtypeError(f"prelu: weight is {weight.dtype}, but input is {input.dtype}; use to() on one of them")
+    need_dtype_of("prelu", "input", input, weight=weight)
     return _leaky(input, np.reshape(weight, () if weight.numel() == 1 else (-1, *(1,) * (input.ndim - 2))))
 
 
@@ -72,7 +99,7 @@ def rrelu(
 
     def rectified(x: Any) -> Any:
         source = generator or default_generator
-        return _leaky(x, uniform_(source, lower, upper, x.shape, x.dtype) if training else (lower + upper) / 2)
+        return _leaky(x, ops.random.uniform(source, lower, upper, x.shape, x.dtype) if training else (lower + upper) / 2)
 
     return elementwise("rrelu", input, rectified, inplace)
 
@@ -114,22 +141,22 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     if not min_val <= max_val:
         raise ArgumentError(f"hardtanh: min_val is at most max_val, got {min_val!r} and {max_val!r}")
     low, high = _bounds("hardtanh", input, min_val, max_val)
-    return elementwise("hardtanh", input, lambda x: hardtanh_(x, low, high), inplace, integers=True)
+    return elementwise("hardtanh", input, lambda x: hard_tanh(x, low, high), inplace, integers=True)
 
 
 def relu6(input: Any, inplace: bool = False) -> Any:
     """min(max(input, 0), 6), with derivative 0 at 0 and at 6 (torch.nn.functional.relu6)."""
-    return elementwise("relu6", input, lambda x: hardtanh_(x, 0, 6), inplace, integers=True)
+    return elementwise("relu6", input, lambda x: hard_tanh(x, 0, 6), inplace, integers=True)
 
 
 def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     """relu6(input + 3) / 6 (torch.nn.functional.hardsigmoid)."""
-    return elementwise("hardsigmoid", input, lambda x: hardtanh_(x + 3, 0, 6) / 6, inplace)
+    return elementwise("hardsigmoid", input, lambda x: hard_tanh(x + 3, 0, 6) / 6, inplace)
 
 
 def hardswish(input: Any, inplace: bool = False) -> Any:
     """input * relu6(input + 3) / 6 (Howard et al. 2019; torch.nn.functional.hardswish)."""
-    return elementwise("hardswish", input, hardswish_, inplace)
+    return elementwise("hardswish", input, hard_swish, inplace)
 
 
 def hardshrink(input: Any, lambd: float = 0.5) -> Any:
@@ -159,7 +186,7 @@ def silu(input: Any, inplace: bool = False) -> Any:
 
 def mish(input: Any, inplace: bool = False) -> Any:
     """`input * tanh(softplus(input))` (Misra 2019; torch.nn.functional.mish)."""
-    return elementwise("mish", input, lambda x: x * tanh(softplus_(x)), inplace)
+    return elementwise("mish", input, lambda x: x * tanh(log1pexp(x)), inplace)
 
 
 @single
@@ -173,7 +200,7 @@ def gelu(input: Any, approximate: str = "none") -> Any:
         return input * erfc(input * -(0.5**0.5)) * 0.5
     if approximate != "tanh":
         raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
-    return gelu_tanh_(input)
+    return gelu_tanh(input)
 
 
 @single
@@ -181,14 +208,14 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     """log(1 + exp(beta * input)) / beta, and `input` itself where beta * input > threshold (torch.nn.functional.softplus)."""
     need_float("softplus", input)
     scaled = input * beta
-    return where(scaled > threshold, input, softplus_(scaled) / beta)
+    return where(scaled > threshold, input, log1pexp(scaled) / beta)
 
 
 @single
 def logsigmoid(input: Any) -> Any:
     """log(sigmoid(input)), without underflow (torch.nn.functional.logsigmoid)."""
     need_float("logsigmoid", input)
-    return -softplus_(-input)
+    return -log1pexp(-input)
 
 
 @single
@@ -213,7 +240,7 @@ def glu(input: Any, dim: int = -1) -> Any:
     axis = one_dim("glu", dim, input.ndim)
     if not input.ndim or input.shape[axis] % 2:
         raise ShapeError(f"glu halves dim {dim}, whose length must be even; input has shape {input.shape}")
-    value, gate = split_(input, (input.shape[axis] // 2,), axis)
+    value, gate = split(input, (input.shape[axis] // 2,), axis)
     return value * sigmoid(gate)
 
 
@@ -235,13 +262,13 @@ def gumbel_softmax(
     """
     need_float("gumbel_softmax", logits)
     least = float(np.finfo(logits.dtype).tiny)  # of 0 the noise would be infinite
-    noise = -np.log(-np.log(uniform_(generator or default_generator, least, 1, logits.shape, logits.dtype)))
+    noise = -np.log(-np.log(ops.random.uniform(generator or default_generator, least, 1, logits.shape, logits.dtype)))
     shares = softmax((logits + noise) / tau, dim)
     if not hard:
         return shares
     axis = one_dim("gumbel_softmax", dim, logits.ndim)
-    most = argmax_(shares, axis if logits.ndim else None, True)
-    return (ungather_(np.ones_like(shares, shape=most.shape), most, axis, shares.shape) - shares).detach() + shares
+    most = argmax(shares, axis if logits.ndim else None, True)
+    return (ungather(np.ones_like(shares, shape=most.shape), most, axis, shares.shape) - shares).detach() + shares
 
 
 @single

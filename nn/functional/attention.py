@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.elementwise import astype, where
+from autograd.api.fused import softmax
+from autograd.api.index import masked_fill
 from autograd.engine.accumulate import single
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.elementwise import astype, logical_not, where
-from autograd.ops.fused import softmax
-from autograd.ops.index import masked_fill
-from autograd.ops.linalg import T, matmul_
+from autograd.ops.elementwise import logical_not
+from autograd.ops.linalg import T, matmul
 
-from .common import need_float, need_probability
-from .dropouts import dropout
-
-__all__ = ["scaled_dot_product_attention"]
+from ..checks import need_dtype_of, need_float, need_probability
+from .dropout import dropout
 
 
 def scaled_dot_product_attention(
@@ -48,8 +47,7 @@ def attend(
         need_float(op, x)
         if x.ndim < 2:
             raise ShapeError(f"{op}: {name} needs at least 2 dims, got shape {x.shape}")
-        if x.dtype != query.dtype:
-            raise DtypeError(f"{op}: {name} is {x.dtype}, but query is {query.dtype}; use to() on one of them")
+    need_dtype_of(op, "query", query, **given)
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         found = ", ".join(f"{name} {x.shape}" for name, x in given.items())
         raise ShapeError(f"{op} expects query (..., L, E), key (..., S, E) and value (..., S, Ev), got {found}")
@@ -58,7 +56,7 @@ def attend(
     need_probability(op, dropout_p)
     if enable_gqa:
         key, value = (_repeat_heads(op, x, query) for x in (key, value))
-    scores = matmul_(query * (max(query.shape[-1], 1) ** -0.5 if scale is None else scale), T(key))
+    scores = matmul(query * (max(query.shape[-1], 1) ** -0.5 if scale is None else scale), T(key))
     unseen = None
     if is_causal:
         scores = scores + _bias(np.tril(np.ones_like(scores, shape=scores.shape[-2:])) > 0, scores)
@@ -66,7 +64,7 @@ def attend(
         mask, unseen = _mask(op, attn_mask, scores)
         scores = scores + mask
     weights = dropout(softmax(scores, -1), dropout_p)
-    out = matmul_(weights, value)
+    out = matmul(weights, value)
     if unseen is not None:
         out, weights = out * logical_not(unseen), weights * logical_not(unseen) if need_weights else None
     return out, weights if need_weights else None

@@ -1,4 +1,4 @@
-"""What the families of functions share: results put in place, and checks that raise."""
+"""What the families of functions share: results put in place, numbers where the input lives, and names in 1, 2 and 3 dims."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.accumulate import in_single
-from autograd.engine.tensor import Tensor
-from autograd.errors import ArgumentError, DtypeError, UnsupportedError
+from autograd.engine.tensor import Tensor, wrap
+
+from ..checks import need_float, need_tensors
 
 
 def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: bool = False, integers: bool = False) -> Any:
@@ -22,18 +23,21 @@ def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: 
     return input._take(name + "_", function) if inplace else function(input)
 
 
-def need_float(op: str, input: Any) -> None:
-    need_tensors(op, input=input)
-    if input.dtype.kind != "f":
-        raise DtypeError(f"{op} needs a floating-point input, not {input.dtype}; use float()")
+def constant(values: Any, x: Any, dtype: Any = None) -> Any:
+    """Numbers as an array that lives where `x` does, of its dtype or another; a Tensor if `x` is one."""
+    array = np.asarray(values, dtype or x.dtype, like=getattr(x, "array", x))
+    return wrap(array) if isinstance(x, Tensor) else array
 
 
-def need_tensors(op: str, **tensors: Any) -> None:
-    for name, t in tensors.items():
-        if not isinstance(t, Tensor):
-            raise UnsupportedError(f"{op}: {name} must be a tensor, not {type(t).__name__}; make one with autograd.tensor()")
+def in_dims(make: Callable[[int, str], Callable[..., Any]]) -> list[Any]:
+    """The functions that `make` makes for images with 1, 2 and 3 sizes, told how many, and that it is called "conv2d", say.
 
-
-def need_probability(op: str, p: Any) -> None:
-    if not 0 <= p <= 1:
-        raise ArgumentError(f"{op}: p is a probability, from 0 to 1, got {p!r}")
+    That name, after the one of `make`, and the number stand for {op} and {n} in the docstring.
+    """
+    functions = []
+    for n in (1, 2, 3):
+        function = make(n, op := f"{make.__name__.lstrip('_')}{n}d")
+        function.__name__ = function.__qualname__ = op
+        function.__doc__ = (function.__doc__ or "").format(n=n, op=op)
+        functions.append(function)
+    return functions

@@ -6,20 +6,67 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.elementwise import where
+from autograd.engine.accumulate import single
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
 from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.elementwise import clip_min, logaddexp, where
-from autograd.ops.index import gather_
-from autograd.ops.loss import ctc_states_, ctc_step_
+from autograd.ops.elementwise import clip_min, logaddexp
+from autograd.ops.index import gather, unslice
 
-from .common import need_tensors
-from .loss import check_float, check_labels, check_reduction, reduced
-
-__all__ = ["ctc_loss"]
+from ..checks import need_float, need_tensors
+from .loss import check_labels, check_reduction, reduced
 
 _OP = "ctc_loss"
 
 
+# ---------------------------------------------------------------- the table: all alignments with an output, step by step
+def _ctc_states(targets: Array, lengths: Array, longest: int, blank: int) -> Array:
+    """The labels of each sequence with a blank before, between and after them, and blanks to the end of the row."""
+    flat = np.concatenate([np.reshape(targets, (-1,)), np.full_like(targets, blank, shape=(1,))])
+    starts = np.arange(lengths.size, like=targets) * targets.shape[1] if targets.ndim == 2 else np.cumsum(lengths) - lengths
+    turn = np.arange(longest, like=targets)
+    states = np.full_like(targets, blank, shape=(lengths.size, 2 * longest + 1))
+    states[:, 1::2] = flat[np.where(turn < lengths[:, None], starts[:, None] + turn, targets.size)]
+    return states
+
+
+def _ctc_step(a: Array, e: Array, skip: Array, live: Array) -> Array:
+    """From the log-probabilities `a` of being in each state, all paths there together, to those after one more output, `e`.
+
+    A path stays in its state, goes on by one or, where it may `skip` the blank between two labels, by two. Before the
+    first state there are two columns for where it comes from. A sequence that is over, not `live`, stays as it is.
+    """
+    new = e + _ctc_sum(*_ctc_ways(a, skip))
+    return np.where(live, np.concatenate([np.full_like(a[:, :2], -np.inf), new], 1), a)
+
+
+def _ctc_ways(a: Array, skip: Array) -> tuple[Array, Array, Array]:
+    return a[:, 2:], a[:, 1:-1], np.where(skip, a[:, :-2], -np.inf)
+
+
+def _ctc_sum(stay: Array, go: Array, skip: Array) -> Array:
+    return np.logaddexp(np.logaddexp(stay, go), skip)
+
+
+def _pull_ctc_step(g: Array, a: Array, skip: Array, live: Array, a_shape: Any) -> list[Array]:
+    """Each state shares its gradient among the ways into it, by their probabilities."""
+    ways = _ctc_ways(a, skip)
+    total = _ctc_sum(*ways)
+    total = np.where(np.isinf(total), 0, total)  # no way leads there: its shares are exp(-inf)
+    de, da = np.where(live, g[:, 2:], 0), np.where(live, 0, g)
+    for way, place in zip(ways, (slice(2, None), slice(1, -1), slice(None, -2)), strict=True):
+        da = da + unslice(de * np.exp(way - total), (slice(None), place), a_shape)
+    return [da, de]
+
+
+ctc_states = primitive(_ctc_states, "ctc_states")
+ctc_step = primitive(_ctc_step, "ctc_step", joint=_pull_ctc_step)
+
+
+# ---------------------------------------------------------------- PyTorch's name
+@single
 def ctc_loss(
     log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any,
     blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
@@ -41,7 +88,7 @@ def ctc_loss(
     tensor(1.1364)
     """
     need_tensors(_OP, log_probs=log_probs, targets=targets)
-    check_float(_OP, "log_probs", log_probs)
+    need_float(_OP, log_probs, "log_probs")
     check_reduction(_OP, reduction)
     if targets.dtype.kind not in "iu":
         raise DtypeError(f"{_OP}: labels are integers, not {targets.dtype} {targets.shape}; use long()")
@@ -60,16 +107,16 @@ def ctc_loss(
     _check_targets(targets.array, target_lengths.array, n, classes, blank)
 
     longest = targets.shape[1] if targets.ndim == 2 else max([0, *target_lengths.tolist()])
-    states = ctc_states_(targets, target_lengths, longest, blank)  # rolled around, the last blank precedes the first label
+    states = ctc_states(targets, target_lengths, longest, blank)  # rolled around, the last blank precedes the first label
     skip = (states != blank) & (states != np.roll(states, 2, 1))
-    outputs = gather_(log_probs, np.broadcast_to(states, (times, *states.shape)), 2).unbind(0)
+    outputs = gather(log_probs, np.broadcast_to(states, (times, *states.shape)), 2).unbind(0)
     live = (_count(times, log_probs)[:, None, None] < input_lengths[:, None]).unbind(0)
     start = np.full_like(log_probs.array, -np.inf, shape=(n, 2 * longest + 3))
     start[:, 1] = 0  # all paths come from there
     a = wrap(start)
     for e, on in zip(outputs, live, strict=True):
-        a = ctc_step_(a, e, skip, on)
-    ends = gather_(a, np.stack([2 * target_lengths + 1, 2 * target_lengths + 2], 1), 1)  # the last label and the blank after it
+        a = ctc_step(a, e, skip, on)
+    ends = gather(a, np.stack([2 * target_lengths + 1, 2 * target_lengths + 2], 1), 1)  # the last label and the blank after it
     total = logaddexp(ends[:, 0], ends[:, 1])
     losses = where(total == -np.inf, 0.0 if zero_infinity else np.inf, -total)
     return reduced(_OP, losses / clip_min(target_lengths, 1) if reduction == "mean" else losses, reduction, targets)

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api.common import one_dim
+from autograd.api.linalg import vector_norm
+from autograd.engine.accumulate import single
 from autograd.errors import ShapeError
-from autograd.ops.common import one_dim
-from autograd.ops.index import index_
-from autograd.ops.linalg import vector_norm
-from autograd.ops.resample import constant
+from autograd.ops.index import getindex
 
-from .common import need_float
-
-__all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
+from ..checks import need_float
+from .common import constant
 
 
+@single
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-08) -> Any:
     """The cosine of the angle between vectors along `dim`; their lengths count as `eps` at least.
 
@@ -39,11 +39,13 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-08) -> Any
     return (x1 * x2).sum(axis) / (lengths[0] * lengths[1])
 
 
+@single
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-06, keepdim: bool = False) -> Any:
     """The `p`-norm over the last dim of x1 - x2 + eps (torch.nn.functional.pairwise_distance)."""
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
+@single
 def pdist(input: Any, p: float = 2.0) -> Any:
     """The `p`-norms of the differences of rows 0 and 1, 0 and 2, ... (torch.nn.functional.pdist).
 
@@ -53,4 +55,4 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     if input.ndim != 2:
         raise ShapeError(f"pdist needs a matrix, got shape {input.shape}")
     i, j = (constant(at, input, np.int64) for at in np.triu_indices(input.shape[0], 1))
-    return vector_norm(index_(input, i) - index_(input, j), p, -1)
+    return vector_norm(getindex(input, i) - getindex(input, j), p, -1)

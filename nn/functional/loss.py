@@ -11,52 +11,73 @@ from typing import Any
 
 import numpy as np
 
+from autograd.api import spelling
+from autograd.api.elementwise import where
+from autograd.api.fused import log_softmax
 from autograd.engine import accumulate
-from autograd.engine.graph import mode
+from autograd.engine.accumulate import single, total
+from autograd.engine.graph import Array, mode
+from autograd.engine.primitive import primitive
 from autograd.engine.tensor import wrap
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
-from autograd.ops import common, elementwise
-from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sqrt, square, where
-from autograd.ops.fused import log_softmax, softplus_
-from autograd.ops.index import gather_, one_hot_
-from autograd.ops.loss import bce_, bce_with_logits_, cross_entropy_, huber_
+from autograd.ops import elementwise
+from autograd.ops.elementwise import clip_min, exp, log, minimum, relu, sigmoid, sqrt, square
+from autograd.ops.fused import softmax
+from autograd.ops.index import gather, one_hot, ungather
 
-from .common import need_tensors
+from ..checks import need_dtype_of, need_float, need_tensors
+from .activation import log1pexp
 from .distance import pairwise_distance
 
-__all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cosine_embedding_loss",
-    "cross_entropy",
-    "gaussian_nll_loss",
-    "hinge_embedding_loss",
-    "huber_loss",
-    "kl_div",
-    "l1_loss",
-    "margin_ranking_loss",
-    "mse_loss",
-    "multi_margin_loss",
-    "multilabel_margin_loss",
-    "multilabel_soft_margin_loss",
-    "nll_loss",
-    "poisson_nll_loss",
-    "smooth_l1_loss",
-    "soft_margin_loss",
-    "triplet_margin_loss",
-    "triplet_margin_with_distance_loss",
-]
+
+# ---------------------------------------------------------------- the table: single ops, of simpler gradients than their steps
+def _softmax_cross_entropy(x: Array, labels: Array) -> Array:
+    z = x - np.maximum.reduce(x, axis=1, keepdims=True)  # np.max takes a microsecond longer, which shows in small steps
+    return np.log(total(np.exp(z), (1,))) - gather(z, labels[:, None], 1)[:, 0]
+
+
+def _bce(x: Array, t: Array) -> Array:
+    return -(t * _log(x) + (1 - t) * _log1p(-x))
+
+
+def _log(x: Array) -> Array:
+    """log(x), but at least -100, so that no loss is infinite."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(x), -100)
+
+
+def _log1p(x: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log1p(x), -100)
+
+
+def _bce_with_logits(x: Array, t: Array) -> Array:
+    return x * ((x > 0) - t) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _huber(x: Array, delta: float = 1.0) -> Array:
+    size = np.abs(x)
+    near = np.minimum(size, delta)
+    return near * (size - 0.5 * near)
+
+
+# fmt: off
+softmax_cross_entropy = primitive(_softmax_cross_entropy, "cross_entropy",
+    x=lambda g, x, labels, x_shape: g[:, None] * softmax(x, 1) - ungather(g[:, None], labels[:, None], 1, x_shape))
+bce             = primitive(_bce, "binary_cross_entropy", singular=True, promote=slice(None),
+    x=lambda g, x, t: g * (x - t) / np.maximum(x * (1 - x), 1e-12),
+    t=lambda g, x: g * (_log1p(-x) - _log(x)))
+bce_with_logits = primitive(_bce_with_logits, "binary_cross_entropy_with_logits", singular=True, promote=slice(None),
+    x=lambda g, x, t: g * (sigmoid(x) - t),
+    t=lambda g, x: -g * x)
+huber           = primitive(_huber, "huber", x=lambda g, x, delta: g * np.clip(x, -delta, delta), singular=True)
+# fmt: on
 
 
 # ---------------------------------------------------------------- what losses share
 # Checks look at `.array`: they only ever raise or warn, so a program captured while they pass is the same without them.
 # They come before the work and are cheap; what was wrong is looked for only when something is.
-
-
-def check_float(op: str, name: str, input: Any) -> None:
-    if input.dtype.kind != "f":
-        raise DtypeError(f"{op} needs a floating-point {name}, not {input.dtype}; use float()")
 
 
 def _check_alike(op: str, *, floats: bool = True, **tensors: Any) -> None:
@@ -72,14 +93,14 @@ def _check_alike(op: str, *, floats: bool = True, **tensors: Any) -> None:
                 "every element with many others; reshape one of them"
             )
     if floats:
-        check_float(op, name, first)
+        need_float(op, first, name)
 
 
 def _difference(op: str, input: Any, target: Any) -> Any:
     """input - target, of one shape, at least one of them of floats."""
     _check_alike(op, floats=False, input=input, target=target)
     difference = input - target
-    check_float(op, "input or target", difference)
+    need_float(op, difference, "input or target")
     return difference
 
 
@@ -171,6 +192,7 @@ def _weighted(op: str, losses: Any, weight: Any) -> Any:
 
 
 # ---------------------------------------------------------------- how far numbers are from others
+@single
 def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
     """(input - target) squared, for two tensors of one shape (torch.nn.functional.mse_loss).
 
@@ -183,12 +205,14 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
     return _weighted_mean("mse_loss", square(_difference("mse_loss", input, target)), target, weight, reduction)
 
 
+@single
 def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
     """|input - target|, for two tensors of one shape; `weight` as for `mse_loss` (torch.nn.functional.l1_loss)."""
     _check_alike("l1_loss", floats=False, input=input, target=target)
     return _weighted_mean("l1_loss", elementwise.absolute(input - target), target, weight, reduction)
 
 
+@single
 def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
     """With d = |input - target|: d**2 / (2 * beta) below `beta`, from there on d - beta / 2 (torch.nn.functional.smooth_l1_loss).
 
@@ -197,9 +221,10 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     _check_positive("smooth_l1_loss", "beta", beta)
-    return reduced("smooth_l1_loss", huber_(_difference("smooth_l1_loss", input, target), beta) / beta, reduction, target)
+    return reduced("smooth_l1_loss", huber(_difference("smooth_l1_loss", input, target), beta) / beta, reduction, target)
 
 
+@single
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
     """With d = |input - target|: d**2 / 2 below `delta`, from there on delta * (d - delta / 2) (torch.nn.functional.huber_loss).
 
@@ -211,13 +236,14 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     _check_positive("huber_loss", "delta", delta)
     _check_alike("huber_loss", input=input, target=target)
-    losses = huber_(input - target, delta)
+    losses = huber(input - target, delta)
     if weight is not None:
         _check_alike("huber_loss", input=input, weight=weight)
         losses = losses * weight
     return reduced("huber_loss", losses, reduction, target)
 
 
+@single
 def poisson_nll_loss(
     input: Any, target: Any, log_input: bool = True, full: bool = False, *, eps: float = 1e-08, reduction: str = "mean"
 ) -> Any:
@@ -236,6 +262,7 @@ def poisson_nll_loss(
     return reduced(op, losses, reduction, target)
 
 
+@single
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-06, reduction: str = "mean"
 ) -> Any:  # fmt: skip
@@ -269,6 +296,7 @@ def _variances(op: str, input: Any, var: Any) -> Any:
 
 
 # ---------------------------------------------------------------- how far probabilities are from others
+@single
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """-(target * log(input) + (1 - target) * log(1 - input)), the logarithms at least -100 (torch's of the same name).
 
@@ -283,9 +311,10 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
             f"{op}: input holds probabilities, from 0 to 1, got {np.min(found)} to {np.max(found)}; "
             "for logits there is binary_cross_entropy_with_logits"
         )
-    return reduced(op, _weighted(op, bce_(input, target), weight), reduction, target)
+    return reduced(op, _weighted(op, bce(input, target), weight), reduction, target)
 
 
+@single
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
 ) -> Any:
@@ -296,13 +325,14 @@ def binary_cross_entropy_with_logits(
     op = "binary_cross_entropy_with_logits"
     _check_alike(op, input=input, target=target)
     if pos_weight is None:
-        losses = bce_with_logits_(input, target)
+        losses = bce_with_logits(input, target)
     else:
         _check_broadcast(op, "pos_weight", input, pos_weight)
-        losses = (1 - target) * input + ((pos_weight - 1) * target + 1) * softplus_(-input)
+        losses = (1 - target) * input + ((pos_weight - 1) * target + 1) * log1pexp(-input)
     return reduced(op, _weighted(op, losses, weight), reduction, target)
 
 
+@single
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """`binary_cross_entropy_with_logits`, averaged over the last dim, the classes.
 
@@ -312,9 +342,10 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     _check_alike(op, input=input, target=target)
     if not (input.ndim and input.shape[-1]):
         raise ShapeError(f"{op} needs an input of shape (..., classes), got {input.shape}")
-    return reduced(op, _weighted(op, bce_with_logits_(input, target), weight).mean(-1), reduction, target)
+    return reduced(op, _weighted(op, bce_with_logits(input, target), weight).mean(-1), reduction, target)
 
 
+@single
 def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
     """target * (log(target) - input): how far the log-probabilities `input` are from the probabilities `target`.
 
@@ -330,7 +361,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
     op = "kl_div"
     check_reduction(op, reduction, ("mean", "sum", "none", "batchmean"))
     _check_alike(op, input=input, target=target)
-    check_float(op, "target", target)
+    need_float(op, target, "target")
     p = exp(target) if log_target else target
     none = p == 0  # infinite logarithms do not count there, nor do their gradients
     log_p = where(none, 0.0, target) if log_target else log(where(none, 1.0, target))
@@ -343,6 +374,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
 
 
 # ---------------------------------------------------------------- one right class
+@single
 def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """Minus the log-probability in `input` of the right class: `cross_entropy` after `log_softmax` (torch's of the same name)."""
     _check_classes("nll_loss", input, target, weight)
@@ -352,9 +384,10 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
 
 
 def _picked(input: Any, labels: Any) -> Any:
-    return -gather_(input, labels[:, None], 1)[:, 0]
+    return -gather(input, labels[:, None], 1)[:, 0]
 
 
+@single
 def cross_entropy(
     input: Any, target: Any, weight: Any = None, *,
     ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0,
@@ -376,7 +409,7 @@ def cross_entropy(
         raise ArgumentError(f"{op}: label_smoothing is a share, from 0 to 1, got {label_smoothing!r}")
     _check_classes(op, input, target, weight, probabilities=True)
     caller: Any = sys._getframe(1)
-    while caller.f_globals.get("__name__") in (__name__, common.__name__, accumulate.__name__):  # itself, and what wraps it
+    while caller.f_globals.get("__name__") in (__name__, spelling.__name__, accumulate.__name__):  # itself, and what wraps it
         caller = caller.f_back
     if (place := (id(caller.f_code), caller.f_lineno)) not in _callers:
         _callers[place] = caller.f_code
@@ -387,7 +420,7 @@ def cross_entropy(
         return cross_entropy(input[None], target[None], weight, **options).reshape(())
     if target.dtype.kind == "f":
         return _over_probabilities(op, input, target, weight, reduction, label_smoothing)
-    loss, spread = _over_labels(op, cross_entropy_, input, target, weight, ignore_index, reduction, label_smoothing > 0)
+    loss, spread = _over_labels(op, softmax_cross_entropy, input, target, weight, ignore_index, reduction, label_smoothing > 0)
     return loss if spread is None else loss * (1 - label_smoothing) + spread * label_smoothing
 
 
@@ -411,7 +444,7 @@ def warn_of_probabilities(op: str, input: Any) -> bool:
 def _check_classes(op: str, input: Any, target: Any, weight: Any, probabilities: bool = False) -> None:
     """Do scores for classes, labels (or, if they may be, `probabilities`) and weights fit together?"""
     need_tensors(op, input=input, target=target)
-    check_float(op, "input", input)
+    need_float(op, input, "input")
     at = min(1, input.ndim - 1)  # the dim of the classes
     if at < 0 or not input.shape[at]:
         raise ShapeError(f"{op} needs an input of shape (n, classes), got {input.shape}")
@@ -420,8 +453,7 @@ def _check_classes(op: str, input: Any, target: Any, weight: Any, probabilities:
         need_tensors(op, weight=weight)
         if weight.shape != (classes,):
             raise ShapeError(f"{op}: weight has one number for each of {classes} classes, not shape {weight.shape}")
-        if weight.dtype != input.dtype:
-            raise DtypeError(f"{op}: weight is {weight.dtype}, but input is {input.dtype}; use to() on one of them")
+        need_dtype_of(op, "input", input, weight=weight)
     if probabilities and target.dtype.kind == "f" and target.shape == input.shape:
         return
     if target.dtype.kind not in "iu":
@@ -485,6 +517,7 @@ def _weigh_classes(scores: Any, weight: Any) -> Any:
 
 
 # ---------------------------------------------------------------- margins: the right one is to win by so much
+@single
 def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, *, reduction: str = "mean"
 ) -> Any:  # fmt: skip
@@ -501,11 +534,12 @@ def multi_margin_loss(
     classes = _check_rows(op, input)
     labels = target.array
     check_labels(op, labels, (labels >= 0) & (labels < classes), classes)
-    short = relu(margin - gather_(input, target[..., None], input.ndim - 1) + input)
-    losses = where(one_hot_(target, classes, np.dtype(bool)), 0.0, short if p == 1 else square(short)).sum(-1) / classes
+    short = relu(margin - gather(input, target[..., None], input.ndim - 1) + input)
+    losses = where(one_hot(target, classes, np.dtype(bool)), 0.0, short if p == 1 else square(short)).sum(-1) / classes
     return reduced(op, losses if weight is None else losses * weight[target], reduction, target)
 
 
+@single
 def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     """By how much each wrong class comes closer than 1 to each of the right ones, averaged over the classes.
 
@@ -514,7 +548,7 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     """
     op = "multilabel_margin_loss"
     need_tensors(op, input=input, target=target)
-    check_float(op, "input", input)
+    need_float(op, input, "input")
     if target.dtype.kind not in "iu":
         raise DtypeError(f"{op}: labels are integers, not {target.dtype} {target.shape}; use long()")
     if input.shape != target.shape:
@@ -524,8 +558,8 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     check_labels(op, labels, (labels >= -1) & (labels < classes), classes, ", nor -1")
     listed = (target < 0).cumsum(-1) == 0
     target = where(listed, target, 0)
-    right = (one_hot_(target, classes, np.dtype(bool)) & listed[..., None]).any(-2)
-    short = relu(1 - gather_(input, target, input.ndim - 1)[..., None] + input[..., None, :])
+    right = (one_hot(target, classes, np.dtype(bool)) & listed[..., None]).any(-2)
+    short = relu(1 - gather(input, target, input.ndim - 1)[..., None] + input[..., None, :])
     losses = where(listed[..., None] & ~right[..., None, :], short, 0.0).sum((-2, -1)) / classes
     return reduced(op, losses, reduction, target)
 
@@ -537,12 +571,14 @@ def _check_rows(op: str, input: Any) -> int:
     return int(input.shape[-1])
 
 
+@single
 def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
     """log(1 + exp(-target * input)), for labels 1 and -1, without overflow (torch.nn.functional.soft_margin_loss)."""
     _check_alike("soft_margin_loss", input=input, target=target)
-    return reduced("soft_margin_loss", softplus_(-target * input), reduction, target)
+    return reduced("soft_margin_loss", log1pexp(-target * input), reduction, target)
 
 
+@single
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """max(0, -target * (input1 - input2) + margin): the first is to be larger if `target` is 1, smaller if it is -1.
 
@@ -553,6 +589,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     return reduced(op, clip_min(-target * (input1 - input2) + 1.0 * margin, 0), reduction, target)
 
 
+@single
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
     """`input`, a distance, where `target` is 1, and max(0, margin - input) where it is -1.
 
@@ -565,6 +602,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduct
 
 
 # ---------------------------------------------------------------- how far embeddings are from others
+@single
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
     """1 - cos(input1, input2) where `target` is 1, and max(0, cos(input1, input2) - margin) where it is -1.
 
@@ -581,6 +619,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     return reduced(op, where(target == 1, 1 - cosine, clip_min(cosine - margin, 0)), reduction, target)
 
 
+@single
 def triplet_margin_loss(
     anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-06, swap: bool = False, *,
     reduction: str = "mean",
@@ -598,6 +637,7 @@ def triplet_margin_loss(
     return _triplet("triplet_margin_loss", distance, anchor, positive, negative, margin, swap, reduction)
 
 
+@single
 def triplet_margin_with_distance_loss(
     anchor: Any, positive: Any, negative: Any, *,
     distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0, swap: bool = False, reduction: str = "mean",

@@ -7,19 +7,39 @@ from typing import Any
 
 import numpy as np
 
+from autograd import ops
+from autograd.api.elementwise import astype
 from autograd.engine.accumulate import count, single, widened
 from autograd.engine.grad_mode import no_grad
-from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.elementwise import astype, rsqrt, square
-from autograd.ops.fused import rms_
-from autograd.ops.reduce import mean_
-from autograd.ops.resample import pad
-from autograd.ops.window import avg_pool2d
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
+from autograd.errors import ArgumentError, ShapeError
+from autograd.ops.elementwise import rsqrt, square
+from autograd.ops.fused import sum_product
+from autograd.ops.join import filled
 from autograd.transforms.checkpoint import recomputing
 
-from .common import need_float, need_tensors
+from ..checks import need_dtype_of, need_float, need_tensors
+from .padding import pad
+from .pool import avg_pool2d
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
+Axis = tuple[int, ...]
+
+
+# ---------------------------------------------------------------- the table
+def _rms(x: Array, axis: Axis, eps: float) -> tuple[Array, Array]:
+    power = sum_product(x, x, axis) / count(x.shape, axis)
+    return x * (1 / np.sqrt(power + eps)), power
+
+
+def _pull_rms(g: Any, out: tuple[Array, Array], x_shape: Axis, axis: Axis, eps: float, out_shape: Any) -> Array:
+    """With x = out / r: r times the part of g that is at right angles to out; and 2 x / n of the gradient of the mean square."""
+    g, y, r = filled(g, out_shape), out[0], 1 / np.sqrt(out[1] + eps)
+    along = g[1] * 2 / r - r * sum_product(g[0], y, axis)
+    return r * g[0] + along / count(x_shape, axis) * y
+
+
+rms: Any = primitive(_rms, "rms", x=_pull_rms)  # x over its root mean square, and the mean square
 
 
 # ---------------------------------------------------------------- what they share
@@ -27,8 +47,8 @@ def _standardized(x: Any, axis: tuple[int, ...], eps: float) -> tuple[Any, Any, 
     """x with mean 0 and variance 1 over `axis`, and the mean and variance that it had, with length 1 there."""
     if not x.numel():
         return x, None, None
-    mean = mean_(x, axis, True)
-    out, variance = rms_(x + -mean, axis, eps)
+    mean = ops.reduce.mean(x, axis, True)
+    out, variance = rms(x + -mean, axis, eps)
     return out, mean, variance
 
 
@@ -49,8 +69,8 @@ def _check(op: str, input: Any, shape: Any, **parameters: Any) -> None:
         need_tensors(op, **{name: p})
         if p.shape != shape:
             raise ShapeError(f"{op}: {name} must have shape {shape} for an input of shape {input.shape}, got {p.shape}")
-        if p.dtype != input.dtype and (p.dtype, input.dtype) != (np.float32, np.float16):
-            raise DtypeError(f"{op}: {name} is {p.dtype}, but input is {input.dtype}; use to() on one of them")
+        if (p.dtype, input.dtype) != (np.float32, np.float16):
+            need_dtype_of(op, "input", input, **{name: p})
 
 
 def _check_channels(op: str, input: Any, **parameters: Any) -> tuple[int, ...]:
@@ -139,7 +159,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     axis = _last_dims("rms_norm", input, normalized_shape, weight=weight)
     x = widened(input)
     eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    return _affine(rms_(x, axis, eps)[0] if x.numel() else x, weight, None, input.dtype)
+    return _affine(rms(x, axis, eps)[0] if x.numel() else x, weight, None, input.dtype)
 
 
 def _last_dims(op: str, input: Any, normalized_shape: Any, **parameters: Any) -> tuple[int, ...]:

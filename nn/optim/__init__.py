@@ -19,6 +19,7 @@ from .rules import (
     RAdam,
     RMSprop,
     Rprop,
+    SignSGD,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SignSGD",
     "lr_scheduler",
     "swa_utils",
 ]

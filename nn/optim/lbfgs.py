@@ -18,7 +18,6 @@ from autograd.errors import ArgumentError, ShapeError, UnsupportedError
 from ..module import loadable
 from .optimizer import Optimizer
 from .options import Count, LineSearch, NotNegative, Number, Whole, WholeOrNone
-from .rules import arguments
 
 
 class LBFGS(Optimizer):
@@ -56,7 +55,10 @@ class LBFGS(Optimizer):
         tolerance_change: Number = 1e-9, history_size: Count = 100, line_search_fn: LineSearch = None,
     ) -> None:  # fmt: skip
         max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
-        super().__init__(params, arguments(locals()))
+        super().__init__(params, dict(
+            lr=lr, max_iter=max_iter, max_eval=max_eval, tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
+            history_size=history_size, line_search_fn=line_search_fn,
+        ))  # fmt: skip
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """There is one group: raises ArgumentError for a second."""

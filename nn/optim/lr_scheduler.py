@@ -6,7 +6,7 @@ import math
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import FunctionType
 from typing import Any
@@ -48,6 +48,7 @@ __all__ = [
     "CosineAnnealingWarmRestarts",
     "CyclicLR",
     "ExponentialLR",
+    "InverseSqrt",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
@@ -116,9 +117,24 @@ def anneal(strategy: str, start: Any, end: Any, way: float) -> Any:
     return end + (start - end) / 2 * (math.cos(math.pi * way) + 1) if strategy == "cos" else (end - start) * way + start
 
 
-def saved_function(function: Any) -> dict[str, Any] | None:
-    """What a state_dict keeps of a function: nothing, but the attributes of an object that can be called."""
-    return None if isinstance(function, FunctionType) else dict(vars(function))
+def saved(value: Any) -> Any:
+    """What a state_dict has of schedulers and functions: their state, which of a plain function is None."""
+    if isinstance(value, (list, tuple)):
+        return [saved(v) for v in value]
+    if isinstance(value, LRScheduler):
+        return value.state_dict()
+    return None if isinstance(value, FunctionType) or not hasattr(value, "__dict__") else dict(vars(value))
+
+
+def restore(value: Any, state: Any) -> None:
+    """Give schedulers and functions the state that `saved` returned."""
+    if isinstance(value, (list, tuple)):
+        for v, s in zip(value, state, strict=True):
+            restore(v, s)
+    elif isinstance(value, LRScheduler):
+        value.load_state_dict(state)
+    elif state is not None:
+        vars(value).update(state)
 
 
 class LRScheduler:
@@ -145,7 +161,7 @@ class LRScheduler:
     [0.25]
     """
 
-    _not_saved: tuple[str, ...] = ("optimizer",)
+    _inside: tuple[str, ...] = ()  # the attributes of which the state is what is inside: functions and schedulers
     _get_lr_called_within_step = False
     _is_initial = False
     _step_count: int
@@ -186,12 +202,13 @@ class LRScheduler:
 
     def get_lr(self) -> Rates:
         """The rates for `last_epoch`. For `step` to call: to see the rates, use get_last_lr."""
-        raise NotImplementedError(f"{type(self).__name__} does not say which rates: define {type(self).__name__}.get_lr")
-
-    def _within_step(self) -> None:
         if not self._get_lr_called_within_step:
             what = "get_lr computes from the rates as they are now, and is right only inside step(); use get_last_lr()"
-            warnings.warn(f"{type(self).__name__}: {what}", UserWarning, stacklevel=3)
+            warnings.warn(f"{type(self).__name__}: {what}", UserWarning, stacklevel=2)
+        return self._rates()
+
+    def _rates(self) -> Rates:
+        raise NotImplementedError(f"{type(self).__name__} does not say which rates: define {type(self).__name__}.get_lr")
 
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch; to a given one, which PyTorch discourages, by the closed form if there is one."""
@@ -205,25 +222,27 @@ class LRScheduler:
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        closed = None if epoch is None else getattr(self, "_get_closed_form_lr", None)
+        self._put(self.get_lr if epoch is None else getattr(self, "_get_closed_form_lr", self.get_lr))
+
+    def _put(self, rates: Callable[[], Rates]) -> None:
         self._get_lr_called_within_step = True
         try:
-            self._put(closed() if closed else self.get_lr())
+            for group, lr in zip(self.optimizer.param_groups, rates(), strict=True):
+                put(group, "lr", lr)
         finally:
             self._get_lr_called_within_step = False
-
-    def _put(self, rates: Rates) -> None:
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
-            put(group, "lr", lr)
         self._last_lr = values_of(self.optimizer, "lr")
 
     def state_dict(self) -> dict[str, Any]:
         """All that a scheduler knows but its optimizer, in the layout of PyTorch."""
-        return {name: value for name, value in vars(self).items() if name not in self._not_saved}
+        mine = {name: value for name, value in vars(self).items() if name != "optimizer"}
+        return mine | {name: saved(mine[name]) for name in self._inside}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` of another scheduler of this kind returned."""
-        vars(self).update(state_dict)
+        vars(self).update({name: value for name, value in state_dict.items() if name not in self._inside})
+        for name in self._inside:
+            restore(vars(self)[name], state_dict[name])
 
 
 check_options(LRScheduler)
@@ -244,23 +263,36 @@ def _warn_of_epoch(scheduler: LRScheduler) -> None:
 # ---------------------------------------------------------------- the last rate times a factor
 # These multiply what the rate is now, so several of them, or changes made by hand, work together.
 class _Multiplying(LRScheduler):
-    """The rate of each group is multiplied at every epoch: by `_factor`, whose product up to there is `_product`."""
+    """What the rate of each group has above `eta_min` is, where nobody else changes it, the initial times `_product(epoch)`.
 
-    def _factor(self, epoch: int) -> float | None:
-        """By how much at `epoch`; None leaves the rate as it is."""
-        raise NotImplementedError
+    So at each epoch it is multiplied by how much that grew. Some have a `_factor` of their own, where PyTorch's is not that
+    to the last bit, or not for what is resumed.
+    """
+
+    eta_min: float = 0.0
 
     def _product(self, epoch: int) -> float:
         raise NotImplementedError
 
-    def get_lr(self) -> Rates:
-        self._within_step()
-        factor = self._factor(self.last_epoch)
-        return [lr if factor is None else lr * factor for lr in values_of(self.optimizer, "lr")]
+    def _factor(self, epoch: int) -> float:
+        """By how much at `epoch`; infinite if it is to rise from 0, from which no factor leads up."""
+        if self._is_initial and epoch:  # resumed, with the rate that belongs to this epoch
+            return 1
+        before = self._product(epoch - 1) if epoch else 1
+        return self._product(epoch) / before if before else math.inf
+
+    def _rates(self) -> Rates:
+        rates, factor, least = values_of(self.optimizer, "lr"), self._factor(self.last_epoch), self.eta_min
+        if factor == 1:
+            return rates
+        if factor == math.inf:
+            closed = self._get_closed_form_lr()
+            return [lr - least + new for lr, new in zip(rates, closed, strict=True)]
+        return [(lr - least) * factor + least for lr in rates]
 
     def _get_closed_form_lr(self) -> Rates:
         product = self._product(self.last_epoch)
-        return [lr * product for lr in self.base_lrs]
+        return [(lr - self.eta_min) * product + self.eta_min for lr in self.base_lrs]
 
 
 class ExponentialLR(_Multiplying):
@@ -270,11 +302,11 @@ class ExponentialLR(_Multiplying):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self, epoch: int) -> float | None:
-        return None if self._is_initial else self.gamma
-
     def _product(self, epoch: int) -> float:
         return self.gamma**epoch
+
+    def _factor(self, epoch: int) -> float:
+        return 1 if self._is_initial else self.gamma
 
 
 class StepLR(_Multiplying):
@@ -284,11 +316,11 @@ class StepLR(_Multiplying):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self, epoch: int) -> float | None:
-        return self.gamma if epoch and epoch % self.step_size == 0 else None
-
     def _product(self, epoch: int) -> float:
         return self.gamma ** (epoch // self.step_size)
+
+    def _factor(self, epoch: int) -> float:
+        return self.gamma if epoch and epoch % self.step_size == 0 else 1
 
 
 class MultiStepLR(_Multiplying):
@@ -298,11 +330,11 @@ class MultiStepLR(_Multiplying):
         self.milestones, self.gamma = Counter[int](milestones), gamma
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self, epoch: int) -> float | None:
-        return self.gamma ** self.milestones[epoch] if epoch in self.milestones else None
-
     def _product(self, epoch: int) -> float:
         return self.gamma ** bisect_right(sorted(self.milestones.elements()), epoch)
+
+    def _factor(self, epoch: int) -> float:
+        return self.gamma ** self.milestones[epoch]
 
 
 class ConstantLR(_Multiplying):
@@ -312,11 +344,12 @@ class ConstantLR(_Multiplying):
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self, epoch: int) -> float | None:
-        return self.factor if epoch == 0 else 1 / self.factor if epoch == self.total_iters else None
-
     def _product(self, epoch: int) -> float:
         return self.factor if epoch < self.total_iters else 1
+
+    def _factor(self, epoch: int) -> float:
+        undone = 1 / self.factor if self.factor else math.inf
+        return self.factor if epoch == 0 else undone if epoch == self.total_iters else 1
 
 
 class LinearLR(_Multiplying):
@@ -329,15 +362,9 @@ class LinearLR(_Multiplying):
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self, epoch: int) -> float | None:
-        if epoch == 0:
-            return self.start_factor
-        rise = self.end_factor - self.start_factor
-        idle = self._is_initial or epoch > self.total_iters
-        return None if idle else 1 + rise / (self.total_iters * self.start_factor + (epoch - 1) * rise)
-
     def _product(self, epoch: int) -> float:
-        return self.start_factor + (self.end_factor - self.start_factor) * min(self.total_iters, epoch) / self.total_iters
+        way = min(epoch, self.total_iters) / (self.total_iters or 1)
+        return self.start_factor + (self.end_factor - self.start_factor) * way
 
 
 class PolynomialLR(_Multiplying):
@@ -347,13 +374,37 @@ class PolynomialLR(_Multiplying):
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self, epoch: int) -> float | None:
-        if self._is_initial or epoch > self.total_iters:
-            return None
-        return ((1 - epoch / self.total_iters) / (1 - (epoch - 1) / self.total_iters)) ** self.power
+    def _product(self, epoch: int) -> float:
+        return (1 - min(epoch, self.total_iters) / (self.total_iters or 1)) ** self.power
+
+
+class InverseSqrt(_Multiplying):
+    """Up to the initial rate in a straight line of `warmup` epochs, then down as 1 / sqrt(epoch) (Vaswani et al. 2017).
+
+    lr = initial * min(t / warmup, sqrt(warmup / t)), t = epoch + 1: the paper counts from 1, and steps each batch.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup: Positive = 4000, last_epoch: Epoch = -1) -> None:
+        self.warmup = warmup
+        super().__init__(optimizer, last_epoch)
 
     def _product(self, epoch: int) -> float:
-        return (1 - min(self.total_iters, epoch) / self.total_iters) ** self.power
+        return min((epoch + 1) / self.warmup, math.sqrt(self.warmup / (epoch + 1)))
+
+
+class CosineAnnealingLR(_Multiplying):
+    """From the initial rate to `eta_min` along half a cosine of `T_max` epochs, then back (Loshchilov and Hutter 2016).
+
+    lr = eta_min + (initial - eta_min) * (1 + cos(pi * epoch / T_max)) / 2, if nobody else changes the rate: each epoch
+    goes on from what it is.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: Positive, eta_min: Number = 0.0, last_epoch: Epoch = -1) -> None:
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer, last_epoch)
+
+    def _product(self, epoch: int) -> float:
+        return (1 + math.cos(math.pi * epoch / self.T_max)) / 2
 
 
 # ---------------------------------------------------------------- any function of the epoch
@@ -363,7 +414,7 @@ class LambdaLR(LRScheduler):
     Functions are not in the state_dict, but the attributes of other objects that can be called are.
     """
 
-    _not_saved = ("optimizer", "lr_lambdas")
+    _inside = ("lr_lambdas",)
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: Epoch = -1) -> None:
         self._attach(optimizer)
@@ -375,25 +426,14 @@ class LambdaLR(LRScheduler):
                 )
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> Rates:
-        self._within_step()
+    def _rates(self) -> Rates:
         return [lr * function(self.last_epoch) for lr, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
-
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"lr_lambdas": [saved_function(function) for function in self.lr_lambdas]}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        super().load_state_dict({name: value for name, value in state_dict.items() if name != "lr_lambdas"})
-        for function, saved in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
-            if saved is not None:
-                vars(function).update(saved)
 
 
 class MultiplicativeLR(LambdaLR):
     """The last rate times `lr_lambda(epoch)`, one function, or a list of one for each group."""
 
-    def get_lr(self) -> Rates:
-        self._within_step()
+    def _rates(self) -> Rates:
         rates = values_of(self.optimizer, "lr")
         if self._is_initial:
             return rates
@@ -401,34 +441,6 @@ class MultiplicativeLR(LambdaLR):
 
 
 # ---------------------------------------------------------------- cosines and cycles
-class CosineAnnealingLR(LRScheduler):
-    """From the initial rate to `eta_min` along half a cosine of `T_max` epochs, then back (Loshchilov and Hutter 2016).
-
-    lr = eta_min + (initial - eta_min) * (1 + cos(pi * epoch / T_max)) / 2, if nobody else changes the rate: each epoch
-    goes on from what it is.
-    """
-
-    def __init__(self, optimizer: Optimizer, T_max: Positive, eta_min: Number = 0.0, last_epoch: Epoch = -1) -> None:
-        self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer, last_epoch)
-
-    def _height(self, epoch: int) -> float:
-        return 1 + math.cos(math.pi * epoch / self.T_max)
-
-    def get_lr(self) -> Rates:
-        self._within_step()
-        rates, epoch, least = values_of(self.optimizer, "lr"), self.last_epoch, self.eta_min
-        if self._is_initial:
-            return rates
-        if (epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # the one before was the lowest, from which no factor leads up
-            rise = (1 - math.cos(math.pi / self.T_max)) / 2
-            return [lr + (base - least) * rise for lr, base in zip(rates, self.base_lrs, strict=True)]
-        return [(lr - least) * (self._height(epoch) / self._height(epoch - 1)) + least for lr in rates]
-
-    def _get_closed_form_lr(self) -> Rates:
-        return [self.eta_min + (base - self.eta_min) * self._height(self.last_epoch) / 2 for base in self.base_lrs]
-
-
 class CosineAnnealingWarmRestarts(LRScheduler):
     """From the initial rate to `eta_min` along half a cosine, again and again (SGDR: Loshchilov and Hutter 2016).
 
@@ -443,8 +455,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> Rates:
-        self._within_step()
+    def _rates(self) -> Rates:
         height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
@@ -467,11 +478,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             self.T_i = self.T_0 * self.T_mult**n
             self.T_cur = epoch - (self.T_i - self.T_0) / (self.T_mult - 1)
         self.last_epoch = math.floor(epoch)
-        self._get_lr_called_within_step = True
-        try:
-            self._put(self.get_lr())
-        finally:
-            self._get_lr_called_within_step = False
+        self._put(self.get_lr)
 
 
 class CyclicLR(LRScheduler):
@@ -482,7 +489,7 @@ class CyclicLR(LRScheduler):
     With `cycle_momentum`, momentum, or betas[0], goes the other way, from `max_momentum` to `base_momentum`.
     """
 
-    _not_saved = ("optimizer", "_scale_fn_custom")
+    _inside = ("_scale_fn_custom",)
 
     def __init__(
         self, optimizer: Optimizer, base_lr: PerGroup, max_lr: PerGroup, step_size_up: Positive = 2000,
@@ -516,8 +523,7 @@ class CyclicLR(LRScheduler):
             return self._scale_fn_custom(x)
         return self.gamma**x if self.mode == "exp_range" else 2.0 ** (1 - x) if self.mode == "triangular2" else 1.0
 
-    def get_lr(self) -> Rates:
-        self._within_step()
+    def _rates(self) -> Rates:
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         x = 1 + self.last_epoch / self.total_size - cycle
         height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
@@ -527,15 +533,6 @@ class CyclicLR(LRScheduler):
             for group, (low, high) in zip(self.optimizer.param_groups, pairs, strict=True):
                 put_momentum(group, high - (high - low) * height * scale, self.use_beta1)
         return [low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
-
-    def state_dict(self) -> dict[str, Any]:
-        function = self._scale_fn_custom
-        return super().state_dict() | {"_scale_fn_custom": None if function is None else saved_function(function)}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        super().load_state_dict({name: value for name, value in state_dict.items() if name != "_scale_fn_custom"})
-        if (saved := state_dict["_scale_fn_custom"]) is not None:
-            self._scale_fn_custom.__dict__.update(saved)
 
 
 class OneCycleLR(LRScheduler):
@@ -554,18 +551,13 @@ class OneCycleLR(LRScheduler):
         final_div_factor: Positive = 1e4, three_phase: Flag = False, last_epoch: Epoch = -1,
     ) -> None:  # fmt: skip
         self._attach(optimizer)
-        counts = (
-            {"total_steps": total_steps} if total_steps is not None else {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
-        )
-        if None in counts.values():
+        if total_steps is None and (epochs is None or steps_per_epoch is None):
             raise ArgumentError("OneCycleLR: pass total_steps, or epochs and steps_per_epoch")
-        self.total_steps = math.prod(n for n in counts.values() if n is not None)
+        self.total_steps = epochs * steps_per_epoch if total_steps is None else total_steps
         rise, last = float(pct_start * self.total_steps), self.total_steps - 1
+        points = [(0.0, "initial_lr", "max_momentum"), (rise - 1, "max_lr", "base_momentum"), (last, "min_lr", "max_momentum")]
         if three_phase:
-            ends = [(rise - 1, "max_lr", "base_momentum"), (2 * rise - 2, "initial_lr", "max_momentum")]
-        else:
-            ends = [(rise - 1, "max_lr", "base_momentum")]
-        points = [(0.0, "initial_lr", "max_momentum"), *ends, (last, "min_lr", "max_momentum")]
+            points.insert(2, (2 * rise - 2, "initial_lr", "max_momentum"))
         names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
         self._schedule_phases: list[dict[str, Any]] = [
             dict(zip(names, (end, start_lr, end_lr, start_momentum, end_momentum), strict=True))
@@ -582,8 +574,7 @@ class OneCycleLR(LRScheduler):
             self.use_beta1 = momentums(optimizer, "OneCycleLR", base_momentum, max_momentum, last_epoch == -1)[2]
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> Rates:
-        self._within_step()
+    def _rates(self) -> Rates:
         if self.last_epoch > self.total_steps:
             raise ArgumentError(f"OneCycleLR: step {self.last_epoch} is beyond total_steps, {self.total_steps}")
         start = 0.0
@@ -673,7 +664,7 @@ class ReduceLROnPlateau(LRScheduler):
 class _Combined(LRScheduler):
     """Schedulers of one optimizer."""
 
-    _not_saved = ("optimizer", "_schedulers")
+    _inside = ("_schedulers",)
 
     def _combine(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
         kind = type(self).__name__
@@ -689,14 +680,6 @@ class _Combined(LRScheduler):
                 raise ArgumentError(f"{kind}: the schedulers are of one optimizer, but number {i} is of another")
         self._attach(optimizer)  # type: ignore[arg-type]
         self._schedulers = schedulers
-
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        super().load_state_dict({name: value for name, value in state_dict.items() if name != "_schedulers"})
-        for scheduler, saved in zip(self._schedulers, state_dict["_schedulers"], strict=True):
-            scheduler.load_state_dict(saved)
 
 
 class ChainedScheduler(_Combined):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import wraps
 from operator import is_
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -15,17 +16,70 @@ from autograd.engine.accumulate import ACCUMULATED, widened
 from autograd.engine.grad_mode import enable_grad
 from autograd.engine.graph import Array, ambient, mode, write
 from autograd.engine.hooks import RemovableHandle
+from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
 
 from ..module import Module, Parameter, apart, clear, loadable
-from .options import Kind, check_options, kinds_of, plain
+from .options import Kind, Number, check_options, kinds_of, plain
 
-Recipe = tuple[Any, tuple[Any, ...], dict[str, float]]  # a rule, the options it takes, its state by name and first value
-Job = tuple[Any, Any, list[Tensor], list[Tensor]]  # rule, options, the scalars, and the parameter, gradient and their like
+# What a rule is given of a group: options; the first value of each state; the names of the state that is one number, and of the
+# rest. All in order, with None for what there is not.
+Recipe = tuple[list[Any], dict[str, float], list[str | None], list[str | None]]
+Job = tuple[list[Any], list[Any], list[Any]]  # options, the state of one number, and parameter, gradient and their like
+Init = ParamSpec("Init")
 BLOCK = 2**16  # how many elements to update at a time, so that what a rule makes on its way stays in the cache
-SCALARS = ("step", "_step", "mu_product", "eta", "mu")  # state that is one number for each parameter: a 0-d float64
+COUNT = "count"  # the name of the state that is not saved
 IGNORED = ("foreach", "fused", "capturable", "differentiable")  # how PyTorch is to go about it
+
+
+# ---------------------------------------------------------------- what a subclass declares
+def rule(fun: Callable[..., Any]) -> Any:
+    """Make a primitive of an update rule, a pure function that says by its parameters what it needs.
+
+    First the parameter to update, and its gradient. Then options of the optimizer by name; of several numbers, as in `betas`,
+    one by one: beta1, beta2. Those annotated as Numbers may change from step to step, on a tape too; with the default None,
+    they are None where they are 0, so that a term is left out. Last the state, which has defaults, first Numbers, of which
+    each parameter has one, then arrays like the parameter. The default is the first value, or the name of the option that is;
+    (0.0, "momentum") is 0.0 if there is momentum, and else the state is None. The state `count` is in no state_dict: it
+    begins at 0, but at 1 beside state that is there already.
+
+    The rule returns the new parameter and the new state, in order, None for what is None. It may take numbers for Python's,
+    which have the dtype of what they meet: NumPy's 0-d float64 arrays, which a tape holds, would make float64 of everything.
+    """
+    needs = list(inspect.signature(fun, eval_str=True).parameters.values())
+    options = [p for p in needs[2:] if p.default is p.empty or p.default is None]
+    numbers = [p for p in needs[2:] if p not in options and p.annotation is Number]
+    buffers = [p for p in needs[2:] if p not in options and p not in numbers]
+    if needs[2:] != options + numbers + buffers:
+        what = ", ".join(p.name for p in needs if p in numbers or p in buffers)
+        raise UnsupportedError(f"{fun.__name__}: state comes last, first its Numbers, then its arrays, not {what}")
+    scalars = range(2, len(needs) - len(buffers))
+
+    @wraps(fun)
+    def weakly(*args: Any) -> tuple[Any, ...]:
+        weak = [float(a) if k in scalars and hasattr(a, "dtype") and not isinstance(a, Tensor) else a for k, a in enumerate(args)]
+        return tuple([new for new in fun(*weak) if new is not None])
+
+    op = primitive(weakly, fun.__name__)
+    op.update, op.options = fun, options
+    op.numbers, op.buffers = ({p.name: p.default for p in state} for state in (numbers, buffers))
+    return op
+
+
+def declared(init: Callable[Init, None]) -> Callable[Init, None]:
+    """Let an `__init__` that says its options, and does nothing, hand them on as the defaults of groups."""
+    signature = inspect.signature(init)
+
+    @wraps(init)
+    def start(*args: Init.args, **kwargs: Init.kwargs) -> None:
+        init(*args, **kwargs)  # Python says what is missing, or too much
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        (_, self), (_, params), *options = given.arguments.items()
+        Optimizer.__init__(self, params, dict(options))
+
+    return start
 
 
 def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,15 +106,16 @@ class Optimizer:
     the defaults. The options of each group are in `param_groups`, where they may be changed:
     `opt.param_groups[0]["lr"] = 0.1`. A number may be given as a tensor of one element, whose value each step reads anew.
 
-    A subclass says in `recipe` which rule updates a group: a pure function, made a primitive, from a parameter, its
-    gradient, options and state to the new parameter and state. It computes; the driver here writes. A step first looks
-    whether all shapes fit, so one that fails changes nothing. On a tape, each parameter is one entry and its writes, and
-    numbers that may change from step to step come in 0-d arrays that stay the same for life: before a tape is played
-    again, `sync` brings new ones there. A subclass may define `step` instead, as one written for PyTorch does.
+    A subclass has a rule, `class Lion(Optimizer, rule=lion)`: a pure function from a parameter, its gradient, options and
+    state to the new parameter and state. It computes; the driver here writes. A step first looks whether all shapes fit, so
+    one that fails changes nothing. On a tape, each parameter is one entry and its writes, and numbers that may change from
+    step to step come in 0-d arrays that stay the same for life: before a tape is played again, `sync` brings new ones there.
+    A subclass may define `step` instead, as one written for PyTorch does.
 
     `foreach`, `fused` and `capturable`, which say how PyTorch is to go about it, are accepted and change nothing.
     """
 
+    rule: Any = None
     blocks = True  # may a rule be given a parameter in parts?
     kinds: Mapping[str, Kind] = {}  # what the options must be, as their annotations say
     _opt_called: bool  # was there a step since a scheduler was made?
@@ -71,7 +126,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._known: list[dict[str, Any]] = []  # of each group: the options, tensors as numbers, when a step last looked
         self._live: list[dict[str, Any]] = []  # the numbers among them, as 0-d Tensors
-        self._recipes: list[Recipe | None] = []  # what `recipe` said of them
+        self._recipes: list[Recipe | None] = []  # what the rule is given of them; None if that is to be found anew
         self._step_pre_hooks: dict[int, Any] = {}
         self._step_post_hooks: dict[int, Any] = {}
         kind = type(self).__name__
@@ -86,31 +141,18 @@ class Optimizer:
         for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
             self.add_param_group(group)
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, rule: Any = None) -> None:
+        if rule is not None:
+            cls.rule = staticmethod(rule)
         cls.kinds = {**cls.kinds, **kinds_of(cls)}
         check_options(cls)
         if "step" in vars(cls):
             cls.step = hooked(cls.step)  # type: ignore[method-assign]
 
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        """The rule for a group, the options it takes after parameter and gradient, and its state by name and first value.
-
-        The options that are numbers are taken from `live`, where they are 0-d Tensors; None stands for one that leaves a
-        term out. The rule is given the state last, and returns it anew after the new parameter. State in SCALARS comes
-        first and is one number. `_step` is not saved: it is 0 in the first step of a parameter that has no state, then 1 more
-        in each.
-        """
-        raise NotImplementedError(f"{type(self).__name__} does not say how it updates: define {type(self).__name__}.recipe")
-
-    @property
-    def _by_rule(self) -> bool:
-        """Does the driver here update, or a `step` of the subclass's own?"""
-        return type(self).recipe is not Optimizer.recipe
-
     def check(self, group: dict[str, Any]) -> None:
         """Raise ArgumentError if an option of a group makes no sense."""
         self._check_kinds(group)
-        if self._by_rule and group.get("differentiable"):
+        if self.rule and group.get("differentiable"):
             why = "a step writes in place and gradients do not flow through it; write p - lr * g yourself where they should"
             raise UnsupportedError(f"{type(self).__name__}: differentiable must be False: {why}")
 
@@ -186,6 +228,24 @@ class Optimizer:
             self._recipes[i] = None
         self._known[i] = new
 
+    def _recipe(self, i: int) -> Recipe:
+        """What the rule is given of group `i`."""
+        kind, rule = type(self).__name__, self.rule
+        if rule is None:
+            raise NotImplementedError(f"{kind} does not say how it updates: give its class a rule, or define {kind}.step")
+        known, live = _each_by_name(self._known[i]), _each_by_name(self._live[i])
+        if odd := [p.name for p in rule.options if p.name not in known]:
+            raise UnsupportedError(f"{kind}: {rule.name} asks for {odd[0]!r}, which is no option; these are: {', '.join(known)}")
+        options = [(live if p.annotation is Number else known)[p.name] for p in rule.options]
+        options = [None if p.default is None and not known[p.name] else o for p, o in zip(rule.options, options, strict=True)]
+        first = {}
+        for name, value in (rule.numbers | rule.buffers).items():
+            value, *only_with = value if isinstance(value, tuple) else (value,)
+            if all(known[option] for option in only_with):
+                first[name] = known[value] if isinstance(value, str) else value
+        numbers, buffers = ([name if name in first else None for name in names] for names in (rule.numbers, rule.buffers))
+        return options, first, numbers, buffers
+
     @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what `closure` returns, which may compute that gradient.
@@ -205,32 +265,30 @@ class Optimizer:
         for i, group in enumerate(self.param_groups):
             recipe = self._recipes[i]
             if recipe is None:
-                recipe = self._recipes[i] = self.recipe(self._known[i], self._live[i])
-            rule, options, first = recipe
+                recipe = self._recipes[i] = self._recipe(i)
+            options, first, numbers, buffers = recipe
             if not taped:
-                options = tuple([float(o.array) if isinstance(o, Tensor) else o for o in options])
-            numbers = [name for name in first if name in SCALARS]
-            others = [name for name in first if name not in SCALARS]
+                options = [float(o.array) if isinstance(o, Tensor) else o for o in options]
             for p in group["params"]:
                 if (g := p.grad) is not None:
                     state = self.state.get(p, {})
                     if not first.keys() <= state.keys():
-                        begun.append((p, _begin(p, state, first)))
+                        begun.append((p, self._begin(p, state, first)))
                         state = state | begun[-1][1]
-                    tensors = [p, g, *[state[name] for name in others]]
-                    if len({t.array.shape for t in tensors}) > 1:
-                        raise ShapeError(_misfit(type(self).__name__, first, tensors))
+                    arrays = [p, g, *[name and state[name] for name in buffers]]
+                    if len({t.array.shape for t in arrays if t is not None}) > 1:
+                        raise ShapeError(_misfit(type(self).__name__, buffers, arrays))
                     if p.array.dtype.kind != "f":
                         raise DtypeError(f"{type(self).__name__}: a parameter holds {describe(p)}, which steps cannot change")
                     if not getattr(getattr(p.array, "flags", None), "writeable", True):
                         raise InPlaceError(f"{type(self).__name__}: a parameter of shape {p.shape} lies in read-only memory")
-                    jobs.append((rule, options, [state[name] for name in numbers] if numbers else [], tensors))
+                    jobs.append((options, [name and state[name] for name in numbers], arrays))
         for p, made in begun:
             self.state[p].update(made)
         if taped:
-            _record(jobs)
+            _record(self.rule, jobs)
         else:
-            _run(jobs, BLOCK if self.blocks else None)
+            _run(self.rule.update, jobs, BLOCK if self.blocks else None)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -264,7 +322,8 @@ class Optimizer:
         """
         numbers = {p: i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
         groups = [group | {"params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
-        states = {numbers[p]: {n: v for n, v in s.items() if n[0] != "_"} for p, s in self.state.items() if p in numbers and s}
+        unsaved = {COUNT} if self.rule else set()
+        states = {numbers[p]: {n: s[n] for n in s if n not in unsaved} for p, s in self.state.items() if p in numbers and s}
         return {"state": states, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -283,7 +342,7 @@ class Optimizer:
         places = [i for group in groups for i in group["params"]]
         ours = [p for group in self.param_groups for p in group["params"]]
         given = [self._loadable(i, p, state_dict["state"].get(i, {})) for i, p in zip(places, ours, strict=True)]
-        if self._by_rule:  # what is given may be state of this very optimizer, at another place
+        if self.rule:  # what is given may be state of this very optimizer, at another place
             own_state = {(p, name): t for p in ours if p in self.state for name, t in self.state[p].items()}
             flat = apart({(p, name): t for p, s in zip(ours, given, strict=True) for name, t in s.items()}, own_state)
             given = [{name: flat[p, name] for name in s} for p, s in zip(ours, given, strict=True)]
@@ -296,80 +355,97 @@ class Optimizer:
         self.sync()
         states = iter(given)
         for i, group in enumerate(self.param_groups):
-            first = self.recipe(self._known[i], self._live[i])[2] if self._by_rule else {}
+            first = self._recipe(i)[1] if self.rule else {}
             for p in group["params"]:
                 self._load(p, next(states), first)
 
     def _loadable(self, i: int, p: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:
         """The state given for parameter `i`, as Tensors. Raises StateError if its shapes do not fit."""
-        if not self._by_rule:
+        if not self.rule:
             return deepcopy(dict(state))
         given = {name: loadable(value) for name, value in state.items() if value is not None}
+        shapes = dict.fromkeys(self.rule.numbers, ()) | dict.fromkeys(self.rule.buffers, p.shape)
         for name, value in given.items():
-            if value.shape != (() if name in SCALARS else p.shape):
+            if value.shape != shapes.get(name, value.shape):
                 what = f"{name} of parameter {i} {p.shape} has shape {value.shape}"
                 raise StateError(f"load_state_dict of {type(self).__name__}: {what}")
         return given
 
     def _load(self, p: Tensor, given: dict[str, Any], first: dict[str, float]) -> None:
         """Make `given` the state of `p`. What is there already keeps its array; what is not given begins anew."""
-        if not self._by_rule:
+        if not self.rule:
             self.state[p] = given
             return
         own = self.state[p]
-        own.update(_begin(p, own, dict.fromkeys(given, 0.0)))
+        known = self.rule.numbers | self.rule.buffers
+        own.update(self._begin(p, own, {name: 0.0 for name in given if name in known}))
+        own.update({name: wrap(t.array.copy()) for name, t in given.items() if name not in known})
         for name, t in list(own.items()):
             if name in given:
                 write(t.array, ..., given[name].array)
             elif name in first:
-                write(t.array, ..., float(bool(given)) if name == "_step" else first[name])
+                write(t.array, ..., float(bool(given)) if name == COUNT else first[name])
             else:
                 del own[name]
 
-
-def _begin(p: Tensor, state: dict[str, Any], first: dict[str, float]) -> dict[str, Tensor]:
-    """The state that `p` has not yet, with its first values: numbers in float64, the rest like the parameter; half in single."""
-    kind = ACCUMULATED.get(p.dtype)
-    values = {name: float(bool(state)) if name == "_step" else value for name, value in first.items() if name not in state}
-    return {n: wrap(np.array(v, np.float64) if n in SCALARS else np.full_like(p.array, v, kind)) for n, v in values.items()}
-
-
-def _misfit(kind: str, names: Iterable[str], tensors: list[Tensor]) -> str:
-    named = zip(("parameter", "gradient", *(n for n in names if n not in SCALARS)), tensors, strict=True)
-    return f"{kind}: these must have one shape: {', '.join(f'{name} {t.shape}' for name, t in named)}"
+    def _begin(self, p: Tensor, state: dict[str, Any], first: dict[str, float]) -> dict[str, Tensor]:
+        """The state that `p` has not yet, with its first values: numbers in float64, the rest like it, half in single."""
+        values = {name: value for name, value in first.items() if name not in state}
+        if COUNT in values:
+            values[COUNT] = float(bool(state))
+        number, dtype = self.rule.numbers, ACCUMULATED.get(p.dtype)
+        return {n: wrap(np.array(v, np.float64) if n in number else np.full_like(p.array, v, dtype)) for n, v in values.items()}
 
 
-def _run(jobs: list[Job], block: int | None) -> None:
+def _each_by_name(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, and of several numbers each: of `betas` also beta1, beta2."""
+    several = ((name[:-1], value) for name, value in options.items() if isinstance(value, tuple))
+    return options | {f"{name}{k}": v for name, value in several for k, v in enumerate(value, 1)}
+
+
+def _misfit(kind: str, names: list[str | None], tensors: list[Tensor | None]) -> str:
+    named = zip(("parameter", "gradient", *names), tensors, strict=True)
+    return f"{kind}: these must have one shape: {', '.join(f'{name} {t.shape}' for name, t in named if t is not None)}"
+
+
+def _run(update: Callable[..., Any], jobs: list[Job], block: int | None) -> None:
     """Update in place, block by block."""
     with np.errstate(all="ignore"):  # an overflow becomes an inf, as in PyTorch, and does not stop a step half-way
-        for rule, options, numbers, tensors in jobs:
-            scalars = [t.array for t in numbers] if numbers else numbers
+        for options, numbers, tensors in jobs:
+            scalars = [t if t is None else t.array for t in numbers]
+            values = [a if a is None else float(a) for a in scalars]
             start = 1 + len(scalars)
-            for arrays in _blocks([t.array for t in tensors], block):
-                new = rule.fun(*widened(arrays[:2]), *options, *scalars, *arrays[2:])
+            for arrays in _blocks([t if t is None else t.array for t in tensors], block):
+                p, g, *buffers = arrays
+                if p.dtype in ACCUMULATED:
+                    p, g = widened((p, g))
+                new = update(p, g, *options, *values, *buffers)
                 write(arrays[0], ..., new[0])
-                for old, value in zip(arrays[2:], new[start:]):  # noqa: B905 (it is slower)
+                for old, value in zip(buffers, new[start:]):  # noqa: B905 (it is slower)
+                    if old is not None:
+                        write(old, ..., value)
+            for old, value in zip(scalars, new[1:]):  # noqa: B905
+                if old is not None:
                     write(old, ..., value)
-            for k, old in enumerate(scalars, 1):
-                write(old, ..., new[k])
 
 
 def _blocks(arrays: list[Array], block: int | None) -> Iterable[list[Array]]:
     """Arrays of one shape in parts that fit the cache; whole if they are small, or cannot be cut without a copy."""
     n = arrays[0].size
-    if block is None or n <= block or not all(a.flags.c_contiguous for a in arrays):
+    if block is None or n <= block or not all(a is None or a.flags.c_contiguous for a in arrays):
         return (arrays,)
-    flat = [a.reshape(-1) for a in arrays]
-    return ([a[i : i + block] for a in flat] for i in range(0, n, block))
+    flat = [a if a is None else a.reshape(-1) for a in arrays]
+    return ([a if a is None else a[i : i + block] for a in flat] for i in range(0, n, block))
 
 
-def _record(jobs: list[Job]) -> None:
+def _record(rule: Any, jobs: list[Job]) -> None:
     """Update through ops that the tape hears of."""
     changes: list[tuple[Tensor, Tensor]] = []
-    for rule, options, scalars, (p, grad, *state) in jobs:
-        changes += zip((p, *scalars, *state), rule(*widened((p, grad)), *options, *scalars, *state), strict=True)
-    for old, new in changes:
-        write(old.array, ..., new.array)
+    for options, numbers, (p, grad, *buffers) in jobs:
+        new = rule(*widened((p, grad)), *options, *numbers, *buffers)
+        changes += zip((t for t in (p, *numbers, *buffers) if t is not None), new, strict=True)
+    for old, value in changes:
+        write(old.array, ..., value.array)
 
 
 def _is_numbers(value: Any) -> bool:

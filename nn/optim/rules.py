@@ -8,24 +8,16 @@ import numpy as np
 
 from autograd.engine.accumulate import total
 from autograd.engine.graph import Array
-from autograd.engine.primitive import primitive
-from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError
 
-from .optimizer import Optimizer, Recipe
+from .optimizer import Optimizer, declared, rule
 from .options import Adjustment, Betas, Etas, FewSteps, Flag, NotNegative, Number, Pair, Share, Triple
+
+New = tuple[Any, ...]  # the new parameter and the new state
 
 
 # ---------------------------------------------------------------- what the rules share
-def weak(*scalars: Any) -> list[Any]:
-    """Scalars as what takes the dtype of what it meets: Python floats, 0-d Tensors as they are, None as None.
-
-    NumPy's 0-d float64 arrays would make float64 of everything.
-    """
-    return [s if type(s) is float or s is None or isinstance(s, Tensor) else float(s) for s in scalars]
-
-
-def decayed(p: Array, grad: Array, maximize: bool, weight_decay: Any, lr: Any = None) -> tuple[Array, Array]:
+def decayed(p: Array, grad: Array, maximize: bool, weight_decay: Number, lr: Number = None) -> tuple[Array, Array]:
     """Parameter and gradient, minus it to maximize, with a pull towards 0: in the gradient, or given `lr` in the parameter."""
     g = -grad if maximize else grad
     if weight_decay is None:
@@ -33,42 +25,40 @@ def decayed(p: Array, grad: Array, maximize: bool, weight_decay: Any, lr: Any = 
     return (p, g + p * weight_decay) if lr is None else (p * (1 - lr * weight_decay), g)
 
 
-def moments(g: Array, exp_avg: Array, exp_avg_sq: Array, beta1: Any, beta2: Any) -> tuple[Array, Array]:
-    """Decaying means of the gradient and of its square."""
-    return exp_avg + (g - exp_avg) * (1 - beta1), exp_avg_sq * beta2 + g * g * (1 - beta2)
+def mean(old: Array, new: Array, beta: Number) -> Array:
+    """The decaying mean, with `new` in it."""
+    return old + (new - old) * (1 - beta)
 
 
-def arguments(scope: dict[str, Any]) -> dict[str, Any]:
-    """The options among the arguments of an __init__, all of which its `locals()` are."""
-    return {name: value for name, value in scope.items() if name not in ("self", "params", "__class__")}
+def mean_square(old: Array, g: Array, beta: Number) -> Array:
+    """The decaying mean of squares, with that of `g` in it."""
+    return old * beta + g * g * (1 - beta)
 
 
-def terms(group: dict[str, Any], live: dict[str, Any], *names: str) -> list[Any]:
-    """The numbers among the options, None for those that are 0: their terms are left out."""
-    return [live[name] if group[name] else None for name in names]
+def unbiased(m: Array, v: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, step: Number) -> Array:
+    """lr * m' / (sqrt(v') + eps), where m' and v' make up for beginning at 0; the scalars are brought together."""
+    root = (1 - beta2**step) ** 0.5
+    return m * (lr * root / (1 - beta1**step)) / (np.sqrt(v) + eps * root)
 
 
-# ---------------------------------------------------------------- SGD
-def _sgd(
-    p: Array, grad: Array, lr: Any, momentum: Any, dampening: Any, weight_decay: Any, nesterov: bool, maximize: bool, *state: Any,
-) -> tuple[Array, ...]:  # fmt: skip
-    lr, momentum, dampening, weight_decay = weak(lr, momentum, dampening, weight_decay)
+# ---------------------------------------------------------------- the rules, each with its optimizer
+@rule
+def sgd(
+    p: Array, grad: Array, lr: Number, nesterov: bool, maximize: bool, momentum: Number = None, dampening: Number = None,
+    weight_decay: Number = None, count: Number = (0.0, "momentum", "dampening"), momentum_buffer: Array = (0.0, "momentum"),
+) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
     if momentum is None:
-        return (p - g * lr,)
-    *step, b = state
+        return p - g * lr, None, None
     if dampening is None:
-        b = b * momentum + g
+        b = momentum_buffer * momentum + g
     else:
-        step = [weak(*step)[0] + 1]
-        b = b * momentum + g * (1 - dampening * (step[0] > 1))  # the first gradient counts in full
-    return p - (g + b * momentum if nesterov else b) * lr, *step, b
+        b = momentum_buffer * momentum + g * (1 - dampening * (count > 0))  # the first gradient counts in full
+        count = count + 1
+    return p - (g + b * momentum if nesterov else b) * lr, count, b
 
 
-sgd = primitive(_sgd, "sgd")
-
-
-class SGD(Optimizer):
+class SGD(Optimizer, rule=sgd):
     """Steps against the gradient, or with `momentum` against a decaying sum of gradients (torch.optim.SGD).
 
         g <- gradient (minus it, to maximize) + weight_decay * p
@@ -83,38 +73,55 @@ class SGD(Optimizer):
     tensor([0.8000, 1.6000], requires_grad=True)
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, momentum: NotNegative = 0, dampening: Number = 0,
         weight_decay: NotNegative = 0, nesterov: Flag = False, *, maximize: Flag = False, foreach: bool | None = None,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
+        differentiable: bool = False, fused: bool | None = None,
+    ) -> None: ...  # fmt: skip
 
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         plain = group["momentum"] > 0 and group["dampening"] == 0
         self._need(group, plain or not group["nesterov"], "nesterov", "False without momentum, or with dampening")
 
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        options = live["lr"], *terms(group, live, "momentum", "dampening", "weight_decay"), group["nesterov"], group["maximize"]
-        count = {"_step": 0.0} if group["dampening"] else {}
-        return sgd, options, count | {"momentum_buffer": 0.0} if group["momentum"] else {}
+
+@rule
+def signsgd(
+    p: Array, grad: Array, lr: Number, maximize: bool, momentum: Number = None, weight_decay: Number = None,
+    momentum_buffer: Array = (0.0, "momentum"),
+) -> New:  # fmt: skip
+    p, g = decayed(p, grad, maximize, weight_decay, lr)
+    if momentum is not None:
+        g = momentum_buffer = mean(momentum_buffer, g, momentum)
+    return p - np.sign(g) * lr, momentum_buffer
 
 
-# ---------------------------------------------------------------- Lion
-def _lion(
-    p: Array, grad: Array, lr: Any, beta1: Any, beta2: Any, weight_decay: Any, maximize: bool, exp_avg: Array
-) -> tuple[Array, ...]:
-    lr, beta1, beta2, weight_decay = weak(lr, beta1, beta2, weight_decay)
+class SignSGD(Optimizer, rule=signsgd):
+    """Steps of one size by the sign of the gradient, or with `momentum` by that of its mean (Bernstein et al. 2018).
+
+        m <- momentum * m + (1 - momentum) * g
+        p <- p - lr * (sign(m) + weight_decay * p)
+
+    A good `lr` is about as small as Adam's. With momentum it is the paper's Signum; its state is `momentum_buffer`, the m.
+    """
+
+    @declared
+    def __init__(
+        self, params: Any, lr: NotNegative = 1e-4, momentum: Share = 0, weight_decay: NotNegative = 0, *, maximize: Flag = False,
+    ) -> None: ...  # fmt: skip
+
+
+@rule
+def lion(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, maximize: bool, weight_decay: Number = None,
+    exp_avg: Array = 0.0,
+) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay, lr)
     return p - np.sign(exp_avg * beta1 + g * (1 - beta1)) * lr, exp_avg * beta2 + g * (1 - beta2)
 
 
-lion = primitive(_lion, "lion")
-
-
-class Lion(Optimizer):
+class Lion(Optimizer, rule=lion):
     """Steps of one size by the sign of a mean of the gradients: what a search among programs found (Chen et al. 2023).
 
         c <- beta1 * m + (1 - beta1) * g
@@ -124,31 +131,25 @@ class Lion(Optimizer):
     A good `lr` is 3 to 10 times smaller than Adam's, and a good `weight_decay` as many times larger. State: `exp_avg`, the m.
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-4, betas: Betas = (0.9, 0.99), weight_decay: NotNegative = 0, *,
         maximize: Flag = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        return lion, (live["lr"], *live["betas"], *terms(group, live, "weight_decay"), group["maximize"]), {"exp_avg": 0.0}
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adagrad
-def _adagrad(
-    p: Array, grad: Array, lr: Any, lr_decay: Any, eps: Any, weight_decay: Any, maximize: bool, step: Any, total: Array
-) -> tuple[Any, ...]:
-    lr, lr_decay, eps, weight_decay, step = weak(lr, lr_decay, eps, weight_decay, step)
+@rule
+def adagrad(
+    p: Array, grad: Array, lr: Number, eps: Number, maximize: bool, lr_decay: Number = None, weight_decay: Number = None,
+    step: Number = 0.0, sum: Array = "initial_accumulator_value",
+) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
-    total = total + g * g
+    sum = sum + g * g
     rate = lr if lr_decay is None else lr / (1 + step * lr_decay)
-    return p - g * rate / (np.sqrt(total) + eps), step + 1, total
+    return p - g * rate / (np.sqrt(sum) + eps), step + 1, sum
 
 
-adagrad = primitive(_adagrad, "adagrad")
-
-
-class Adagrad(Optimizer):
+class Adagrad(Optimizer, rule=adagrad):
     """Steps along the gradient over the root of the sum of all its squares so far (Duchi et al. 2011; torch.optim.Adagrad).
 
     g <- gradient (minus it, to maximize) + weight_decay * p
@@ -156,43 +157,32 @@ class Adagrad(Optimizer):
     p <- p - lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps), at step t
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-2, lr_decay: NotNegative = 0, weight_decay: NotNegative = 0,
         initial_accumulator_value: NotNegative = 0, eps: NotNegative = 1e-10, foreach: bool | None = None, *,
-        maximize: Flag = False, differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        lr_decay, weight_decay = terms(group, live, "lr_decay", "weight_decay")
-        options = live["lr"], lr_decay, live["eps"], weight_decay, group["maximize"]
-        return adagrad, options, {"step": 0.0, "sum": group["initial_accumulator_value"]}
+        maximize: Flag = False, differentiable: bool = False, fused: bool | None = None,
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- RMSprop
-def _rmsprop(
-    p: Array, grad: Array, lr: Any, alpha: Any, eps: Any, weight_decay: Any, momentum: Any, centered: bool, maximize: bool,
-    step: Any, square_avg: Array, *state: Any,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, alpha, eps, weight_decay, momentum, step = weak(lr, alpha, eps, weight_decay, momentum, step)
+@rule
+def rmsprop(
+    p: Array, grad: Array, lr: Number, alpha: Number, eps: Number, maximize: bool, weight_decay: Number = None,
+    momentum: Number = None, step: Number = 0.0, square_avg: Array = 0.0, momentum_buffer: Array = (0.0, "momentum"),
+    grad_avg: Array = (0.0, "centered"),
+) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
-    square_avg = variance = square_avg * alpha + g * g * (1 - alpha)
-    kept: tuple[Array, ...] = ()
-    if centered:
-        mean = state[-1] + (g - state[-1]) * (1 - alpha)
-        variance, kept = square_avg - mean * mean, (mean,)
+    square_avg = variance = mean_square(square_avg, g, alpha)
+    if grad_avg is not None:
+        grad_avg = mean(grad_avg, g, alpha)
+        variance = square_avg - grad_avg * grad_avg
     d = g / (np.sqrt(variance) + eps)
     if momentum is not None:
-        d = state[0] * momentum + d
-        kept = (d, *kept)
-    return p - d * lr, step + 1, square_avg, *kept
+        d = momentum_buffer = momentum_buffer * momentum + d
+    return p - d * lr, step + 1, square_avg, momentum_buffer, grad_avg
 
 
-rmsprop = primitive(_rmsprop, "rmsprop")
-
-
-class RMSprop(Optimizer):
+class RMSprop(Optimizer, rule=rmsprop):
     """Steps along the gradient over the root of its mean square (Hinton's lecture 6e of 2012; torch.optim.RMSprop).
 
     g <- gradient (minus it, to maximize) + weight_decay * p
@@ -203,36 +193,26 @@ class RMSprop(Optimizer):
     p <- p - lr * b
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-2, alpha: NotNegative = 0.99, eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, momentum: NotNegative = 0, centered: Flag = False, capturable: bool = False,
-        foreach: bool | None = None, maximize: Flag = False,
-        differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        numbers = live["lr"], live["alpha"], live["eps"], *terms(group, live, "weight_decay", "momentum")
-        names = ["step", "square_avg", *["momentum_buffer"] * (group["momentum"] > 0), *["grad_avg"] * group["centered"]]
-        return rmsprop, (*numbers, group["centered"], group["maximize"]), dict.fromkeys(names, 0.0)
+        foreach: bool | None = None, maximize: Flag = False, differentiable: bool = False,
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adadelta
-def _adadelta(
-    p: Array, grad: Array, lr: Any, rho: Any, eps: Any, weight_decay: Any, maximize: bool,
-    step: Any, square_avg: Array, acc_delta: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, rho, eps, weight_decay, step = weak(lr, rho, eps, weight_decay, step)
+@rule
+def adadelta(
+    p: Array, grad: Array, lr: Number, rho: Number, eps: Number, maximize: bool, weight_decay: Number = None, step: Number = 0.0,
+    square_avg: Array = 0.0, acc_delta: Array = 0.0,
+) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
-    square_avg = square_avg * rho + g * g * (1 - rho)
+    square_avg = mean_square(square_avg, g, rho)
     d = np.sqrt(acc_delta + eps) / np.sqrt(square_avg + eps) * g
-    return p - d * lr, step + 1, square_avg, acc_delta * rho + d * d * (1 - rho)
+    return p - d * lr, step + 1, square_avg, mean_square(acc_delta, d, rho)
 
 
-adadelta = primitive(_adadelta, "adadelta")
-
-
-class Adadelta(Optimizer):
+class Adadelta(Optimizer, rule=adadelta):
     """Steps whose size follows from those before: no learning rate to choose (Zeiler 2012; torch.optim.Adadelta).
 
     g <- gradient (minus it, to maximize) + weight_decay * p
@@ -242,35 +222,27 @@ class Adadelta(Optimizer):
     p <- p - lr * d
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1.0, rho: Share = 0.9, eps: NotNegative = 1e-6, weight_decay: NotNegative = 0,
         foreach: bool | None = None, *, capturable: bool = False, maximize: Flag = False, differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        options = live["lr"], live["rho"], live["eps"], *terms(group, live, "weight_decay"), group["maximize"]
-        return adadelta, options, dict.fromkeys(("step", "square_avg", "acc_delta"), 0.0)
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Rprop
-def _rprop(
-    p: Array, grad: Array, eta_minus: Any, eta_plus: Any, least: Any, most: Any, maximize: bool,
-    step: Any, prev: Array, step_size: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    eta_minus, eta_plus, least, most, step = weak(eta_minus, eta_plus, least, most, step)
+@rule
+def rprop(
+    p: Array, grad: Array, eta1: Number, eta2: Number, step_size1: Number, step_size2: Number, maximize: bool, step: Number = 0.0,
+    prev: Array = 0.0, step_size: Array = "lr",
+) -> New:  # fmt: skip
     g = -grad if maximize else grad
     turn = np.sign(g * prev)
-    size = step_size * (np.maximum(turn, 0) * (eta_plus - 1) + np.minimum(turn, 0) * (1 - eta_minus) + 1)
-    size = np.minimum(np.maximum(size, least), most)
+    size = step_size * (np.maximum(turn, 0) * (eta2 - 1) + np.minimum(turn, 0) * (1 - eta1) + 1)
+    size = np.minimum(np.maximum(size, step_size1), step_size2)
     g = np.where(turn < 0, 0, g)
     return p - np.sign(g) * size, step + 1, g, size
 
 
-rprop = primitive(_rprop, "rprop")
-
-
-class Rprop(Optimizer):
+class Rprop(Optimizer, rule=rprop):
     """Steps by the sign of the gradient alone, each element with its own size, for full batches (torch.optim.Rprop).
 
     Where the sign is that of the step before, the size grows by etas[1]; where it turned, it shrinks by etas[0], and the
@@ -278,27 +250,18 @@ class Rprop(Optimizer):
     the form without going back, iRprop-, of Igel and Hüsken 2000).
     """
 
+    @declared
     def __init__(
-        self, params: Any, lr: NotNegative = 1e-2, etas: Etas = (0.5, 1.2),
-        step_sizes: Pair = (1e-6, 50), *, capturable: bool = False, foreach: bool | None = None,
-        maximize: Flag = False, differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        return (
-            rprop,
-            (*live["etas"], *live["step_sizes"], group["maximize"]),
-            {"step": 0.0, "prev": 0.0, "step_size": group["lr"]},
-        )
+        self, params: Any, lr: NotNegative = 1e-2, etas: Etas = (0.5, 1.2), step_sizes: Pair = (1e-6, 50), *,
+        capturable: bool = False, foreach: bool | None = None, maximize: Flag = False, differentiable: bool = False,
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- ASGD
-def _asgd(
-    p: Array, grad: Array, lr: Any, lambd: Any, alpha: Any, t0: Any, weight_decay: Any, maximize: bool,
-    step: Any, eta: Any, mu: Any, ax: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, lambd, alpha, t0, weight_decay, step, eta, mu = weak(lr, lambd, alpha, t0, weight_decay, step, eta, mu)
+@rule
+def asgd(
+    p: Array, grad: Array, lr: Number, lambd: Number, alpha: Number, t0: Number, maximize: bool, weight_decay: Number = None,
+    step: Number = 0.0, eta: Number = "lr", mu: Number = 1.0, ax: Array = 0.0,
+) -> New:  # fmt: skip
     p, g = decayed(p, grad, maximize, weight_decay)
     p = p * (1 - lambd * eta) - g * eta
     ax = ax + (p - ax) * mu
@@ -307,10 +270,7 @@ def _asgd(
     return p, step, lr / (1 + lambd * lr * step) ** alpha, 1 / (late * (late > 1) + (late <= 1)), ax
 
 
-asgd = primitive(_asgd, "asgd")
-
-
-class ASGD(Optimizer):
+class ASGD(Optimizer, rule=asgd):
     """SGD with a falling rate, which also keeps the mean of its path (Polyak and Juditsky 1992; torch.optim.ASGD).
 
         g <- gradient (minus it, to maximize) + weight_decay * p
@@ -321,38 +281,28 @@ class ASGD(Optimizer):
     The mean, of the steps after `t0`, is `ax` in the state of each parameter.
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-2, lambd: Number = 1e-4, alpha: NotNegative = 0.75, t0: Number = 1e6,
         weight_decay: NotNegative = 0, foreach: bool | None = None, maximize: Flag = False, differentiable: bool = False,
         capturable: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        numbers = (live[name] for name in ("lr", "lambd", "alpha", "t0"))
-        options = *numbers, *terms(group, live, "weight_decay"), group["maximize"]
-        return asgd, options, {"step": 0.0, "eta": group["lr"], "mu": 1.0, "ax": 0.0}
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adam and AdamW
-def _adam(
-    p: Array, grad: Array, lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any, decoupled: bool, maximize: bool,
-    step: Any, exp_avg: Array, exp_avg_sq: Array, *largest: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, beta1, beta2, eps, weight_decay, step = weak(lr, beta1, beta2, eps, weight_decay, step)
+@rule
+def adam(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
+    weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
+    max_exp_avg_sq: Array = (0.0, "amsgrad"),
+) -> New:  # fmt: skip
     step = step + 1
-    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled else None)
-    m, v = moments(g, exp_avg, exp_avg_sq, beta1, beta2)
-    largest = tuple(np.maximum(old, v) for old in largest)
-    root = (1 - beta2**step) ** 0.5  # lr * m' / (sqrt(v') + eps), with the scalars brought together
-    p = p - m * (lr * root / (1 - beta1**step)) / (np.sqrt(largest[0] if largest else v) + eps * root)
-    return p, step, m, v, *largest
+    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
+    m, v = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2)
+    most = None if max_exp_avg_sq is None else np.maximum(max_exp_avg_sq, v)
+    return p - unbiased(m, v if most is None else most, lr, beta1, beta2, eps, step), step, m, v, most
 
 
-adam = primitive(_adam, "adam")
-
-
-class Adam(Optimizer):
+class Adam(Optimizer, rule=adam):
     """Steps along the mean of the gradients over the root of their mean square (Kingma and Ba 2014; torch.optim.Adam).
 
         g <- gradient (minus it, to maximize) + weight_decay * p
@@ -363,17 +313,12 @@ class Adam(Optimizer):
     With `amsgrad`, v in the last line is the largest so far (Reddi et al. 2018). With `decoupled_weight_decay`, it is AdamW.
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, amsgrad: Flag = False, *, foreach: bool | None = None, maximize: Flag = False,
         capturable: bool = False, differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: Flag = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        numbers = live["lr"], *live["betas"], live["eps"], *terms(group, live, "weight_decay")
-        names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 + group["amsgrad"]]
-        return adam, (*numbers, group["decoupled_weight_decay"], group["maximize"]), dict.fromkeys(names, 0.0)
+    ) -> None: ...  # fmt: skip
 
 
 class AdamW(Adam):
@@ -387,26 +332,24 @@ class AdamW(Adam):
         weight_decay: NotNegative = 1e-2, amsgrad: Flag = False, *, maximize: Flag = False, foreach: bool | None = None,
         capturable: bool = False, differentiable: bool = False, fused: bool | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(**arguments(locals()), params=params, decoupled_weight_decay=True)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
+            differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+        )  # fmt: skip
 
 
-# ---------------------------------------------------------------- Adamax
-def _adamax(
-    p: Array, grad: Array, lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any, maximize: bool,
-    step: Any, exp_avg: Array, exp_inf: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, beta1, beta2, eps, weight_decay, step = weak(lr, beta1, beta2, eps, weight_decay, step)
+@rule
+def adamax(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, maximize: bool, weight_decay: Number = None,
+    step: Number = 0.0, exp_avg: Array = 0.0, exp_inf: Array = 0.0,
+) -> New:  # fmt: skip
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay)
-    m = exp_avg + (g - exp_avg) * (1 - beta1)
-    u = np.maximum(exp_inf * beta2, np.abs(g) + eps)
+    m, u = mean(exp_avg, g, beta1), np.maximum(exp_inf * beta2, np.abs(g) + eps)
     return p - m * (lr / (1 - beta1**step)) / u, step, m, u
 
 
-adamax = primitive(_adamax, "adamax")
-
-
-class Adamax(Optimizer):
+class Adamax(Optimizer, rule=adamax):
     """Adam with a decaying maximum in place of the root mean square (Kingma and Ba 2014, section 7; torch.optim.Adamax).
 
     g <- gradient (minus it, to maximize) + weight_decay * p
@@ -415,39 +358,29 @@ class Adamax(Optimizer):
     p <- p - lr / (1 - beta1^t) * m / u, at step t
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, foreach: bool | None = None, *, maximize: Flag = False, differentiable: bool = False,
         capturable: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        options = live["lr"], *live["betas"], live["eps"], *terms(group, live, "weight_decay"), group["maximize"]
-        return adamax, options, dict.fromkeys(("step", "exp_avg", "exp_inf"), 0.0)
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- AdaBelief
-def _adabelief(
-    p: Array, grad: Array, lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any, decoupled: bool, maximize: bool,
-    step: Any, exp_avg: Array, exp_avg_var: Array, *largest: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, beta1, beta2, eps, weight_decay, step = weak(lr, beta1, beta2, eps, weight_decay, step)
+@rule
+def adabelief(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
+    weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_var: Array = 0.0,
+    max_exp_avg_var: Array = (0.0, "amsgrad"),
+) -> New:  # fmt: skip
     step = step + 1
-    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled else None)
-    m = exp_avg + (g - exp_avg) * (1 - beta1)
-    surprise = g - m
-    s = exp_avg_var * beta2 + surprise * surprise * (1 - beta2) + eps
-    largest = tuple(np.maximum(old, s) for old in largest)
-    root = (1 - beta2**step) ** 0.5
-    p = p - m * (lr * root / (1 - beta1**step)) / (np.sqrt(largest[0] if largest else s) + eps * root)
-    return p, step, m, s, *largest
+    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
+    m = mean(exp_avg, g, beta1)
+    s = mean_square(exp_avg_var, g - m, beta2) + eps
+    most = None if max_exp_avg_var is None else np.maximum(max_exp_avg_var, s)
+    return p - unbiased(m, s if most is None else most, lr, beta1, beta2, eps, step), step, m, s, most
 
 
-adabelief = primitive(_adabelief, "adabelief")
-
-
-class AdaBelief(Optimizer):
+class AdaBelief(Optimizer, rule=adabelief):
     """Adam that takes long steps where the gradient is as expected, short ones where it surprises (Zhuang et al. 2020).
 
         m <- beta1 * m + (1 - beta1) * g
@@ -458,38 +391,29 @@ class AdaBelief(Optimizer):
     `decoupled_weight_decay`. State: `exp_avg` (m), `exp_avg_var` (s), `max_exp_avg_var`.
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, amsgrad: Flag = False, *, decoupled_weight_decay: Flag = True, maximize: Flag = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        numbers = live["lr"], *live["betas"], live["eps"], *terms(group, live, "weight_decay")
-        names = ("step", "exp_avg", "exp_avg_var", "max_exp_avg_var")[: 3 + group["amsgrad"]]
-        return adabelief, (*numbers, group["decoupled_weight_decay"], group["maximize"]), dict.fromkeys(names, 0.0)
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- NAdam
-def _nadam(
-    p: Array, grad: Array, lr: Any, beta1: Any, beta2: Any, eps: Any, momentum_decay: Any, weight_decay: Any,
-    decoupled: bool, maximize: bool, step: Any, mu_product: Any, exp_avg: Array, exp_avg_sq: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, beta1, beta2, eps, momentum_decay, weight_decay = weak(lr, beta1, beta2, eps, momentum_decay, weight_decay)
-    step, mu_product = weak(step, mu_product)
+@rule
+def nadam(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, momentum_decay: Number,
+    decoupled_weight_decay: bool, maximize: bool, weight_decay: Number = None, step: Number = 0.0, mu_product: Number = 1.0,
+    exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
+) -> New:  # fmt: skip
     step = step + 1
-    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled else None)
+    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
     mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay)) for t in (step, step + 1))
     mu_product = mu_product * mu
-    m, v = moments(g, exp_avg, exp_avg_sq, beta1, beta2)
+    m, v = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2)
     ahead = g * (lr * (1 - mu) / (1 - mu_product)) + m * (lr * mu_next / (1 - mu_product * mu_next))
     return p - ahead / (np.sqrt(v / (1 - beta2**step)) + eps), step, mu_product, m, v
 
 
-nadam = primitive(_nadam, "nadam")
-
-
-class NAdam(Optimizer):
+class NAdam(Optimizer, rule=nadam):
     """Adam with Nesterov's look ahead (Dozat 2016; torch.optim.NAdam).
 
         mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2)
@@ -500,29 +424,22 @@ class NAdam(Optimizer):
     `weight_decay` is Adam's, or with `decoupled_weight_decay` AdamW's.
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, momentum_decay: NotNegative = 4e-3, decoupled_weight_decay: Flag = False, *,
-        foreach: bool | None = None,
-        maximize: Flag = False, capturable: bool = False, differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        numbers = live["lr"], *live["betas"], live["eps"], live["momentum_decay"], *terms(group, live, "weight_decay")
-        first = {"step": 0.0, "mu_product": 1.0, "exp_avg": 0.0, "exp_avg_sq": 0.0}
-        return nadam, (*numbers, group["decoupled_weight_decay"], group["maximize"]), first
+        foreach: bool | None = None, maximize: Flag = False, capturable: bool = False, differentiable: bool = False,
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- RAdam
-def _radam(
-    p: Array, grad: Array, lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any, decoupled: bool, maximize: bool,
-    step: Any, exp_avg: Array, exp_avg_sq: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, beta1, beta2, eps, weight_decay, step = weak(lr, beta1, beta2, eps, weight_decay, step)
+@rule
+def radam(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
+    weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
+) -> New:  # fmt: skip
     step = step + 1
-    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled else None)
-    m, v = moments(g, exp_avg, exp_avg_sq, beta1, beta2)
+    p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
+    m, v = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2)
     whole = 2 / (1 - beta2) - 1  # how many gradients v is the mean of, in the long run
     length = whole - 2 * step * beta2**step / (1 - beta2**step)  # and so far
     enough = length > 5
@@ -532,10 +449,7 @@ def _radam(
     return p - m * (lr / (1 - beta1**step)) * scale, step, m, v
 
 
-radam = primitive(_radam, "radam")
-
-
-class RAdam(Optimizer):
+class RAdam(Optimizer, rule=radam):
     """Adam that waits with the division until the mean square is known well enough (Liu et al. 2019; torch.optim.RAdam).
 
         m, v <- as in Adam
@@ -547,28 +461,22 @@ class RAdam(Optimizer):
     `weight_decay` is Adam's, or with `decoupled_weight_decay` AdamW's.
     """
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8,
         weight_decay: NotNegative = 0, decoupled_weight_decay: Flag = False, *, foreach: bool | None = None,
-        maximize: Flag = False, capturable: bool = False,
-        differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        numbers = live["lr"], *live["betas"], live["eps"], *terms(group, live, "weight_decay")
-        options = *numbers, group["decoupled_weight_decay"], group["maximize"]
-        return radam, options, dict.fromkeys(("step", "exp_avg", "exp_avg_sq"), 0.0)
+        maximize: Flag = False, capturable: bool = False, differentiable: bool = False,
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- LAMB
-def _lamb(
-    p: Array, grad: Array, lr: Any, beta1: Any, beta2: Any, eps: Any, weight_decay: Any, maximize: bool,
-    step: Any, exp_avg: Array, exp_avg_sq: Array,
-) -> tuple[Any, ...]:  # fmt: skip
-    lr, beta1, beta2, eps, weight_decay, step = weak(lr, beta1, beta2, eps, weight_decay, step)
+@rule
+def lamb(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, maximize: bool, weight_decay: Number = None,
+    step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
+) -> New:  # fmt: skip
     step = step + 1
-    m, v = moments(-grad if maximize else grad, exp_avg, exp_avg_sq, beta1, beta2)
+    g = -grad if maximize else grad
+    m, v = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2)
     d = m / (1 - beta1**step) / (np.sqrt(v / (1 - beta2**step)) + eps)
     if weight_decay is not None:
         d = d + p * weight_decay
@@ -578,10 +486,7 @@ def _lamb(
     return p - d * (trust * lr), step, m, v
 
 
-lamb = primitive(_lamb, "lamb")
-
-
-class LAMB(Optimizer):
+class LAMB(Optimizer, rule=lamb):
     """Adam whose step is, in each parameter, as long as that parameter times `lr`: for large batches (You et al. 2020).
 
         m, v <- as in Adam
@@ -593,41 +498,34 @@ class LAMB(Optimizer):
 
     blocks = False  # the lengths are those of whole parameters
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-6,
         weight_decay: NotNegative = 1e-2, *, maximize: Flag = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        options = live["lr"], *live["betas"], live["eps"], *terms(group, live, "weight_decay"), group["maximize"]
-        return lamb, options, dict.fromkeys(("step", "exp_avg", "exp_avg_sq"), 0.0)
+    ) -> None: ...  # fmt: skip
 
 
-# ---------------------------------------------------------------- Muon
-def _muon(
-    p: Array, grad: Array, lr: Any, momentum: Any, weight_decay: Any, a: Any, b: Any, c: Any, eps: Any, ns_steps: int,
-    adjust_lr_fn: str | None, nesterov: bool, momentum_buffer: Array,
-) -> tuple[Array, ...]:  # fmt: skip
-    lr, momentum, weight_decay, a, b, c, eps = weak(lr, momentum, weight_decay, a, b, c, eps)
+@rule
+def muon(
+    p: Array, grad: Array, lr: Number, momentum: Number, nesterov: bool, ns_coefficient1: Number, ns_coefficient2: Number,
+    ns_coefficient3: Number, eps: Number, ns_steps: int, adjust_lr_fn: str, weight_decay: Number = None,
+    momentum_buffer: Array = 0.0,
+) -> New:  # fmt: skip
     p, g = decayed(p, grad, False, weight_decay, lr)
-    m = momentum_buffer + (g - momentum_buffer) * (1 - momentum)
+    m = mean(momentum_buffer, g, momentum)
     x = g + (m - g) * momentum if nesterov else m
     rows, columns = p.shape
     x = np.swapaxes(x, 0, 1) if rows > columns else x
     x = x / np.maximum(np.sqrt(total(x * x, (0, 1))), eps)
     for _ in range(ns_steps):
         gram = np.matmul(x, np.swapaxes(x, 0, 1))
-        x = x * a + np.matmul(gram * b + np.matmul(gram, gram) * c, x)
+        x = x * ns_coefficient1 + np.matmul(gram * ns_coefficient2 + np.matmul(gram, gram) * ns_coefficient3, x)
     x = np.swapaxes(x, 0, 1) if rows > columns else x
     scale = 0.2 * max(rows, columns) ** 0.5 if adjust_lr_fn == "match_rms_adamw" else max(1, rows / columns) ** 0.5
     return p - x * (lr * scale), m
 
 
-muon = primitive(_muon, "muon")
-
-
-class Muon(Optimizer):
+class Muon(Optimizer, rule=muon):
     """Steps along a mean of the gradients, made nearly orthogonal, for the matrices of hidden layers (Jordan et al. 2024).
 
         m <- momentum * m + (1 - momentum) * g
@@ -644,21 +542,15 @@ class Muon(Optimizer):
 
     blocks = False  # a matrix is not orthogonal in parts
 
+    @declared
     def __init__(
         self, params: Any, lr: NotNegative = 1e-3, weight_decay: NotNegative = 0.1, momentum: NotNegative = 0.95,
         nesterov: Flag = True, ns_coefficients: Triple = (3.4445, -4.775, 2.0315), eps: NotNegative = 1e-7,
-        ns_steps: FewSteps = 5,
-        adjust_lr_fn: Adjustment = None,
-    ) -> None:  # fmt: skip
-        super().__init__(params, arguments(locals()))
+        ns_steps: FewSteps = 5, adjust_lr_fn: Adjustment = None,
+    ) -> None: ...  # fmt: skip
 
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         for p in group["params"]:
             if p.ndim != 2:
                 raise ArgumentError(f"Muon: parameters must have 2 dims, got one of shape {p.shape}; give it to AdamW instead")
-
-    def recipe(self, group: dict[str, Any], live: dict[str, Any]) -> Recipe:
-        numbers = live["lr"], live["momentum"], *terms(group, live, "weight_decay"), *live["ns_coefficients"], live["eps"]
-        options = *numbers, group["ns_steps"], group["adjust_lr_fn"], group["nesterov"]
-        return muon, options, {"momentum_buffer": 0.0}

@@ -180,8 +180,7 @@ class SWALR(LRScheduler):
         t = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
         return (1 - math.cos(math.pi * t)) / 2 if self._anneal_strategy == "cos" else t
 
-    def get_lr(self) -> Rates:
-        self._within_step()
+    def _rates(self) -> Rates:
         step = max(self._step_count - 1, int(self.anneal_epochs == 0))
         before, now = self._done(step - 1), self._done(step)
         rates = []

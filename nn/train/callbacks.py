@@ -1,13 +1,12 @@
-"""Callbacks: what is to happen in a training run besides training; and History, what was measured in it."""
+"""Callbacks: what is to happen in a training run besides training."""
 
 from __future__ import annotations
 
 import csv
 import math
 import os
-import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,70 +17,9 @@ from autograd.files import save
 
 from ..module import Module
 from ..optim import lr_scheduler
+from .loop import Callback, Loop
 
-if TYPE_CHECKING:
-    from .loop import Loop
-
-__all__ = [
-    "CSVLogger", "Callback", "EarlyStopping", "History", "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",
-]  # fmt: skip
-
-
-class History(dict[str, list[Any]]):
-    """What was measured: a list by name, such as `history["val_loss"]`, with a value for each epoch that was finished.
-
-    `stopped` says why the run ended before its last epoch, None if it did not. `epochs` is how many there are.
-    """
-
-    stopped: str | None = None
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs were finished."""
-        return len(next(iter(self.values()), ()))
-
-    def append(self, logs: Mapping[str, Any]) -> None:
-        """Add an epoch."""
-        if self and self.keys() != logs.keys():
-            raise ArgumentError(f"this history has {', '.join(self)}, now {', '.join(logs)} are measured; begin a new one")
-        for name, value in logs.items():
-            self.setdefault(name, []).append(value)
-
-
-class Callback:
-    """The base of callbacks: a subclass defines the events that it wants to hear of, each a method of the `loop`.
-
-    The loop has `model`, `optimizer`, `scheduler` and `history`; `epoch`, from 1, and `epochs`; `batch`, how many batches of
-    this epoch are done, and `batches`, how many there are, or None; `logs`, what was measured in this epoch, by name; and
-    `stop(reason)`, which ends the run. A plain function may stand in place of a callback: it is called after each epoch.
-    """
-
-    last = False  # is it to hear of events after the others, to see what these have done?
-
-    def on_fit_begin(self, loop: Loop) -> None:
-        """Before the first epoch."""
-
-    def on_epoch_begin(self, loop: Loop) -> None:
-        """Before an epoch."""
-
-    def on_gradients(self, loop: Loop) -> None:
-        """When the gradients of `loop.step_loss` are known, before the optimizer takes its step; stop() prevents that."""
-
-    def on_batch_end(self, loop: Loop) -> None:
-        """After a step of the optimizer; `logs` has the mean loss so far."""
-
-    def on_epoch_end(self, loop: Loop) -> None:
-        """After an epoch and its validation; `logs` has all that was measured."""
-
-    def on_fit_end(self, loop: Loop, error: BaseException | None) -> None:
-        """In the end, whatever happened: `error` is what ended the run, None if it came to its end."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What it has to know to go on after a restart: saved by ModelCheckpoint."""
-        return {}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a saved state."""
+__all__ = ["CSVLogger", "EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN"]
 
 
 def value_of(callback: Any, loop: Loop) -> float:
@@ -286,57 +224,3 @@ class TerminateOnNaN(Callback):
             loop.stop(f"the loss is {loop.step_loss} {where}")
         elif not all(np.isfinite(p.grad.array).all() for p in loop.parameters if p.grad is not None):
             loop.stop(f"a gradient is not finite {where}")
-
-
-class Progress(Callback):
-    """Shows how far training is: on a terminal, with tqdm, a bar for each epoch; else a line, or nothing."""
-
-    last = True
-
-    def __init__(self, verbose: bool | None) -> None:
-        self.verbose, self.bar, self.tqdm = verbose, None, None
-
-    def on_fit_begin(self, loop: Loop) -> None:
-        """Look for tqdm, if there is somebody to see it."""
-        if self.verbose is not False and sys.stdout is not None and sys.stdout.isatty():
-            try:
-                from tqdm import tqdm
-            except ImportError:
-                return
-            self.tqdm = tqdm
-
-    def on_epoch_begin(self, loop: Loop) -> None:
-        """Begin a bar."""
-        if self.tqdm is not None:
-            name = f"epoch {loop.epoch:{len(str(loop.epochs))}}/{loop.epochs}"
-            form = "{desc} |{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-            self.bar = self.tqdm(desc=name, total=loop.batches, bar_format=form, file=sys.stdout, dynamic_ncols=True)
-
-    def on_batch_end(self, loop: Loop) -> None:
-        """Move the bar on."""
-        if self.bar is not None:
-            self.bar.set_postfix_str(_as_text(loop.logs), refresh=False)
-            self.bar.update(loop.batch - self.bar.n)
-
-    def on_epoch_end(self, loop: Loop) -> None:
-        """Say what was measured."""
-        if self.bar is not None:
-            self.bar.set_postfix_str(_as_text(loop.logs))
-            self._close()
-        elif self.verbose:
-            print(f"epoch {loop.epoch}/{loop.epochs}: {_as_text(loop.logs)}", flush=True)
-
-    def on_fit_end(self, loop: Loop, error: BaseException | None) -> None:
-        """Leave the terminal in order, and say why training has stopped."""
-        self._close()
-        if loop.history.stopped and (self.verbose or self.tqdm is not None):
-            print(f"stopped: {loop.history.stopped}", flush=True)
-
-    def _close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
-
-
-def _as_text(logs: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in logs.items() if isinstance(value, float))

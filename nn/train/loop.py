@@ -1,39 +1,28 @@
-"""The training loop: fit, evaluate and predict, and Loop, a run of `fit` as its callbacks see it."""
+"""The training loop: fit, and Loop, a run of it as its callbacks see it, with what it is made of: History and Callback."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
-from functools import partial
 from itertools import islice
-from math import prod
 from typing import Any
 
-import numpy as np
-
-from autograd.api.creation import as_tensor
 from autograd.api.random import default_generator
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
-from autograd.errors import ArgumentError, ShapeError, StateError, UnsupportedError, describe
+from autograd.errors import ArgumentError, StateError, UnsupportedError, describe
 from autograd.files import load
-from autograd.ops.join import cat
-from autograd.transforms.tree import tree_leaves, tree_map
+from autograd.transforms.tree import tree_map
 
-from ..functional.loss import averages
-from ..metrics import Mean, Metric
 from ..mode import in_mode
 from ..module import Module
 from ..optim.lr_scheduler import ReduceLROnPlateau
 from ..utils import clip_grad_norm_, clip_grad_value_
-from ..utils.data import Dataset
-from .callbacks import Callback, History, Progress
+from .measure import Batch, Meter, Metrics, batches_of, checked, evaluated, one_number, weighed
 
-__all__ = ["Loop", "evaluate", "fit", "predict"]
-
-Metrics = Mapping[str, Any] | Sequence[Any] | None
-Batch = tuple[Sequence[Any], Any, int]  # the inputs, the target, and how many examples they are
+__all__ = ["Callback", "History", "Loop", "fit"]
 
 
 def fit(
@@ -76,165 +65,115 @@ def fit(
     return loop.history
 
 
-def evaluate(
-    model: Callable[..., Any], loss: Callable[[Any, Any], Any], data: Iterable[Any], *, metrics: Metrics = None
-) -> dict[str, Any]:
-    """The mean loss over all examples in `data`, and the metrics, by name; arguments as in `fit`.
+class History(dict[str, list[Any]]):
+    """What was measured: a list by name, such as `history["val_loss"]`, with a value for each epoch that was finished.
 
-    The model runs in evaluation mode, without recording a graph, and is left in the mode it was in.
+    `stopped` says why the run ended before its last epoch, None if it did not. `epochs` is how many there are.
     """
-    return _evaluate(model, loss, _checked("evaluate", "data", data), _Meter(metrics))
+
+    stopped: str | None = None
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were finished."""
+        return len(next(iter(self.values()), ()))
+
+    def append(self, logs: Mapping[str, Any]) -> None:
+        """Add an epoch."""
+        if self and self.keys() != logs.keys():
+            raise ArgumentError(f"this history has {', '.join(self)}, now {', '.join(logs)} are measured; begin a new one")
+        for name, value in logs.items():
+            self.setdefault(name, []).append(value)
 
 
-def predict(model: Callable[..., Any], data: Any) -> Any:
-    """The outputs of `model` for all of `data`, as if it were one batch; a target in a batch is not looked at.
+class Callback:
+    """The base of callbacks: a subclass defines the events that it wants to hear of, each a method of the `loop`.
 
-    `data` is as in `fit`, or a tensor, which is one batch. Several outputs are put together each. The model runs in
-    evaluation mode, without recording a graph, and is left in the mode it was in.
+    The loop has `model`, `optimizer`, `scheduler` and `history`; `epoch`, from 1, and `epochs`; `batch`, how many batches of
+    this epoch are done, and `batches`, how many there are, or None; `logs`, what was measured in this epoch, by name; and
+    `stop(reason)`, which ends the run. A plain function may stand in place of a callback: it is called after each epoch.
     """
-    batches = [as_tensor(data)] if isinstance(data, (Tensor, np.ndarray)) else _checked("predict", "data", data)
-    with in_mode(model, training=False), no_grad(), closing(_batches("predict", batches)) as batches:
-        outputs = [model(*inputs) for inputs, _, _ in batches]
-    if not outputs:
-        raise ArgumentError("predict: data gave no batches")
-    return tree_map(lambda *parts: cat(parts), *outputs)
+
+    last = False  # is it to hear of events after the others, to see what these have done?
+
+    def on_fit_begin(self, loop: Loop) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_begin(self, loop: Loop) -> None:
+        """Before an epoch."""
+
+    def on_gradients(self, loop: Loop) -> None:
+        """When the gradients of `loop.step_loss` are known, before the optimizer takes its step; stop() prevents that."""
+
+    def on_batch_end(self, loop: Loop) -> None:
+        """After a step of the optimizer; `logs` has the mean loss so far."""
+
+    def on_epoch_end(self, loop: Loop) -> None:
+        """After an epoch and its validation; `logs` has all that was measured."""
+
+    def on_fit_end(self, loop: Loop, error: BaseException | None) -> None:
+        """In the end, whatever happened: `error` is what ended the run, None if it came to its end."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has to know to go on after a restart: saved by ModelCheckpoint."""
+        return {}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
 
 
-# ---------------------------------------------------------------- batches
-def _checked(who: str, name: str, data: Any) -> Any:
-    if not isinstance(data, Iterable) or isinstance(data, (Dataset, Tensor, np.ndarray, tuple, Mapping, str)):
-        advice = "pass a DataLoader of it" if isinstance(data, Dataset) else "pass DataLoader(TensorDataset(x, y), batch_size)"
-        raise UnsupportedError(f"{who}: {name} gives batches, which a {type(data).__name__} does not; {advice}")
-    return data
+class Progress(Callback):
+    """Shows how far training is: on a terminal, with tqdm, a bar for each epoch; else a line, or nothing."""
+
+    last = True
+
+    def __init__(self, verbose: bool | None) -> None:
+        self.verbose, self.bar, self.tqdm = verbose, None, None
+
+    def on_fit_begin(self, loop: Loop) -> None:
+        """Look for tqdm, if there is somebody to see it."""
+        if self.verbose is not False and sys.stdout is not None and sys.stdout.isatty():
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                return
+            self.tqdm = tqdm
+
+    def on_epoch_begin(self, loop: Loop) -> None:
+        """Begin a bar."""
+        if self.tqdm is not None:
+            name = f"epoch {loop.epoch:{len(str(loop.epochs))}}/{loop.epochs}"
+            form = "{desc} |{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+            self.bar = self.tqdm(desc=name, total=loop.batches, bar_format=form, file=sys.stdout, dynamic_ncols=True)
+
+    def on_batch_end(self, loop: Loop) -> None:
+        """Move the bar on."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(_as_text(loop.logs), refresh=False)
+            self.bar.update(loop.batch - self.bar.n)
+
+    def on_epoch_end(self, loop: Loop) -> None:
+        """Say what was measured."""
+        if self.bar is not None:
+            self.bar.set_postfix_str(_as_text(loop.logs))
+            self._close()
+        elif self.verbose:
+            print(f"epoch {loop.epoch}/{loop.epochs}: {_as_text(loop.logs)}", flush=True)
+
+    def on_fit_end(self, loop: Loop, error: BaseException | None) -> None:
+        """Leave the terminal in order, and say why training has stopped."""
+        self._close()
+        if loop.history.stopped and (self.verbose or self.tqdm is not None):
+            print(f"stopped: {loop.history.stopped}", flush=True)
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
 
 
-def _split(who: str, batch: Any) -> Batch:
-    """The inputs and the target of a batch, and how many examples it has."""
-    if isinstance(batch, (tuple, list)) and batch and not hasattr(batch, "_fields"):
-        *inputs, target = batch
-    elif isinstance(batch, (Tensor, np.ndarray, tuple)) and len(batch):  # a named tuple is one thing, as a PackedSequence
-        inputs, target = [], batch
-    else:
-        advice = "give the DataLoader a collate_fn, or write the loop by hand"
-        raise UnsupportedError(f"{who}: a batch is (*inputs, target) or a tensor, not {describe(batch)}; {advice}")
-    return inputs or [target], target, _examples(target)
-
-
-def _batches(who: str, data: Any) -> Generator[Batch, None, None]:
-    """The batches in `data`. To be closed, so that workers that load them end with it, whatever happens."""
-    for batch in data:
-        yield _split(who, batch)
-
-
-def _examples(target: Any) -> int:
-    """How many examples have this target, which may have parts: its length."""
-    return prod(next((np.shape(leaf) for leaf in tree_leaves(target)), ())[:1])
-
-
-def _one_number(loss: Any) -> Any:
-    if not isinstance(loss, Tensor) or loss.ndim:
-        raise ShapeError(f"the loss of a batch is a tensor of one number, got {describe(loss)}; use reduction='mean'")
-    return loss
-
-
-def _length(data: Any) -> int | None:
-    """How many batches there are, if that is known."""
-    try:
-        return len(data)
-    except TypeError:
-        return None
-
-
-def _detached(output: Any) -> Any:
-    return tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, output)
-
-
-def _weighed(loss: Any, output: Any, target: Any, n: int) -> tuple[Any, float, bool]:
-    """What `loss` gives, and what it counts for: what it is the mean over, or as a sum, which is said last, the examples."""
-    with averages() as found:
-        value = loss(output, target)
-    options = getattr(loss, "keywords", {}) if isinstance(loss, partial) else vars(loss) if isinstance(loss, Module) else {}
-    reduction, parts = found[0] if len(found) == 1 else (options.get("reduction"), n)
-    return value, float(n if reduction == "sum" else parts), reduction == "sum"
-
-
-class _Meter:
-    """The mean loss and the metrics over the batches of an epoch."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self.loss, self.metrics, self.batches = Mean(), _named(metrics), 0
-
-    def reset(self) -> None:
-        self.batches = 0
-        for metric in (self.loss, *self.metrics.values()):
-            metric.reset()
-
-    def update(self, output: Any, target: Any, loss: float, weight: float, is_sum: bool) -> None:
-        self.batches += 1
-        if weight:  # the mean over nothing is NaN, and counts for nothing
-            self.loss.update(loss / weight if is_sum else loss, weight)
-        for metric in self.metrics.values():
-            metric.update(output, target)
-
-    def compute(self) -> dict[str, Any]:
-        found = {"loss": self.loss.compute()} | {name: metric.compute() for name, metric in self.metrics.items()}
-        return {name: _plain(value) for name, value in found.items()}
-
-
-class _OfFunction(Metric):
-    """The mean of a function of output and target, over the examples."""
-
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        self.function, self.mean = function, Mean()
-        self.name = getattr(function, "__name__", type(function).__name__)
-
-    def reset(self) -> None:
-        self.mean.reset()
-
-    def update(self, output: Any, target: Any) -> None:
-        value, weight, is_sum = _weighed(self.function, output, target, _examples(target))
-        if weight:
-            self.mean.update(float(value) / weight if is_sum else value, weight)
-
-    def compute(self) -> float:
-        return self.mean.compute()
-
-
-def _named(metrics: Metrics) -> dict[str, Metric]:
-    """Metrics by name, each an object that is fed batch by batch."""
-    found: dict[str, Metric] = {}
-    for name, given in metrics.items() if isinstance(metrics, Mapping) else [(None, m) for m in metrics or ()]:
-        metric = getattr(given, "metric", given)  # a function of nn.metrics knows what it is a function of
-        if isinstance(metric, type) and issubclass(metric, Metric):
-            metric = metric()
-        if not isinstance(metric, Metric):
-            if not callable(metric):
-                raise UnsupportedError(f"metrics are those of nn.metrics, or functions of output and target, not {metric!r}")
-            metric = _OfFunction(metric)
-        name = name or metric.name
-        if name in found or name in ("loss", "lr"):
-            raise ArgumentError(f"there are two measures called {name!r}; pass a dict that gives each a name")
-        found[name] = metric
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """A number, or several, as a history keeps them."""
-    if not hasattr(value, "shape"):
-        return value
-    return value.item() if value.shape == () else value.tolist()
-
-
-def _evaluate(model: Any, loss: Any, data: Any, meter: _Meter) -> dict[str, Any]:
-    meter.reset()
-    with in_mode(model, training=False), no_grad(), closing(_batches("evaluate", data)) as batches:
-        for inputs, target, n in batches:
-            output = model(*inputs)
-            value, weight, is_sum = _weighed(loss, output, target, n)
-            meter.update(output, target, _one_number(value).item(), weight, is_sum)
-    if not meter.batches:
-        raise ArgumentError("evaluate: data gave no examples; a list or a DataLoader can be gone through again, an iterator not")
-    return meter.compute()
+def _as_text(logs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in logs.items() if isinstance(value, float))
 
 
 # ---------------------------------------------------------------- training
@@ -254,9 +193,9 @@ class Loop:
         callbacks: Iterable[Any], scheduler: Any, history: History | None, verbose: bool | None,
     ) -> None:  # fmt: skip
         self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
-        self.data, self.epochs = _checked("fit", "data", data), epochs
-        self.validation = None if validation is None else _checked("fit", "validation", validation)
-        self.meter = _Meter(metrics)
+        self.data, self.epochs = checked("fit", "data", data), epochs
+        self.validation = None if validation is None else checked("fit", "validation", validation)
+        self.meter = Meter(metrics)
         self.history = History() if history is None else history
         self.callbacks = sorted([*map(_as_callback, callbacks), Progress(verbose)], key=lambda c: c.last)
         self.batches = _length(data)
@@ -303,7 +242,7 @@ class Loop:
             return
         self.logs = self.meter.compute()
         if self.validation is not None:
-            found = _evaluate(self.model, self.loss, self.validation, self.meter)
+            found = evaluated(self.model, self.loss, self.validation, self.meter)
             self.logs |= {f"val_{name}": value for name, value in found.items()}
         self.logs["lr"] = float(self.optimizer.param_groups[0]["lr"])
         if not self.by_step:
@@ -316,7 +255,7 @@ class Loop:
         if isinstance(self.model, Module):
             self.model.train()  # a callback may have left it otherwise
         self.meter.reset()
-        with closing(_batches("fit", self.data)) as batches:
+        with closing(batches_of("fit", self.data)) as batches:
             while group := list(islice(batches, self.accumulate)):
                 if not self._step(group):
                     return False
@@ -344,10 +283,10 @@ class Loop:
             first, mean, whole, counted = not seen, 0.0, 0.0, 0.0
             for inputs, target, n in group:
                 output = self.model(*inputs)
-                loss, weight, is_sum = _weighed(self.loss, output, target, n)
-                value = _one_number(loss).item()
+                loss, weight, is_sum = weighed(self.loss, output, target, n)
+                value = one_number(loss).item()
                 if first:
-                    seen.append((_detached(output), target, value, weight, is_sum))
+                    seen.append((detached(output), target, value, weight, is_sum))
                 if not weight and len(group) > 1:  # the mean over nothing
                     continue
                 whole, counted = whole or weight * (total / n if n else 1), counted + weight
@@ -421,6 +360,18 @@ class Loop:
         if state["data"] is not None:
             self.data.load_state_dict(state["data"])
         default_generator.set_state(state["random"])
+
+
+def _length(data: Any) -> int | None:
+    """How many batches there are, if that is known."""
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+def detached(output: Any) -> Any:
+    return tree_map(lambda t: t.detach() if isinstance(t, Tensor) else t, output)
 
 
 class _OfEpoch(Callback):

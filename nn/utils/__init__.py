@@ -10,8 +10,8 @@ from autograd.api.creation import zeros
 from autograd.engine.dtypes import float16
 from autograd.errors import ArgumentError, ShapeError
 from autograd.engine.grad_mode import no_grad
-from autograd.ops.join import cat, stack
-from autograd.ops.linalg import vector_norm
+from autograd.api.join import cat, stack
+from autograd.api.linalg import vector_norm
 from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
 

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from autograd import random
+from autograd.api.common import one_dim
 from autograd.api.creation import ones_like
+from autograd.api.join import cat
+from autograd.api.sort import argsort
 from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError, StateError
 from autograd.linalg import vector_norm
-from autograd.ops.common import one_dim
-from autograd.ops.join import cat
-from autograd.ops.sort import argsort
 
 from ..module import Module, Parameter
 from .reparametrize import Recomputed, hook_of, parameter_called

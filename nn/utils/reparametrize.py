@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd.api.common import one_dim
 from autograd.api.creation import empty
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError, StateError
 from autograd.linalg import vector_norm
-from autograd.ops.common import one_dim
 from autograd.transforms.checkpoint import recomputing
 
 from ..module import Module, Parameter

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.api.creation import full
+from autograd.api.join import cat, stack
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, ShapeError, describe
-from autograd.ops.join import cat, stack
 
 __all__ = [
     "PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence", "unpack_sequence",

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd.api.creation import as_tensor, tensor
+from autograd.api.join import stack
 from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
-from autograd.ops.join import stack
 
 __all__ = ["default_collate", "default_convert"]
 

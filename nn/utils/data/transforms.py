@@ -22,7 +22,8 @@ from autograd.api.creation import from_numpy
 from autograd.api.random import Generator, default_generator
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from autograd.ops.resample import affine_grid, grid_sample
+
+from ...functional.vision import affine_grid, grid_sample
 
 __all__ = [
     "CenterCrop", "Compose", "Cutout", "GaussianNoise", "MixUp", "Normalize", "RandomCrop", "RandomHorizontalFlip",

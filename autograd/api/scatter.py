@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.tensor import NUMPY, wrap
+from .. import ops
+from ..engine.tensor import wrap
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError, describe
-from .common import one_dim, public
-from .elementwise import choose, divide, floor_divide, maximum, multiply
-from .index import check_index, check_like, check_scalar, gather_, grid, index_, scatter_extreme_, setitem_, ungather_, unindex_
-from .join import concatenate_
-from .reduce import argsort_
+from ..ops.elementwise import choose, divide, floor_divide, maximum, multiply
+from ..ops.index import grid
+from .common import one_dim
+from .index import check_index, check_like, check_scalar
 
 Index = tuple[Any, ...]
 
@@ -63,7 +63,7 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
 
     Shape: that of `index`, which has as many dims as `input` and is nowhere longer, except along `dim`.
     """
-    return _as(gather_(*_along("gather", input, dim, index)), index)
+    return _as(ops.index.gather(*_along("gather", input, dim, index)), index)
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
@@ -76,7 +76,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     if hasattr(src, "dtype"):
         src = _source("scatter", x, places, src)
     if reduce is None:
-        return _as(setitem_(x, src, *grid(places, axis)), input)
+        return _as(ops.index.setitem(x, src, *grid(places, axis)), input)
     if reduce not in ("add", "multiply"):
         raise ArgumentError(f"scatter: reduce is 'add' or 'multiply', got {reduce!r}")
     if not hasattr(src, "dtype"):
@@ -87,7 +87,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     """`input` with the elements of `src` added at the places `gather` would take them from (torch.scatter_add)."""
     x, index, axis = _along("scatter_add", input, dim, index)
-    return _as(x + ungather_(_source("scatter_add", x, index, src), index, axis, x.shape), input)
+    return _as(x + ops.index.ungather(_source("scatter_add", x, index, src), index, axis, x.shape), input)
 
 
 def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
@@ -111,15 +111,15 @@ def _scatter_reduce(input: Any, axis: int, index: Any, src: Any, reduce: str, in
     if not include_self:
         neutral = {"sum": 0, "mean": 0, "prod": 1}.get(reduce)
         neutral = _limit(input.dtype, low=reduce == "amax") if neutral is None else neutral
-        input = setitem_(input, neutral, *grid(index, axis))
+        input = ops.index.setitem(input, neutral, *grid(index, axis))
     if reduce == "prod":
         return multiply(input, _products(input, index, axis, src))
     if reduce in ("amax", "amin"):
-        return scatter_extreme_(input, src, index, axis, reduce == "amax")
-    total = input + ungather_(src, index, axis, input.shape)
+        return ops.index.scatter_extreme(input, src, index, axis, reduce == "amax")
+    total = input + ops.index.ungather(src, index, axis, input.shape)
     if reduce == "sum":
         return total
-    number = ungather_(np.ones_like(src), index, axis, input.shape)
+    number = ops.index.ungather(np.ones_like(src), index, axis, input.shape)
     number = number + 1 if include_self else maximum(number, 1)
     return (divide if input.dtype.kind == "f" else floor_divide)(total, number)
 
@@ -139,29 +139,28 @@ def _products(input: Any, index: Any, axis: int, src: Any) -> Any:
     product of all, by multiplications alone, whose gradients are right at any number of zeros, to any order.
     """
     places = np.arange(prod(input.shape), like=getattr(input, "array", input))
-    to = np.reshape(gather_(wrap(np.reshape(places, input.shape)), index, axis), (-1,))
-    order = argsort_(to, 0)
-    to, x = index_(to, order), index_(np.reshape(src, (-1,)), order)
+    to = np.reshape(ops.index.gather(wrap(np.reshape(places, input.shape)), index, axis), (-1,))
+    order = ops.reduce.argsort(to, 0)
+    to, x = ops.index.getindex(to, order), ops.index.getindex(np.reshape(src, (-1,)), order)
     step = 1
     while step < to.shape[0]:
         earlier = x[:-step]
         before = choose(to[step:] == to[:-step], earlier, np.ones_like(earlier))
-        x, step = concatenate_(0, x[:step], multiply(before, x[step:])), 2 * step
-    return np.reshape(setitem_(np.ones_like(np.reshape(input, (-1,))), x, to), input.shape)
+        x, step = ops.join.concatenate(0, x[:step], multiply(before, x[step:])), 2 * step
+    return np.reshape(ops.index.setitem(np.ones_like(np.reshape(input, (-1,))), x, to), input.shape)
 
 
-@public()
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """Elements of `input` at `indices` along `dim`, the other dims broadcast; without `dim`, of all (torch.take_along_dim)."""
     if dim is None:
-        return gather_(np.reshape(input, (-1,)), np.reshape(indices, (-1,)), 0)
+        return ops.index.gather(np.reshape(input, (-1,)), np.reshape(indices, (-1,)), 0)
     axis = one_dim("take_along_dim", dim, input.ndim)
     _same_dims("take_along_dim", input, indices)
     rest = [v.shape[:axis] + v.shape[axis + 1 :] for v in (input, indices)]
     if rest[0] != rest[1]:
         both = np.broadcast_shapes(*rest)
         input, indices = (np.broadcast_to(v, (*both[:axis], v.shape[axis], *both[axis:])) for v in (input, indices))
-    return gather_(input, indices, axis)
+    return ops.index.gather(input, indices, axis)
 
 
 # ---------------------------------------------------------------- positions along a dim, one for each slice
@@ -188,7 +187,7 @@ def _slices_of(op: str, input: Any, where: Index, source: Any) -> Any:
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The slices of `input` along `dim` at the positions in `index`, a vector (torch.index_select)."""
     x, where = _slices("index_select", input, dim, index)
-    return _as(index_(x, *where), input)
+    return _as(ops.index.getindex(x, *where), input)
 
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
@@ -197,21 +196,17 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     source = _slices_of("index_add", x, where, source)
     if alpha != 1:
         source = multiply(source, input.dtype.type(alpha))  # which makes an integer of it among integers
-    return _as(x + unindex_(source, x.shape, *where), input)
+    return _as(x + ops.index.unindex(source, x.shape, *where), input)
 
 
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """`input` with the slices of `source` in the place of those at the positions in `index` (torch.index_copy)."""
     x, where = _slices("index_copy", input, dim, index)
-    return _as(setitem_(x, _slices_of("index_copy", x, where, source), *where), input)
+    return _as(ops.index.setitem(x, _slices_of("index_copy", x, where, source), *where), input)
 
 
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """`input` with `value` all over the slices at the positions in `index` (torch.index_fill)."""
     check_scalar("index_fill", value)
     x, where = _slices("index_fill", input, dim, index, least=-1)
-    return _as(setitem_(x, value, *where), input)
-
-
-# ---------------------------------------------------------------- NumPy's spelling
-NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)
+    return _as(ops.index.setitem(x, value, *where), input)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.graph import Array
-from ..engine.primitive import primitive
-from .join import filled
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
+from autograd.ops.join import filled
 
 
 def gate_scale(like: Array, *scales: float) -> Array:
@@ -70,6 +70,6 @@ def _pull_gru_step(gs: Sequence[Array], y: Array, h: Array, scale: Array, out: S
 
 
 # fmt: off
-lstm_step_: Any = primitive(_lstm_step, "lstm_step", joint=_pull_lstm_step)
-gru_step_: Any  = primitive(_gru_step, "gru_step",   joint=_pull_gru_step)
+lstm_step: Any = primitive(_lstm_step, "lstm_step", joint=_pull_lstm_step)
+gru_step: Any  = primitive(_gru_step, "gru_step",   joint=_pull_gru_step)
 # fmt: on

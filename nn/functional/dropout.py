@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograd.api.random import Generator, bernoulli_, default_generator
+from autograd import ops
+from autograd.api.random import Generator, default_generator
 from autograd.errors import ShapeError
 
+from ..checks import need_probability
 from .activation import SELU_ALPHA, SELU_SCALE
-from .common import elementwise, need_probability
-
-__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
+from .common import elementwise, in_dims
 
 
 def dropout(
@@ -20,10 +20,10 @@ def dropout(
 
     Without `training`, the input itself. Srivastava et al. 2014; PyTorch: torch.nn.functional.dropout.
     """
-    return _dropout("dropout", input, p, training, inplace, generator)
+    return _drop("dropout", input, p, training, inplace, generator)
 
 
-def _dropout(op: str, input: Any, p: float, training: bool, inplace: bool, generator: Any, lead: int | None = None) -> Any:
+def _drop(op: str, input: Any, p: float, training: bool, inplace: bool, generator: Any, lead: int | None = None) -> Any:
     """Dropout of elements; or of all that have the same index in the first `lead` dims."""
     need_probability(op, p)
     if not training or p == 0:
@@ -38,29 +38,26 @@ def _dropout(op: str, input: Any, p: float, training: bool, inplace: bool, gener
 def _kept(x: Any, p: float, generator: Any, lead: int | None) -> Any:
     """1 where something is kept, else 0."""
     shape = x.shape if lead is None else (*x.shape[:lead], *(1,) * (x.ndim - lead))
-    return bernoulli_(generator or default_generator, 1 - p, shape, x.dtype)
+    return ops.random.bernoulli(generator or default_generator, 1 - p, shape, x.dtype)
 
 
-def _over_channels(n: int) -> Any:
-    op = f"dropout{n}d"
-
+def _dropout(n: int, op: str) -> Any:
     def drop(
         input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
     ) -> Any:
+        """`dropout` of whole channels of images with {n} sizes (torch.nn.functional.{op}).
+
+        Shape: (N, C, ...) or, for one image but in `dropout2d`, (C, ...). Tompson et al. 2014.
+        """
         if input.ndim < 2 or (n == 1 and input.ndim > 3):
             raise ShapeError(f"{op}: input has the shape (N, C, ...) of images with channels to drop, got {input.shape}")
         alone = n != 2 and input.ndim == n + 1  # one image; three dims are N, C and a length for dropout2d, as in PyTorch
-        return _dropout(op, input, p, training, inplace, generator, 1 if alone else 2)
+        return _drop(op, input, p, training, inplace, generator, 1 if alone else 2)
 
-    drop.__name__ = drop.__qualname__ = op
-    drop.__doc__ = f"""`dropout` of whole channels of images with {n} dim{"s" * (n > 1)} (torch.nn.functional.{op}).
-
-    Shape: (N, C, ...){"" if n == 2 else " or, for one image, (C, ...)"}. Tompson et al. 2014.
-    """
     return drop
 
 
-dropout1d, dropout2d, dropout3d = map(_over_channels, (1, 2, 3))
+dropout1d, dropout2d, dropout3d = in_dims(_dropout)
 
 
 def alpha_dropout(

@@ -6,18 +6,38 @@ from typing import Any
 
 import numpy as np
 
+from autograd import ops
+from autograd.api.elementwise import where
+from autograd.api.index import setitem
+from autograd.api.linalg import vector_norm
 from autograd.engine.dtypes import int64
 from autograd.engine.grad_mode import no_grad
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
-from autograd.ops.elementwise import reciprocal, where
-from autograd.ops.fused import embedding_, first_largest_
-from autograd.ops.index import gather_, index_, one_hot_, setitem, unindex_
-from autograd.ops.linalg import vector_norm
+from autograd.ops.elementwise import reciprocal
+from autograd.ops.index import gather, getindex, unindex
 
-from .common import need_tensors
+from ..checks import need_tensors
 
-__all__ = ["embedding", "embedding_bag", "one_hot"]
+
+# ---------------------------------------------------------------- the table
+def _first_largest(x: Array, bags: Array, n: int) -> Array:
+    """Which row has the largest value in a column, for each of `n` bags of rows; of several the first, of none row 0."""
+    top = np.full_like(x, -np.inf, shape=(n, x.shape[1]))
+    np.maximum.at(top, bags, x)
+    row = np.expand_dims(np.arange(x.shape[0], like=x), 1)
+    first = np.full_like(row, x.shape[0], shape=top.shape)
+    np.minimum.at(first, bags, np.where((x == top[bags]) | (x != x), row, x.shape[0]))
+    return first % max(x.shape[0], 1)
+
+
+# fmt: off
+lookup        = primitive(lambda w, i, share: w[i], "embedding", moves=True,
+    w=lambda g, w_shape, i, share: unindex(g * share, w_shape, i))  # share: of the gradient, how much goes to each row
+first_largest = primitive(_first_largest, "first_largest")
+# fmt: on
 
 
 # ---------------------------------------------------------------- rows of a table
@@ -60,14 +80,14 @@ def _check_rows(op: str, input: Any, weight: Any, padding_idx: int | None) -> in
 def _rows(input: Any, weight: Any, padding: int | None, max_norm: float | None, norm_type: float, by_frequency: bool) -> Any:
     if max_norm is not None:
         with no_grad():
-            rows = index_(weight, input)
+            rows = getindex(weight, input)
             norms = vector_norm(rows, norm_type, -1, True)
             setitem(weight, input, rows * where(norms > max_norm, max_norm / (norms + 1e-7), 1.0).to(weight.dtype))
     share = None if padding is None else (input != padding).to(weight.dtype)
     if by_frequency:
-        often = reciprocal(index_(unindex_(np.ones_like(input), weight.shape[:1], input), input)).to(weight.dtype)
+        often = reciprocal(getindex(unindex(np.ones_like(input), weight.shape[:1], input), input)).to(weight.dtype)
         share = often if share is None else share * often
-    return index_(weight, input) if share is None else embedding_(weight, input, np.expand_dims(share, -1))
+    return getindex(weight, input) if share is None else lookup(weight, input, np.expand_dims(share, -1))
 
 
 def embedding_bag(
@@ -103,17 +123,17 @@ def embedding_bag(
         bag, input = np.reshape(bag, (-1,)) - 1, np.reshape(input, (-1,))
     else:  # how many bags have begun, where each is: the number of the bag, and one more
         bags = offsets.shape[0] - include_last_offset
-        begun = unindex_(np.ones_like(offsets), (input.shape[0] + 1,), offsets)
+        begun = unindex(np.ones_like(offsets), (input.shape[0] + 1,), offsets)
         bag = np.cumsum(begun, axis=0)[: input.shape[0]] - 1
     if padding is not None:
         bag = where(input == padding, bags, bag)  # beyond the last, where also goes what comes after the last offset
     rows = _rows(input, weight, None, max_norm, norm_type, scale_grad_by_freq)
     if per_sample_weights is not None:
         rows = rows * np.reshape(per_sample_weights, (-1, 1))
-    counts = np.expand_dims(unindex_(np.ones_like(bag), (bags + 1,), bag), 1)[:bags]
+    counts = np.expand_dims(unindex(np.ones_like(bag), (bags + 1,), bag), 1)[:bags]
     if mode == "max" and rows.shape[0]:
-        return gather_(rows, first_largest_(rows, bag, bags + 1)[:bags], 0) * (counts > 0)
-    total = unindex_(rows, (bags + 1, weight.shape[1]), bag)[:bags]
+        return gather(rows, first_largest(rows, bag, bags + 1)[:bags], 0) * (counts > 0)
+    total = unindex(rows, (bags + 1, weight.shape[1]), bag)[:bags]
     return total / np.maximum(counts, 1) if mode == "mean" else total
 
 
@@ -145,8 +165,6 @@ def _check_bags(op: str, input: Any, weight: Any, offsets: Any, mode: str, per_s
 
 
 # ---------------------------------------------------------------- one-hot vectors
-
-
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Integers as rows of zeros with a 1 at that place; as many classes as needed by default (torch.nn.functional.one_hot).
 
@@ -164,4 +182,4 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     classes = int(high) + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= classes:
         raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {low} to {high}")
-    return one_hot_(tensor, classes, np.dtype(np.int64))
+    return ops.index.one_hot(tensor, classes, np.dtype(np.int64))

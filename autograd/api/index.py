@@ -1,0 +1,210 @@
+"""Indexing ops: parts of a tensor by slices, positions and masks, and putting values there."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..engine.dtypes import result_type
+from ..engine.graph import Array, mode
+from ..engine.inplace import Step, put, step_of
+from ..engine.tensor import Tensor
+from ..errors import AutogradError, DimError, DtypeError, ShapeError, describe, explain
+from ..ops.common import contiguous
+from ..ops.elementwise import choose, maximum
+from ..ops.index import Index, _in_order
+from .elementwise import astype
+from .join import broadcast_tensors
+
+
+# ---------------------------------------------------------------- x[...] and x[...] = y
+def _parts(index: Any) -> tuple[Index, bool]:
+    """`index` as a tuple, lists as arrays, and whether it holds only integers, slices, None and an ellipsis."""
+    parts = []
+    basic = True
+    for i in index if type(index) is tuple else (index,):
+        if isinstance(i, (list, tuple, range)):
+            i = np.asarray(i, None if len(i) else np.int64)
+        if hasattr(i, "dtype") or isinstance(i, bool):
+            if getattr(i, "dtype", np.dtype(bool)).kind not in "iub":
+                raise DtypeError(f"an index is made of integers or booleans, not {i.dtype}")
+            if isinstance(i, Tensor) and i.dtype == np.uint8:
+                raise DtypeError("an index of uint8 is a mask in PyTorch and positions in NumPy; say which by bool() or long()")
+            basic = basic and isinstance(i, np.integer)
+            i = int(i) if isinstance(i, np.integer) else i
+        elif isinstance(i, (float, str)):
+            raise DtypeError(f"an index is made of integers, slices, None, ... and tensors of them, not {i!r}")
+        parts.append(i)
+    return tuple(parts), basic
+
+
+def _numbers_first(parts: Index) -> tuple[Index, Index] | None:
+    """An index in two steps, the first without arrays, if it has both numbers and arrays with something between them.
+
+    NumPy then counts a number among the arrays, and puts their dims first: x[0, :, [1, 2]] has shape (2, n). To PyTorch
+    it is x[0][:, [1, 2]], of shape (n, 2), as if numbers were slices; and so it is here.
+    """
+    if len(parts) < 3:
+        return None
+    number = [hasattr(p, "__index__") and not getattr(p, "ndim", 0) and not _is_mask(p) for p in parts]
+    array = [not is_number and (hasattr(p, "dtype") or _is_mask(p)) for p, is_number in zip(parts, number, strict=True)]
+    if not any(number) or not any(array) or all(a or b for a, b in zip(number, array, strict=True)):
+        return None
+    first, second = [], []
+    for p, is_number, is_array in zip(parts, number, array, strict=True):
+        first += [slice(None)] * (getattr(p, "ndim", 0) if _is_mask(p) else 1) if is_array else [p]
+        second += [] if is_number else [p] if is_array or p is ... else [slice(None)]
+    return tuple(first), tuple(second)
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, bool) or (hasattr(part, "dtype") and part.dtype.kind == "b")
+
+
+def getitem(input: Any, index: Any) -> Any:
+    """`input[index]`: integers, slices, None, ..., masks, and arrays of positions, as NumPy and PyTorch have them.
+
+    Slices alone give a view. Steps may be negative, as in NumPy. Where the two differ, integers beside arrays with a
+    slice between them, it is as in PyTorch: integers come first. Raises DimError, DtypeError or ShapeError.
+
+    >>> import autograd
+    >>> x = autograd.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> x[[0, 0, 2]].sum().backward(); x.grad
+    tensor([2., 0., 1.])
+    """
+    parts, basic = _parts(index)
+    if basic:
+        return ops.index.getslice(input, parts)
+    if (steps := _numbers_first(parts)) is not None:
+        return ops.index.getindex(getitem(input, steps[0]), *steps[1])
+    return ops.index.getindex(input, *parts)
+
+
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """`input[index] = value`, in place. Of several values for one element the last stays, and has the gradient."""
+    parts, basic = _parts(index)
+    if (steps := _numbers_first(parts)) is not None:
+        first = tuple(p.__index__() if hasattr(p, "__index__") else p for p in steps[0])  # a view, of what is written
+        return setitem(getitem(input, first), steps[1], value)
+    if basic and _is_part(value, input, parts):
+        return None  # y[i] += 1 is y[i] = y[i].__iadd__(1): it is there already
+    if all(p is not ... for p in parts):
+        parts = (*parts, ...)  # what is assigned to is an array then, also if it is one element
+    raw, v = _in_order(tuple(getattr(i, "array", i) for i in parts), getattr(value, "array", value))
+
+    def scatter(mask: int, array: Array, v: Array) -> tuple[Any, Any]:
+        plan = ops.index.setitem.plans[mask]
+        return plan, plan.save(None, array, v, *raw)
+
+    try:
+        if basic:
+            put(input, "x[...] = y", raw, value, path=(step_of(ops.index.getslice, raw),))
+        else:
+            put(input, "x[...] = y", raw, value if v is getattr(value, "array", v) else np.copy(value, "C"), scatter=scatter)
+    except (IndexError, ValueError, TypeError) as error:
+        if isinstance(error, AutogradError):
+            raise
+        raise explain("setitem", ["x", "v", "*index"], [input.array, v, *raw], error) from error
+
+
+def _is_part(value: Any, input: Tensor, index: Index) -> bool:
+    """Is `value` what `input[index]` gave, a view that hears of writes?"""
+    step = getattr(value, "_link", None)
+    if not isinstance(step, Step) or step.op is not ops.index.getslice:
+        return False
+    if step.base is not input if step.parents is None else step.parents is not getattr(input, "_link", None):
+        return False
+    return step.args == (index,) and (step.recorded or not mode().grad)
+
+
+# ---------------------------------------------------------------- what the arguments must be
+def check_index(op: str, index: Any, length: int, least: int = 0) -> None:
+    array = getattr(index, "array", index)
+    if not hasattr(array, "dtype"):
+        raise DtypeError(f"{op}: index must be a tensor, not {describe(index)}")
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"{op}: index must hold integers, not {array.dtype}")
+    if array.size and not (np.min(array) >= least and np.max(array) < length):
+        raise DimError(f"{op}: index holds {np.min(array)} to {np.max(array)}, but the dim has length {length}")
+
+
+def check_mask(op: str, mask: Any) -> None:
+    if getattr(mask, "dtype", None) != np.dtype(bool):
+        raise DtypeError(f"{op}: mask must hold booleans, not {getattr(mask, 'dtype', type(mask).__name__)}")
+
+
+def check_like(op: str, input: Any, **values: Any) -> None:
+    """What is put into a tensor has its dtype, as in PyTorch; a number is made to."""
+    for name, value in values.items():
+        if hasattr(value, "dtype") and value.dtype != input.dtype:
+            raise DtypeError(f"{op}: {name} is {value.dtype}, but input is {input.dtype}; convert one with to()")
+
+
+def check_scalar(op: str, value: Any) -> None:
+    if np.ndim(value):
+        raise ShapeError(f"{op}: value must be a number or a 0-d tensor, got shape {np.shape(value)}")
+
+
+# ---------------------------------------------------------------- masks, and positions in several dims or the flat tensor
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """`input` after `input[indices] = values`, or `+=`, where repeated positions add up (torch.index_put).
+
+    `indices` is a tuple of tensors: of positions, or masks. Raises DimError, DtypeError or ShapeError.
+    """
+    if odd := [i for i in indices if not hasattr(i, "dtype")]:
+        raise DtypeError(f"index_put: indices are tensors of integers or booleans, got {describe(odd[0])}")
+    parts, _ = _parts(tuple(indices))
+    if np.ndim(values):
+        check_like("index_put", input, values=values)
+    if not accumulate:
+        return ops.index.setitem(input, values, *parts)
+    met = ops.index.getindex(input.detach(), *parts).shape
+    return input + ops.index.unindex(ops.shape.expand(values, met), input.shape, *parts)
+
+
+def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+    """`input` with `value`, made to be of its dtype, where `mask` holds (torch.masked_fill)."""
+    check_mask("masked_fill", mask)
+    check_scalar("masked_fill", value)
+    if result_type(input, value) != input.dtype:
+        value = astype(value if hasattr(value, "dtype") else np.asarray(value), input.dtype)
+    return contiguous(choose(mask, value, input))
+
+
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements of `input` where `mask` holds, in one dim; the two broadcast (torch.masked_select)."""
+    check_mask("masked_select", mask)
+    input, mask = broadcast_tensors(input, mask)
+    return ops.index.getindex(input, mask)
+
+
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """`input` with the elements of `source`, in order, where `mask` holds (torch.masked_scatter).
+
+    `mask` broadcasts with `input`; `source` has at least as many elements as places are to be filled.
+    """
+    check_mask("masked_scatter", mask)
+    check_like("masked_scatter", input, source=source)
+    input, mask = broadcast_tensors(input, mask)
+    places, elements = np.sum(getattr(mask, "array", mask)), prod(source.shape)
+    if places > elements:
+        raise ShapeError(f"masked_scatter: mask has {places} places to fill, but source {source.shape} only {elements} elements")
+    if not elements:
+        return np.copy(input, "C")
+    turn = maximum(np.cumsum(np.reshape(mask, (-1,)), axis=0) - 1, 0)
+    return contiguous(choose(mask, np.reshape(ops.index.getindex(np.reshape(source, (-1,)), turn), input.shape), input))
+
+
+def take(input: Any, index: Any) -> Any:
+    """The elements at these positions in the flattened tensor, in the shape of `index` (torch.take).
+
+    >>> import autograd
+    >>> autograd.tensor([[1, 2], [3, 4]]).take(autograd.tensor([0, -1]))
+    tensor([1, 4])
+    """
+    size = prod(input.shape)
+    check_index("take", index, size, -size)
+    return ops.index.getindex(np.reshape(input, (-1,)), index)

@@ -1,0 +1,221 @@
+"""Pooling: the greatest element or the mean of each window, or of parts that cover an image."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from autograd.api import reduce
+from autograd.engine.accumulate import single
+from autograd.engine.graph import Array
+from autograd.engine.primitive import primitive
+from autograd.errors import ArgumentError, ShapeError
+from autograd.ops import index, window
+from autograd.ops.window import Windows, places
+
+from ..checks import need_float, per_dim
+from .common import constant, in_dims
+from .resample import area, resample
+from .window import Axis, batched, like, windows_over
+
+
+# ---------------------------------------------------------------- the table
+def _window_sum(x: Array, windows: Windows, count: Axis) -> Array:
+    n = len(windows)
+    out = np.zeros_like(x, shape=(*x.shape[:-n], *count))
+    for where, seen in places(windows, x.shape[-n:], count):
+        out[where] += x[seen]
+    return out
+
+
+def _pull_window_sum(g: Array, windows: Windows, x_shape: Axis) -> Array:
+    """Each window hands its gradient to all of its places."""
+    n = len(windows)
+    shape = (*g.shape[:-n], prod(w[0] for w in windows), *g.shape[-n:])
+    return window.fold(np.broadcast_to(np.expand_dims(g, -n - 1), shape), windows, x_shape[-n:])
+
+
+def _window_max(x: Array, windows: Windows, count: Axis) -> Array:
+    n = len(windows)
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    out = np.full_like(x, lowest, shape=(*x.shape[:-n], *count))
+    for where, seen in places(windows, x.shape[-n:], count):
+        np.maximum(out[where], x[seen], out=out[where])
+    return out
+
+
+def _which(x: Array, top: Array, windows: Windows) -> Array:
+    """The first place of each window where its greatest element, `top`, stands."""
+    n = len(windows)
+    found = places(windows, x.shape[-n:], top.shape[-n:])
+    number = np.uint8 if len(found) <= 256 else np.int64  # small numbers are several times faster
+    out: Any = np.zeros_like(top, dtype=number)
+    looking = np.ones_like(top, dtype=bool)
+    has_nan = np.any(top != top)  # a NaN wins, but does not equal itself
+    for i, (where, seen) in enumerate(found):
+        hit = x[seen] == top[where]
+        if has_nan:
+            hit |= x[seen] != x[seen]
+        hit &= looking[where]
+        looking[where] ^= hit
+        out[where] += hit * number(i)
+    return out
+
+
+def _pick(x: Array, which: Array, windows: Windows) -> Array:
+    n = len(windows)
+    out = np.zeros_like(x, shape=which.shape)
+    for i, (where, seen) in enumerate(places(windows, x.shape[-n:], which.shape[-n:])):
+        out[where] += x[seen] * (which[where] == i)
+    return out
+
+
+def _put(x: Array, which: Array, windows: Windows, size: Axis) -> Array:
+    n = len(windows)
+    out = np.zeros_like(x, shape=(*x.shape[:-n], *size))
+    for i, (where, seen) in enumerate(places(windows, size, which.shape[-n:])):
+        out[seen] += x[where] * (which[where] == i)
+    return out
+
+
+def _flat_index(which: Array, windows: Windows, size: Axis) -> Array:
+    """Where in the flattened array the place `which` of each window is."""
+    out, later = np.zeros_like(which, dtype=np.int64), prod(w[0] for w in windows)
+    for (length, stride, before, dilation), n, axis in zip(windows, size, range(-len(windows), 0), strict=True):
+        later //= length
+        begins = np.arange(which.shape[axis], like=which) * stride - before
+        out = out * n + np.reshape(begins, (-1, *(1,) * (-axis - 1))) + np.astype(which, np.int64) // later % length * dilation
+    return out
+
+
+# fmt: off
+window_sum  = primitive(_window_sum, "window_sum", x=_pull_window_sum)
+window_max  = primitive(_window_max, "window_max",
+    x=lambda g, x, out, windows, x_shape: put(g, which(x, out, windows), windows, x_shape[-len(windows):]))
+which: Any  = primitive(_which, "which")
+pick        = primitive(_pick, "pick", x=lambda g, which, windows, x_shape: put(g, which, windows, x_shape[-len(windows):]))
+put: Any    = primitive(_put, "put",   x=lambda g, which, windows: pick(g, which, windows))
+flat_index  = primitive(_flat_index, "flat_index")
+# fmt: on
+
+
+# ---------------------------------------------------------------- PyTorch's names
+def _check_padding(op: str, windows: Windows) -> None:
+    if any(2 * p > (k - 1) * d + 1 for k, _, p, d in windows):
+        kernel, _, padding, _ = zip(*windows, strict=True)
+        raise ArgumentError(f"{op}: padding must be at most half the kernel, got padding {padding} for kernel_size {kernel}")
+
+
+def _max_pool(n: int, op: str) -> Any:
+    def pool(
+        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        ceil_mode: bool = False, return_indices: bool = False,
+    ) -> Any:  # fmt: skip
+        """The greatest element of each window, and with `return_indices` where in the flattened image it is.
+
+        Shapes: (N, C, ...) or (C, ...) with {n} sizes. The gradient goes to the first of several greatest. `stride` is
+        `kernel_size` if None; padding never wins. Raises ShapeError or ArgumentError (torch.nn.functional.{op}).
+        """
+        x = batched(op, input, n)
+        windows, count = windows_over(op, x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+        _check_padding(op, windows)
+        out = window_max(x, windows, count)
+        if not return_indices:
+            return like(input, out)
+        return like(input, out), like(input, flat_index(which(x, out, windows), windows, x.shape[2:]))
+
+    return pool
+
+
+def _avg_pool(n: int, op: str) -> Any:
+    @single
+    def pool(
+        input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True, divisor_override: int | None = None,
+    ) -> Any:  # fmt: skip
+        """The mean of each window; padding counts as zeros, unless `count_include_pad` is False.
+
+        Shapes: (N, C, ...) or (C, ...) with {n} sizes. `divisor_override` replaces the number of elements. Raises ShapeError
+        or ArgumentError (torch.nn.functional.{op}).
+        """
+        x = batched(op, input, n)
+        windows, count = windows_over(op, x.shape[2:], kernel_size, stride, padding, 1, ceil_mode)
+        _check_padding(op, windows)
+        need_float(op, x, arrays=True)
+        if divisor_override == 0:
+            raise ArgumentError(f"{op}: divisor_override must not be 0; leave it out to divide by the number of elements")
+        out = window_sum(x, windows, count)
+        if divisor_override is not None:
+            return like(input, out / divisor_override)
+        # What a window holds is counted as it is summed: over ones, which the padding has as well if that counts.
+        rim = tuple(p if count_include_pad else 0 for _, _, p, _ in windows)
+        size = tuple(m + 2 * r for m, r in zip(x.shape[2:], rim, strict=True))
+        windows = tuple((k, s, p - r, d) for (k, s, p, d), r in zip(windows, rim, strict=True))
+        if all(p == 0 and (m - 1) * s + k <= length for (k, s, p, _), m, length in zip(windows, count, size, strict=True)):
+            return like(input, out / prod(k for k, _, _, _ in windows))
+        return like(input, out / window_sum(np.ones_like(getattr(x, "array", x), shape=(1, 1, *size)), windows, count))
+
+    return pool
+
+
+def _output_size(op: str, x: Any, output_size: Any, n: int) -> Axis:
+    """The sizes to pool to; None means as it is."""
+    if 0 in x.shape[2:]:
+        raise ShapeError(f"{op}: there is nothing to pool in an input of shape {x.shape}")
+    if output_size is None or (isinstance(output_size, (tuple, list)) and len(output_size) == n):
+        output_size = [m if w is None else w for w, m in zip(output_size or (None,) * n, x.shape[2:], strict=True)]
+    return per_dim(op, "output_size", output_size, n, 0)
+
+
+def _adaptive_avg_pool(n: int, op: str) -> Any:
+    @single
+    def pool(input: Any, output_size: Any) -> Any:
+        """The means of as many parts as `output_size` says, which cover `input` and may share elements.
+
+        Part i of m of a dim of length k goes from floor(i * k / m) to ceil((i + 1) * k / m). Shapes: (N, C, ...) or (C, ...)
+        with {n} sizes; None in `output_size` leaves a size as it is. Raises ShapeError or ArgumentError
+        (torch.nn.functional.{op}).
+        """
+        x = batched(op, input, n)
+        sizes = _output_size(op, x, output_size, n)
+        need_float(op, x, arrays=True)
+        if sizes == (1,) * n:
+            return like(input, np.mean(x, axis=tuple(range(2, 2 + n)), keepdims=True))
+        for axis, m in enumerate(sizes, 2):
+            x = resample(x, axis, ("area", x.shape[axis], m))
+        return like(input, x)
+
+    return pool
+
+
+def _adaptive_max_pool(n: int, op: str) -> Any:
+    def pool(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+        """The greatest elements of the parts that adaptive_avg_pool{n}d averages, as max_pool{n}d gives them.
+
+        With `return_indices` also where in the flattened image they are. Raises ShapeError or ArgumentError
+        (torch.nn.functional.{op}).
+        """
+        x = batched(op, input, n)
+        sizes = _output_size(op, x, output_size, n)
+        flat: Any = 0  # (sizes, the longest part in each dim): where its elements are, the last again in shorter parts
+        for i, (length, m) in enumerate(zip(x.shape[2:], sizes, strict=True)):
+            held = np.stack([at for at, _ in area(length, m)], -1)
+            flat = flat * length + np.reshape(held, (m, *(1,) * (n - 1), held.shape[1], *(1,) * (n - 1 - i)))
+        flat = constant(np.reshape(flat, (prod(sizes), prod(flat.shape[n:]))), x, np.int64)
+        rows = np.reshape(x, (*x.shape[:2], prod(x.shape[2:])))
+        found = reduce.max(index.getindex(rows, slice(None), slice(None), flat), -1)
+        values = like(input, np.reshape(found.values, (*x.shape[:2], *sizes)))
+        if not return_indices:
+            return values
+        indices = index.getindex(flat, constant(range(prod(sizes)), x, np.int64), found.indices)
+        return values, like(input, np.reshape(indices, (*x.shape[:2], *sizes)))
+
+    return pool
+
+
+max_pool1d, max_pool2d, max_pool3d = in_dims(_max_pool)
+avg_pool1d, avg_pool2d, avg_pool3d = in_dims(_avg_pool)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = in_dims(_adaptive_avg_pool)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = in_dims(_adaptive_max_pool)
