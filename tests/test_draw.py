@@ -136,7 +136,7 @@ def test_every_op_can_be_drawn():
     assert sorted(boxes(picture)) == sorted(ids(picture.source))
 
 
-SPECIAL = {name: partial(special._scipy, name) for name in ("psi", "zeta")}  # what stands in formulas beside NumPy's functions
+SPECIAL = {name: partial(special._scipy, name) for name in ("psi", "zeta", "iv")}  # what stands in formulas beside NumPy's functions
 
 
 @pytest.mark.slow
