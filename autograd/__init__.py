@@ -78,7 +78,6 @@ from .engine.malloc import tune_memory
 from .engine.primitive import primitive
 from .engine.tensor import Tensor, grad
 from .files import load, save
-from .see import sentences as _sentences  # until they stand in the table
 from .see.draw import draw
 from .transforms.checkpoint import checkpoint
 from .transforms.custom import Function, differentiable

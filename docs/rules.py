@@ -7,14 +7,13 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import autograd
 import nn  # noqa: F401 (its primitives are on the page as well)
 from autograd.engine.primitive import PRIMITIVES
 from autograd.see.explain import describe
-from autograd.see.sentences import attach
 from autograd.see.symbols import Formula, formulas
-
-attach()  # to nn's primitives
 
 HEAD = """# The rules
 

@@ -1,6 +1,7 @@
-"""For all tests: how many examples hypothesis tries, by HYPOTHESIS_PROFILE (dev, ci or thorough); seeds; threads; --quick."""
+"""For all tests: how many examples hypothesis tries, by HYPOTHESIS_PROFILE (dev, ci or thorough); seeds; PyTorch; threads; --quick."""
 
 import functools
+import gc
 import os
 import random
 import threading
@@ -21,6 +22,20 @@ settings.register_profile("dev", max_examples=5, **common)
 settings.register_profile("ci", max_examples=8, derandomize=True, **common)
 settings.register_profile("thorough", max_examples=100, **common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session")
+def torch():
+    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+
+
+@pytest.fixture
+def _no_collector():
+    """Whatever dies while this holds was freed by reference counting."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

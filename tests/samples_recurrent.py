@@ -2,14 +2,11 @@
 
 import numpy as np
 from samples import Sample
+from samples_nn import sigmoid
 from strategies import call
 
 from autograd.engine.tensor import wrap
 from nn.functional.recurrent import gate_scale, gru_step, lstm_step
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def lstm(z, c):

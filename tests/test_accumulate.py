@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from helpers import leaves
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from test_everywhere import Quick
-from test_ops import leaves, records, tensors
+from test_ops import records, tensors
 
 import autograd
 import nn

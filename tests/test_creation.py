@@ -52,8 +52,7 @@ def test_numpys_scalars_keep_their_dtype_in_lists(data, dtype):
 
 @pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays")
 @pytest.mark.parametrize(("data", "dtype"), MIXED)
-def test_so_they_do_in_pytorch(data, dtype):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_so_they_do_in_pytorch(torch, data, dtype):
     assert str(torch.tensor(data).dtype) == f"torch.{dtype}"
 
 
@@ -134,8 +133,7 @@ def test_first_constructors_take_sizes_or_numbers(name):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_first_constructors_of_pytorch_make_the_same(name):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_first_constructors_of_pytorch_make_the_same(torch, name):
     make, dtype = getattr(torch, name), getattr(torch, MAKERS[name])
     for sizes, shape in SIZES.values():
         sizes = [torch.Size(n) if isinstance(n, autograd.Size) else int(n) for n in sizes]
@@ -365,8 +363,7 @@ def test_linspace_of_integers_cuts_off(args, dtype):
 
 
 @pytest.mark.parametrize("args", CUT)
-def test_linspace_of_integers_is_pytorchs(args):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_linspace_of_integers_is_pytorchs(torch, args):
     for dtype in (torch.int8, torch.int16, torch.int32, torch.int64):
         assert torch.linspace(*args, dtype=dtype).tolist() == CUT[args]
 

@@ -1,5 +1,6 @@
 """detect_anomaly finds the op and the line, says what it saw, and changes nothing else."""
 
+import functools
 import gc
 import linecache
 import re
@@ -8,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+from helpers import leaves, vector
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -24,11 +26,8 @@ from autograd.errors import AnomalyError, FreedGraphError, GraphError, InPlaceEr
 from nn import optim
 
 INF, NAN = float("inf"), float("nan")
+leaf = functools.partial(vector, dtype=ag.float32)
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of the very things that are looked for
-
-
-def leaf(*values, dtype=ag.float32):
-    return tensor(list(values), dtype=dtype, requires_grad=True)
 
 
 def caught(kind, run, *options):
@@ -326,10 +325,6 @@ def test_a_tape_and_a_watch_do_not_go_together():
 
 
 # ---------------------------------------------------------------- nothing else changes
-def leaves(result):
-    return [r for part in result for r in leaves(part)] if isinstance(result, (tuple, list)) else [result]
-
-
 def outcome(sample, call):
     """Values, and gradients of first and second order."""
     call = call.map(lambda a: ag.from_numpy(a.copy()).requires_grad_(a.dtype.kind == "f"))

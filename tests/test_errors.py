@@ -1,12 +1,14 @@
 """Every error says, in one sentence, which op, what was found and what to do; and is also of PyTorch's or NumPy's type."""
 
 import ast
+import functools
 import inspect
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import vector
 
 import autograd as ag
 from autograd import errors, grad, primitive, tensor
@@ -14,10 +16,7 @@ from autograd import errors, grad, primitive, tensor
 x = tensor([1.0, 2.0, 3.0])
 m = ag.ones(2, 3)
 n = tensor([1, 2, 3])
-
-
-def leaf():
-    return tensor([1.0, 2.0, 3.0], requires_grad=True)
+leaf = functools.partial(vector, 1.0, 2.0, 3.0, dtype=ag.float32)
 
 
 def twice(of):

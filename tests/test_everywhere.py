@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers import leaves
 from numpy.testing import assert_allclose, assert_array_equal
 from samples import FUNCTIONS
 from strategies import Call, Quick, some_calls
-from test_ops import Function, inner, leaves, like_torch, records, smooth, special_points, tensors
+from test_ops import Function, inner, like_torch, records, smooth, special_points, tensors
 
 import autograd
 import nn.functional as F
@@ -352,9 +353,8 @@ POINTS = np.array([-6, -3, -2, -1, -0.5, -0.0, 0, 0.5, 1, 1.5, 2, 2.5, 3, 6, 20]
 
 @pytest.mark.filterwarnings("ignore")
 @records("NaN", where=lambda sample: sample.smooth and sample.domains and public(sample))
-def test_subgradients_like_torch(sample):
+def test_subgradients_like_torch(torch, sample):
     """At every combination of the points where something bends, jumps, or ties."""
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
     grid = [np.ravel(x) for x in np.meshgrid(*[POINTS] * len(sample.domains))]
     call = Call(tuple(x > 0 if d.kind == "b" else x for x, d in zip(grid, sample.domains, strict=True)))
     assert like_torch(sample, torch, call, rtol=1e-6, atol=1e-7)

@@ -369,8 +369,7 @@ def test_training_goes_on_from_a_checkpoint_of_pytorch():
     np.testing.assert_allclose(model(checkpoint["x"]).detach().array, checkpoint["later"].array, rtol=1e-5, atol=1e-6)
 
 
-def test_pytorch_reads_ours_and_we_read_what_it_writes_now(tmp_path):
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_pytorch_reads_ours_and_we_read_what_it_writes_now(torch, tmp_path):
     state = nested()
     state["dtypes"] = [*state["dtypes"]]
     autograd.save(state, tmp_path / "ours.pt")

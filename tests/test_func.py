@@ -647,8 +647,7 @@ def test_vjp_of_one_argument_gives_a_tuple():
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # PyTorch's own, of its parts
-def test_what_comes_back_has_the_structure_that_it_has_in_torch(name):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+def test_what_comes_back_has_the_structure_that_it_has_in_torch(torch, name):
     x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
     ours = CALLS[name](autograd.func, wrap(x), wrap(y))
     theirs = CALLS[name](torch.func, torch.tensor(x), torch.tensor(y))
@@ -659,8 +658,7 @@ def test_what_comes_back_has_the_structure_that_it_has_in_torch(name):
 
 # ---------------------------------------------------------------- PyTorch
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own, of its parts
-def test_agrees_with_torch():
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+def test_agrees_with_torch(torch):
     x, y, v = (np.random.default_rng(i).uniform(0.2, 1, 3) for i in range(3))
     for f in (lambda a, b: (a * b).sin() + a.prod(), lambda a, b: {"p": a @ b, "q": [a / b]}):
         for t, o in ((torch.func.jacrev, jacrev), (torch.func.jacfwd, jacfwd)):

@@ -1,20 +1,16 @@
 """Functions with a gradient of your own: PyTorch's Function by its interface, and primitives by decorated rules."""
 
-import gc
 import weakref
 
 import numpy as np
 import pytest
+from helpers import vector as leaf
 from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd
 from autograd import Function, differentiable, func, grad, gradcheck, gradgradcheck, no_grad, ones, tensor
 from autograd.errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, ShapeError, UnsupportedError
 from autograd.transforms.custom import once_differentiable
-
-
-def leaf(*values):
-    return tensor(values, dtype=autograd.float64, requires_grad=True)
 
 
 class Product(Function):
@@ -255,14 +251,6 @@ def test_names_of_saved_values():
     assert node.plan.names == ["x", "*ys"]
 
 
-@pytest.fixture
-def _no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 @pytest.mark.usefixtures("_no_collector")
 def test_memory_is_freed_at_once():
     """What was saved with backward, the rest with the last Tensor: by reference counting alone."""
@@ -464,9 +452,8 @@ def test_differentiable_refuses_rules_for_what_is_no_argument():
 
 # ---------------------------------------------------------------- PyTorch
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own, of its parts
-def test_agrees_with_torch():
+def test_agrees_with_torch(torch):
     """The same classes, on either library's Function."""
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
     results = []
     for lib, base, make in ((torch, torch.autograd.Function, torch.tensor), (autograd, Function, tensor)):
         product, exp, both = (type(c.__name__, (base,), dict(vars(c))) for c in (Product, Exp, SinCos))

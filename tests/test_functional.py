@@ -144,8 +144,7 @@ def test_errors(call, error, message):
 
 # ---------------------------------------------------------------- PyTorch
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own, of its parts
-def test_agrees_with_torch():
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_agrees_with_torch(torch):
     theirs, t = torch.autograd.functional, lambda tree: tree_map(lambda x: torch.tensor(x.array), tree)
     calls = [
         ("vjp", vector, (X, Y), (V,)),

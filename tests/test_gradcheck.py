@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
+from helpers import leaf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +17,6 @@ from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, AutogradError, GradcheckError, UnsupportedError
 
 draws = np.random.default_rng(0)
-
-
-def leaf(values, **options):
-    return tensor(np.array(values, np.float64), requires_grad=True, **options)
 
 
 def normal(*shape):
@@ -128,8 +125,8 @@ def test_the_documented_subgradients_pass_at_kinks(name):
 @pytest.mark.parametrize("distance", [0, 1e-12, 1e-9, 1e-8, 2e-8, 1e-7, 1.3e-7, 5e-7, 1e-6, 1e-5])
 @pytest.mark.parametrize("side", [-1, 1])
 def test_kinks_near_the_point_are_seen_through(distance, side):
-    assert gradcheck(autograd.relu, leaf([side * distance]))
-    assert gradcheck(lambda x: (x - 1).abs(), leaf([1 + side * distance]))
+    assert gradcheck(autograd.relu, leaf([side * float(distance)]))
+    assert gradcheck(lambda x: (x - 1).abs(), leaf([1.0 + side * distance]))
 
 
 def test_a_dead_relu_layer_passes():

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import in_thread
+from helpers import vector as leaf
 
 import autograd
 from autograd import (
@@ -29,19 +31,6 @@ from autograd import (
 from autograd.engine.graph import Node
 from autograd.engine.primitive import PRIMITIVES, Plan
 from autograd.errors import FreedGraphError, NoGradientError, ShapeError
-
-
-def leaf(*values, **options):
-    return tensor([float(v) for v in values], dtype=autograd.float64, requires_grad=True, **options)
-
-
-@pytest.fixture
-def _no_collector():
-    """Whatever dies while this holds was freed by reference counting."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 # ---------------------------------------------------------------- depth
@@ -1006,14 +995,6 @@ def test_a_generator_does_not_leak_the_mode_that_it_was_left_in():
 
 
 # ---------------------------------------------------------------- threads and tasks
-def in_thread(function):
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function()))
-    thread.start()
-    thread.join()
-    return results[0]
-
-
 def test_no_grad_in_one_thread_does_not_touch_another():
     with no_grad():
         assert in_thread(is_grad_enabled) is True

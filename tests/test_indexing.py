@@ -14,11 +14,6 @@ from autograd.ops.index import gather, getindex, ungather, unindex
 f64 = ag.float64
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
-
-
 # ---------------------------------------------------------------- a 0-d tensor is a vector of one element
 ZERO_D = {  # what they are called with, T making tensors: the result
     "T(2.).index_select(0, T([0]))": 2, "T(2.).index_select(-1, T(0))": 2, "T([1., 2.]).index_select(0, T(1))": [2],

@@ -4,10 +4,11 @@ import copy
 import gc
 import pickle
 import sys
-import threading
 
 import numpy as np
 import pytest
+from helpers import in_thread
+from helpers import vector as leaf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -23,10 +24,6 @@ from autograd.errors import ArgumentError, AutogradError, DtypeError, FreedGraph
 from nn import functional as F
 
 f64 = autograd.float64
-
-
-def leaf(*values):
-    return tensor([float(v) for v in values], dtype=f64, requires_grad=True)
 
 
 # ---------------------------------------------------------------- recorded: the tensor is given new values
@@ -591,12 +588,6 @@ WRITES = {
     "touch of a view": lambda x: (x.array.__setitem__(0, 5), touch(x.array[1:])),
     "another thread": lambda x: in_thread(lambda: x.detach().add_(1)),
 }
-
-
-def in_thread(work):
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
@@ -1178,18 +1169,18 @@ class Writes(RuleBasedStateMachine):
     @rule(k=which, retain=retained, create_graph=st.booleans(), seed=st.integers(0, 3))
     def differentiate(self, k, retain, create_graph, seed):
         t, jet = self.pick(k)
-        inputs = [leaf for leaf in self.leaves if leaf[0].requires_grad]
+        inputs = [x for x in self.leaves if x[0].requires_grad]
         if not jet.tracked or not inputs:
             return
         weight = np.round(np.sin(np.arange(jet.value.size) + seed) * 2, 1).reshape(jet.value.shape)
         try:
-            found = grad(t, [leaf for leaf, _, _ in inputs], weight, retain or None, create_graph, allow_unused=True)
+            found = grad(t, [x for x, _, _ in inputs], weight, retain or None, create_graph, allow_unused=True)
         except (InPlaceError, FreedGraphError) as error:
             return self.count(type(error).__name__)
         self.count("differentiated")
-        for g, (leaf, _, where) in zip(found, inputs, strict=True):
-            value = self.expected(jet, weight)[where].reshape(leaf.shape)
-            second = None if jet.second is None else np.tensordot(weight, jet.second, weight.ndim)[where].reshape(*leaf.shape, N)
+        for g, (x, _, where) in zip(found, inputs, strict=True):
+            value = self.expected(jet, weight)[where].reshape(x.shape)
+            second = None if jet.second is None else np.tensordot(weight, jet.second, weight.ndim)[where].reshape(*x.shape, N)
             if g is None:
                 assert not value.any()
                 continue
@@ -1213,16 +1204,16 @@ class Writes(RuleBasedStateMachine):
         except (InPlaceError, FreedGraphError) as error:
             return self.count(type(error).__name__)
         self.count("differentiated")
-        for i, (leaf, _, where) in enumerate(self.leaves):
-            if leaf.requires_grad:  # or it was frozen since: no gradient of it is wanted
+        for i, (x, _, where) in enumerate(self.leaves):
+            if x.requires_grad:  # or it was frozen since: no gradient of it is wanted
                 self.grads[i] = self.grads[i] + self.expected(jet, weight)[where].reshape(self.grads[i].shape)
 
     @invariant()
     def all_is_as_it_should_be(self):
         for t, jet in self.pairs:
             np.testing.assert_allclose(t.array, jet.value, rtol=1e-12, atol=1e-12)
-        for (leaf, _, _), expected in zip(self.leaves, self.grads, strict=True):
-            found = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.array
+        for (x, _, _), expected in zip(self.leaves, self.grads, strict=True):
+            found = np.zeros(x.shape) if x.grad is None else x.grad.array
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
     def teardown(self):

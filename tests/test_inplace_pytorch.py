@@ -86,11 +86,6 @@ def finish(names, library):
     }
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(300))
 def test_random_programs_agree_with_pytorch(torch, seed):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import leaves
+from helpers import vector as leaf
 from numpy.testing import assert_allclose
 from numpy_calls import ARRAYS, CALLED, CALLS, REFUSED, page
 
@@ -17,15 +19,6 @@ from autograd.errors import InPlaceError, NoGradientError, UnsupportedError
 TEXTS = [text for family in CALLS.values() for text in family]
 WORKING = [text for text in TEXTS if text not in REFUSED]
 ROOT = Path(__file__).parent.parent
-
-
-def leaf(*values):
-    return tensor([float(v) for v in values], requires_grad=True)
-
-
-def leaves(result):
-    """The arrays or Tensors that a call returned."""
-    return [leaf for part in result for leaf in leaves(part)] if isinstance(result, (tuple, list)) else [result]
 
 
 def run(text, arrays):

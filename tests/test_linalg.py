@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import test_dtypes
+from helpers import leaf
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -42,10 +43,6 @@ def symmetric(*values, seed=0):
     q = rotation(len(values), seed)
     a = (q * values) @ q.T
     return (a + a.T) / 2
-
-
-def leaf(values, dtype="float64"):
-    return autograd.tensor(np.asarray(values, dtype), requires_grad=True)
 
 
 def gradient(f, values):
@@ -132,11 +129,6 @@ def _signless_svd(u, s, vh):
 
 def _signless_eigh(w, v):
     return w, v * v, v[..., 1:] @ v[..., 1:].mT
-
-
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 
 
 def answers(m, f, xs):

@@ -4,12 +4,13 @@ import operator
 
 import numpy as np
 import pytest
+from helpers import leaves
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from samples import SAMPLES
 from strategies import Call, calls
-from test_ops import leaves, tensors
+from test_ops import tensors
 
 import autograd
 from autograd import errors
@@ -355,9 +356,8 @@ def evaluate(form, library):
 
 
 @pytest.mark.parametrize("form", [form.strip() for form in FORMS.split(";")])
-def test_form_like_torch(form):
+def test_form_like_torch(torch, form):
     """Written as in PyTorch, it gives the same values in the same dtypes, or the same tuple of such."""
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
     found, expected = evaluate(form, autograd), evaluate(form, torch)
     assert len(found) == len(expected)
     for y, e in zip(found, expected, strict=True):

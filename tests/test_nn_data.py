@@ -360,8 +360,7 @@ def plain(value):
     return (value.tolist(), str(value.dtype).removeprefix("torch.")) if hasattr(value, "tolist") else value
 
 
-def test_default_collate_is_that_of_pytorch():
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_default_collate_is_that_of_pytorch(torch):
     batch = [{"a": (1, 2.5), "b": [np.ones(2, np.float32), "x"]}, {"a": (3, 4.5), "b": [np.zeros(2, np.float32), "y"]}]
     assert plain(default_collate(batch)) == plain(torch.utils.data.default_collate(batch))
     for example in (*batch, (1, "a", [np.arange(3)], np.float32(2)), "text", None):

@@ -26,11 +26,6 @@ def real(*shape, requires_grad=True, dtype=float64):
     return tensor(RNG.uniform(-3, 3, shape), requires_grad=requires_grad, dtype=dtype)
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
-
-
 # ---------------------------------------------------------------- the records, against PyTorch
 # The other records draw numbers, or are those of primitives.
 PLAIN = [s for s in SAMPLES if s.op in {getattr(F, name) for name in F.__all__} and "torch" not in s.exempt]

@@ -139,8 +139,7 @@ def test_a_backward_hook_that_cannot_be_called_is_told():
     assert x.grad.tolist() == [2, 2]
 
 
-def test_like_pytorch():
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_like_pytorch(torch):
     weights = [np.sin(np.arange(n) + 1.0).reshape(s) for n, s in ((6, (3, 2)), (3, (3,)), (3, (1, 3)), (1, (1,)))]
 
     def program(torch, nn):

@@ -93,8 +93,7 @@ def test_weights_without_elements_are_left_alone():
         assert init.xavier_normal_(empty(shape)).shape == shape
 
 
-def test_gains_are_those_of_pytorch():
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_gains_are_those_of_pytorch(torch):
     for name in ("linear", "conv1d", "conv_transpose3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
         assert_allclose(init.calculate_gain(name), torch.nn.init.calculate_gain(name))
     assert init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)
@@ -154,8 +153,7 @@ def test_patterns():
 
 
 @pytest.mark.parametrize(("shape", "groups"), [((3, 3, 3), 1), ((4, 2, 3, 3), 2), ((6, 2, 5), 3), ((2, 4, 1, 3, 2), 1)])
-def test_dirac_like_pytorch(shape, groups):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_dirac_like_pytorch(torch, shape, groups):
     assert_array_equal(init.dirac_(empty(*shape), groups).numpy(), torch.nn.init.dirac_(torch.empty(*shape), groups).numpy())
 
 

@@ -144,8 +144,7 @@ def test_dtypes_stay(name, shape, dtype):
 
 
 @every_case
-def test_values_and_gradients_are_those_of_pytorch(name, shape):
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_values_and_gradients_are_those_of_pytorch(torch, name, shape):
     ours = make(name).eval()
     theirs = RECORDS[name].make(torch.nn).double().eval()
     theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()})
@@ -161,8 +160,7 @@ def test_values_and_gradients_are_those_of_pytorch(name, shape):
 
 
 @every_layer
-def test_it_prints_as_in_pytorch(name):
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_it_prints_as_in_pytorch(torch, name):
     assert repr(make(name)) == repr(RECORDS[name].make(torch.nn))
 
 
@@ -512,8 +510,7 @@ def test_a_parameter_dict_takes_a_plain_dict_in_the_order_of_its_names():
     assert list(nn.ModuleDict({"b": nn.ReLU(), "a": nn.ReLU()})) == ["b", "a"]
 
 
-def test_so_does_pytorchs_parameter_dict():
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_so_does_pytorchs_parameter_dict(torch):
     pairs = [("b", torch.nn.Parameter(torch.ones(2))), ("a", torch.nn.Parameter(torch.ones(1)))]
     assert list(torch.nn.ParameterDict(dict(pairs))) == ["a", "b"]
     assert list(torch.nn.ParameterDict(OrderedDict(pairs))) == list(torch.nn.ParameterDict(pairs)) == ["b", "a"]

@@ -106,9 +106,7 @@ def test_minima_are_found():
 
 
 @pytest.fixture
-def theirs():
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
-
+def theirs(torch):
     class Theirs:
         tensor, optim, exp, log = torch.tensor, torch.optim, torch.exp, torch.log
         parameter = staticmethod(lambda v: torch.nn.Parameter(torch.tensor(v)))

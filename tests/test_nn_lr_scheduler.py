@@ -175,9 +175,7 @@ def walk(opt, scheduler, steps=STEPS):
 
 
 @pytest.fixture
-def theirs():
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
-
+def theirs(torch):
     class Theirs:
         optim, lr_scheduler, swa_utils = torch.optim, torch.optim.lr_scheduler, torch.optim.swa_utils
         parameter = staticmethod(lambda: torch.nn.Parameter(torch.ones(1)))

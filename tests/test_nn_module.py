@@ -63,11 +63,6 @@ def net():
     return Net()
 
 
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
-
-
 # ---------------------------------------------------------------- Parameter
 def test_a_parameter_is_a_leaf_that_requires_grad():
     p = nn.Parameter([1.0, 2.0])

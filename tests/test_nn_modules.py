@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import leaves
 from modules import ELSEWHERE, LAYERS
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -24,11 +25,9 @@ def to_tensors(values, make):
     return None if values is None else make(values)
 
 
-def leaves(result):
+def present(result):
     """The tensors in a result that may be a tuple, of tuples, with None."""
-    if isinstance(result, (tuple, list)):
-        return [leaf for part in result for leaf in leaves(part)]
-    return [] if result is None else [result]
+    return [t for t in leaves(result) if t is not None]
 
 
 def spread(module, seed=1):
@@ -53,7 +52,7 @@ def ours(layer, dtype=float64, seed=0):
 
 
 def smooth(tensors):
-    return [t for t in leaves(tensors) if t.dtype.kind == "f"]
+    return [t for t in present(tensors) if t.dtype.kind == "f"]
 
 
 def test_every_module_has_a_record():
@@ -97,10 +96,10 @@ def test_state_goes_round_and_copies_are_copies(layer):
     module.eval()
     other = layer.make(nn, float64).eval()
     assert other.load_state_dict(module.state_dict()) == ([], [])
-    expected = leaves(module(*inputs))
+    expected = present(module(*inputs))
     for copied in (other, copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         assert repr(copied) == repr(module)
-        for found, e in zip(leaves(copied(*inputs)), expected, strict=True):
+        for found, e in zip(present(copied(*inputs)), expected, strict=True):
             assert_array_equal(found.detach().numpy(), e.detach().numpy())
         assert not {id(p) for p in copied.parameters()} & {id(p) for p in module.parameters()}
 
@@ -135,11 +134,6 @@ def test_what_does_not_fit_is_refused_by_name(layer):
 
 
 # ---------------------------------------------------------------- PyTorch
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
-
-
 @records
 @pytest.mark.parametrize("training", [True, False])
 def test_like_pytorch(layer, torch, training):
@@ -157,7 +151,7 @@ def test_like_pytorch(layer, torch, training):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        outs, expected = leaves(module(*inputs)), leaves(theirs(*arguments))
+        outs, expected = present(module(*inputs)), present(theirs(*arguments))
     total = wanted = 0
     for out, e in zip(outs, expected, strict=True):
         assert str(e.dtype) == f"torch.{out.dtype}"
@@ -168,7 +162,7 @@ def test_like_pytorch(layer, torch, training):
     if isinstance(total, Tensor):
         total.backward()
         wanted.backward()
-    pairs = [*zip(leaves(inputs), leaves(arguments), strict=True), *zip(module.parameters(), theirs.parameters(), strict=True)]
+    pairs = [*zip(present(inputs), present(arguments), strict=True), *zip(module.parameters(), theirs.parameters(), strict=True)]
     for t, e in pairs:
         if e.grad is not None:
             assert_allclose(t.grad.numpy(), e.grad.numpy(), rtol=layer.close, atol=1e-9)

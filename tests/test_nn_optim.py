@@ -465,9 +465,8 @@ def test_lamb_where_a_length_is_0():
 
 # ---------------------------------------------------------------- PyTorch's
 @pytest.fixture
-def torch(monkeypatch):
+def torch(torch, monkeypatch):
     """PyTorch, which keeps one number of a parameter in its default dtype, and iterates for Muon in bfloat16: here in float64."""
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)

@@ -24,9 +24,11 @@ def layer():
 
 
 @pytest.fixture(scope="module")
-def torch():
-    pytest.importorskip("torch.nn.utils.prune", reason="compares with PyTorch, which is not installed")
-    return pytest.importorskip("torch")
+def torch(torch):
+    """PyTorch, which does not import this of its own accord."""
+    import torch.nn.utils.prune
+
+    return torch
 
 
 # ---------------------------------------------------------------- weight_norm

@@ -48,8 +48,7 @@ def test_padding_holds_the_value_and_gets_no_gradient(sizes, batch_first):
 
 
 @given(lengths, st.booleans(), st.booleans(), st.sampled_from(["left", "right"]), st.sampled_from([None, 6]))
-def test_like_pytorch(sizes, batch_first, in_order, side, total):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_like_pytorch(torch, sizes, batch_first, in_order, side, total):
     theirs = torch.nn.utils.rnn
     sizes = sorted(sizes, reverse=True) if in_order else sizes
     given = sequences(sizes)

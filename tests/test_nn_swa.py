@@ -73,8 +73,7 @@ def test_averages_are_what_they_say(how):
 
 
 @pytest.mark.parametrize("how", AVERAGES)
-def test_averages_are_those_of_pytorch(how):
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_averages_are_those_of_pytorch(torch, how):
     there = torch.optim.swa_utils
     names = {
         "by default": {},

@@ -41,8 +41,7 @@ def test_the_norm_becomes_at_most_the_limit(p, limit):
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0, INF])
-def test_it_is_what_pytorch_does(p):
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; where it is installed, it is compared with")
+def test_it_is_what_pytorch_does(torch, p):
     ours = parameters(dtype=np.float32)
     theirs = [torch.nn.Parameter(torch.tensor(q.numpy(force=True))) for q in ours]
     for q, t in zip(ours[:-1], theirs, strict=False):
@@ -78,8 +77,7 @@ ORDERS = [0, 0.0, 1, -1, 0.5, 3, True, -2, float("inf"), -float("inf"), float("n
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("zero", [False, True])
-def test_any_order_of_norm_like_torch(order, zero):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_any_order_of_norm_like_torch(torch, order, zero):
     gradients = [[3.0, 0.0 if zero else 2.0, -4.0], [1.0, 1.0]]
     ours, theirs = [nn.Parameter(g) for g in gradients], [torch.nn.Parameter(torch.tensor(g)) for g in gradients]
     for p, q, g in zip(ours, theirs, gradients, strict=True):

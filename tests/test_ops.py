@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from foreign import Foreign
+from helpers import leaves
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -34,11 +35,6 @@ def tensors(call, requires_grad=False, kind=lambda a: a):
         for x in call.inputs():
             x.requires_grad_()
     return call, call.inputs()
-
-
-def leaves(result):
-    """The results of an op that may have several."""
-    return [r for part in result for r in leaves(part)] if isinstance(result, (tuple, list)) else [result]
 
 
 def host(value):
@@ -317,11 +313,6 @@ def torchs(sample, torch):
     found = [getattr(place, name) for place, theirs in places.items() for name in theirs if hasattr(place, name)]
     assert found, f"PyTorch has no {sample.name}: let its record say exempt={{'PyTorch': 'PyTorch has none'}}"
     return found[0]
-
-
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 
 
 def named_like_torchs(sample):

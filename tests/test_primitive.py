@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from foreign import Foreign
+from helpers import vector as leaf
 
 import autograd
 from autograd import Tensor, grad, no_grad, ones, primitive, tensor
@@ -22,10 +23,6 @@ NAN = np.float64("nan")
 def _tables_stay_as_they_were():
     with mock.patch.dict(PRIMITIVES), mock.patch.dict(NUMPY):
         yield
-
-
-def leaf(*values):
-    return tensor([float(v) for v in values], dtype=f64, requires_grad=True)
 
 
 # ---------------------------------------------------------------- what it makes

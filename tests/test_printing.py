@@ -176,14 +176,12 @@ def test_repr(expression, expected):
     assert repr(evaluate(expression, autograd)) == expected
 
 
-def test_the_recorded_texts_are_pytorchs():
-    torch = pytest.importorskip("torch", reason="compares with PyTorch where it is installed")
+def test_the_recorded_texts_are_pytorchs(torch):
     for expression, expected in CASES:
         assert repr(evaluate(expression, torch)).replace("dtype=torch.", "dtype=") == expected, expression
 
 
-def test_random_arrays_print_as_in_pytorch():
-    torch = pytest.importorskip("torch", reason="compares with PyTorch where it is installed")
+def test_random_arrays_print_as_in_pytorch(torch):
     rng = np.random.default_rng(0)
     for _ in range(300):
         shape = rng.integers(0, 9, rng.integers(0, 5)) if rng.random() < 0.9 else rng.integers(1, 60, rng.integers(1, 4))

@@ -16,18 +16,16 @@ from unittest import mock
 import numpy as np
 import pytest
 from conftest import FAMILIES
+from imports import PACKAGES, SOURCES, imports, place
 from samples import SAMPLES
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 import autograd
-import nn
 from autograd.engine.primitive import PRIMITIVES, primitive
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent  # with README.md and pyproject.toml; the packages may be installed elsewhere
-PACKAGES = {package.__name__: Path(package.__file__).parent for package in (autograd, nn)}
-SOURCES = [file for folder in PACKAGES.values() for file in sorted(folder.rglob("*.py"))]
 
 # The order of the files: each imports only from those above it. autograd stands above all of nn.
 LAYERS = {
@@ -42,7 +40,7 @@ LAYERS = {
         api/decomposition api/fused api/devices api/creation api/random api/names linalg random special
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         transforms/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
-        check/gradcheck check/anomaly check/__init__ see/sentences see/draw see/__init__ __init__
+        check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__
     """,
     "nn": """
         checks hooks module init utils/rnn utils/reparametrize
@@ -69,34 +67,6 @@ def name_of(file):
 
 
 # ---------------------------------------------------------------- layers
-def imports(file):
-    """The modules of ours that a file imports, wherever in it, as (package, place in it); not for the type checker alone."""
-    package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
-    here = [package, *file.relative_to(PACKAGES[package]).with_suffix("").parts]
-    todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            todo += node.orelse
-            continue
-        todo += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            found = [alias.name.split(".") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            module = [*(here[: -node.level] if node.level else []), *(node.module.split(".") if node.module else [])]
-            found = [[*module, alias.name] for alias in node.names]
-        else:
-            continue
-        for top, *rest in found:
-            if top in PACKAGES:
-                while rest and not PACKAGES[top].joinpath(*rest).with_suffix(".py").exists():
-                    if PACKAGES[top].joinpath(*rest).is_dir():
-                        rest.append("__init__")
-                    else:
-                        rest.pop()  # a name in a module
-                yield top, "/".join(rest) or "__init__"
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_has_its_place_in_the_order(package):
     folder = PACKAGES[package]
@@ -109,12 +79,17 @@ def test_every_file_has_its_place_in_the_order(package):
 
 @pytest.mark.parametrize("file", SOURCES, ids=name_of)
 def test_a_file_imports_only_from_those_above_it(file):
-    package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
-    place = file.relative_to(PACKAGES[package]).with_suffix("").as_posix()
-    above = ORDER[package][: ORDER[package].index(place)]
+    package, path = place(file)
+    above = ORDER[package][: ORDER[package].index(path)]
     for top, module in imports(file):
-        assert top == package or package == "nn", f"autograd knows nothing of nn, but {place} imports nn/{module}"
-        assert top != package or module in above, f"{place} imports {module}, which is not above it in LAYERS"
+        assert top == package or package == "nn", f"autograd knows nothing of nn, but {path} imports nn/{module}"
+        assert top != package or module in above, f"{path} imports {module}, which is not above it in LAYERS"
+
+
+def test_the_table_is_read_in_that_order():
+    """Its index imports the families as LAYERS lists them, and so the page of rules has them."""
+    families = [path for top, path in imports(PACKAGES["autograd"] / "ops" / "__init__.py") if top == "autograd"]
+    assert families == [path for path in ORDER["autograd"] if path in families]
 
 
 def test_nn_is_laid_out_as_its_readme_says():
@@ -183,7 +158,11 @@ def test_readme_is_there():
     assert (ROOT / "README.md").is_file(), "README.md belongs beside tests/, in a checkout and wherever the tests are copied"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "autograd/README.md", "nn/README.md"])
+DOCUMENTS = [file for folder in (ROOT, ROOT / "docs", TESTS, *PACKAGES.values()) for file in sorted(folder.glob("*.md"))]
+RUN = ["README.md", "CONTRIBUTING.md", "autograd/README.md", "docs/architecture.md", "nn/README.md", "tests/README.md"]
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
     file = ROOT / name
     if name != "README.md" and not file.exists():
@@ -202,10 +181,20 @@ def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
             assert capsys.readouterr().out.splitlines() == said
 
 
-def test_links_in_documents_lead_somewhere():
-    for file in ROOT.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):
-            assert (ROOT / target).exists() or not (ROOT / "run.py").exists(), f"{file.name} points to {target}"
+@pytest.mark.parametrize("file", DOCUMENTS, ids=name_of)
+def test_what_a_document_points_to_is_there(file):
+    """Its links, and the files that it names, seen from where it lies, from the top, or from a package."""
+    if not (ROOT / "run.py").exists():
+        pytest.skip("the files of the checkout are not here, as when the tests are copied away to try an installed package")
+    text = file.read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]*\w\.(?:py|md|toml|yml|svg|txt|cff))`", text)
+    linked = re.findall(r"\]\(([\w./-]+)\)", text)
+    missing = [
+        name
+        for name in [*linked, *named]
+        if not any((place / name).exists() for place in (file.parent, ROOT, *PACKAGES.values()))
+    ]
+    assert not missing, f"{file.name} points to what is not there"
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=name_of)
@@ -227,6 +216,8 @@ def test_examples_in_docstrings_run(file):
 def test_the_version_is_the_same_everywhere():
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert pyproject["project"]["version"] == autograd.__version__
+    citation = ROOT / "CITATION.cff"
+    assert not citation.exists() or f"\nversion: {autograd.__version__}\n" in citation.read_text(encoding="utf-8")
 
 
 def test_the_packages_say_that_they_are_typed():

@@ -104,8 +104,7 @@ def test_bernoulli_has_the_gradient_0_by_its_probabilities():
     assert set(y.flatten().tolist()) <= {0, 1}
 
 
-def test_bernoulli_has_it_in_pytorch():
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def test_bernoulli_has_it_in_pytorch(torch):
     p = torch.full((2, 3), 0.5, requires_grad=True)
     for y in (torch.bernoulli(p), torch.zeros(2, 3).bernoulli_(p)):
         (found,) = torch.autograd.grad((y * 3).sum(), p)

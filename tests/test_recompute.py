@@ -1,7 +1,6 @@
 """checkpoint: the same gradients from less memory, and never wrong ones when the second run differs from the first."""
 
 import copy
-import gc
 import weakref
 from contextlib import contextmanager
 
@@ -188,14 +187,6 @@ def test_contexts():
 
 
 # ---------------------------------------------------------------- memory
-@pytest.fixture
-def _no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 @pytest.mark.usefixtures("_no_collector")
 def test_nothing_that_was_computed_is_kept():
     arrays, node = [], None

@@ -67,11 +67,6 @@ NO_KERNEL = dict.fromkeys(
 )
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
-
-
 def as_tuple(found):
     return tuple(found) if isinstance(found, (tuple, list)) else (found,)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import leaves
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -21,11 +22,8 @@ from autograd.engine.primitive import Among, Plan, Results
 from autograd.engine.tensor import Tensor
 from autograd.errors import NoGradientError
 from autograd.ops import decomposition
-from autograd.see.sentences import attach
 from autograd.see.symbols import Symbol, formulas, write
 from nn.functional import activation, pool
-
-attach()  # to nn's primitives, until the sentences stand in the table
 
 FORMULAS = {name: formulas(op) for name, op in PRIMITIVES.items()}
 DOCS = Path(__file__).parent.parent / "docs"
@@ -65,10 +63,6 @@ def test_every_primitive_says_what_it_computes():
 
 
 # ---------------------------------------------------------------- the formulas are right
-def leaves(result):
-    return [r for part in result for r in leaves(part)] if isinstance(result, (tuple, list)) else [result]
-
-
 def recorded(sample):
     """The nodes of some calls of a record: what rules are run on, as it comes out of the op itself."""
     found = []

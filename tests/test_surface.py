@@ -87,9 +87,8 @@ def test_every_method_is_there():
     assert [n for n in in_place if not callable(getattr(Tensor, n, None))] == []
 
 
-def test_the_lists_are_pytorchs():
+def test_the_lists_are_pytorchs(torch):
     """What is no function, no method or not in place here is none in PyTorch."""
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
     for name in NAMES:
         assert hasattr(torch, name) == (name not in ONLY_METHODS.split()), name
         assert hasattr(torch.Tensor, name) == (name not in ONLY_FUNCTIONS.split()), name
@@ -360,9 +359,8 @@ OTHER_NAMES = {  # of one argument, both of which may be used
 
 
 @pytest.fixture(scope="module")
-def torchs_forms():
+def torchs_forms(torch):
     """A function from a name to the forms, {argument: default}, that PyTorch's function of that name has."""
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
     written = {}  # those of functions in C++ stand in its table
     for schema in torch._C._jit_get_all_schemas():
         arguments = {

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers import vector as leaf
 
 import autograd
 from autograd import Tensor, ones, tensor, zeros
@@ -20,10 +21,6 @@ from autograd.errors import (
 )
 
 f64 = autograd.float64
-
-
-def leaf(*values):
-    return tensor([float(v) for v in values], dtype=f64, requires_grad=True)
 
 
 # ---------------------------------------------------------------- what it is
@@ -599,15 +596,14 @@ x.div(y, rounding_mode="floor"); x.div(y, rounding_mode="trunc"); t.equal(x, x);
 
 
 @pytest.mark.parametrize("expression", [e.strip() for line in EXPRESSIONS.strip().splitlines() for e in line.split(";")])
-def test_small_expressions_and_their_gradients_are_those_of_pytorch(expression):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch where it is installed")
+def test_small_expressions_and_their_gradients_are_those_of_pytorch(torch, expression):
     close = {"rtol": 1e-3 if "half" in expression else 2e-6, "atol": 1e-6}
 
     def run(library):
         x, y = library.tensor([0.5, 1.5, 2.5]), library.tensor([3.0, 0.25, -2.0])
         m, n = library.tensor([[1.0, 0.5, 2.0], [3.0, 1.25, 0.75]]), library.tensor([1, 0])
-        for leaf in (x, y, m):
-            leaf.requires_grad_()
+        for z in (x, y, m):
+            z.requires_grad_()
         scope = {"t": library, "x": x, "y": y, "m": m, "n": n, "b": library.tensor([True, False])}
         with np.errstate(all="ignore"):
             value = eval(expression, scope)

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import leaf, warned
 
 import autograd
 import nn
@@ -14,17 +15,6 @@ from autograd import func, functional, tensor
 from autograd.engine.graph import ambient
 from autograd.engine.warn import warn
 from autograd.errors import DetachedWarning, GraphError, UnsupportedError
-
-
-def leaf(*values):
-    return tensor(values if len(values) > 1 else values[0], requires_grad=True)
-
-
-def warned(function):
-    """What `function` returns, and the warnings that it gave."""
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        return function(), found
 
 
 def assigned(x):
@@ -102,7 +92,7 @@ TRANSFORMS = {
 @pytest.mark.parametrize("door", DOORS)
 def test_what_becomes_plain_warns_at_the_users_line(door):
     leave, expected = DOORS[door]
-    x = leaf(2.0, 3.0)
+    x = leaf([2.0, 3.0])
     value, found = warned(lambda: leave(x))
     assert value == expected
     assert found
@@ -118,12 +108,12 @@ def test_what_nobody_recorded_becomes_plain_in_silence(door):
     leave, expected = DOORS[door]
     assert leave(tensor([2.0, 3.0])) == expected
     with autograd.no_grad():
-        assert leave(leaf(2.0, 3.0)) == expected
+        assert leave(leaf([2.0, 3.0])) == expected
 
 
 @pytest.mark.parametrize("way", OPEN)
 def test_what_says_so_or_only_looks_is_silent(way):
-    OPEN[way](leaf(2.0, 3.0))
+    OPEN[way](leaf([2.0, 3.0]))
 
 
 @pytest.mark.parametrize("way", OPEN)
@@ -204,7 +194,7 @@ def test_under_vmap_only_what_is_recorded_is_kept():
     double = func.vmap(lambda v: v * float(v))
     assert double(tensor([2.0, 3.0])).tolist() == [4, 9]
     with pytest.raises(GraphError, match="inside vmap"):
-        double(leaf(2.0, 3.0))
+        double(leaf([2.0, 3.0]))
 
 
 def test_a_transform_ends_where_its_function_ends():
@@ -222,7 +212,7 @@ def test_the_gradient_that_was_lost_is_there_with_tensors():
 # ---------------------------------------------------------------- under a tape, which would take it for a constant
 @pytest.mark.parametrize("door", DOORS)
 def test_under_a_tape_it_is_refused_whether_recorded_or_not(door):
-    for x in (leaf(2.0, 3.0), tensor([2.0, 3.0])):
+    for x in (leaf([2.0, 3.0]), tensor([2.0, 3.0])):
         with ambient(tape=[]), pytest.raises((UnsupportedError, ValueError), match=r"while a tape records|array element"):
             DOORS[door][0](x)
 
@@ -234,7 +224,7 @@ def test_under_a_tape_what_is_plain_already_is_none_of_its_business():
 
 # ---------------------------------------------------------------- the library itself
 def test_the_library_asks_for_numbers_on_purpose():
-    x = leaf(2.0, 3.0)
+    x = leaf([2.0, 3.0])
     loss = (x * x).sum()
     mean = nn.metrics.Mean()
     mean.update(loss)

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import leaf
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -23,20 +24,7 @@ def rand(*shape, seed=0, dtype=np.float64):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def leaf(array):
-    return wrap(np.array(array)).requires_grad_()
-
-
-def leaves(*arrays):
-    return [leaf(a) for a in arrays]
-
-
 # ---------------------------------------------------------------- against PyTorch
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
-
-
 PUBLIC = [s for s in WINDOW_SAMPLES if s.name.startswith("F.")]
 
 
@@ -86,7 +74,7 @@ def test_like_torch(torch, sample, dtype, data):
 def test_grid_sample_at_kinks_like_torch(torch, mode, padding_mode, align_corners):
     """On the elements themselves and on the border, where an identity map takes its points."""
     x, theta = rand(2, 3, 4, 5), np.array([[[1.0, 0, 0], [0, 1, 0]], [[2.0, 0, 0], [0, -1, 0]]])
-    a, t = leaves(x, theta)
+    a, t = map(leaf, (x, theta))
     b, s = torch.tensor(x, requires_grad=True), torch.tensor(theta, requires_grad=True)
     y = F.grid_sample(a, F.affine_grid(t, (2, 3, 4, 5), align_corners), mode, padding_mode, align_corners)
     grid = torch.nn.functional.affine_grid(s, (2, 3, 4, 5), align_corners)
@@ -132,7 +120,7 @@ def test_convolution_of_many_images(channels, groups, memory):
     if memory == "channels last":
         x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
     assert sum(1 for _ in conv._batches(30, 38 * 28 * 9 * channels)) > 1
-    xt, wt, bt = leaves(x, w, b)
+    xt, wt, bt = map(leaf, (x, w, b))
     out = F.conv2d(xt, wt, bt, groups=groups)
     assert_allclose(out.array, shifted(x, w, 1, groups) + b[:, None, None], rtol=1e-10, atol=1e-10)
     y = rand(*out.shape, seed=1)
@@ -172,7 +160,7 @@ SMALL = {  # what composes several primitives, to second order; each a function 
 @pytest.mark.parametrize("name", SMALL)
 def test_second_order(name):
     function, *shapes = SMALL[name]
-    inputs = leaves(*(rand(*shape, seed=i + 1) for i, shape in enumerate(shapes)))
+    inputs = [leaf(rand(*shape, seed=i + 1)) for i, shape in enumerate(shapes)]
     assert gradcheck(function, inputs)
     assert gradgradcheck(function, inputs)
 

@@ -84,7 +84,7 @@ def twin(function: Function, op: Function) -> Function:
         if function in C_FUNCTIONS:
             theirs = dict.fromkeys(C_FUNCTIONS[function].split())
         else:
-            theirs = {n: p.default for n, p in signature(function).parameters.items()}
+            theirs = {n: p.default for n, p in signature(function).parameters.items() if p.kind is not p.VAR_KEYWORD}
         names: dict[str, str | None] = {}
         for i, name in enumerate(theirs):
             known = [c for c in (name, *NAMES.get(name, "").split()) if c in ours and c not in names.values()]
@@ -98,7 +98,8 @@ def twin(function: Function, op: Function) -> Function:
         if kwargs or len(args) > straight:
             given = dict(zip(names, args)) | kwargs  # noqa: B905 (some may be left out)
             if len(args) > len(names) or not names.keys() >= given.keys():
-                raise TypeError(f"its arguments are {', '.join(names)}")
+                odd = [n for n in given if n not in names] or [f"a {len(args)}th argument"]
+                raise TypeError(f"it takes {', '.join(names)}, not {odd[0]}")
             args = args[:straight]
             kwargs = {}
             for name, value in list(given.items())[len(args) :]:

@@ -3,8 +3,23 @@
 What stands here are primitives under NumPy's argument names; PyTorch's names and options for them are in `autograd.api`.
 """
 
-from . import decomposition, elementwise, fused, index, join, linalg, random, reduce, scan, shape, sort, statistics, window
+from . import (
+    elementwise,
+    reduce,
+    scan,
+    shape,
+    join,
+    index,
+    sort,
+    statistics,
+    linalg,
+    decomposition,
+    fused,
+    window,
+    random,
+)  # isort: skip
 
 __all__ = [
-    "decomposition", "elementwise", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics", "window",
+    "decomposition", "elementwise", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics",
+    "window",
 ]  # fmt: skip

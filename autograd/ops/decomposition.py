@@ -232,19 +232,39 @@ def _pull_svd(g: Gradients, x_shape: Any, out: tuple[Array, Array, Array]) -> Ar
 
 
 # fmt: off
-near     = primitive(_near, "near")
-defined: Any = primitive(_defined, "defined",  x=lambda g, hole, why: defined(g, hole, why), view=True)
-inv: Any = primitive(_inv, "inv",              x=lambda g, out: -T(out) @ g @ T(out))
-solve: Any = primitive(_solve, "solve",        joint=_pull_solve)
-pinv     = primitive(_pinv, "pinv",            x=_pull_pinv)
-mirror   = primitive(lambda x: np.tril(x) + T(np.tril(x, -1)), "mirror",  x=lambda g: g)  # as if x were symmetric already
-det      = primitive(lambda x: np.linalg.det(x), "det",  x=lambda g, x: np.expand_dims(g, (-2, -1)) * cofactor(x))
-cofactor: Any = primitive(_cofactor, "cofactor",  joint=_pull_cofactor)
-slogdet: Any = primitive(lambda x: tuple(np.linalg.slogdet(x)), "slogdet",  x=_pull_slogdet)
-cholesky = primitive(_cholesky, "cholesky",    x=_pull_cholesky)
-qr: Any  = primitive(_qr, "qr",                x=_pull_qr)
-eigh: Any = primitive(_eigh, "eigh",           x=_pull_eigh)
-svd: Any = primitive(_svd, "svd",              x=_pull_svd)
-eigvalsh = primitive(lambda x: np.linalg.eigvalsh(finite("eigvalsh", x)), "eigvalsh",  x=lambda g, x: _pull_eigh([g, None], eigh(x)))
-svdvals  = primitive(lambda x: np.linalg.svd(finite("svdvals", x), compute_uv=False), "svdvals",  x=lambda g, x, x_shape: _pull_svd([None, g, None], x_shape, svd(x, False)))
+near     = primitive(_near, "near",
+            says="Where the differences d of eigenvalues or singular values are 0 but for rounding.")
+defined: Any = primitive(_defined, "defined",  x=lambda g, hole, why: defined(g, hole, why), view=True,
+            says="x, a gradient that does not exist where there is a hole: there it may only be 0.")
+inv: Any = primitive(_inv, "inv",              x=lambda g, out: -T(out) @ g @ T(out),
+            says="The inverse of the matrices x (torch.linalg.inv).")
+solve: Any = primitive(_solve, "solve",        joint=_pull_solve,
+            says="The solution X of the linear systems a @ X = b (torch.linalg.solve).")
+pinv     = primitive(_pinv, "pinv",            x=_pull_pinv,
+            says="The pseudoinverse of the matrices x (torch.linalg.pinv).")
+mirror   = primitive(lambda x: np.tril(x) + T(np.tril(x, -1)), "mirror",  x=lambda g: g,
+            says="The symmetric matrices that have the lower triangles of x.")  # as if x were symmetric already
+det      = primitive(lambda x: np.linalg.det(x), "det",  x=lambda g, x: np.expand_dims(g, (-2, -1)) * cofactor(x),
+            says="The determinant of the matrices x (torch.linalg.det).")
+cofactor: Any = primitive(_cofactor, "cofactor",  joint=_pull_cofactor,
+            says="The gradient of the determinant of x; given matrices hs, its derivative in the directions of all of these.")
+slogdet: Any = primitive(lambda x: tuple(np.linalg.slogdet(x)), "slogdet",  x=_pull_slogdet,
+            kink="refused where the determinant is 0, unless g is 0",
+            says="The sign of the determinant of the matrices x, and the logarithm of its absolute value (torch.linalg.slogdet).")
+cholesky = primitive(_cholesky, "cholesky",    x=_pull_cholesky,
+            says="The lower triangle L with L @ L.T = x (torch.linalg.cholesky).")
+qr: Any  = primitive(_qr, "qr",                x=_pull_qr,
+            kink="refused where columns depend on each other, unless g is 0",
+            says="The matrices x as orthogonal Q times upper triangular R (torch.linalg.qr).")
+eigh: Any = primitive(_eigh, "eigh",           x=_pull_eigh,
+            kink="that of eigenvectors is refused where eigenvalues repeat, unless it is 0; that of eigenvalues is right there",
+            says="Eigenvalues, in ascending order, and eigenvectors of symmetric matrices x (torch.linalg.eigh).")
+svd: Any = primitive(_svd, "svd",              x=_pull_svd,
+            kink="that of singular vectors is refused where singular values repeat, unless it is 0; 0 for a singular value of 0",
+            says="The singular value decomposition of the matrices x, as U, S and V.T (torch.linalg.svd).")
+eigvalsh = primitive(lambda x: np.linalg.eigvalsh(finite("eigvalsh", x)), "eigvalsh",  x=lambda g, x: _pull_eigh([g, None], eigh(x)),
+            says="The eigenvalues of symmetric matrices x, in ascending order (torch.linalg.eigvalsh).")
+svdvals  = primitive(lambda x: np.linalg.svd(finite("svdvals", x), compute_uv=False), "svdvals",  x=lambda g, x, x_shape: _pull_svd([None, g, None], x_shape, svd(x, False)),
+            kink="0 for a singular value of 0",
+            says="The singular values of the matrices x, in descending order (torch.linalg.svdvals).")
 # fmt: on

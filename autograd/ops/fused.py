@@ -30,7 +30,10 @@ def _log_softmax(x: Array, axis: int) -> Array:
 
 
 # fmt: off
-sum_product: Any = primitive(total_product, "sum_product",  x=lambda g, y: g * y,  y=lambda g, x: g * x, singular=True)  # np.sum(x * y, axis, keepdims=True) in half the time
-softmax       = primitive(_softmax, "softmax",             x=lambda g, out, axis: out * (g - sum_product(g, out, (axis,))), singular=True)
-log_softmax   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * total(g, (axis,), True), singular=True)
+sum_product: Any = primitive(total_product, "sum_product",  x=lambda g, y: g * y,  y=lambda g, x: g * x, singular=True,
+            says="The sum of x * y over the axes, which stay with length 1.")  # np.sum(x * y, axis, keepdims=True) in half the time
+softmax       = primitive(_softmax, "softmax",             x=lambda g, out, axis: out * (g - sum_product(g, out, (axis,))), singular=True,
+            says="exp(x) over its sum along an axis: positive, with sum 1 (torch.softmax).")
+log_softmax   = primitive(_log_softmax, "log_softmax",     x=lambda g, out, axis: g - np.exp(out) * total(g, (axis,), True), singular=True,
+            says="The logarithm of softmax along an axis (torch.log_softmax).")
 # fmt: on

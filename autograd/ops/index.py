@@ -158,17 +158,29 @@ def _share(g: Array, x: Array, src: Array, out: Array, index: Array, axis: int) 
 
 
 # fmt: off
-getslice   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice(g, index, x_shape), view=True)
-unslice: Any = primitive(_unslice, "unslice",   x=lambda g, index: getslice(g, index), moves=True)
-getindex   = primitive(in_order(_index), "index",  x=lambda g, x_shape, index: unindex(g, x_shape, *index), moves=True)
-unindex: Any = primitive(_unindex, "unindex",   x=lambda g, index: getindex(g, *index))
-setitem: Any = primitive(in_order(_setitem), "setitem", x=lambda g, index: setitem(g, 0, *index), v=_pull_value, moves=True)
-last_written: Any = primitive(_last, "last_written")
-written: Any = primitive(_written, "written",   x=lambda g, path, order: written(g, 0, path, order), v=lambda g, v_shape, path: _assigned(see(g, path), v_shape), moves=True)
-gather  = primitive(in_order(_gather), "gather", x=lambda g, x_shape, index, axis: ungather(g, index, axis, x_shape), moves=True)
-ungather: Any = primitive(_ungather, "ungather", x=lambda g, index, axis: gather(g, index, axis))
+getslice   = primitive(_slice, "slice",            x=lambda g, x_shape, index: unslice(g, index, x_shape), view=True,
+            says="The part of x at an index of numbers and slices (torch.Tensor.__getitem__).")
+unslice: Any = primitive(_unslice, "unslice",   x=lambda g, index: getslice(g, index), moves=True,
+            says="Zeros of a shape with x at an index of numbers and slices: the adjoint of slice (torch.slice_scatter).")
+getindex   = primitive(in_order(_index), "index",  x=lambda g, x_shape, index: unindex(g, x_shape, *index), moves=True,
+            says="The elements of x at an index with arrays in it (torch.Tensor.__getitem__).")
+unindex: Any = primitive(_unindex, "unindex",   x=lambda g, index: getindex(g, *index),
+            says="Zeros of a shape with x added at an index with arrays in it: the adjoint of index (torch.index_put).")
+setitem: Any = primitive(in_order(_setitem), "setitem", x=lambda g, index: setitem(g, 0, *index), v=_pull_value, moves=True,
+            says="A copy of x with v at an index (torch.index_put).")
+last_written: Any = primitive(_last, "last_written",
+            says="1 where an assignment to x[index] is the last to its element, 0 where a later one overwrites it.")
+written: Any = primitive(_written, "written",   x=lambda g, path, order: written(g, 0, path, order), v=lambda g, v_shape, path: _assigned(see(g, path), v_shape), moves=True,
+            says="A copy of x with v in the part that a path of views leads to (torch.Tensor.copy_).")
+gather  = primitive(in_order(_gather), "gather", x=lambda g, x_shape, index, axis: ungather(g, index, axis, x_shape), moves=True,
+            says="The elements of x at positions along an axis, one for each element of index (torch.gather).")
+ungather: Any = primitive(_ungather, "ungather", x=lambda g, index, axis: gather(g, index, axis),
+            says="Zeros of a shape with x added at positions along an axis: the adjoint of gather (torch.scatter_add).")
 scatter_extreme = primitive(_scatter_extreme, "scatter_extreme",
                                                  x=lambda g, x, src, out, index, axis: _share(g, x, src, out, index, axis) * (x == out),
-                                                 src=lambda g, x, src, out, index, axis: gather(_share(g, x, src, out, index, axis), index, axis) * (src == gather(out, index, axis)))
-one_hot = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot", moves=True)
+                                                 src=lambda g, x, src, out, index, axis: gather(_share(g, x, src, out, index, axis), index, axis) * (src == gather(out, index, axis)),
+            kink="elements that tie for an extreme share equally",
+            says="x with the extreme of each element and of those of src that fall on it (torch.scatter_reduce).")
+one_hot = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot", moves=True,
+            says="Rows of zeros with a 1 where the labels say (torch.nn.functional.one_hot).")
 # fmt: on

@@ -38,8 +38,12 @@ def _pull_concatenate(g: Array, axis: int, xs_shape: list[Axis]) -> list[Any]:
 
 
 # fmt: off
-concatenate = primitive(in_order(lambda axis, *xs: np.concatenate(xs, axis)), "concatenate",  joint=_pull_concatenate, promote=slice(1, None))
-stack       = primitive(in_order(lambda axis, *xs: np.stack(xs, axis)), "stack",              joint=lambda g, axis: [None, *unbind(g, axis)], promote=slice(1, None))
-split: Any  = primitive(_split, "split",                                            x=lambda g, axis, out_shape: np.concatenate(filled(g, out_shape), axis), view=True)
-unbind: Any = primitive(_unbind, "unbind",                                          x=lambda g, axis, out_shape: np.stack(filled(g, out_shape), axis), view=True)
+concatenate = primitive(in_order(lambda axis, *xs: np.concatenate(xs, axis)), "concatenate",  joint=_pull_concatenate, promote=slice(1, None),
+            says="The arrays xs, one after the other along an axis (torch.cat).")
+stack       = primitive(in_order(lambda axis, *xs: np.stack(xs, axis)), "stack",              joint=lambda g, axis: [None, *unbind(g, axis)], promote=slice(1, None),
+            says="The arrays xs along a new axis (torch.stack).")
+split: Any  = primitive(_split, "split",                                            x=lambda g, axis, out_shape: np.concatenate(filled(g, out_shape), axis), view=True,
+            says="Parts of x along an axis, given by where each ends (torch.tensor_split).")
+unbind: Any = primitive(_unbind, "unbind",                                          x=lambda g, axis, out_shape: np.stack(filled(g, out_shape), axis), view=True,
+            says="The slices of x along an axis, one by one (torch.unbind).")
 # fmt: on

@@ -79,8 +79,13 @@ def _pull_vector_norm(g: Array, x: Array, out: Array, p: float, axis: tuple[int,
 
 
 # fmt: off
-matmul = primitive(_matmul, "matmul",  x=lambda g, y: g @ T(y),    y=lambda g, x: T(x) @ g)
-matvec = primitive(_matmul, "matvec",  x=lambda g, y: np.expand_dims(g, -1) * y,   y=lambda g, x: np.squeeze(T(x) @ np.expand_dims(g, -1), -1))
-einsum = primitive(_einsum, "einsum",  joint=_pull_einsum)
-vector_norm = primitive(_vector_norm, "vector_norm",  x=_pull_vector_norm)
+matmul = primitive(_matmul, "matmul",  x=lambda g, y: g @ T(y),    y=lambda g, x: T(x) @ g,
+            says="The matrix product of x and y, of the last two axes (torch.matmul).")
+matvec = primitive(_matmul, "matvec",  x=lambda g, y: np.expand_dims(g, -1) * y,   y=lambda g, x: np.squeeze(T(x) @ np.expand_dims(g, -1), -1),
+            says="The matrices x times the vector y (torch.mv).")
+einsum = primitive(_einsum, "einsum",  joint=_pull_einsum,
+            says="The sum of products of the arrays xs that a formula of letters describes (torch.einsum).")
+vector_norm = primitive(_vector_norm, "vector_norm",  x=_pull_vector_norm,
+            kink="0 where x is 0, and where the norm is 0",
+            says="The p-norm of x over the axes (torch.linalg.vector_norm).")
 # fmt: on

@@ -153,6 +153,11 @@ def iv(n: int, x: Array) -> Array:
     return _scipy("iv", n, x)
 
 
+def erfcx(x: Array) -> Array:
+    """exp(x**2) * erfc(x)."""
+    return _scipy("erfcx", x)
+
+
 def log_ndtr(x: Array) -> Array:
     """The logarithm of the normal distribution function."""
     return _scipy("log_ndtr", x)

@@ -48,11 +48,18 @@ def _multinomial(source: Any, weights: Array, n: int, replacement: bool) -> Arra
 
 
 # fmt: off
-normal      = primitive(_normal, "normal", creates=True,           mean=lambda g: g, std=lambda g, out, mean, std: g * (out - mean) / std, singular=True)
-uniform     = primitive(_uniform, "uniform", creates=True)
-exponential = primitive(_exponential, "exponential", creates=True)
-randint     = primitive(_integers, "randint", creates=True)
-randperm    = primitive(_permutation, "randperm", creates=True)
-bernoulli   = primitive(_bernoulli, "bernoulli", creates=True,     p=lambda g: np.zeros_like(g))
-multinomial = primitive(_multinomial, "multinomial", creates=True)
+normal      = primitive(_normal, "normal", creates=True,           mean=lambda g: g, std=lambda g, out, mean, std: g * (out - mean) / std, singular=True,
+            says="Random numbers around mean with the spread std (torch.normal).")
+uniform     = primitive(_uniform, "uniform", creates=True,
+            says="Random numbers from low to high, all as likely (torch.Tensor.uniform_).")
+exponential = primitive(_exponential, "exponential", creates=True,
+            says="Random waiting times at a rate (torch.Tensor.exponential_).")
+randint     = primitive(_integers, "randint", creates=True,
+            says="Random integers from low up to and without high (torch.randint).")
+randperm    = primitive(_permutation, "randperm", creates=True,
+            says="The integers 0 to n - 1 in random order (torch.randperm).")
+bernoulli   = primitive(_bernoulli, "bernoulli", creates=True,     p=lambda g: np.zeros_like(g),
+            says="1 with the probability p, else 0 (torch.bernoulli).")
+multinomial = primitive(_multinomial, "multinomial", creates=True,
+            says="n positions drawn with the probabilities that weights are in proportion to (torch.multinomial).")
 # fmt: on

@@ -79,16 +79,32 @@ def freedom(shape: tuple[int, ...], axis: Axis, correction: float) -> float:
 
 
 # fmt: off
-sum       = primitive(_sum, "sum",     x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g, axis, keepdims), x_shape))
-mean      = primitive(_mean, "mean",   x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g / count(x_shape, axis), axis, keepdims), x_shape))
-var       = primitive(_var, "var",     x=lambda g, x, x_shape, axis, keepdims, correction: keep(g * 2 / freedom(x_shape, axis, correction), axis, keepdims) * (x - mean(x, axis, True)))
-amax      = primitive(_amax, "amax",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
-amin      = primitive(_amin, "amin",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims))
-logsumexp = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * share(x, out, axis, keepdims))
-root       = primitive(np.sqrt, "root", x=lambda g, out: g * 0.5 / (out + (out == 0)) * (out != 0), singular=True)  # sqrt, with the subgradient 0 at 0
-argmax    = primitive(_argmax, "argmax")
-argmin    = primitive(_argmin, "argmin")
-argsort   = primitive(lambda x, axis: np.reshape(np.argsort(x, axis=axis, kind="stable"), np.shape(x)), "argsort")  # NumPy makes 0-d arrays 1-d
-all       = primitive(lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims), "all")
-any       = primitive(lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), "any")
+sum       = primitive(_sum, "sum",     x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g, axis, keepdims), x_shape),
+            says="The sum of x over the axes (torch.sum).")
+mean      = primitive(_mean, "mean",   x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g / count(x_shape, axis), axis, keepdims), x_shape),
+            says="The mean of x over the axes (torch.mean).")
+var       = primitive(_var, "var",     x=lambda g, x, x_shape, axis, keepdims, correction: keep(g * 2 / freedom(x_shape, axis, correction), axis, keepdims) * (x - mean(x, axis, True)),
+            says="The mean squared distance of x from its mean over the axes, with correction taken from the count (torch.var).")
+amax      = primitive(_amax, "amax",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims),
+            kink="ties share equally",
+            says="The greatest element of x over the axes (torch.amax).")
+amin      = primitive(_amin, "amin",   x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * ties(x, out, axis, keepdims),
+            kink="ties share equally",
+            says="The smallest element of x over the axes (torch.amin).")
+logsumexp = primitive(_logsumexp, "logsumexp", x=lambda g, x, out, axis, keepdims: keep(g, axis, keepdims) * share(x, out, axis, keepdims),
+            kink="0 where all are -inf; those that are inf share equally",
+            says="The logarithm of the sum of exp(x) over the axes, without overflow on the way (torch.logsumexp).")
+root       = primitive(np.sqrt, "root", x=lambda g, out: g * 0.5 / (out + (out == 0)) * (out != 0), singular=True,
+            kink="0 at x = 0, where the slope is infinite: what makes std of a constant have gradient 0",
+            says="The square root of x, whose derivative at 0 is taken to be 0 (torch.std is made of it).")  # sqrt, with the subgradient 0 at 0
+argmax    = primitive(_argmax, "argmax",
+            says="Where along an axis the first greatest element of x is (torch.argmax).")
+argmin    = primitive(_argmin, "argmin",
+            says="Where along an axis the first smallest element of x is (torch.argmin).")
+argsort   = primitive(lambda x, axis: np.reshape(np.argsort(x, axis=axis, kind="stable"), np.shape(x)), "argsort",
+            says="The positions along an axis that put x in order; equal elements stay in theirs (torch.argsort).")  # NumPy makes 0-d arrays 1-d
+all       = primitive(lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims), "all",
+            says="Whether along the axes no element of x is 0 (torch.all).")
+any       = primitive(lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims), "any",
+            says="Whether along the axes some element of x is not 0 (torch.any).")
 # fmt: on

@@ -61,10 +61,17 @@ def _argcum(extreme: Any) -> Any:
 
 
 # fmt: off
-recurrence: Any = primitive(_recurrence, "recurrence",  joint=_pull_recurrence)
-cumsum: Any  = primitive(running_total, "cumsum",                                           x=lambda g, axis: np.flip(cumsum(np.flip(g, axis), axis), axis))
-cumprod      = primitive(lambda x, axis: np.cumprod(x, axis=axis), "cumprod",                 x=lambda g, x, out, axis: carried(g, x, axis) * before(out, axis, 1))
-logcumsumexp = primitive(lambda x, axis: np.logaddexp.accumulate(x, axis), "logcumsumexp",    x=_pull_logcumsumexp)
-argcummax    = primitive(_argcum(lambda x, axis: np.maximum.accumulate(x, axis)), "argcummax")
-argcummin    = primitive(_argcum(lambda x, axis: np.minimum.accumulate(x, axis)), "argcummin")
+recurrence: Any = primitive(_recurrence, "recurrence",  joint=_pull_recurrence,
+            says="h[t] = x[t] + a[t] * h[t - 1] along an axis, from h[0] = x[0].")
+cumsum: Any  = primitive(running_total, "cumsum",                                           x=lambda g, axis: np.flip(cumsum(np.flip(g, axis), axis), axis),
+            says="The running sum of x along an axis (torch.cumsum).")
+cumprod      = primitive(lambda x, axis: np.cumprod(x, axis=axis), "cumprod",                 x=lambda g, x, out, axis: carried(g, x, axis) * before(out, axis, 1),
+            says="The running product of x along an axis (torch.cumprod).")
+logcumsumexp = primitive(lambda x, axis: np.logaddexp.accumulate(x, axis), "logcumsumexp",    x=_pull_logcumsumexp,
+            kink="0 as long as all are -inf; to the first that is inf goes all",
+            says="The logarithm of the running sum of exp(x) along an axis (torch.logcumsumexp).")
+argcummax    = primitive(_argcum(lambda x, axis: np.maximum.accumulate(x, axis)), "argcummax",
+            says="Where the greatest element of x so far along an axis is, the last of equal ones (torch.cummax).")
+argcummin    = primitive(_argcum(lambda x, axis: np.minimum.accumulate(x, axis)), "argcummin",
+            says="Where the smallest element of x so far along an axis is, the last of equal ones (torch.cummin).")
 # fmt: on

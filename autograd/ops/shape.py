@@ -41,16 +41,28 @@ def _broadcast(x: Array, shape: Axis) -> Array:
 
 
 # fmt: off
-reshape     = primitive(lambda x, shape: np.reshape(x, shape), "reshape",               x=lambda g, x_shape: np.reshape(g, x_shape), view=True)
-permute     = primitive(lambda x, axes: np.transpose(x, axes), "permute",               x=lambda g, axes: np.transpose(g, tuple(np.argsort(axes).tolist())), view=True)
-transpose    = primitive(lambda x, a, b: np.swapaxes(x, a, b), "transpose",              x=lambda g, a, b: np.swapaxes(g, a, b), view=True)
-expand   = primitive(_broadcast, "expand",           x=lambda g: g, view=True)
-flip        = primitive(lambda x, axis: np.copy(np.flip(x, axis)), "flip",              x=lambda g, axis: np.flip(g, axis))
-roll        = primitive(lambda x, shift, axis: np.roll(x, shift, axis), "roll",         x=lambda g, shift, axis: np.roll(g, tuple(-s for s in shift), axis))
-tril        = primitive(in_order(lambda x, k: np.tril(x, k)), "tril",                             x=lambda g, k: np.tril(g, k))
-triu        = primitive(in_order(lambda x, k: np.triu(x, k)), "triu",                             x=lambda g, k: np.triu(g, k))
-diagonal    = primitive(_diagonal, "diagonal",                                         x=lambda g, x_shape, offset, axis1, axis2: undiagonal(g, x_shape, offset, axis1, axis2), view=True)
-undiagonal: Any = primitive(_undiagonal, "undiagonal",                                      x=lambda g, offset, axis1, axis2: diagonal(g, offset, axis1, axis2))
-clone       = primitive(lambda x, order: np.copy(x, order), "clone",                    x=lambda g: g)
-repeats     = primitive(lambda counts: np.repeat(np.arange(counts.shape[0], like=counts), counts), "repeats")
+reshape     = primitive(lambda x, shape: np.reshape(x, shape), "reshape",               x=lambda g, x_shape: np.reshape(g, x_shape), view=True,
+            says="The elements of x, in order, in another shape (torch.reshape).")
+permute     = primitive(lambda x, axes: np.transpose(x, axes), "permute",               x=lambda g, axes: np.transpose(g, tuple(np.argsort(axes).tolist())), view=True,
+            says="x with its axes in another order (torch.permute).")
+transpose    = primitive(lambda x, a, b: np.swapaxes(x, a, b), "transpose",              x=lambda g, a, b: np.swapaxes(g, a, b), view=True,
+            says="x with two of its axes exchanged (torch.transpose).")
+expand   = primitive(_broadcast, "expand",           x=lambda g: g, view=True,
+            says="x repeated to a larger shape without being copied (torch.broadcast_to).")
+flip        = primitive(lambda x, axis: np.copy(np.flip(x, axis)), "flip",              x=lambda g, axis: np.flip(g, axis),
+            says="x in reverse order along the axes (torch.flip).")
+roll        = primitive(lambda x, shift, axis: np.roll(x, shift, axis), "roll",         x=lambda g, shift, axis: np.roll(g, tuple(-s for s in shift), axis),
+            says="x moved along the axes; what leaves at one end comes in at the other (torch.roll).")
+tril        = primitive(in_order(lambda x, k: np.tril(x, k)), "tril",                             x=lambda g, k: np.tril(g, k),
+            says="The part of the matrices x on and below a diagonal, 0 elsewhere (torch.tril).")
+triu        = primitive(in_order(lambda x, k: np.triu(x, k)), "triu",                             x=lambda g, k: np.triu(g, k),
+            says="The part of the matrices x on and above a diagonal, 0 elsewhere (torch.triu).")
+diagonal    = primitive(_diagonal, "diagonal",                                         x=lambda g, x_shape, offset, axis1, axis2: undiagonal(g, x_shape, offset, axis1, axis2), view=True,
+            says="A diagonal of x through two of its axes (torch.diagonal).")
+undiagonal: Any = primitive(_undiagonal, "undiagonal",                                      x=lambda g, offset, axis1, axis2: diagonal(g, offset, axis1, axis2),
+            says="Zeros of a shape with x on a diagonal: the adjoint of diagonal (torch.diag_embed).")
+clone       = primitive(lambda x, order: np.copy(x, order), "clone",                    x=lambda g: g,
+            says="A copy of x (torch.clone).")
+repeats     = primitive(lambda counts: np.repeat(np.arange(counts.shape[0], like=counts), counts), "repeats",
+            says="The positions 0, 1, ..., each as often as counts says (torch.repeat_interleave).")
 # fmt: on

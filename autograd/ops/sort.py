@@ -22,7 +22,10 @@ def _searchsorted(x: Array, v: Array, side: Any) -> Array:
 
 
 # fmt: off
-argwhere     = primitive(lambda x: np.argwhere(x), "argwhere")
-searchsorted = primitive(_searchsorted, "searchsorted")
-isin         = primitive(lambda x, y, invert: np.isin(x, y, invert=invert), "isin")
+argwhere     = primitive(lambda x: np.argwhere(x), "argwhere",
+            says="The positions of the elements of x that are not 0, one in each row (torch.argwhere).")
+searchsorted = primitive(_searchsorted, "searchsorted",
+            says="Where in the sorted x the elements of v would have to stand (torch.searchsorted).")
+isin         = primitive(lambda x, y, invert: np.isin(x, y, invert=invert), "isin",
+            says="Whether each element of x is among those of y (torch.isin).")
 # fmt: on

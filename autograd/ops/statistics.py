@@ -56,9 +56,15 @@ def _histogram(x: Array, bins: Any, span: Any, weights: Array | None, density: b
 
 
 # fmt: off
-median    = primitive(_median, "median",       x=lambda g, x, out: g * ties(x, out, None, True))
-argmode   = primitive(lambda x, axis: np.reshape(_argmode(x, axis), tuple(1 if i == axis else n for i, n in enumerate(x.shape))), "argmode")
-groups    = primitive(_groups, "groups")
-bincount  = primitive(_bincount, "bincount",   x=None, weights=lambda g, x: g[x], moves=True)  # it adds up in double precision
-histogram = primitive(_histogram, "histogram", moves=True)  # half is counted between edges in half, those it returns
+median    = primitive(_median, "median",       x=lambda g, x, out: g * ties(x, out, None, True),
+            kink="ties share equally",
+            says="The median of all elements of x, of two in the middle the lower (torch.median).")
+argmode   = primitive(lambda x, axis: np.reshape(_argmode(x, axis), tuple(1 if i == axis else n for i, n in enumerate(x.shape))), "argmode",
+            says="Where along an axis the last of the most frequent values of x is, the smallest of them (torch.mode).")
+groups    = primitive(_groups, "groups",
+            says="Of the rows of x: the first of each group of equal ones, the group of each, and the size of each (torch.unique).")
+bincount  = primitive(_bincount, "bincount",   x=None, weights=lambda g, x: g[x], moves=True,
+            says="How often each of 0, 1, ... is in x, or the sum of its weights (torch.bincount).")  # it adds up in double precision
+histogram = primitive(_histogram, "histogram", moves=True,
+            says="How many elements of x lie between edges, or the sum of their weights, and the edges (torch.histogram).")  # half is counted between edges in half, those it returns
 # fmt: on

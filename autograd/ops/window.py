@@ -68,7 +68,10 @@ def _pull_unfold_dim(g: Array, axis: int, size: int, step: int, x_shape: Axis) -
 
 
 # fmt: off
-unfold     = primitive(_windows, "windows",       x=lambda g, windows, x_shape: fold(g, windows, x_shape[-len(windows):]))
-unfold_dim  = primitive(_unfold_dim, "unfold_dim", x=_pull_unfold_dim, view=True)
-fold: Any   = primitive(_fold, "fold",             x=lambda g, windows, x_shape: unfold(g, windows, x_shape[-len(windows):]))
+unfold     = primitive(_windows, "windows",       x=lambda g, windows, x_shape: fold(g, windows, x_shape[-len(windows):]),
+            says="The places of all windows over the last axes of x, those of one window along a new axis (torch.nn.functional.unfold).")
+unfold_dim  = primitive(_unfold_dim, "unfold_dim", x=_pull_unfold_dim, view=True,
+            says="The windows along one axis of x, as a last axis (torch.Tensor.unfold).")
+fold: Any   = primitive(_fold, "fold",             x=lambda g, windows, x_shape: unfold(g, windows, x_shape[-len(windows):]),
+            says="Windows added up where they overlap: the adjoint of windows (torch.nn.functional.fold).")
 # fmt: on

@@ -46,12 +46,18 @@ def _pull_gelu_tanh(g: Array, x: Array) -> Array:
 
 
 # fmt: off
-log1pexp   = primitive(_log1pexp, "softplus", x=lambda g, x: g * sigmoid(x), singular=True, promote=slice(None))
-gelu_tanh  = primitive(_gelu_tanh, "gelu_tanh", x=_pull_gelu_tanh, singular=True)
+log1pexp   = primitive(_log1pexp, "softplus", x=lambda g, x: g * sigmoid(x), singular=True, promote=slice(None),
+            says="log(1 + exp(x)), a smooth relu (torch.nn.functional.softplus).")
+gelu_tanh  = primitive(_gelu_tanh, "gelu_tanh", x=_pull_gelu_tanh, singular=True,
+            says="x times an approximation by tanh of the normal distribution at x (torch.nn.functional.gelu).")
 hard_tanh  = primitive(lambda x, low, high: np.clip(x, low, high), "hardtanh",
-    x=lambda g, x, low, high: masked(g, (x > low) & (x < high)))
+    x=lambda g, x, low, high: masked(g, (x > low) & (x < high)),
+            kink="0 at x = low and at x = high",
+            says="x, but at least low and at most high (torch.nn.functional.hardtanh).")
 hard_swish = primitive(lambda x: np.clip(x + 3, 0, 6) * (1 / 6) * x, "hardswish",
-    x=lambda g, x: g * (((x > -3) & (x < 3)) * (np.clip(x, -3, 3) / 3 + 0.5) + (x >= 3)), singular=True)
+    x=lambda g, x: g * (((x > -3) & (x < 3)) * (np.clip(x, -3, 3) / 3 + 0.5) + (x >= 3)), singular=True,
+            kink="0 at x = -3, 1 at x = 3",
+            says="x times clip(x + 3, 0, 6) / 6 (torch.nn.functional.hardswish).")
 # fmt: on
 
 

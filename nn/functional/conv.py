@@ -135,13 +135,16 @@ def _each_alone(x: Array, w: Array, pairs: list[tuple[Index, Index]], size: Axis
 convolution: Any = primitive(_convolution, "conv",
     x=lambda g, w, windows, groups, x_shape: convolution_transpose(g, w, windows, x_shape[2:], groups),
     w=lambda g, x, windows, groups: convolution_weight(g, x, windows, groups),
-    b=lambda g: total(g, (0, *range(2, g.ndim))))
+    b=lambda g: total(g, (0, *range(2, g.ndim))),
+            says="The kernels w times each window of x, plus b (torch.nn.functional.conv2d).")
 convolution_transpose: Any = primitive(_convolution_transpose, "conv_transpose",
     y=lambda g, w, windows, groups, y_shape: convolution(g, w, None, windows, y_shape[2:], groups),
-    w=lambda g, y, windows, groups: convolution_weight(y, g, windows, groups))
+    w=lambda g, y, windows, groups: convolution_weight(y, g, windows, groups),
+            says="The kernels w times each element of y, summed: conv's adjoint (torch.nn.functional.conv_transpose2d).")
 convolution_weight: Any = primitive(_convolution_weight, "conv_weight",
     y=lambda g, x, windows, groups, y_shape: convolution(x, g, None, windows, y_shape[2:], groups),
-    x=lambda g, y, windows, groups, x_shape: convolution_transpose(y, g, windows, x_shape[2:], groups))
+    x=lambda g, y, windows, groups, x_shape: convolution_transpose(y, g, windows, x_shape[2:], groups),
+            says="The gradient of the kernels of conv: the elements of y times the windows of x (torch.nn.grad.conv2d_weight).")
 # fmt: on
 
 

@@ -61,8 +61,17 @@ def _pull_ctc_step(g: Array, a: Array, skip: Array, live: Array, a_shape: Any) -
     return [da, de]
 
 
-ctc_states = primitive(_ctc_states, "ctc_states")
-ctc_step = primitive(_ctc_step, "ctc_step", joint=_pull_ctc_step)
+ctc_states = primitive(
+    _ctc_states,
+    "ctc_states",
+    says="The labels of each sequence with a blank before, between and after them, and blanks to the end of the row.",
+)
+ctc_step = primitive(
+    _ctc_step,
+    "ctc_step",
+    joint=_pull_ctc_step,
+    says="From the log-probabilities a of being in each state to those after one more output, e (torch.nn.functional.ctc_loss).",
+)
 
 
 # ---------------------------------------------------------------- PyTorch's name

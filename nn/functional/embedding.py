@@ -35,8 +35,10 @@ def _first_largest(x: Array, bags: Array, n: int) -> Array:
 
 # fmt: off
 lookup        = primitive(lambda w, i, share: w[i], "embedding", moves=True,
-    w=lambda g, w_shape, i, share: unindex(g * share, w_shape, i))  # share: of the gradient, how much goes to each row
-first_largest = primitive(_first_largest, "first_largest")
+    w=lambda g, w_shape, i, share: unindex(g * share, w_shape, i),
+            says="The rows of w at the positions i (torch.nn.functional.embedding).")  # share of the gradient
+first_largest = primitive(_first_largest, "first_largest",
+            says="For each of n bags of rows, and in each column, which row has the largest value; of several the first.")
 # fmt: on
 
 

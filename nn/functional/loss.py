@@ -64,14 +64,18 @@ def _huber(x: Array, delta: float = 1.0) -> Array:
 
 # fmt: off
 softmax_cross_entropy = primitive(_softmax_cross_entropy, "cross_entropy",
-    x=lambda g, x, labels, x_shape: g[:, None] * softmax(x, 1) - ungather(g[:, None], labels[:, None], 1, x_shape))
+    x=lambda g, x, labels, x_shape: g[:, None] * softmax(x, 1) - ungather(g[:, None], labels[:, None], 1, x_shape),
+            says="Minus the log-probability of each label under the softmax of its row of x (torch.nn.functional.cross_entropy).")
 bce             = primitive(_bce, "binary_cross_entropy", singular=True, promote=slice(None),
     x=lambda g, x, t: g * (x - t) / np.maximum(x * (1 - x), 1e-12),
-    t=lambda g, x: g * (_log1p(-x) - _log(x)))
+    t=lambda g, x: g * (_log1p(-x) - _log(x)),
+            says="-(t * log(x) + (1 - t) * log(1 - x)), the logarithms at least -100 (torch.nn.functional.binary_cross_entropy).")
 bce_with_logits = primitive(_bce_with_logits, "binary_cross_entropy_with_logits", singular=True, promote=slice(None),
     x=lambda g, x, t: g * (sigmoid(x) - t),
-    t=lambda g, x: -g * x)
-huber           = primitive(_huber, "huber", x=lambda g, x, delta: g * np.clip(x, -delta, delta), singular=True)
+    t=lambda g, x: -g * x,
+            says="The binary cross-entropy of sigmoid(x) and t (torch.nn.functional.binary_cross_entropy_with_logits).")
+huber           = primitive(_huber, "huber", x=lambda g, x, delta: g * np.clip(x, -delta, delta), singular=True,
+            says="x**2 / 2 where x is at most delta in size, from there on a straight line (torch.nn.functional.huber_loss).")
 # fmt: on
 
 

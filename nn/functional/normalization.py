@@ -39,7 +39,12 @@ def _pull_rms(g: Any, out: tuple[Array, Array], x_shape: Axis, axis: Axis, eps: 
     return r * g[0] + along / count(x_shape, axis) * y
 
 
-rms: Any = primitive(_rms, "rms", x=_pull_rms)  # x over its root mean square, and the mean square
+rms: Any = primitive(
+    _rms,
+    "rms",
+    x=_pull_rms,
+    says="x over the root of its mean square along the axes, and the mean square (torch.nn.functional.rms_norm).",
+)
 
 
 # ---------------------------------------------------------------- what they share

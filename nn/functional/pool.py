@@ -91,13 +91,20 @@ def _flat_index(which: Array, windows: Windows, size: Axis) -> Array:
 
 
 # fmt: off
-window_sum  = primitive(_window_sum, "window_sum", x=_pull_window_sum)
+window_sum  = primitive(_window_sum, "window_sum", x=_pull_window_sum,
+            says="The sum of each window over the last axes of x (torch.nn.functional.avg_pool2d).")
 window_max  = primitive(_window_max, "window_max",
-    x=lambda g, x, out, windows, x_shape: put(g, which(x, out, windows), windows, x_shape[-len(windows):]))
-which: Any  = primitive(_which, "which")
-pick        = primitive(_pick, "pick", x=lambda g, which, windows, x_shape: put(g, which, windows, x_shape[-len(windows):]))
-put: Any    = primitive(_put, "put",   x=lambda g, which, windows: pick(g, which, windows))
-flat_index  = primitive(_flat_index, "flat_index")
+    x=lambda g, x, out, windows, x_shape: put(g, which(x, out, windows), windows, x_shape[-len(windows):]),
+            kink="of tied elements the first in the window gets it",
+            says="The greatest element of each window over the last axes of x (torch.nn.functional.max_pool2d).")
+which: Any  = primitive(_which, "which",
+            says="The first place of each window where its greatest element, top, stands.")
+pick        = primitive(_pick, "pick", x=lambda g, which, windows, x_shape: put(g, which, windows, x_shape[-len(windows):]),
+            says="The element of x at one place of each window.")
+put: Any    = primitive(_put, "put",   x=lambda g, which, windows: pick(g, which, windows),
+            says="Zeros of a size with x added at one place of each window: pick's adjoint (torch.nn.functional.max_unpool2d).")
+flat_index  = primitive(_flat_index, "flat_index",
+            says="Where in the flattened array the place of each window is.")
 # fmt: on
 
 

@@ -70,6 +70,8 @@ def _pull_gru_step(gs: Sequence[Array], y: Array, h: Array, scale: Array, out: S
 
 
 # fmt: off
-lstm_step: Any = primitive(_lstm_step, "lstm_step", joint=_pull_lstm_step)
-gru_step: Any  = primitive(_gru_step, "gru_step",   joint=_pull_gru_step)
+lstm_step: Any = primitive(_lstm_step, "lstm_step", joint=_pull_lstm_step,
+            says="One step of an LSTM from the sums z at its gates and its cell c: state, cell, gates (torch.nn.LSTMCell).")
+gru_step: Any  = primitive(_gru_step, "gru_step",   joint=_pull_gru_step,
+            says="One step of a GRU from the sums x and y at its gates and its hidden state h (torch.nn.GRUCell).")
 # fmt: on

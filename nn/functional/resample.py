@@ -117,7 +117,8 @@ def _resample(x: Array, axis: int, how: tuple[Any, ...], back: bool = False) -> 
 
 
 # fmt: off
-resample: Any = primitive(_resample, "resample", x=lambda g, axis, how, back: resample(g, axis, how, not back))
+resample: Any = primitive(_resample, "resample", x=lambda g, axis, how, back: resample(g, axis, how, not back),
+            says="x times a sparse matrix along an axis, given as how to pad or interpolate (torch.nn.functional.interpolate).")
 # fmt: on
 
 

@@ -21,7 +21,11 @@ from .common import constant
 from .padding import surround
 from .resample import cubic_weights
 
-cell = primitive(lambda x, low, high: np.astype(np.fmin(np.fmax(np.floor(x), low), high), np.int64), "cell")
+cell = primitive(
+    lambda x, low, high: np.astype(np.fmin(np.fmax(np.floor(x), low), high), np.int64),
+    "cell",
+    says="x rounded down, from low to high, as positions.",
+)
 
 
 @single

@@ -61,7 +61,7 @@ def rule(fun: Callable[..., Any]) -> Any:
         weak = [float(a) if k in scalars and hasattr(a, "dtype") and not isinstance(a, Tensor) else a for k, a in enumerate(args)]
         return tuple([new for new in fun(*weak) if new is not None])
 
-    op = primitive(weakly, fun.__name__)
+    op = primitive(weakly, fun.__name__, says=fun.__doc__)
     op.update, op.options = fun, options
     op.numbers, op.buffers = ({p.name: p.default for p in state} for state in (numbers, buffers))
     return op

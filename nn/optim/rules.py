@@ -47,6 +47,7 @@ def sgd(
     p: Array, grad: Array, lr: Number, nesterov: bool, maximize: bool, momentum: Number = None, dampening: Number = None,
     weight_decay: Number = None, count: Number = (0.0, "momentum", "dampening"), momentum_buffer: Array = (0.0, "momentum"),
 ) -> New:  # fmt: skip
+    """A step of gradient descent, with momentum (torch.optim.SGD)."""
     p, g = decayed(p, grad, maximize, weight_decay)
     if momentum is None:
         return p - g * lr, None, None
@@ -91,6 +92,7 @@ def signsgd(
     p: Array, grad: Array, lr: Number, maximize: bool, momentum: Number = None, weight_decay: Number = None,
     momentum_buffer: Array = (0.0, "momentum"),
 ) -> New:  # fmt: skip
+    """A step by the sign of the gradient, or of a mean of the gradients."""
     p, g = decayed(p, grad, maximize, weight_decay, lr)
     if momentum is not None:
         g = momentum_buffer = mean(momentum_buffer, g, momentum)
@@ -117,6 +119,7 @@ def lion(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, maximize: bool, weight_decay: Number = None,
     exp_avg: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step by the sign of a mean of the gradients."""
     p, g = decayed(p, grad, maximize, weight_decay, lr)
     return p - np.sign(exp_avg * beta1 + g * (1 - beta1)) * lr, exp_avg * beta2 + g * (1 - beta2)
 
@@ -143,6 +146,7 @@ def adagrad(
     p: Array, grad: Array, lr: Number, eps: Number, maximize: bool, lr_decay: Number = None, weight_decay: Number = None,
     step: Number = 0.0, sum: Array = "initial_accumulator_value",
 ) -> New:  # fmt: skip
+    """A step along the gradient over the root of the sum of its squares (torch.optim.Adagrad)."""
     p, g = decayed(p, grad, maximize, weight_decay)
     sum = sum + g * g
     rate = lr if lr_decay is None else lr / (1 + step * lr_decay)
@@ -171,6 +175,7 @@ def rmsprop(
     momentum: Number = None, step: Number = 0.0, square_avg: Array = 0.0, momentum_buffer: Array = (0.0, "momentum"),
     grad_avg: Array = (0.0, "centered"),
 ) -> New:  # fmt: skip
+    """A step along the gradient over the root of its mean square (torch.optim.RMSprop)."""
     p, g = decayed(p, grad, maximize, weight_decay)
     square_avg = variance = mean_square(square_avg, g, alpha)
     if grad_avg is not None:
@@ -206,6 +211,7 @@ def adadelta(
     p: Array, grad: Array, lr: Number, rho: Number, eps: Number, maximize: bool, weight_decay: Number = None, step: Number = 0.0,
     square_avg: Array = 0.0, acc_delta: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step whose size follows from those before (torch.optim.Adadelta)."""
     p, g = decayed(p, grad, maximize, weight_decay)
     square_avg = mean_square(square_avg, g, rho)
     d = np.sqrt(acc_delta + eps) / np.sqrt(square_avg + eps) * g
@@ -234,6 +240,7 @@ def rprop(
     p: Array, grad: Array, eta1: Number, eta2: Number, step_size1: Number, step_size2: Number, maximize: bool, step: Number = 0.0,
     prev: Array = 0.0, step_size: Array = "lr",
 ) -> New:  # fmt: skip
+    """A step by the sign of the gradient, each element with its own size (torch.optim.Rprop)."""
     g = -grad if maximize else grad
     turn = np.sign(g * prev)
     size = step_size * (np.maximum(turn, 0) * (eta2 - 1) + np.minimum(turn, 0) * (1 - eta1) + 1)
@@ -262,6 +269,7 @@ def asgd(
     p: Array, grad: Array, lr: Number, lambd: Number, alpha: Number, t0: Number, maximize: bool, weight_decay: Number = None,
     step: Number = 0.0, eta: Number = "lr", mu: Number = 1.0, ax: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step of gradient descent with a falling rate, and the mean of the path (torch.optim.ASGD)."""
     p, g = decayed(p, grad, maximize, weight_decay)
     p = p * (1 - lambd * eta) - g * eta
     ax = ax + (p - ax) * mu
@@ -295,6 +303,7 @@ def adam(
     weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
     max_exp_avg_sq: Array = (0.0, "amsgrad"),
 ) -> New:  # fmt: skip
+    """A step along the mean of the gradients over the root of their mean square (torch.optim.Adam)."""
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
     m, v = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2)
@@ -343,6 +352,7 @@ def adamax(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, maximize: bool, weight_decay: Number = None,
     step: Number = 0.0, exp_avg: Array = 0.0, exp_inf: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step of Adam with a decaying maximum in place of the root mean square (torch.optim.Adamax)."""
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay)
     m, u = mean(exp_avg, g, beta1), np.maximum(exp_inf * beta2, np.abs(g) + eps)
@@ -372,6 +382,7 @@ def adabelief(
     weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_var: Array = 0.0,
     max_exp_avg_var: Array = (0.0, "amsgrad"),
 ) -> New:  # fmt: skip
+    """A step of Adam that is long where the gradient is as expected, short where it surprises."""
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
     m = mean(exp_avg, g, beta1)
@@ -404,6 +415,7 @@ def nadam(
     decoupled_weight_decay: bool, maximize: bool, weight_decay: Number = None, step: Number = 0.0, mu_product: Number = 1.0,
     exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step of Adam that looks ahead as Nesterov's momentum does (torch.optim.NAdam)."""
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
     mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay)) for t in (step, step + 1))
@@ -437,6 +449,7 @@ def radam(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, decoupled_weight_decay: bool, maximize: bool,
     weight_decay: Number = None, step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step of Adam that waits with the division until the mean square is known well enough (torch.optim.RAdam)."""
     step = step + 1
     p, g = decayed(p, grad, maximize, weight_decay, lr if decoupled_weight_decay else None)
     m, v = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2)
@@ -474,6 +487,7 @@ def lamb(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, maximize: bool, weight_decay: Number = None,
     step: Number = 0.0, exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step of Adam that is as long as the parameter times lr."""
     step = step + 1
     g = -grad if maximize else grad
     m, v = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2)
@@ -511,6 +525,7 @@ def muon(
     ns_coefficient3: Number, eps: Number, ns_steps: int, adjust_lr_fn: str, weight_decay: Number = None,
     momentum_buffer: Array = 0.0,
 ) -> New:  # fmt: skip
+    """A step along a mean of the gradients, made nearly orthogonal (torch.optim.Muon)."""
     p, g = decayed(p, grad, False, weight_decay, lr)
     m = mean(momentum_buffer, g, momentum)
     x = g + (m - g) * momentum if nesterov else m
