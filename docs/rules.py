@@ -102,8 +102,12 @@ def sentence(thing: Any) -> str:
 
 def help_page() -> str:
     """The text of autograd/see/help.md: of each public primitive, under the first of its names, what help() says."""
-    first = {op: name for name, op in reversed(vars(autograd).items()) if hasattr(op, "rules")}
-    parts = [f"## {name}\n\n{describe(op, name)}" for name, op in sorted((name, op) for op, name in first.items())]
+    first: dict[Any, str] = {}
+    for module in (autograd, autograd.special, autograd.linalg):
+        for name, op in vars(module).items():
+            if hasattr(op, "rules"):
+                first.setdefault(op, f"{module.__name__}.{name}")
+    parts = [f"## {name}\n\n{describe(op, name)}" for op, name in sorted(first.items(), key=lambda item: item[1])]
     return "\n\n".join([HELP, *parts]) + "\n"
 
 

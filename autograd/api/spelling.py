@@ -64,9 +64,9 @@ def publish(table: dict[str, Any], home: str = "autograd") -> dict[str, Any]:
 
     `home` is the module where users, and pickle, find them. Primitives get their docstrings.
     """
-    for name, text in docstrings().items():
-        if name in table:
-            table[name].__doc__ = text
+    texts = docstrings()
+    for name, op in table.items():
+        op.__doc__ = texts.get(f"{home}.{name}", op.__doc__)
     forms = {op: spelled(op) for op in table.values()}
     for name, op in table.items():
         if (form := forms[op]) is not op:

@@ -27,7 +27,7 @@ _VALUES = (
 
 
 def docstrings() -> dict[str, str]:
-    """What `describe` wrote of each public primitive, by the name under which it is public.
+    """What `describe` wrote of each public primitive, by the name under which it is public: `autograd.exp`.
 
     It is kept in a file, as to print the rules and to run the examples takes longer than all else at import.
     """
@@ -36,7 +36,7 @@ def docstrings() -> dict[str, str]:
 
 
 def describe(op: Any, name: str) -> str:
-    """The docstring of an elementwise primitive that users know as `autograd.{name}`, by the argument names of its signature."""
+    """The docstring of an elementwise primitive that users know by `name`, by the argument names of its signature."""
     operands = [p.name for p in inspect.signature(op).parameters.values() if p.default is p.empty]
     called = dict(zip(op.names, inspect.signature(op).parameters, strict=False))
     words = re.compile(rf"\b({'|'.join(called)})\b")
@@ -53,12 +53,12 @@ def describe(op: Any, name: str) -> str:
 
 
 def example(name: str, operands: int, differentiable: bool) -> list[str]:
-    """A session with `autograd.{name}` that was run, as a doctest; of those that can be, the first that tells most."""
+    """A session with `name`, as `autograd.exp`, that was run, as a doctest; of those that can be, the first that tells most."""
     sessions = []
     for values in _VALUES:
         names, floats = "xy"[:operands], differentiable and "." in values[0]
         lines = [f"{n} = autograd.tensor({v}{', requires_grad=True' * floats})" for n, v in zip(names, values, strict=False)]
-        lines = ["import autograd", *lines, f"out = autograd.{name}({', '.join(names)}); out"]
+        lines = [f"import {name.rpartition('.')[0]}", *lines, f"out = {name}({', '.join(names)}); out"]
         lines += [f"out.sum().backward(); {', '.join(f'{n}.grad' for n in names)}"] * floats
         try:
             sessions.append(session(lines))
