@@ -145,8 +145,8 @@ def explain(op: str, names: list[str], args: list[Any], error: Exception) -> Aut
     found = ", ".join(f"{n} {describe(a)}" for n, a in named[:12]) + f" and {len(named) - 12} more" * (len(named) > 12)
     kind: type[AutogradError]
     if isinstance(error, AttributeError):
-        odd = [n for n, a in named if any(v is error.obj for v in _all_in([a]))]
-        return DtypeError(f"{op}: {odd[0]} must be a tensor, not {describe(error.obj)}")
+        name, odd = next((n, v) for n, a in named for v in _all_in([a]) if _taken_for_a_tensor(v, error))
+        return DtypeError(f"{op}: {name} must be a tensor, not {describe(odd)}")
     if isinstance(error, IndexError):
         kind = DimError
     elif isinstance(error, OverflowError):
@@ -184,14 +184,19 @@ def name_in_numpy(function: Any) -> str:
 def _at_fault(args: list[Any], error: Exception) -> bool:
     """Can it be that the caller of an op, who gave it these, is to blame for what was raised inside?"""
     given = _all_in(args)
-    if isinstance(error, AttributeError):  # something was taken for a tensor
-        return any(a is error.obj and not hasattr(a, "dtype") for a in given)
+    if isinstance(error, AttributeError):
+        return any(_taken_for_a_tensor(a, error) for a in given)
     if isinstance(error, KeyError):  # or looked up
         return any(a is error.args[0] for a in given)
     if not isinstance(error, TypeError) or "ufunc" in str(error):  # NumPy names that whose dtypes it refuses
         return True
     leaves = [a for a in given if not isinstance(a, (tuple, list))]
     return any(not hasattr(a, "dtype") or a.dtype.kind != "f" for a in leaves)  # arrays of floats are never a wrong kind
+
+
+def _taken_for_a_tensor(value: Any, error: AttributeError) -> bool:
+    """Is it this argument that lacks the attribute? A number that does may have been made of it."""
+    return not hasattr(value, "dtype") and (value is error.obj or isinstance(error.obj, (int, float)))
 
 
 def _all_in(values: Any) -> list[Any]:

@@ -19,6 +19,7 @@ from test_ops import Function, directions, inner, slope
 import autograd
 from autograd import errors, linalg
 from autograd.api import decomposition
+from autograd.engine.tape import Tape
 
 inf = math.inf
 
@@ -455,7 +456,7 @@ def test_a_sum_of_which_nothing_is_taken_is_not_looked_at():
 
 def test_multi_dot_takes_the_cheapest_order():
     """For 10 x 100, 100 x 5, 5 x 50 that is first the first two: 7,500 multiplications, not 75,000."""
-    tape = []
+    tape = Tape()
     with autograd.engine.graph.ambient(tape=tape):
         linalg.multi_dot([autograd.ones(10, 100), autograd.ones(100, 5), autograd.ones(5, 50)])
         linalg.multi_dot([autograd.ones(50, 5), autograd.ones(5, 100), autograd.ones(100, 10)])
