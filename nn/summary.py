@@ -13,12 +13,12 @@ import numpy as np
 
 from autograd.api.creation import as_tensor, zeros
 from autograd.api.random import default_generator, drawing_from
+from autograd.api.tree import tree_leaves
 from autograd.engine.dtypes import get_default_dtype
 from autograd.engine.graph import Array, ambient
 from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, UnsupportedError, describe, shown
-from autograd.transforms.tree import tree_leaves
 
 from .mode import in_mode
 from .module import Module

@@ -6,9 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd
 from autograd import func, functional, ones, tensor
+from autograd.api.tree import tree_leaves, tree_map
 from autograd.engine.tensor import wrap
 from autograd.errors import ArgumentError, NoGradientError, ShapeError, UnsupportedError
-from autograd.transforms.tree import tree_leaves, tree_map
 
 X, Y, V, W = (wrap(np.random.default_rng(i).uniform(0.2, 1, 3)) for i in range(4))
 

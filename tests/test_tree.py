@@ -4,8 +4,8 @@ from collections import namedtuple
 
 import pytest
 
+from autograd.api.tree import tree_build, tree_leaves, tree_map
 from autograd.errors import ArgumentError
-from autograd.transforms.tree import tree_build, tree_leaves, tree_map
 
 Pair = namedtuple("Pair", "a b")
 TREE = {"x": 1, "y": (2, [3, {}]), "z": Pair(4, ()), "none": None}

@@ -29,13 +29,13 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..ops.elementwise import choose, trunc
 from ..ops.index import getindex
 from ..ops.linalg import T
-from ..transforms.tree import tree_map
 from . import creation, decomposition, join, linalg, reduce, scan, scatter, shape, sort, statistics
 from .common import one_dim, some_dims
 from .creation import from_numpy
 from .elementwise import astype
 from .names import FUNCTIONS, ONLY_FUNCTIONS
 from .spelling import spelled
+from .tree import tree_map
 
 Function = Callable[..., Any]
 REDUCTIONS: dict[Function, Function] = {}  # what reduces or runs, by the rules below

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..api.random import default_generator, drawing_from
+from ..api.tree import tree_leaves
 from ..engine.graph import Node, ambient, last_write, mode, tick
 from ..engine.tensor import Tensor
 from ..errors import GraphError, InPlaceError
-from .tree import tree_leaves
 
 _again: ContextVar[bool] = ContextVar("checkpoint runs something again", default=False)
 recomputing = _again.get  # is this a second run? What remembers that it was called, as running statistics do, has done so

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..api.join import stack
+from ..api.tree import tree_leaves, tree_map
 from ..engine.dtypes import get_default_dtype
 from ..engine.graph import Array, ambient, mode
 from ..engine.tensor import Tensor, wrap
 from ..engine.tensor import grad as gradients
 from ..engine.warn import inside
 from ..errors import ArgumentError, DtypeError, NoGradientError, ShapeError, UnsupportedError, describe
-from .tree import tree_leaves, tree_map
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]

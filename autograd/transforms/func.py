@@ -12,11 +12,11 @@ import numpy as np
 
 from ..api.join import stack
 from ..api.random import default_generator, drawing_from
+from ..api.tree import tree_build, tree_map
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import inside
 from ..errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
 from .core import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
-from .tree import tree_build, tree_map
 
 
 # ---------------------------------------------------------------- gradients

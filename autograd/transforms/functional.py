@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..api.tree import tree_build, tree_leaves, tree_map
 from ..engine.graph import ambient
 from ..engine.tensor import Tensor, wrap
 from ..errors import ArgumentError, ShapeError, UnsupportedError, describe
 from .core import Call, Function, Linear, jacobian_blocks, matched, pull
-from .tree import tree_build, tree_leaves, tree_map
 
 
 def _call(name: str, func: Function, inputs: Any) -> Call:

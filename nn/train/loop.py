@@ -10,11 +10,11 @@ from itertools import islice
 from typing import Any
 
 from autograd.api.random import default_generator
+from autograd.api.tree import tree_map
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, StateError, UnsupportedError, describe
 from autograd.files import load
-from autograd.transforms.tree import tree_map
 
 from ..mode import in_mode
 from ..module import Module

@@ -12,10 +12,10 @@ import numpy as np
 
 from autograd.api.creation import as_tensor
 from autograd.api.join import cat
+from autograd.api.tree import tree_leaves, tree_map
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError, describe
-from autograd.transforms.tree import tree_leaves, tree_map
 
 from ..functional.loss import averages
 from ..metrics import Mean, Metric
