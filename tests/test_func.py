@@ -68,7 +68,7 @@ def programs(draw, ends=ENDS):
 
 def numbers(tree):
     """All elements of all Tensors in a tree, as one vector."""
-    return np.concatenate([np.ravel(t.array) for t in autograd.transforms.tree.tree_leaves(tree)])
+    return np.concatenate([np.ravel(t.array) for t in autograd.api.tree.tree_leaves(tree)])
 
 
 def numerical(program, x, y, h=1e-4):
@@ -86,7 +86,7 @@ def numerical(program, x, y, h=1e-4):
 
 def as_matrix(jacobian):
     """What jacrev returned for both arguments, as one row for each output element."""
-    blocks = autograd.transforms.tree.tree_leaves(jacobian)
+    blocks = autograd.api.tree.tree_leaves(jacobian)
     return np.concatenate(
         [np.concatenate([b.array.reshape(-1, 3) for b in pair], 1) for pair in zip(blocks[::2], blocks[1::2], strict=True)]
     )
@@ -106,7 +106,7 @@ def test_jacobians_agree_with_each_other_and_with_differences(program, point):
 def test_jvp_and_vjp_are_transposes(program, point, direction):
     out, derivative = jvp(program, point, direction)
     assert_array_equal(numbers(out), numbers(program(*point)))
-    weights = autograd.transforms.tree.tree_map(lambda t: draw(5, *t.shape), out)
+    weights = autograd.api.tree.tree_map(lambda t: draw(5, *t.shape), out)
     gradient = vjp(program, *point)[1](weights)
     assert_allclose(numbers(weights) @ numbers(derivative), numbers(gradient) @ numbers(direction), rtol=1e-9, atol=1e-11)
     assert_allclose(numbers(linearize(program, *point)[1](*direction)), numbers(derivative))
@@ -651,9 +651,9 @@ def test_what_comes_back_has_the_structure_that_it_has_in_torch(torch, name):
     x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
     ours = CALLS[name](autograd.func, wrap(x), wrap(y))
     theirs = CALLS[name](torch.func, torch.tensor(x), torch.tensor(y))
-    shapes = [autograd.transforms.tree.tree_map(lambda t: list(t.shape) and str(tuple(t.shape)), tree) for tree in (ours, theirs)]
+    shapes = [autograd.api.tree.tree_map(lambda t: list(t.shape) and str(tuple(t.shape)), tree) for tree in (ours, theirs)]
     assert shapes[0] == shapes[1]
-    autograd.transforms.tree.tree_map(lambda a, b: assert_allclose(a.array, b.numpy(), rtol=1e-12), ours, theirs)
+    autograd.api.tree.tree_map(lambda a, b: assert_allclose(a.array, b.numpy(), rtol=1e-12), ours, theirs)
 
 
 # ---------------------------------------------------------------- PyTorch
@@ -664,10 +664,10 @@ def test_agrees_with_torch(torch):
         for t, o in ((torch.func.jacrev, jacrev), (torch.func.jacfwd, jacfwd)):
             theirs = t(f, (0, 1))(torch.tensor(x), torch.tensor(y))
             ours = o(f, (0, 1))(wrap(x), wrap(y))
-            assert autograd.transforms.tree.tree_map(lambda t: None, theirs) == autograd.transforms.tree.tree_map(
+            assert autograd.api.tree.tree_map(lambda t: None, theirs) == autograd.api.tree.tree_map(
                 lambda t: None, ours
             )
-            autograd.transforms.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array, rtol=1e-12), theirs, ours)
+            autograd.api.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array, rtol=1e-12), theirs, ours)
     s = lambda a: (a**3).sum() * a[0]  # noqa: E731
     assert_allclose(hessian(s)(wrap(x)).array, torch.func.hessian(s)(torch.tensor(x)).numpy())
     assert_allclose(
@@ -677,4 +677,4 @@ def test_agrees_with_torch(torch):
     f = lambda a, b: {"s": a * b, "t": (a.sum(),)}  # noqa: E731
     ours = vmap(f, in_dims=(1, None), out_dims={"s": 1, "t": 0})(wrap(np.outer(x, y)), wrap(x))
     theirs = torch.vmap(f, in_dims=(1, None), out_dims={"s": 1, "t": 0})(torch.tensor(np.outer(x, y)), torch.tensor(x))
-    autograd.transforms.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array), theirs, ours)
+    autograd.api.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array), theirs, ours)
