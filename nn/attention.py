@@ -13,10 +13,10 @@ from autograd.api.shape import triu
 from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 
 from . import functional as F
-from .checks import whole
 from .containers import ModuleList
 from .dropout import Dropout
 from .functional.attention import attend
+from .functional.checks import whole
 from .init import xavier_normal_, xavier_uniform_, zeros_
 from .linear import Linear
 from .module import Module, Parameter

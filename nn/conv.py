@@ -8,7 +8,7 @@ from autograd.api.creation import empty
 from autograd.errors import ArgumentError
 
 from . import functional as F
-from .checks import per_dim, whole
+from .functional.checks import per_dim, whole
 from .init import fan_in_uniform_
 from .module import Module, Parameter
 

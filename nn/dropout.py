@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import functional as F
-from .checks import need_probability
 from .function_module import _FunctionModule
+from .functional.checks import need_probability
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 

@@ -12,7 +12,7 @@ from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, ShapeError
 
-from .checks import need_dims
+from .functional.checks import need_dims
 from .module import Module, did_you_mean
 
 _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}

@@ -9,7 +9,7 @@ from autograd.api.creation import empty
 from autograd.errors import DtypeError, ShapeError, describe
 
 from . import functional as F
-from .checks import whole
+from .functional.checks import whole
 from .functional.linear import affine
 from .init import fan_in_uniform_, uniform_
 from .module import Module, Parameter

@@ -11,7 +11,7 @@ from autograd.errors import ArgumentError, ShapeError, describe
 from autograd.transforms.checkpoint import recomputing
 
 from . import functional as F
-from .checks import whole
+from .functional.checks import whole
 from .init import ones_, zeros_
 from .module import Module, Parameter
 

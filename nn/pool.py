@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import functional as F
-from .checks import per_dim
 from .function_module import _FunctionModule
+from .functional.checks import per_dim
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",

@@ -12,7 +12,7 @@ from autograd.errors import ArgumentError, DtypeError, ShapeError, describe
 from autograd.ops.elementwise import relu, tanh
 
 from . import functional as F
-from .checks import whole
+from .functional.checks import whole
 from .functional.linear import affine
 from .functional.recurrent import gate_scale, gru_step, lstm_step
 from .init import uniform_

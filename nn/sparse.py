@@ -9,7 +9,7 @@ from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError
 
 from . import functional as F
-from .checks import whole
+from .functional.checks import whole
 from .init import normal_
 from .module import Module, Parameter
 

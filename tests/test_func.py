@@ -664,9 +664,7 @@ def test_agrees_with_torch(torch):
         for t, o in ((torch.func.jacrev, jacrev), (torch.func.jacfwd, jacfwd)):
             theirs = t(f, (0, 1))(torch.tensor(x), torch.tensor(y))
             ours = o(f, (0, 1))(wrap(x), wrap(y))
-            assert autograd.api.tree.tree_map(lambda t: None, theirs) == autograd.api.tree.tree_map(
-                lambda t: None, ours
-            )
+            assert autograd.api.tree.tree_map(lambda t: None, theirs) == autograd.api.tree.tree_map(lambda t: None, ours)
             autograd.api.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array, rtol=1e-12), theirs, ours)
     s = lambda a: (a**3).sum() * a[0]  # noqa: E731
     assert_allclose(hessian(s)(wrap(x)).array, torch.func.hessian(s)(torch.tensor(x)).numpy())

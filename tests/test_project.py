@@ -43,8 +43,8 @@ LAYERS = {
         check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__
     """,
     "nn": """
-        checks hooks module init utils/rnn utils/reparametrize
-        functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
+        hooks module init utils/rnn utils/reparametrize
+        functional/checks functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
         functional/recurrent functional/embedding functional/window functional/conv functional/resample functional/padding functional/pool functional/vision
         functional/normalization functional/__init__ function_module
         containers linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss

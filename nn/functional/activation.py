@@ -22,7 +22,7 @@ from autograd.ops.index import ungather
 from autograd.ops.join import split
 from autograd.ops.reduce import argmax
 
-from ..checks import need_dtype_of, need_float, need_tensors
+from .checks import need_dtype_of, need_float, need_tensors
 from .common import elementwise
 
 

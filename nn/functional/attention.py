@@ -14,7 +14,7 @@ from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import logical_not
 from autograd.ops.linalg import T, matmul
 
-from ..checks import need_dtype_of, need_float, need_probability
+from .checks import need_dtype_of, need_float, need_probability
 from .dropout import dropout
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from autograd.engine.accumulate import in_single
 from autograd.engine.tensor import Tensor, wrap
 
-from ..checks import need_float, need_tensors
+from .checks import need_float, need_tensors
 
 
 def elementwise(name: str, input: Any, function: Callable[[Any], Any], inplace: bool = False, integers: bool = False) -> Any:

@@ -16,7 +16,7 @@ from autograd.errors import ArgumentError, ShapeError
 from autograd.ops.linalg import T, same_dtype
 from autograd.ops.window import Index, Windows, places
 
-from ..checks import per_dim
+from .checks import per_dim
 from .common import in_dims
 from .window import Axis, batched, like, windows_over
 

@@ -15,7 +15,7 @@ from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import clip_min, logaddexp
 from autograd.ops.index import gather, unslice
 
-from ..checks import need_float, need_tensors
+from .checks import need_float, need_tensors
 from .loss import check_labels, check_reduction, reduced
 
 _OP = "ctc_loss"

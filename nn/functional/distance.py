@@ -12,7 +12,7 @@ from autograd.engine.accumulate import single
 from autograd.errors import ShapeError
 from autograd.ops.index import getindex
 
-from ..checks import need_float
+from .checks import need_float
 from .common import constant
 
 

@@ -8,8 +8,8 @@ from autograd import ops
 from autograd.api.random import Generator, default_generator
 from autograd.errors import ShapeError
 
-from ..checks import need_probability
 from .activation import SELU_ALPHA, SELU_SCALE
+from .checks import need_probability
 from .common import elementwise, in_dims
 
 

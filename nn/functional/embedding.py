@@ -19,7 +19,7 @@ from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops.elementwise import reciprocal
 from autograd.ops.index import gather, getindex, unindex
 
-from ..checks import need_tensors
+from .checks import need_tensors
 
 
 # ---------------------------------------------------------------- the table

@@ -13,7 +13,7 @@ from autograd.engine.primitive import primitive
 from autograd.errors import ShapeError
 from autograd.ops.linalg import T, einsum, same_dtype
 
-from ..checks import need_dtype_of, need_float
+from .checks import need_dtype_of, need_float
 
 
 # ---------------------------------------------------------------- the table

@@ -26,8 +26,8 @@ from autograd.ops.elementwise import clip_min, exp, log, logaddexp, minimum, rel
 from autograd.ops.fused import softmax
 from autograd.ops.index import gather, one_hot, ungather
 
-from ..checks import need_dtype_of, need_float, need_tensors
 from .activation import log1pexp
+from .checks import need_dtype_of, need_float, need_tensors
 from .distance import pairwise_distance
 
 

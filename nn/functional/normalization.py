@@ -19,7 +19,7 @@ from autograd.ops.fused import sum_product
 from autograd.ops.join import filled
 from autograd.transforms.checkpoint import recomputing
 
-from ..checks import need_dtype_of, need_float, need_tensors
+from .checks import need_dtype_of, need_float, need_tensors
 from .padding import pad
 from .pool import avg_pool2d
 

@@ -15,7 +15,7 @@ from autograd.errors import ArgumentError, ShapeError
 from autograd.ops import index, window
 from autograd.ops.window import Windows, places
 
-from ..checks import need_float, per_dim
+from .checks import need_float, per_dim
 from .common import constant, in_dims
 from .resample import area, resample
 from .window import Axis, batched, like, windows_over

@@ -12,7 +12,7 @@ from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError
 
-from ..checks import need_float, per_dim
+from .checks import need_float, per_dim
 from .common import constant
 
 # ---------------------------------------------------------------- the table

@@ -16,7 +16,7 @@ from autograd.ops import index
 from autograd.ops.elementwise import choose, fill
 from autograd.ops.linalg import T, same_dtype
 
-from ..checks import need_float, per_dim
+from .checks import need_float, per_dim
 from .common import constant
 from .padding import surround
 from .resample import cubic_weights

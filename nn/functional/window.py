@@ -11,7 +11,7 @@ from autograd.errors import ShapeError
 from autograd.ops import window
 from autograd.ops.window import Windows
 
-from ..checks import per_dim
+from .checks import per_dim
 
 Axis = tuple[int, ...]
 
