@@ -118,7 +118,13 @@ def index() -> str:
     return "\n".join([head, *imports, "", *lines]) + "\n"
 
 
-FILES = {PACKAGE / "__init__.pyi": index, PACKAGE / "api" / "methods.pyi": methods}
+def special() -> str:
+    """The text of autograd/special.pyi."""
+    lines = [declaration(name, getattr(autograd.special, name)) for name in autograd.special.__all__]
+    return "\n".join([HEAD.format("Special functions"), "from .engine.tensor import Tensor", "", *lines]) + "\n"
+
+
+FILES = {PACKAGE / "__init__.pyi": index, PACKAGE / "special.pyi": special, PACKAGE / "api" / "methods.pyi": methods}
 
 if __name__ == "__main__":
     for file, write in FILES.items():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,8 @@ def test_what_is_said_can_be_wrong():
     assert not is_a((1,), "Tensor")
     assert not is_a(autograd.ones(2), "builtins.bool")
     assert {name for name in TABLE if name not in declared()} == set()
+
+
+def test_the_page_of_a_user_runs():
+    """What mypy reads of it is among the checks."""
+    runpy.run_path(str(Path(__file__).with_name("typed_page.py")))

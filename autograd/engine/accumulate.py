@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
 from string import ascii_letters
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from .dtypes import DType, float16, float32
 
+F = TypeVar("F", bound=Callable[..., Any])
 ACCUMULATED: dict[DType, DType] = {
     float16: float32
 }  # the dtype in which sums of a dtype are kept, if it is another
@@ -76,7 +77,7 @@ def in_single(function: Callable[..., Any], args: Sequence[Any]) -> Any:
         return rounded(function(*widened(tuple(args))))
 
 
-def single(function: Callable[..., Any]) -> Callable[..., Any]:
+def single(function: F) -> F:
     """Decorate a function of Tensors made of several ops: half alone is computed in single precision."""
 
     @wraps(function)
@@ -86,7 +87,7 @@ def single(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         return rounded(function(*widened(args), **{name: widened(v) for name, v in kwargs.items()}))
 
-    return either
+    return cast(F, either)
 
 
 # ---------------------------------------------------------------- sums in blocks

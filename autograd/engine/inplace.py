@@ -92,7 +92,7 @@ def lineage(t: Tensor) -> tuple[Tensor, list[Step]]:
 
 
 def see(x: Any, path: Sequence[Step]) -> Any:
-    """What the steps show of `x`: an array of an array, a Tensor, recorded, of a Tensor."""
+    """What the steps show of `x`."""
     for step in path:
         x = step.op(x, *step.args)
         x = x if step.item is None else x[step.item]

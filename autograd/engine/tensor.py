@@ -197,8 +197,8 @@ def _gradients(
             if seed is None and t.array.size != 1:
                 what = f"backward from shape {t.shape} needs a gradient of that shape"
                 raise GraphError(f"{what}; only one element does without")
-            seed = wrap(np.ones_like(t.array)) if seed is None else seed
-            seed = seed if isinstance(seed, Tensor) else wrap(np.asarray(seed))
+            if not isinstance(seed, Tensor):
+                seed = wrap(np.ones_like(t.array) if seed is None else np.asarray(seed))
             if seed.shape != t.shape:
                 raise ShapeError(f"the gradient of output {i} has its shape, {t.shape}; got {seed.shape}")
             seed = fit(seed if symbolic else seed.array, t.node)

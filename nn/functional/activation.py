@@ -15,6 +15,7 @@ from autograd.api.random import Generator, default_generator
 from autograd.engine.accumulate import single
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import absolute, clip_max, erfc, expm1, masked, sigmoid, tanh
 from autograd.ops.elementwise import relu as _relu
@@ -63,7 +64,7 @@ hard_swish = primitive(lambda x: np.clip(x + 3, 0, 6) * (1 / 6) * x, "hardswish"
 
 # ---------------------------------------------------------------- with a bend at 0
 # The positive part and something of the negative part: at 0 the derivative is that of the latter, as in PyTorch.
-def relu(input: Any, inplace: bool = False) -> Any:
+def relu(input: Any, inplace: bool = False) -> Tensor:
     """max(input, 0), with derivative 0 at 0 (torch.nn.functional.relu)."""
     return input.relu_() if inplace else _relu(input)
 
@@ -72,13 +73,13 @@ def _leaky(x: Any, slope: Any) -> Any:
     return _relu(x) + clip_max(x, 0) * slope
 
 
-def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """`input` where it is positive, `negative_slope * input` elsewhere (torch.nn.functional.leaky_relu)."""
     return elementwise("leaky_relu", input, lambda x: _leaky(x, negative_slope), inplace)
 
 
 @single
-def prelu(input: Any, weight: Any) -> Any:
+def prelu(input: Any, weight: Any) -> Tensor:
     """`leaky_relu` whose slope is learned: `weight` has one, or one for each channel, dim 1 (torch.nn.functional.prelu).
 
     He et al. 2015. Raises ShapeError or DtypeError for a weight that does not fit.
@@ -95,7 +96,7 @@ def prelu(input: Any, weight: Any) -> Any:
 def rrelu(
     input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False,
     *, generator: Generator | None = None,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """`leaky_relu` of slopes between `lower` and `upper`: drawn anew for each element in `training`, else their mean.
 
     Xu et al. 2015; PyTorch: torch.nn.functional.rrelu.
@@ -110,12 +111,12 @@ def rrelu(
     return elementwise("rrelu", input, rectified, inplace)
 
 
-def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` where it is positive, `alpha * (exp(input) - 1)` elsewhere (Clevert et al. 2015; torch.nn.functional.elu)."""
     return elementwise("elu", input, lambda x: _relu(x) + expm1(clip_max(x, 0)) * alpha, inplace)
 
 
-def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`elu` without a corner: `alpha * (exp(input / alpha) - 1)` for negatives (Barron 2017; torch.nn.functional.celu)."""
     if not alpha:
         raise ArgumentError("celu divides by alpha, which cannot be 0")
@@ -125,7 +126,7 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
-def selu(input: Any, inplace: bool = False) -> Any:
+def selu(input: Any, inplace: bool = False) -> Tensor:
     """`elu` scaled so that layers of it keep mean 0 and variance 1 (Klambauer et al. 2017; torch.nn.functional.selu)."""
     alpha, scale = SELU_ALPHA * SELU_SCALE, SELU_SCALE
     return elementwise("selu", input, lambda x: _relu(x) * scale + expm1(clip_max(x, 0)) * alpha, inplace)
@@ -142,7 +143,7 @@ def _bounds(op: str, input: Any, low: Any, high: Any) -> tuple[Any, Any]:
     return int(low), int(high)
 
 
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` limited to [min_val, max_val], with derivative 0 at both, unlike `clamp` (torch.nn.functional.hardtanh)."""
     if not min_val <= max_val:
         raise ArgumentError(f"hardtanh: min_val is at most max_val, got {min_val!r} and {max_val!r}")
@@ -150,53 +151,53 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     return elementwise("hardtanh", input, lambda x: hard_tanh(x, low, high), inplace, integers=True)
 
 
-def relu6(input: Any, inplace: bool = False) -> Any:
+def relu6(input: Any, inplace: bool = False) -> Tensor:
     """min(max(input, 0), 6), with derivative 0 at 0 and at 6 (torch.nn.functional.relu6)."""
     return elementwise("relu6", input, lambda x: hard_tanh(x, 0, 6), inplace, integers=True)
 
 
-def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+def hardsigmoid(input: Any, inplace: bool = False) -> Tensor:
     """relu6(input + 3) / 6 (torch.nn.functional.hardsigmoid)."""
     return elementwise("hardsigmoid", input, lambda x: hard_tanh(x + 3, 0, 6) / 6, inplace)
 
 
-def hardswish(input: Any, inplace: bool = False) -> Any:
+def hardswish(input: Any, inplace: bool = False) -> Tensor:
     """input * relu6(input + 3) / 6 (Howard et al. 2019; torch.nn.functional.hardswish)."""
     return elementwise("hardswish", input, hard_swish, inplace)
 
 
-def hardshrink(input: Any, lambd: float = 0.5) -> Any:
+def hardshrink(input: Any, lambd: float = 0.5) -> Tensor:
     """`input` where it is above `lambd` or below -`lambd`, else 0 (torch.nn.functional.hardshrink)."""
     return elementwise("hardshrink", input, lambda x: x * (absolute(x) > lambd))
 
 
 @single
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: Any, lambd: float = 0.5) -> Tensor:
     """`input` moved towards 0 by `lambd`, as far as 0 (torch.nn.functional.softshrink)."""
     if not lambd >= 0:
         raise ArgumentError(f"softshrink: lambd is 0 or more, got {lambd!r}")
     return elementwise("softshrink", input, lambda x: x - clamp(x, -lambd, lambd))
 
 
-def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """`input` where it is above `threshold`, else `value` (torch.nn.functional.threshold)."""
     bound, instead = _bounds("threshold", input, threshold, value)
     return elementwise("threshold", input, lambda x: where(x <= bound, instead, x), inplace, integers=True)
 
 
 # ---------------------------------------------------------------- smooth
-def silu(input: Any, inplace: bool = False) -> Any:
+def silu(input: Any, inplace: bool = False) -> Tensor:
     """`input * sigmoid(input)`, also called swish (torch.nn.functional.silu)."""
     return elementwise("silu", input, lambda x: x * sigmoid(x), inplace)
 
 
-def mish(input: Any, inplace: bool = False) -> Any:
+def mish(input: Any, inplace: bool = False) -> Tensor:
     """`input * tanh(softplus(input))` (Misra 2019; torch.nn.functional.mish)."""
     return elementwise("mish", input, lambda x: x * tanh(log1pexp(x)), inplace)
 
 
 @single
-def gelu(input: Any, approximate: str = "none") -> Any:
+def gelu(input: Any, approximate: str = "none") -> Tensor:
     """`input` times the normal distribution function of it, or its 'tanh' approximation (torch.nn.functional.gelu).
 
     Hendrycks and Gimpel 2016.
@@ -210,7 +211,7 @@ def gelu(input: Any, approximate: str = "none") -> Any:
 
 
 @single
-def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * input)) / beta, and `input` itself where beta * input > threshold (torch.nn.functional.softplus)."""
     need_float("softplus", input)
     scaled = input * beta
@@ -218,26 +219,26 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 
 
 @single
-def logsigmoid(input: Any) -> Any:
+def logsigmoid(input: Any) -> Tensor:
     """log(sigmoid(input)), without underflow (torch.nn.functional.logsigmoid)."""
     need_float("logsigmoid", input)
     return -log1pexp(-input)
 
 
 @single
-def softsign(input: Any) -> Any:
+def softsign(input: Any) -> Tensor:
     """input / (1 + |input|) (torch.nn.functional.softsign)."""
     return input / (absolute(input) + 1)
 
 
 @single
-def tanhshrink(input: Any) -> Any:
+def tanhshrink(input: Any) -> Tensor:
     """input - tanh(input) (torch.nn.functional.tanhshrink)."""
     return input - tanh(input)
 
 
 @single
-def glu(input: Any, dim: int = -1) -> Any:
+def glu(input: Any, dim: int = -1) -> Tensor:
     """The first half along `dim` times sigmoid of the second (Dauphin et al. 2016; torch.nn.functional.glu).
 
     Raises ShapeError if the dim has no halves.
@@ -252,7 +253,7 @@ def glu(input: Any, dim: int = -1) -> Any:
 
 # ---------------------------------------------------------------- over a dim
 @single
-def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
+def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     """`softmax` of -input (torch.nn.functional.softmin)."""
     return softmax(-input, dim, dtype)
 
@@ -260,7 +261,7 @@ def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Any:
 @single
 def gumbel_softmax(
     logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1, *, generator: Generator | None = None
-) -> Any:
+) -> Tensor:
     """Random shares: softmax((logits + noise) / tau), near to a one-hot draw from softmax(logits) where tau is small.
 
     `hard` makes it that one-hot vector, with the gradient of the shares. The noise is Gumbel's; `eps` has no effect,
@@ -278,7 +279,7 @@ def gumbel_softmax(
 
 
 @single
-def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
+def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """`input` over its `p`-norm over `dim`, which counts as `eps` at least (torch.nn.functional.normalize).
 
     >>> import autograd

@@ -10,6 +10,7 @@ from autograd.api.elementwise import astype, where
 from autograd.api.fused import softmax
 from autograd.api.index import masked_fill
 from autograd.engine.accumulate import single
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import logical_not
 from autograd.ops.linalg import T, matmul
@@ -21,7 +22,7 @@ from .dropout import dropout
 def scaled_dot_product_attention(
     query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
     scale: float | None = None, enable_gqa: bool = False,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """softmax(query @ key.mT * scale + mask) @ value; `scale` is 1 / sqrt(E) by default.
 
     A boolean `attn_mask` says which keys take part, a floating-point one is added; `is_causal` lets query i see keys 0 to i
@@ -63,7 +64,7 @@ def attend(
     elif attn_mask is not None:
         mask, unseen = _mask(op, attn_mask, scores)
         scores = scores + mask
-    weights = dropout(softmax(scores, -1), dropout_p)
+    weights: Any = dropout(softmax(scores, -1), dropout_p)
     out = matmul(weights, value)
     if unseen is not None:
         out, weights = out * logical_not(unseen), weights * logical_not(unseen) if need_weights else None

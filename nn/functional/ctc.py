@@ -10,7 +10,7 @@ from autograd.api.elementwise import where
 from autograd.engine.accumulate import single
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
-from autograd.engine.tensor import wrap
+from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.elementwise import clip_min, logaddexp
 from autograd.ops.index import gather, unslice
@@ -79,7 +79,7 @@ ctc_step = primitive(
 def ctc_loss(
     log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any,
     blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """Minus the logarithm of the probability that an output reads as its labels (torch.nn.functional.ctc_loss).
 
     `log_probs` holds for every time step the log-probabilities of the classes, one of which is the `blank`. An output reads

@@ -9,6 +9,7 @@ import numpy as np
 from autograd.api.common import one_dim
 from autograd.api.linalg import vector_norm
 from autograd.engine.accumulate import single
+from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
 from autograd.ops.index import getindex
 
@@ -17,7 +18,7 @@ from .common import constant
 
 
 @single
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-08) -> Any:
+def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-08) -> Tensor:
     """The cosine of the angle between vectors along `dim`; their lengths count as `eps` at least.
 
     Shape: x1 and x2 broadcast; `dim` of the result is summed over. PyTorch: torch.nn.functional.cosine_similarity.
@@ -40,13 +41,13 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-08) -> Any
 
 
 @single
-def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-06, keepdim: bool = False) -> Any:
+def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-06, keepdim: bool = False) -> Tensor:
     """The `p`-norm over the last dim of x1 - x2 + eps (torch.nn.functional.pairwise_distance)."""
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 @single
-def pdist(input: Any, p: float = 2.0) -> Any:
+def pdist(input: Any, p: float = 2.0) -> Tensor:
     """The `p`-norms of the differences of rows 0 and 1, 0 and 2, ... (torch.nn.functional.pdist).
 
     Shape: (n, m) gives (n * (n - 1) / 2,).

@@ -6,6 +6,7 @@ from typing import Any
 
 from autograd import ops
 from autograd.api.random import Generator, default_generator
+from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
 
 from .activation import SELU_ALPHA, SELU_SCALE
@@ -15,7 +16,7 @@ from .common import elementwise, in_dims
 
 def dropout(
     input: Any, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
-) -> Any:
+) -> Tensor:
     """Zeros at random, each with probability `p`, and the rest larger by 1 / (1 - p), so that the mean stays.
 
     Without `training`, the input itself. Srivastava et al. 2014; PyTorch: torch.nn.functional.dropout.
@@ -62,7 +63,7 @@ dropout1d, dropout2d, dropout3d = in_dims(_dropout)
 
 def alpha_dropout(
     input: Any, p: float = 0.5, training: bool = False, inplace: bool = False, *, generator: Generator | None = None
-) -> Any:
+) -> Tensor:
     """Dropout to go with `selu`: what is dropped becomes its lower limit, then all is scaled so that mean and variance stay.
 
     Klambauer et al. 2017; PyTorch: torch.nn.functional.alpha_dropout.
@@ -72,7 +73,7 @@ def alpha_dropout(
 
 def feature_alpha_dropout(
     input: Any, p: float = 0.5, training: bool = False, inplace: bool = False, *, generator: Generator | None = None
-) -> Any:
+) -> Tensor:
     """`alpha_dropout` of whole channels, (N, C, ...) (torch.nn.functional.feature_alpha_dropout)."""
     if input.ndim < 2 and training and p:
         raise ShapeError(f"feature_alpha_dropout: input has the shape (N, C, ...), got {input.shape}")

@@ -14,6 +14,7 @@ from autograd.engine.dtypes import int64
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
+from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops.elementwise import reciprocal
@@ -46,7 +47,7 @@ first_largest = primitive(_first_largest, "first_largest",
 def embedding(
     input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
     scale_grad_by_freq: bool = False, sparse: bool = False,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """The rows of `weight` at the positions in `input` (torch.nn.functional.embedding).
 
     No gradient goes to the row `padding_idx`. With `max_norm`, rows that are used and whose `norm_type`-norm is larger are
@@ -96,7 +97,7 @@ def embedding_bag(
     input: Any, weight: Any, offsets: Any = None, max_norm: float | None = None, norm_type: float = 2,
     scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Any = None,
     include_last_offset: bool = False, padding_idx: int | None = None,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """The 'sum', 'mean' or 'max' of the rows of `weight` at the positions in each bag (torch.nn.functional.embedding_bag).
 
     A matrix `input` has a bag in each row; a vector has bags that begin at `offsets` (with `include_last_offset`, the last
@@ -167,7 +168,7 @@ def _check_bags(op: str, input: Any, weight: Any, offsets: Any, mode: str, per_s
 
 
 # ---------------------------------------------------------------- one-hot vectors
-def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     """Integers as rows of zeros with a 1 at that place; as many classes as needed by default (torch.nn.functional.one_hot).
 
     >>> import autograd

@@ -10,6 +10,7 @@ from autograd.api.linalg import rows
 from autograd.engine.accumulate import single
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
+from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
 from autograd.ops.linalg import T, einsum, same_dtype
 
@@ -39,7 +40,7 @@ affine = primitive(_affine, "linear", x=lambda g, w, x_shape: np.reshape(rows(g)
 
 
 # ---------------------------------------------------------------- PyTorch's names
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     """`input @ weight.T + bias` (torch.nn.functional.linear).
 
     Shape: (..., in), (out, in) and (out,) give (..., out).
@@ -48,7 +49,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 
 @single
-def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
+def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Tensor:
     """`input1 @ weight[i] @ input2 + bias[i]` for each i (torch.nn.functional.bilinear).
 
     Shape: (..., in1), (..., in2), (out, in1, in2) and (out,) give (..., out). Raises ShapeError or DtypeError.
@@ -62,6 +63,6 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     if weight.ndim != 3 or [t.shape for t in given.values()] != wanted[: len(given)]:
         found = ", ".join(f"{name} {t.shape}" for name, t in given.items())
         raise ShapeError(f"bilinear expects (..., in1), (..., in2), (out, in1, in2) and (out,), got {found}")
-    out = einsum("ni,oij,nj->no", rows(input1), weight, rows(input2))
+    out: Any = einsum("ni,oij,nj->no", rows(input1), weight, rows(input2))
     out = np.reshape(out, (*lead, weight.shape[0]))
     return out if bias is None else out + bias

@@ -18,7 +18,7 @@ from autograd.engine import accumulate
 from autograd.engine.accumulate import single, total
 from autograd.engine.graph import Array, mode
 from autograd.engine.primitive import primitive
-from autograd.engine.tensor import wrap
+from autograd.engine.tensor import Tensor, wrap
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops import elementwise
@@ -197,7 +197,7 @@ def _weighted(op: str, losses: Any, weight: Any) -> Any:
 
 # ---------------------------------------------------------------- how far numbers are from others
 @single
-def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Tensor:
     """(input - target) squared, for two tensors of one shape (torch.nn.functional.mse_loss).
 
     A `weight` of that shape makes the mean a weighted one.
@@ -210,14 +210,14 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
 
 
 @single
-def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Tensor:
     """|input - target|, for two tensors of one shape; `weight` as for `mse_loss` (torch.nn.functional.l1_loss)."""
     _check_alike("l1_loss", floats=False, input=input, target=target)
     return _weighted_mean("l1_loss", elementwise.absolute(input - target), target, weight, reduction)
 
 
 @single
-def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Any:
+def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """With d = |input - target|: d**2 / (2 * beta) below `beta`, from there on d - beta / 2 (torch.nn.functional.smooth_l1_loss).
 
     Girshick 2015. With `beta` 0 it is `l1_loss`.
@@ -229,7 +229,7 @@ def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: fl
 
 
 @single
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Tensor:
     """With d = |input - target|: d**2 / 2 below `delta`, from there on delta * (d - delta / 2) (torch.nn.functional.huber_loss).
 
     Huber 1964. A `weight` of the same shape multiplies each; the mean still divides by their number.
@@ -250,7 +250,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 @single
 def poisson_nll_loss(
     input: Any, target: Any, log_input: bool = True, full: bool = False, *, eps: float = 1e-08, reduction: str = "mean"
-) -> Any:
+) -> Tensor:
     """Minus the log-probability of the counts `target`, but for a constant, if `input` is the logarithm of their rate.
 
     exp(input) - target * input; without `log_input`, `input` is the rate itself: input - target * log(input + eps).
@@ -269,7 +269,7 @@ def poisson_nll_loss(
 @single
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-06, reduction: str = "mean"
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """(log(var) + (input - target)**2 / var) / 2: minus the log-probability of `target`, but for a constant.
 
     `input` is the mean, and `var` the variance: a number, or of the shape of `input`, where the last dim, or any one, may be
@@ -301,7 +301,7 @@ def _variances(op: str, input: Any, var: Any) -> Any:
 
 # ---------------------------------------------------------------- how far probabilities are from others
 @single
-def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:
     """-(target * log(input) + (1 - target) * log(1 - input)), the logarithms at least -100 (torch's of the same name).
 
     `input` holds probabilities; of logits take `binary_cross_entropy_with_logits`. Both have one shape, to which
@@ -321,7 +321,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
 @single
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
-) -> Any:
+) -> Tensor:
     """`binary_cross_entropy` of sigmoid(input), without overflow (torch.nn.functional.binary_cross_entropy_with_logits).
 
     `pos_weight`, which broadcasts to the shape of `input`, multiplies the part of the loss that `target` weighs.
@@ -337,7 +337,7 @@ def binary_cross_entropy_with_logits(
 
 
 @single
-def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
+def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:
     """`binary_cross_entropy_with_logits`, averaged over the last dim, the classes.
 
     Shape: (..., classes) and (..., classes) give (...), if not reduced. PyTorch: torch.nn.functional.multilabel_soft_margin_loss.
@@ -350,7 +350,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
 
 
 @single
-def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Any:
+def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target * (log(target) - input): how far the log-probabilities `input` are from the probabilities `target`.
 
     Kullback and Leibler 1951; PyTorch: torch.nn.functional.kl_div. The divergence is the sum over the last dim, so for a
@@ -379,7 +379,7 @@ def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool
 
 # ---------------------------------------------------------------- one right class
 @single
-def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
+def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """Minus the log-probability in `input` of the right class: `cross_entropy` after `log_softmax` (torch's of the same name)."""
     _check_classes("nll_loss", input, target, weight)
     if input.ndim == 1:
@@ -395,7 +395,7 @@ def _picked(input: Any, labels: Any) -> Any:
 def cross_entropy(
     input: Any, target: Any, weight: Any = None, *,
     ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """Minus the logarithm of the probability, softmax(input), of the right class (torch.nn.functional.cross_entropy).
 
     `input` holds logits, (n, classes) or (n, classes, ...) or (classes,); `target` the labels, integers of that shape
@@ -524,7 +524,7 @@ def _weigh_classes(scores: Any, weight: Any) -> Any:
 @single
 def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, *, reduction: str = "mean"
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """By how much each wrong class comes closer to the right one than `margin`, to the power of `p`, averaged over the classes.
 
     sum(max(0, margin - input[target] + input[i]) ** p for i != target) / classes, times the `weight` of the right class;
@@ -544,7 +544,7 @@ def multi_margin_loss(
 
 
 @single
-def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """By how much each wrong class comes closer than 1 to each of the right ones, averaged over the classes.
 
     sum(max(0, 1 - input[j] + input[i]) for j right and i not) / classes. A row of `target` lists the right classes; the
@@ -576,14 +576,14 @@ def _check_rows(op: str, input: Any) -> int:
 
 
 @single
-def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target * input)), for labels 1 and -1, without overflow (torch.nn.functional.soft_margin_loss)."""
     _check_alike("soft_margin_loss", input=input, target=target)
     return reduced("soft_margin_loss", log1pexp(-target * input), reduction, target)
 
 
 @single
-def log_cosh_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+def log_cosh_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """log(cosh(input - target)): about half the square where they are close, the distance less log(2) where they are far apart.
 
     Smooth everywhere, unlike `huber_loss`. PyTorch has none.
@@ -598,7 +598,7 @@ def log_cosh_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
 
 
 @single
-def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
+def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Tensor:
     """max(0, -target * (input1 - input2) + margin): the first is to be larger if `target` is 1, smaller if it is -1.
 
     All have one shape. PyTorch: torch.nn.functional.margin_ranking_loss.
@@ -609,7 +609,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
 
 
 @single
-def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
+def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Tensor:
     """`input`, a distance, where `target` is 1, and max(0, margin - input) where it is -1.
 
     Both have one shape. PyTorch: torch.nn.functional.hinge_embedding_loss.
@@ -622,7 +622,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, *, reduct
 
 # ---------------------------------------------------------------- how far embeddings are from others
 @single
-def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Any:
+def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, *, reduction: str = "mean") -> Tensor:
     """1 - cos(input1, input2) where `target` is 1, and max(0, cos(input1, input2) - margin) where it is -1.
 
     Shape: (n, d), (n, d) and (n,); or (d,), (d,) and (). PyTorch: torch.nn.functional.cosine_embedding_loss.
@@ -642,7 +642,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 def triplet_margin_loss(
     anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-06, swap: bool = False, *,
     reduction: str = "mean",
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """max(0, |anchor - positive| - |anchor - negative| + margin): the like is to be closer than the unlike, by a margin.
 
     The distance is the norm of order `p` of the difference, to which `eps` is added. `swap` takes the negative's distance
@@ -660,7 +660,7 @@ def triplet_margin_loss(
 def triplet_margin_with_distance_loss(
     anchor: Any, positive: Any, negative: Any, *,
     distance_function: Callable[[Any, Any], Any] | None = None, margin: float = 1.0, swap: bool = False, reduction: str = "mean",
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """`triplet_margin_loss` with a distance of your own (torch.nn.functional.triplet_margin_with_distance_loss).
 
     >>> import autograd

@@ -13,6 +13,7 @@ from autograd.engine.accumulate import count, single, widened
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError
 from autograd.ops.elementwise import rsqrt, square
 from autograd.ops.fused import sum_product
@@ -91,7 +92,7 @@ def _check_channels(op: str, input: Any, **parameters: Any) -> tuple[int, ...]:
 def batch_norm(
     input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: bool = False,
     momentum: float = 0.1, eps: float = 1e-05,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """(input - mean) / sqrt(var + eps) * weight + bias for each channel, the dim 1 (torch.nn.functional.batch_norm).
 
     In `training`, mean and variance are those of the batch; `running_mean` and `running_var`, if given, take them on in
@@ -106,7 +107,7 @@ def batch_norm(
 def instance_norm(
     input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
     use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-05,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """`batch_norm` for each image on its own (Ulyanov et al. 2016; torch.nn.functional.instance_norm).
 
     With `use_input_stats`, running statistics take on the averages over the batch; otherwise they are used.
@@ -143,7 +144,7 @@ def _tracked(
 
 
 # ---------------------------------------------------------------- over a layer, or a group of channels
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
+def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Tensor:
     """(input - mean) / sqrt(var + eps) * weight + bias over the last dims (Ba et al. 2016; torch.nn.functional.layer_norm).
 
     Shape: `normalized_shape` is that of the last dims of `input`, of `weight` and of `bias`.
@@ -156,7 +157,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     return _affine(_standardized(widened(input), axis, eps)[0], weight, bias, input.dtype)
 
 
-def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """input / sqrt(mean(input**2) + eps) * weight over the last dims (torch.nn.functional.rms_norm).
 
     Without `eps`, the precision of the dtype. Zhang and Sennrich 2019.
@@ -176,7 +177,7 @@ def _last_dims(op: str, input: Any, normalized_shape: Any, **parameters: Any) ->
     return tuple(range(input.ndim - len(shape), input.ndim))
 
 
-def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Any:
+def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-05) -> Tensor:
     """(input - mean) / sqrt(var + eps) * weight + bias over each of `num_groups` groups of channels of each image.
 
     Shape: (N, C, ...), weight and bias (C,). Wu and He 2018; PyTorch: torch.nn.functional.group_norm.
@@ -194,7 +195,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
 
 
 @single
-def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """input / (k + alpha * mean)**beta, where the mean is that of squares over `size` neighbouring channels, zeros around.
 
     Shape: (N, C, L) or more dims. Krizhevsky et al. 2012; PyTorch: torch.nn.functional.local_response_norm.

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError
 from autograd.ops import index
 
 from .resample import resample
 
 
-def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """With something around it: `pad` holds (before, after) for the last dim, then for the one before it, and so on.
 
     `mode` is 'constant' (`value`, or zeros), 'reflect' (mirrored at the border's elements), 'replicate' (the border again) or

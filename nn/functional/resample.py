@@ -10,6 +10,7 @@ import numpy as np
 from autograd.engine.accumulate import single
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError
 
 from .checks import need_float, per_dim
@@ -130,7 +131,7 @@ _LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3}
 def interpolate(
     input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None, antialias: bool = False,
-) -> Any:  # fmt: skip
+) -> Tensor:  # fmt: skip
     """`input` made larger or smaller, to `size` or by `scale_factor`, each a number or one for each dim.
 
     `mode` is 'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear' (for 1, 2, 3 dims), 'bicubic' (2 dims) or 'area'.

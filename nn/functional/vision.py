@@ -11,6 +11,7 @@ import numpy as np
 from autograd.api.shape import copied
 from autograd.engine.accumulate import single
 from autograd.engine.primitive import primitive
+from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError
 from autograd.ops import index
 from autograd.ops.elementwise import choose, fill
@@ -29,7 +30,7 @@ cell = primitive(
 
 
 @single
-def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any:
+def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Tensor:
     """Where in the input of `grid_sample` each element of its result comes from, under an affine map.
 
     Shapes: theta (N, 2, 3) and size (N, C, H, W) give (N, H, W, 2); theta (N, 3, 4) and size (N, C, D, H, W) give
@@ -47,13 +48,14 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
         at = (np.arange(m) * 2 + 1 - m) / (max(1, m - 1) if align_corners else m)
         axes.insert(0, axes[-1] * np.reshape(at, (m, *(1,) * (n - 1 - i))))
     base = constant(np.reshape(np.stack(axes, -1), (1, prod(size[2:]), n + 1)), theta)
-    return np.reshape(np.matmul(base, T(theta)), (size[0], *size[2:], n))
+    grid: Any = np.matmul(base, T(theta))
+    return grid.reshape(size[0], *size[2:], n)
 
 
 @single
 def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
-) -> Any:
+) -> Tensor:
     """The elements of `input` at the points in `grid`, whose last dim holds x, y (and z) from -1 to 1.
 
     `mode` is 'bilinear', 'nearest' or 'bicubic'; outside there are 'zeros', the 'border' or the 'reflection'. -1 and 1 are
@@ -115,7 +117,7 @@ def _within(at: Any, m: int, padding_mode: str, align_corners: bool | None) -> A
     return choose((at > 0) & (at < m - 1), at, np.clip(at.detach() if hasattr(at, "detach") else at, 0, m - 1))
 
 
-def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
+def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
     """Channels as pixels: (..., C * r * r, H, W) gives (..., C, H * r, W * r) (torch.nn.functional.pixel_shuffle)."""
     (r,) = per_dim("pixel_shuffle", "upscale_factor", upscale_factor, 1, 1)
     if input.ndim < 3 or input.shape[-3] % r**2:
@@ -124,7 +126,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     return _rearranged(input, (*lead, c // r**2, r, r, h, w), (0, 3, 1, 4, 2), (*lead, c // r**2, h * r, w * r))
 
 
-def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
+def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
     """Pixels as channels: (..., C, H * r, W * r) gives (..., C * r * r, H, W) (torch.nn.functional.pixel_unshuffle)."""
     (r,) = per_dim("pixel_unshuffle", "downscale_factor", downscale_factor, 1, 1)
     if input.ndim < 3 or input.shape[-2] % r or input.shape[-1] % r:
@@ -133,7 +135,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     return _rearranged(input, (*lead, c, h // r, r, w // r, r), (0, 2, 4, 1, 3), (*lead, c * r**2, h // r, w // r))
 
 
-def channel_shuffle(input: Any, groups: int) -> Any:
+def channel_shuffle(input: Any, groups: int) -> Tensor:
     """The channels of each group apart, one from every group in turn: (N, C, ...) stays so (torch.nn.functional.channel_shuffle).
 
     Between convolutions in groups it lets all groups learn of one another. Source: Zhang et al. (2018), ShuffleNet.
@@ -146,7 +148,8 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     if input.ndim < 3 or input.shape[1] % g:
         raise ShapeError(f"channel_shuffle: input must have shape (N, a multiple of {g}, ...), got {input.shape}")
     n, c, *rest = input.shape
-    return np.reshape(np.swapaxes(np.reshape(input, (n, g, c // g, *rest)), 1, 2), input.shape)
+    out: Any = np.swapaxes(np.reshape(input, (n, g, c // g, *rest)), 1, 2)
+    return out.reshape(input.shape)
 
 
 def _rearranged(input: Any, parts: tuple[int, ...], order: tuple[int, ...], shape: tuple[int, ...]) -> Any:

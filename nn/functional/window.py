@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
 from autograd.ops import window
 from autograd.ops.window import Windows
@@ -53,7 +54,7 @@ def windows_over(
 
 
 # ---------------------------------------------------------------- windows as they are
-def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """The elements of each window as a column: (N, C, H, W) gives (N, C * elements, windows) (torch.nn.functional.unfold).
 
     >>> import autograd
@@ -66,12 +67,12 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     """
     x = batched("unfold", input, 2)
     windows, count = windows_over("unfold", x.shape[2:], kernel_size, stride, padding, dilation)
-    columns = window.unfold(x, windows, count)
+    columns: Any = window.unfold(x, windows, count)
     columns = np.reshape(columns, (x.shape[0], x.shape[1] * columns.shape[2], prod(count)))
     return columns if input.ndim == 4 else np.squeeze(columns, 0)
 
 
-def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """The adjoint of `unfold`: columns put back where their windows lie, and added up where these overlap.
 
     Shapes: (N, C * elements, windows) gives (N, C, *output_size). Raises ShapeError or ArgumentError

@@ -268,7 +268,7 @@ class RandomRotation(Transform):
         theta = np.array([[cos, -sin * (h / w), zero], [sin * (w / h), cos, zero]])  # x and y go from -1 to 1, however long
         dtype = x.dtype if x.dtype in (np.float32, np.float64) else np.dtype(np.float32)
         grid = affine_grid(np.moveaxis(theta, -1, 0).astype(dtype), x.shape, align_corners=False)
-        turned = grid_sample(x.astype(dtype) - dtype.type(self.fill), grid, self.interpolation, align_corners=False)
+        turned: Any = grid_sample(x.astype(dtype) - dtype.type(self.fill), grid, self.interpolation, align_corners=False)
         turned = turned + dtype.type(self.fill)
         return (np.rint(turned) if x.dtype.kind in "iub" else turned).astype(x.dtype)
 
