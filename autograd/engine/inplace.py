@@ -274,10 +274,8 @@ def follow(t: Tensor, old: Node | None, node: Node | None) -> None:
 
 def overwritten(base: Tensor, path: Sequence[Step], source: Node | None, value: Any) -> Node:
     """The node of `base`, after what the `path` shows of it got the values of `source` (None: constants)."""
-    old, array = (
-        base.node if path or source is None else None,
-        base.array,
-    )  # of the old values nothing is left
+    array = base.array
+    old = base.node if path or source is None else None  # nothing else is left of the old values
     strides = getattr(array, "strides", (0,) * array.ndim)
     order = sorted(range(array.ndim), key=lambda d: -abs(strides[d]))  # of the dims in memory
     return overwrite(PRIMITIVES["written"], old, source, array, value, path, order)
