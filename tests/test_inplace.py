@@ -828,7 +828,9 @@ class Family:
     """The jets that look at the same value and the same derivatives: a base and its views."""
 
     def __init__(self):
-        self.members = []
+        self.members = []  # the base is the first, until it is given another array
+        self.stays = None  # then something stays behind in its place: whether that requires grad,
+        self.leaf = False  # and whether it is a leaf
 
 
 class Jet:
@@ -1066,6 +1068,8 @@ class Writes(RuleBasedStateMachine):
         (t, jet), (u, other) = self.pick(k), self.pick(l)
         if t.shape == u.shape:
             t.data = u.detach()
+            if jet.family.members[0] is jet and jet.family.stays is None:
+                jet.family.stays, jet.family.leaf = jet.tracked, jet.tracked and any(jet is mine for _, mine, _ in self.leaves)
             jet.family.members.remove(jet)
             jet.value, jet.family, jet.refused = other.value, Family(), False
             jet.around = jet.family
@@ -1082,7 +1086,7 @@ class Writes(RuleBasedStateMachine):
     def in_place(self, t, jet, result, write, on, change):
         """Do `change` to the tensor; then the model becomes `result`, or is told by `write` to change its value."""
         leaves = [mine for _, mine, _ in self.leaves if mine in jet.around.members]
-        recorded = on and (result.tracked or any(m.tracked for m in jet.around.members))
+        recorded = on and (result.tracked or any(m.tracked for m in jet.around.members) or bool(jet.around.stays))
         if recorded and leaves and not leaves[0].tracked:
             return  # a frozen leaf would be a leaf no longer
         before = t.array.copy()
@@ -1090,13 +1094,15 @@ class Writes(RuleBasedStateMachine):
             with set_grad_enabled(on):
                 change()
         except InPlaceError:
-            assert not t.array.flags.writeable or (recorded and (jet.refused or leaves))
+            assert not t.array.flags.writeable or (recorded and (jet.refused or leaves or jet.around.leaf))
             assert t.array.tolist() == before.tolist()
             return self.count("refused")
         if recorded:
             self.count("recorded")
             assert not jet.refused
+            assert not jet.around.leaf
             assert not any(t is leaf for leaf, _, _ in self.leaves)
+            jet.around.stays = None if jet.around.stays is None else True
             jet.become(result)
         else:
             self.count("written")
