@@ -192,7 +192,7 @@ def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
 @pytest.mark.parametrize("file", DOCUMENTS, ids=name_of)
 def test_what_a_document_points_to_is_there(file):
     """Its links, and the files that it names, seen from where it lies, from the top, or from a package."""
-    if not (ROOT / "run.py").exists():
+    if not (ROOT / "autograd").is_dir():
         pytest.skip("the files of the checkout are not here, as when the tests are copied away to try an installed package")
     text = file.read_text(encoding="utf-8")
     named = re.findall(r"`([\w./]*\w\.(?:py|md|toml|yml|svg|txt|cff))`", text)

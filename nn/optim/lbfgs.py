@@ -11,7 +11,8 @@ import numpy as np
 
 from autograd.engine.accumulate import widened
 from autograd.engine.grad_mode import enable_grad
-from autograd.engine.graph import Array, mode, write
+from autograd.engine.graph import Array, write
+from autograd.engine.tape import recording
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError
 
@@ -73,7 +74,7 @@ class LBFGS(Optimizer):
         """
         if closure is None:
             raise UnsupportedError("LBFGS.step: pass a closure, which zeroes the gradients, calls backward and returns the loss")
-        if mode().tape is not None:
+        if recording():
             raise UnsupportedError("LBFGS.step: what it does depends on the values, so it cannot be captured on a tape")
         self.sync()
         parameters = self.param_groups[0]["params"]
