@@ -12,7 +12,6 @@ from __future__ import annotations
 import pathlib as _pathlib
 import sys as _sys
 from math import e, inf, nan, pi
-from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from numpy import finfo, iinfo
@@ -46,8 +45,35 @@ from .api.creation import (
     zeros,
     zeros_like,
 )
-from .api.devices import backends, cuda, device
+from .api.devices import device
 from .api.numpy import from_dlpack
+from .api.passing import (
+    GradScaler,
+    Variable,
+    amp,
+    are_deterministic_algorithms_enabled,
+    autocast,
+    backends,
+    backward,
+    channels_last,
+    channels_last_3d,
+    compile,
+    contiguous_format,
+    cuda,
+    get_float32_matmul_precision,
+    get_num_threads,
+    jit,
+    mps,
+    preserve_format,
+    seed,
+    set_default_device,
+    set_default_tensor_type,
+    set_float32_matmul_precision,
+    set_num_interop_threads,
+    set_num_threads,
+    set_printoptions,
+    use_deterministic_algorithms,
+)
 from .api.random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal
 from .api.random import get_rng_state, set_rng_state
 from .api.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
@@ -89,6 +115,15 @@ autograd = _sys.modules[__name__]  # so that after `import autograd as torch` th
 __version__ = "0.1.0"
 
 
+def __getattr__(name: str) -> _Any:
+    """What PyTorch has inside of torch and we beside it, as `torch.nn` and `torch.optim`: imported when asked for."""
+    from .api.torch_paths import find
+
+    if (module := find(name)) is not None:
+        return module
+    raise AttributeError(f"module 'autograd' has no attribute {name!r}")
+
+
 def is_tensor(obj: _Any) -> _Any:
     """Is it a Tensor (torch.is_tensor)?"""
     return isinstance(obj, Tensor)
@@ -102,8 +137,3 @@ def numel(input: Tensor) -> _Any:
 def is_floating_point(input: Tensor) -> _Any:
     """Are they floats (torch.is_floating_point)?"""
     return input.is_floating_point()
-
-
-if _TYPE_CHECKING:
-
-    def __getattr__(name: str) -> _Any: ...

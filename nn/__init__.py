@@ -22,6 +22,7 @@ from . import functional, init, optim, utils
 from .activation import *
 from .attention import *
 from .containers import *
+from .parallel import DataParallel
 from .conv import *
 from .distance import *
 from .dropout import *

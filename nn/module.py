@@ -481,6 +481,10 @@ class Module:
         """As it is: the only device here."""
         return self
 
+    def cuda(self, device: Any = None) -> Self:
+        """Refused: there is no GPU here (torch.nn.Module.cuda)."""
+        raise UnsupportedError("cuda: the only device here is 'cpu'; leave .cuda() out, or use to(device)")
+
     # ------------------------------------------------------------ how it looks
     def extra_repr(self) -> str:
         """What stands in the parentheses of the repr: the arguments a layer was made with."""

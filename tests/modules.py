@@ -91,6 +91,7 @@ LAYERS = [
     # ---- dense, sparse, shapes
     Layer("Linear", (3, 4), ((2, 5, 3),), ((2, 4),)),
     Layer("Linear", (3, 4), ((3,),), ((2, 4),), {"bias": False}),
+    Layer("DataParallel", (Layer("Linear", (3, 2)),), ((4, 3),)),
     Layer("Bilinear", (3, 4, 2), ((5, 3), (5, 4)), ((5, 3), (5, 3))),
     Layer("Bilinear", (3, 4, 2), ((2, 5, 3), (2, 5, 4)), ((5, 3), (4, 4)), {"bias": False}),
     Layer("Identity"),

@@ -24,7 +24,8 @@ from autograd.engine.primitive import PRIMITIVES
 
 for package in (autograd, nn):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+        if module.name != "autograd.as_torch":  # which would let torch mean autograd
+            importlib.import_module(module.name)
 PRIMITIVES = dict(PRIMITIVES)  # all that these made; tests and examples may add their own later
 FUNCTIONS = methods.FUNCTIONS | methods.ONLY_FUNCTIONS
 

@@ -110,7 +110,9 @@ def runs(op, sample):
 
 def test_every_primitive_has_a_record():
     """Of its name, whose op really runs it."""
-    ops = {name: op for name, op in PRIMITIVES.items() if getattr(op.fun, "__module__", "") != rules.__name__}  # test_nn_optim.py has theirs
+    ops = {
+        name: op for name, op in PRIMITIVES.items() if getattr(op.fun, "__module__", "") != rules.__name__
+    }  # test_nn_optim.py has theirs
     records = {name: [s for s in SAMPLES if s.op is op or s.name == op.__name__] for name, op in ops.items()}
     assert [name for name, op in ops.items() if not any(runs(op, sample) for sample in records[name])] == []
 

@@ -37,17 +37,17 @@ LAYERS = {
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
         ops/fused ops/window ops/random ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
-        api/decomposition api/fused api/devices api/creation api/random api/convert api/names linalg random special
+        api/decomposition api/fused api/devices api/creation api/random api/passing api/torch_paths api/convert api/names linalg random special
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         api/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
-        check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__
+        check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__ as_torch run
     """,
     "nn": """
         functional/checks functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
         functional/recurrent functional/embedding functional/window functional/conv functional/resample functional/padding functional/pool functional/vision
         functional/normalization functional/__init__
         hooks module init utils/rnn utils/reparametrize function_module
-        containers linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
+        containers parallel linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
         optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
         utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__
         utils/prune utils/__init__
@@ -205,7 +205,9 @@ def test_what_a_document_points_to_is_there(file):
     assert not missing, f"{file.name} points to what is not there"
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=name_of)
+@pytest.mark.parametrize(
+    "file", [file for file in SOURCES if file.name != "as_torch.py"], ids=name_of
+)  # whose import changes torch
 def test_examples_in_docstrings_run(file):
     package = next(name for name, folder in PACKAGES.items() if file.is_relative_to(folder))
     parts = [package, *file.relative_to(PACKAGES[package]).with_suffix("").parts]

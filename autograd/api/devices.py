@@ -1,8 +1,7 @@
-"""Devices, of which there is one, the CPU; and what programs ask before they choose it."""
+"""Devices, of which there is one, the CPU."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from ..errors import UnsupportedError
@@ -11,7 +10,7 @@ from ..errors import UnsupportedError
 class device(str):
     """Where tensors are (torch.device); as a string, its name.
 
-    >>> device("cuda" if cuda.is_available() else "cpu")
+    >>> device("cpu")
     device(type='cpu')
     """
 
@@ -31,8 +30,6 @@ class device(str):
 
 
 CPU = device("cpu")
-cuda = SimpleNamespace(is_available=lambda: False, device_count=lambda: 0)
-backends = SimpleNamespace(mps=cuda, cudnn=SimpleNamespace(is_available=lambda: False, deterministic=False, benchmark=False))
 
 
 def check_device(op: str, where: Any) -> None:

@@ -22,6 +22,7 @@ from . import (
     index,
     join,
     linalg,
+    passing,
     random,
     reduce,
     scan,
@@ -192,7 +193,7 @@ ONLY_METHODS: dict[str, Any] = {
     "new_empty": creation.new_empty, "new_full": creation.new_full, "polygamma": lambda self, n: e.polygamma(n, self),
     "copy_": copy_, "fill_diagonal_": fill_diagonal_, **{name: _random_(name, draw) for name, draw in random.FILLS.items()},
     "fill_": lambda self, value: self._take("fill_", table.fill, value), "zero_": lambda self: self._take("zero_", table.fill, 0),
-    "where": lambda self, condition, other: e.where(condition, self, other),
+    "where": lambda self, condition, other: e.where(condition, self, other), **passing.METHODS,
 }  # fmt: skip
 IN_PLACE = """
     add sub subtract mul multiply div divide true_divide floor_divide remainder fmod neg negative pow float_power square reciprocal
