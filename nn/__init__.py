@@ -22,7 +22,6 @@ from . import functional, init, optim, utils
 from .activation import *
 from .attention import *
 from .containers import *
-from .parallel import DataParallel
 from .conv import *
 from .distance import *
 from .dropout import *
@@ -31,6 +30,7 @@ from .loss import *
 from .module import *
 from .norm import *
 from .padding import *
+from .parallel import DataParallel
 from .pool import *
 from .recurrent import *
 from .shape import *

@@ -57,13 +57,7 @@ NAMES = {  # what NumPy calls an argument, and what it may be called here
     "shift": "shifts", "a_min": "min", "a_max": "max", "k": "diagonal",
     "x": "input", "y": "other", "x2": "other y", "b": "other vec2", "v": "other",
 }  # fmt: skip
-CHANGE_NOTHING = {
-    "copy",
-    "kind",
-    "stable",
-    "subok",
-    "device",
-}  # here: results are new, sorting is stable, and there is one device
+CHANGE_NOTHING = {*"copy device kind stable subok".split()}  # here: results are new, sorting is stable, there is one device
 C_FUNCTIONS = {  # which tell nobody what they take, in some versions
     np.concatenate: "arrays axis", np.inner: "a b", np.where: "condition x y", np.vecdot: "x1 x2 axis",
     np.bincount: "x weights minlength", np.empty_like: "prototype dtype order subok shape device",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from autograd.engine.accumulate import widened
 from autograd.api.creation import zeros
-from autograd.engine.dtypes import float16
-from autograd.errors import ArgumentError, ShapeError
-from autograd.engine.grad_mode import no_grad
 from autograd.api.join import cat, stack
 from autograd.api.linalg import vector_norm
+from autograd.engine.accumulate import widened
+from autograd.engine.dtypes import float16
+from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
+from autograd.errors import ArgumentError, ShapeError
 
 from . import data, prune, rnn
 from .reparametrize import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
