@@ -217,9 +217,7 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
     """`roots` and every node they were made from, oldest first."""
     order = list(dict.fromkeys(roots))
     seen = set(order)
-    for (
-        node
-    ) in order:  # which grows meanwhile, mostly in falling order of time: such a list is sorted quickly
+    for node in order:  # which grows meanwhile, mostly in falling order of time, so sorting it is quick
         for p in node.parents:
             if p not in seen:
                 seen.add(p)
