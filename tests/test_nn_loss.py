@@ -16,6 +16,7 @@ from helpers import warned
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from samples import SAMPLES
 from samples_loss import LOSS_SAMPLES
 from strategies import calls, is_float
 
@@ -169,6 +170,9 @@ each_name_of_pytorchs = pytest.mark.parametrize("name", sorted({MODULES[s.name] 
 def test_every_loss_is_a_module_of_its_function():
     """Each function has a record, as all of F have; here each module is found by its function."""
     assert {s.name for s in FUNCTIONS} == MODULES.keys()
+    recorded = {s.op for s in SAMPLES}
+    untested = [name for name in nn.loss.__all__ if name not in NAMES and getattr(nn, name)._function in recorded]
+    assert not untested, f"{', '.join(untested)}: the record of its function belongs to tests/samples_loss.py"
     without = [name for name in nn.loss.__all__ if getattr(nn, name)._function not in map(F.__dict__.get, F.__all__)]
     assert not without, f"{', '.join(without)}: made of a function that is not in nn.functional"
 

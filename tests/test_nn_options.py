@@ -74,7 +74,7 @@ each_option = pytest.mark.parametrize(("cls", "name"), EVERY)
 
 def test_there_are_many():
     assert len(OPTIMIZERS) >= 16
-    assert len(SCHEDULERS) >= 17
+    assert len(SCHEDULERS) == 18
     assert len(EVERY) > 150
 
 

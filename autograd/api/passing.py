@@ -84,16 +84,12 @@ def seed() -> int:
 
 
 # ---------------------------------------------------------------- compilers
-def compile(model: Any = None, **options: Any) -> Any:
+def compile(model: Any = None, *inputs: Any, **options: Any) -> Any:
     """`model` as it is: here nothing has to be compiled (torch.compile). Without it, a decorator."""
     return model if model is not None else lambda model: model
 
 
-def _as_it_is(model: Any = None, *args: Any, **options: Any) -> Any:
-    return model if model is not None else lambda model: model
-
-
-jit = SimpleNamespace(script=_as_it_is, trace=_as_it_is, ignore=_as_it_is, export=_as_it_is, unused=_as_it_is)
+jit = SimpleNamespace(script=compile, trace=compile, ignore=compile, export=compile, unused=compile)
 
 
 # ---------------------------------------------------------------- mixed precision
