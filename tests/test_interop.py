@@ -230,3 +230,15 @@ def test_dlpack_shares_memory_and_refuses_what_is_in_a_graph():
     assert x.__dlpack_device__() == a.__dlpack_device__()
     with pytest.raises(NoGradientError, match="detach"):
         np.from_dlpack(leaf(1))
+
+
+@pytest.mark.parametrize(("function", "options"), [(np.reshape, {"shape": (4,), "order": "F"}), (np.ravel, {"order": "F"}), (np.count_nonzero, {"keepdims": True}), (np.zeros_like, {"order": "F"})])  # fmt: skip
+def test_an_argument_that_would_change_the_result_is_refused(function, options):
+    """As it is not looked at; what stands at its default, or changes nothing here, is taken."""
+    x = autograd.tensor([[1.0, 2.0], [3.0, 4.0]])
+    name, value = list(options.items())[-1]
+    with pytest.raises(UnsupportedError, match=rf"np\.{function.__name__} .*{name}={value!r} is not supported"):
+        function(x, **options)
+    default = {"order": "K" if function is np.zeros_like else "C", "keepdims": False}[name]
+    assert function(x, **options | {name: default}).numel() > 0
+    assert np.argsort(x, kind="stable").tolist() == [[0, 1], [0, 1]]
