@@ -10,10 +10,10 @@ from .function_module import _FunctionModule
 from .functional.loss import check_reduction, warn_of_probabilities
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
-    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "LogCoshLoss", "MSELoss", "MarginRankingLoss",
-    "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss",
-    "SoftMarginLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "DiceLoss", "GaussianNLLLoss",
+    "HingeEmbeddingLoss", "HuberLoss", "JaccardLoss", "KLDivLoss", "L1Loss", "LogCoshLoss", "MSELoss", "MarginRankingLoss",
+    "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SigmoidFocalLoss",
+    "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
 ]  # fmt: skip
 
 
@@ -61,6 +61,9 @@ class KLDivLoss(_Loss, of=F.kl_div):
     reductions = ("mean", "sum", "none", "batchmean")
 
 class BCEWithLogitsLoss(_Loss, of=F.binary_cross_entropy_with_logits): ...
+class SigmoidFocalLoss(_Loss, of=F.sigmoid_focal_loss): ...
+class DiceLoss(_Loss, of=F.dice_loss): ...
+class JaccardLoss(_Loss, of=F.jaccard_loss): ...
 class MultiLabelSoftMarginLoss(_Loss, of=F.multilabel_soft_margin_loss): ...
 
 # ---------------------------------------------------------------- labels

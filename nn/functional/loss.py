@@ -123,6 +123,13 @@ def _check_signs(op: str, target: Any) -> None:
         raise ArgumentError(f"{op}: target holds labels, 1 or -1, got {wrong}; where they are 0 and 1, 2 * target - 1 will do")
 
 
+def _check_probabilities(op: str, input: Any, advice: str) -> None:
+    found = input.array
+    if found.size and not (_least(found) >= 0 and _largest(found) <= 1):
+        what = f"input holds probabilities, from 0 to 1, got {np.min(found)} to {np.max(found)}"
+        raise ArgumentError(f"{op}: {what}; {advice}")
+
+
 def _check_positive(op: str, name: str, value: float) -> None:
     if not value > 0:
         raise ArgumentError(f"{op}: {name} is a positive number, got {value!r}")
@@ -309,12 +316,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
     """
     op = "binary_cross_entropy"
     _check_alike(op, input=input, target=target)
-    found = input.array
-    if found.size and not (_least(found) >= 0 and _largest(found) <= 1):
-        raise ArgumentError(
-            f"{op}: input holds probabilities, from 0 to 1, got {np.min(found)} to {np.max(found)}; "
-            "for logits there is binary_cross_entropy_with_logits"
-        )
+    _check_probabilities(op, input, "for logits there is binary_cross_entropy_with_logits")
     return reduced(op, _weighted(op, bce(input, target), weight), reduction, target)
 
 
@@ -347,6 +349,82 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     if not (input.ndim and input.shape[-1]):
         raise ShapeError(f"{op} needs an input of shape (..., classes), got {input.shape}")
     return reduced(op, _weighted(op, bce_with_logits(input, target), weight).mean(-1), reduction, target)
+
+
+@single
+def sigmoid_focal_loss(
+    input: Any, target: Any, alpha: float | None = 0.25, gamma: float = 2.0, *, reduction: str = "mean"
+) -> Tensor:  # fmt: skip
+    """`binary_cross_entropy_with_logits`, times (1 - p)**gamma, where p is the probability of the right class.
+
+    So the many examples that are right already count for little. `alpha` weighs class 1 and 1 - alpha class 0; None weighs
+    nothing. Both have one shape; `target` holds 0 and 1. Lin et al. 2017; torchvision.ops.sigmoid_focal_loss, which does not
+    reduce unless told to.
+
+    >>> import autograd
+    >>> sigmoid_focal_loss(autograd.tensor([4.0, 0.0]), autograd.tensor([1.0, 1.0]), alpha=None, reduction="none")
+    tensor([5.8716e-06, 1.7329e-01])
+    """
+    op = "sigmoid_focal_loss"
+    _check_alike(op, input=input, target=target)
+    if not gamma >= 0:
+        raise ArgumentError(f"{op}: gamma is 0 or more, got {gamma!r}")
+    if alpha is not None and not alpha <= 1:
+        raise ArgumentError(f"{op}: alpha is a share, from 0 to 1, or None, got {alpha!r}")
+    wrong = sigmoid(input) * (1 - target) + sigmoid(-input) * target  # the probability of the other class, to all its digits
+    losses = bce_with_logits(input, target) * wrong**gamma
+    if alpha is not None and alpha >= 0:  # in torchvision it is -1 that weighs nothing
+        losses = losses * (alpha * target + (1 - alpha) * (1 - target))
+    return reduced(op, losses, reduction, target)
+
+
+@single
+def dice_loss(input: Any, target: Any, *, smooth: float = 1e-5, reduction: str = "mean") -> Tensor:
+    """1 - 2 * |both| / (|input| + |target|): how little the regions of an image that are found and those there overlap.
+
+    `input` holds probabilities (N, C, ...) of C classes, or with C = 1 of the one there is, `target` what is there: 0 and 1, or
+    probabilities, in that shape, or the labels (N, ...), integers. |both| is the sum of their products over all but the
+    first two dims, and the losses, not reduced, (N, C). `smooth` is added above and below, so that where nothing is found and
+    nothing there the loss is 0. Milletari, Navab and Ahmadi 2016, in the form of Sudre et al. 2017; PyTorch has none.
+
+    >>> import autograd
+    >>> dice_loss(autograd.tensor([[[0.8, 0.6, 0.0]]]), autograd.tensor([[[1.0, 0.0, 0.0]]]))
+    tensor(0.3333)
+    """
+    both, sizes = _overlaps("dice_loss", input, target, smooth)
+    return reduced("dice_loss", 1 - (2 * both + smooth) / (sizes + smooth), reduction, target)
+
+
+@single
+def jaccard_loss(input: Any, target: Any, *, smooth: float = 1e-5, reduction: str = "mean") -> Tensor:
+    """1 - |both| / |either|: `dice_loss` for the intersection over union, the Jaccard index; all else is as there.
+
+    |either| is |input| + |target| - |both|. Rahman and Wang 2016; PyTorch has none.
+
+    >>> import autograd
+    >>> jaccard_loss(autograd.tensor([[[0.8, 0.6, 0.0]]]), autograd.tensor([[[1.0, 0.0, 0.0]]]))
+    tensor(0.5000)
+    """
+    both, sizes = _overlaps("jaccard_loss", input, target, smooth)
+    return reduced("jaccard_loss", 1 - (both + smooth) / (sizes - both + smooth), reduction, target)
+
+
+def _overlaps(op: str, input: Any, target: Any, smooth: float) -> tuple[Any, Any]:
+    """Of each example and class, how much of `input` and `target` is the same, and how much they are together."""
+    need_tensors(op, input=input, target=target)
+    need_float(op, input)
+    if input.ndim < 3:
+        raise ShapeError(f"{op} needs an input of shape (N, C, ...), got {input.shape}; with one class, input[:, None]")
+    if not smooth >= 0:
+        raise ArgumentError(f"{op}: smooth is 0 or more, got {smooth!r}")
+    if target.dtype.kind in "iu" and target.shape == (input.shape[0], *input.shape[2:]):
+        classes, labels = input.shape[1], target.array
+        check_labels(op, labels, (labels >= 0) & (labels < classes), classes)
+        target = np.moveaxis(one_hot(target, classes, input.dtype), -1, 1)
+    _check_alike(op, input=input, target=target)
+    _check_probabilities(op, input, "of logits take the sigmoid, or softmax(1)")
+    axes = tuple(range(2, input.ndim))
+    return (input * target).sum(axes), (input + target).sum(axes)
 
 
 @single
