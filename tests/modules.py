@@ -186,6 +186,7 @@ LAYERS = [
     Layer("CrossEntropyLoss", (), ((4, 3, 2), Ints((4, 2), 3)), ((4, 3), Ints((4,), 9)), {"label_smoothing": 0.1, "reduction": "sum"}),
     Layer("NLLLoss", (), ((4, 3), Ints((4,), 3)), ((4, 3), Ints((3,), 3)), {"reduction": "none"}),
     Layer("BCEWithLogitsLoss", (), ((4, 3), (4, 3)), ((4, 3), (4,))),
+    Layer("SigmoidFocalLoss", (), ((4, 3), Ints((4, 3), 2)), ((4, 3), (4,)), {"gamma": 1.5}, pytorch=False),
     Layer("LogCoshLoss", (), ((4, 3), (4, 3)), ((4, 3), (4, 2)), pytorch=False),
     Layer("SoftMarginLoss", (), ((4, 3), Signs((4, 3))), ((4, 3), Signs((4,)))),
     Layer("KLDivLoss", (), ((4, 3), (4, 3)), ((4, 3), (4,)), {"log_target": True, "reduction": "batchmean"}),
@@ -210,7 +211,9 @@ ELSEWHERE = {  # modules whose arguments are more than shapes, or that hold othe
     "BCELoss",
     "CTCLoss",
     "CosineEmbeddingLoss",
-    "GaussianNLLLoss",  # test_nn_loss.py
+    "DiceLoss",
+    "GaussianNLLLoss",
+    "JaccardLoss",  # test_nn_loss.py
     "FeatureAlphaDropout",
     "RReLU",
 }  # fmt: skip

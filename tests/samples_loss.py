@@ -75,6 +75,24 @@ def bce_with_logits(x, t, weight=1.0, pos_weight=1.0):
     return weight * (pos_weight * t * np.log1p(np.exp(-x)) + (1 - t) * np.log1p(np.exp(x)))
 
 
+def focal(x, t, alpha=0.25, gamma=2.0):
+    p = 1 / (1 + np.exp(-x))
+    right = p * t + (1 - p) * (1 - t)
+    return (1 if alpha is None else alpha * t + (1 - alpha) * (1 - t)) * (1 - right) ** gamma * bce_with_logits(x, t)
+
+
+def regions(score):
+    """A loss of `score`, a function of how much two regions share and how large each is: image by image, class by class."""
+
+    def loss(x, t, smooth=1e-5):
+        if t.ndim < x.ndim:
+            t = np.stack([t == c for c in range(x.shape[1])], 1)
+        pairs = [[(a.ravel(), b.ravel()) for a, b in zip(*images, strict=True)] for images in zip(x, t, strict=True)]
+        return np.array([[1 - score(a @ b, a.sum(), b.sum(), smooth) for a, b in classes] for classes in pairs]).reshape(x.shape[:2])
+
+    return loss
+
+
 def kl_div(x, t, log_target=False):
     return np.exp(t) * (t - x) if log_target else t * (np.log(t) - x)
 
@@ -236,6 +254,14 @@ def with_labels(s):
     return call(s.array(shape, WIDE), s.positions(shape[:-1], n), **how, **more, **s.some({"p": [2], "margin": [0.5]}))
 
 
+def with_regions(s):
+    """Probabilities of classes, and how probable they should be, or labels."""
+    how, least = reduction(s)
+    n, classes, *size = shape = (s.length(least), s.length(1), s.length(1), *s.pick((), (2,)))
+    target = s.pick(s.array(shape, SHARE), s.positions((n, *size), classes))
+    return call(s.array(shape, SHARE), target, **how, **s.some({"smooth": [0.5]}))
+
+
 def with_lists(s):
     how, least = reduction(s)
     shape = (s.length(least), s.length(1))[s.pick(0, 0, 1) :]
@@ -304,6 +330,9 @@ LOSS_SAMPLES = [
     Sample("F.gaussian_nll_loss", with_variances, reference(gaussian_nll), F.gaussian_nll_loss),
     Sample("F.binary_cross_entropy", alike(SHARE, SHARE, weights=[("weight", True)]), reference(bce), F.binary_cross_entropy),
     Sample("F.binary_cross_entropy_with_logits", alike(REAL, SHARE, weights=[("weight", True), ("pos_weight", True)]), reference(bce_with_logits), F.binary_cross_entropy_with_logits),
+    Sample("F.sigmoid_focal_loss", alike(REAL, SHARE, alpha=[None, 0.7], gamma=[0.5, 1, 0]), reference(focal), F.sigmoid_focal_loss, exempt={"PyTorch": "torchvision has it, PyTorch not"}),
+    Sample("F.dice_loss", with_regions, reference(regions(lambda both, a, b, smooth: (2 * both + smooth) / (a + b + smooth))), F.dice_loss, exempt={"PyTorch": "PyTorch has none"}),
+    Sample("F.jaccard_loss", with_regions, reference(regions(lambda both, a, b, smooth: (both + smooth) / (a + b - both + smooth))), F.jaccard_loss, exempt={"PyTorch": "PyTorch has none"}),
     Sample("F.multilabel_soft_margin_loss", rows(REAL, SHARE), reference(lambda x, t: bce_with_logits(x, t).mean(-1)), F.multilabel_soft_margin_loss),
     Sample("F.kl_div", alike(REAL, POSITIVE, reductions=["batchmean"], log_target=[True]), reference(kl_div), F.kl_div),
     Sample("F.nll_loss", with_classes(domain=Domain(-3, -0.1)), classes(lambda row: row), F.nll_loss),
