@@ -88,7 +88,9 @@ def regions(score):
         if t.ndim < x.ndim:
             t = np.stack([t == c for c in range(x.shape[1])], 1)
         pairs = [[(a.ravel(), b.ravel()) for a, b in zip(*images, strict=True)] for images in zip(x, t, strict=True)]
-        return np.array([[1 - score(a @ b, a.sum(), b.sum(), smooth) for a, b in classes] for classes in pairs]).reshape(x.shape[:2])
+        return np.array([[1 - score(a @ b, a.sum(), b.sum(), smooth) for a, b in classes] for classes in pairs]).reshape(
+            x.shape[:2]
+        )
 
     return loss
 

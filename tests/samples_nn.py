@@ -7,6 +7,7 @@ from samples import HOST, Sample
 from strategies import BOOL, NONZERO, POSITIVE, REAL, Domain, call, each, over, shaped
 
 import nn.functional as F
+import nn.ops
 from autograd.api.random import Generator
 from autograd.engine.primitive import PRIMITIVES
 
@@ -310,6 +311,53 @@ def dropped(*dims, **options):
 
 BENT = Domain(-2, 2, (0, -1, 1, -0.5, 0.5, 0.2, -0.2))
 
+
+def boxes(s, *shape):
+    low = s.array((*shape, 2))
+    return np.concatenate([low, low + s.array((*shape, 2), POSITIVE)], -1)
+
+
+def both_boxes(s):
+    return call(boxes(s, s.length()), boxes(s, s.length()))
+
+
+def one_by_one(score):
+    """A matrix of what `score` says of two boxes, as (x1, y1, x2, y2)."""
+
+    def of(a, b):
+        return np.array([[score(p, q) for q in b] for p in a]).reshape(len(a), len(b))
+
+    return of
+
+
+def size(x1, y1, x2, y2):
+    return max(0, x2 - x1) * max(0, y2 - y1)
+
+
+def iou(p, q):
+    both = size(*np.maximum(p[:2], q[:2]), *np.minimum(p[2:], q[2:]))
+    return both / (size(*p) + size(*q) - both)
+
+
+def generalized_iou(p, q):
+    both = size(*np.maximum(p[:2], q[:2]), *np.minimum(p[2:], q[2:]))
+    around = size(*np.minimum(p[:2], q[:2]), *np.maximum(p[2:], q[2:]))
+    return iou(p, q) - (around - (size(*p) + size(*q) - both)) / around
+
+
+def in_format(boxes, in_fmt, out_fmt):
+    def one(a, b, c, d):
+        w, h = (c - a, d - b) if in_fmt == "xyxy" else (c, d)
+        x, y = (a - w / 2, b - h / 2) if in_fmt == "cxcywh" else (a, b)
+        return {"xyxy": (x, y, x + w, y + h), "xywh": (x, y, w, h), "cxcywh": (x + w / 2, y + h / 2, w, h)}[out_fmt]
+
+    return np.array([one(*box) for box in boxes.reshape(-1, 4)]).reshape(boxes.shape)
+
+
+FORMATS = "xyxy", "xywh", "cxcywh"
+WIDER = {"half": "areas do not fit into half, so it becomes float32, as torchvision's does"}
+
+
 # fmt: off
 SAMPLES = [
     # ---- activations: bent
@@ -376,5 +424,11 @@ SAMPLES = [
     Sample("cosine_similarity", pairs, cosine, F.cosine_similarity),
     Sample("pairwise_distance", apart, lambda x, y, p=2.0, keepdim=False: p_norm(x - y + 1e-6, p, -1, keepdim), F.pairwise_distance),
     Sample("pdist", lambda s: call(s.array((s.between(2, 4), s.length(1))), **s.some({"p": [3.0, 1.0]})), distances, F.pdist),
+    # ---- boxes
+    Sample("ops.box_area", lambda s: call(boxes(s, s.length())), lambda x: np.array([size(*box) for box in x]), nn.ops.box_area, exempt=WIDER),
+    Sample("ops.box_iou", both_boxes, one_by_one(iou), nn.ops.box_iou, exempt=WIDER),
+    Sample("ops.generalized_box_iou", both_boxes, one_by_one(generalized_iou), nn.ops.generalized_box_iou, exempt=WIDER),
+    Sample("ops.box_convert", lambda s: call(boxes(s, *s.shape()), s.pick(*FORMATS), s.pick(*FORMATS)), in_format, nn.ops.box_convert, exempt=WIDER),
+    Sample("ops.clip_boxes_to_image", lambda s: call(boxes(s, *s.shape()), (1, 0.7)), lambda x, size: np.clip(x, 0, [0.7, 1, 0.7, 1]), nn.ops.clip_boxes_to_image),
 ]
 # fmt: on

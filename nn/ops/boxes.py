@@ -14,6 +14,8 @@ from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from autograd.ops.elementwise import clip_min
 
+from ..functional.common import constant
+
 __all__ = ["batched_nms", "box_area", "box_convert", "box_iou", "clip_boxes_to_image", "generalized_box_iou", "nms"]
 
 
@@ -116,7 +118,7 @@ def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Any:
     """
     height, width = size
     _boxes("clip_boxes_to_image", "boxes", boxes, None)
-    return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype))
+    return np.clip(boxes, 0, constant(np.array([width, height, width, height]), boxes))
 
 
 # ---------------------------------------------------------------- which to keep

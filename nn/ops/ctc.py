@@ -65,7 +65,7 @@ def _search(log_probs: Any, width: int, blank: int) -> list[tuple[list[int], flo
     ends = np.array([[0.0, -np.inf]])  # of each beam: paths that end in a blank, and in its last label
     for p in log_probs:
         rows = np.arange(len(beams))
-        last = np.array([beam[-1] if beam else blank for beam in beams])
+        last = np.array([beam[-1] if beam else blank for beam in beams], np.int64)
         whole = np.logaddexp(*ends.T)
         longer = whole[:, None] + p  # each beam with each label after it; to say the last again, there is a blank between
         longer[rows, last] = ends[:, 0] + p[last]
@@ -99,7 +99,7 @@ def _each(op: str, log_probs: Any, lengths: Any, blank: int, decode: Any) -> Any
         raise ArgumentError(f"{op}: blank is one of the {classes} classes, 0 to {classes - 1}, got {blank!r}")
     if np.isnan(array).any():
         raise ArgumentError(f"{op}: log_probs hold {np.isnan(array).sum()} NaN")
-    several = widened(array.reshape(times, -1, classes)).astype(np.float64)
+    several = widened(array if array.ndim == 3 else array[:, None]).astype(np.float64)
     lengths = np.full(several.shape[1], times) if lengths is None else lengths.reshape(-1)
     if lengths.shape != several.shape[1:2] or lengths.dtype.kind not in "iu":
         raise ShapeError(
