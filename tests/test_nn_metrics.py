@@ -146,6 +146,87 @@ def test_top_k_is_scikit_learns(pair, k, cuts):
     assert_allclose(in_batches(metrics.TopKAccuracy(k), scores, labels, cuts), expected, rtol=1e-12)
 
 
+def quiet(p, labels):
+    """scikit-learn's curve, whose recall without examples of class 1 is 1, where ours is NaN."""
+    precision, recall, thresholds = theirs("precision_recall_curve", labels, p)
+    return precision, recall if labels.any() else [*np.full(len(thresholds), math.nan), 0], thresholds
+
+
+@pytest.mark.slow
+@given(scored(2), cuts)
+def test_curves_are_scikit_learns(pair, cuts):
+    p, labels = pair[0][:, 1], pair[1]
+    for kind, expected in (
+        (metrics.ROCCurve, theirs("roc_curve", labels, p, drop_intermediate=False)),
+        (metrics.PrecisionRecallCurve, quiet(p, labels)),
+    ):
+        for ours, line in zip(in_batches(kind(), p, labels, cuts), expected, strict=True):
+            assert type(ours) is autograd.Tensor
+            assert_allclose(ours.array, line, rtol=1e-12)
+
+
+@pytest.mark.slow
+@given(scored(2), cuts)
+def test_the_area_is_that_under_the_curve(pair, cuts):
+    p, labels = pair[0][:, 1], pair[1]
+    fpr, tpr, _ = metrics.roc_curve(p, labels)
+    assert_allclose(np.trapezoid(tpr.array, fpr.array), metrics.roc_auc(p, labels), rtol=1e-12)
+    expected = theirs("average_precision_score", labels, p) if labels.any() else math.nan
+    assert_allclose(in_batches(metrics.AveragePrecision(), p, labels, cuts), expected, rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("average", ["macro", "weighted", None], ids=str)
+@given(pair=scored(3), cuts=cuts)
+def test_average_precisions_of_several_classes_are_scikit_learns(average, pair, cuts):
+    scores, labels = pair
+    scores, labels = np.concatenate([scores, np.eye(3) / 2 + 1 / 6]), np.concatenate([labels, [0, 1, 2]])  # all are there
+    ours = in_batches(metrics.AveragePrecision(average), scores, labels, cuts)
+    expected = theirs("average_precision_score", np.eye(3)[labels], scores, average=average)
+    assert_allclose(values(ours), expected, rtol=1e-12)
+
+
+@pytest.mark.slow
+@given(scored(2), cuts, st.integers(1, 12))
+def test_the_calibration_curve_is_scikit_learns(pair, cuts, n_bins):
+    calibration = pytest.importorskip("sklearn.calibration", reason="where scikit-learn is installed, it is compared with")
+    p, labels = pair[0][:, 1], np.append(pair[1][:-1], 1)
+    for ours, expected in zip(
+        in_batches(metrics.CalibrationCurve(n_bins), p, labels, cuts),
+        calibration.calibration_curve(labels, p, n_bins=n_bins),
+        strict=True,
+    ):
+        assert_allclose(ours.array, expected, rtol=1e-12)
+
+
+@given(scored(3), cuts, st.integers(1, 12), st.sampled_from(["l1", "l2", "max"]))
+def test_the_calibration_error_is_what_its_paper_says(pair, cuts, n_bins, norm):
+    scores, labels = pair
+    confidence, right = scores.max(1), scores.argmax(1) == labels
+    away, share = [], []
+    for m in range(1, n_bins + 1):  # (m - 1) / n_bins < p <= m / n_bins
+        edges = np.linspace(0, 1, n_bins + 1)
+        inside = (edges[m - 1] < confidence) & (confidence <= edges[m])
+        if inside.any():
+            away.append(abs(right[inside].mean() - confidence[inside].mean()))
+            share.append(inside.mean())
+    expected = {"l1": np.dot(share, away), "l2": np.sqrt(np.dot(share, np.square(away))), "max": max(away)}[norm]
+    assert_allclose(in_batches(metrics.CalibrationError(n_bins, norm), scores, labels, cuts), expected, rtol=1e-9, atol=1e-15)
+
+
+def test_probabilities_of_logits():
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(50, 3)), rng.integers(0, 3, 50)
+    for function in (metrics.calibration_error, metrics.average_precision):
+        assert_allclose(function(x, labels, logits=True), function(tensor(x).softmax(1), labels), rtol=1e-12)
+    one, there = x[:, 0] * 1000, labels == 0
+    with np.errstate(over="ignore"):
+        assert_allclose(
+            metrics.calibration_error(one, there, logits=True), metrics.calibration_error(1 / (1 + np.exp(-one)), there)
+        )
+    assert metrics.calibration_error([0.0, 1.0], [0, 1]) == 0, "the ends belong to bins too"
+
+
 numbers = st.floats(-1e3, 1e3).map(lambda v: round(v, 3))
 
 
@@ -230,12 +311,20 @@ def test_what_is_ignored_counts_nowhere():
 
 
 def test_nothing_yet_is_nan_without_a_warning():
-    for name in ("Accuracy", "TopKAccuracy", "ROCAUC", "Perplexity", "MSE", "MAE", "R2", "Mean"):
+    for name in (
+        "Accuracy", "TopKAccuracy", "ROCAUC", "AveragePrecision", "CalibrationError", "Perplexity", "MSE", "MAE", "R2", "Mean",
+        "WordErrorRate", "CharErrorRate",
+    ):  # fmt: skip
         assert math.isnan(getattr(metrics, name)().compute())
     assert math.isnan(metrics.F1("macro").compute())
     assert math.isnan(metrics.F1("weighted").compute())
     assert metrics.Precision().compute() == 0  # as 0 / 0 is in any of its scores
     assert metrics.ConfusionMatrix().compute().shape == (0, 0)
+    assert metrics.BLEUScore().compute() == 0
+    assert all(map(math.isnan, metrics.MeanAveragePrecision().compute().values()))
+    assert [line.shape for line in metrics.ROCCurve().compute()] == [(1,)] * 3
+    assert [line.shape for line in metrics.PrecisionRecallCurve().compute()] == [(1,), (1,), (0,)]
+    assert [line.shape for line in metrics.CalibrationCurve().compute()] == [(0,)] * 2
 
 
 def test_a_class_that_does_not_occur_is_left_out_of_the_area():
@@ -254,7 +343,8 @@ def test_gradients_are_no_concern_of_metrics():
 
 # ---------------------------------------------------------------- as functions
 @pytest.mark.parametrize("name", ["accuracy", "top_k_accuracy", "confusion_matrix", "precision", "recall", "f1", "dice", "iou",
-                                  "roc_auc", "perplexity", "mse", "mae", "r2"])  # fmt: skip
+                                  "roc_auc", "average_precision", "roc_curve", "precision_recall_curve", "calibration_curve",
+                                  "calibration_error", "perplexity", "mse", "mae", "r2"])  # fmt: skip
 def test_functions_are_their_metrics(name):
     function = getattr(metrics, name)
     assert function.__name__ == name == function.metric.name
@@ -262,10 +352,14 @@ def test_functions_are_their_metrics(name):
     assert ">>>" not in function.__doc__
     metric = function.metric()
     assert isinstance(metric, metrics.Metric)
-    assert metric.best == {"confusion_matrix": None, "perplexity": "min", "mse": "min", "mae": "min"}.get(name, "max")
+    assert metric.best == {"perplexity": "min", "mse": "min", "mae": "min", "calibration_error": "min"}.get(
+        name, None if name.endswith(("matrix", "curve")) else "max"
+    )
     output = [[0.1, 0.9], [0.8, 0.2]] if name in ("top_k_accuracy", "perplexity") else [0.0, 1.0]
     metric.update(output, [1, 0])
-    assert_array_equal(values(function(output, [1, 0])), values(metric.compute()))
+    one, other = function(output, [1, 0]), metric.compute()
+    for a, b in zip(one, other, strict=True) if isinstance(one, tuple) else [(one, other)]:
+        assert_array_equal(values(a), values(b))
 
 
 def test_a_metric_of_your_own_says_what_it_lacks():
@@ -298,6 +392,13 @@ def test_a_metric_of_your_own_says_what_it_lacks():
         (ArgumentError, "output holds 1 NaN", lambda: metrics.roc_auc([0.1, math.nan], [0, 1])),
         (ArgumentError, "labels in target are 0 to 1, got 0 to 2", lambda: metrics.roc_auc([0.1, 0.2], [0, 2])),
         (ArgumentError, r"do not add up to 1; pass logits=True", lambda: metrics.roc_auc([[1.0, 2.0]], [0])),
+        (ArgumentError, "AveragePrecision: average must be .* got 'micro'", lambda: metrics.AveragePrecision("micro")),
+        (ShapeError, r"ROCCurve: output has one score for each example, the shape of target, \(1,\), got \(1, 2\)", lambda: metrics.roc_curve([[0.5, 0.5]], [0])),
+        (ArgumentError, "PrecisionRecallCurve: output holds 1 NaN", lambda: metrics.precision_recall_curve([math.nan], [0])),
+        (ArgumentError, "CalibrationError: output holds 0.5 to 2, no probabilities; pass logits=True", lambda: metrics.calibration_error([0.5, 2.0], [0, 1])),
+        (ArgumentError, "CalibrationCurve: n_bins is a whole number, 1 or more, got 0", lambda: metrics.CalibrationCurve(0)),
+        (ArgumentError, "norm must be 'l1', 'l2' or 'max', got 'l3'", lambda: metrics.CalibrationError(norm="l3")),
+        (ArgumentError, "labels in target are 0 to 1", lambda: metrics.calibration_curve([0.5], [2])),
         (ShapeError, r"MSE: output \(2,\) and target \(2, 1\) must have the same shape", lambda: metrics.mse([1, 2], [[1], [2]])),
         (ShapeError, r"R2: batches are \(N,\) or \(N, ...\)", lambda: metrics.r2(1.0, 1.0)),
     ],

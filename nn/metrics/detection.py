@@ -115,10 +115,8 @@ class MeanAveragePrecision(Metric):
     def compute(self) -> dict[str, Any]:
         """The means over all images so far."""
         classes = sorted(label for label, n in self.there.items() if n)
-        each = np.array([self._average(label) for label in classes]).reshape(len(classes), 2, -1)
-        if not classes:
-            each = np.full((1, 2, len(self.iou_thresholds)), math.nan)
-        precision, recall = each[:, 0], each[:, 1]
+        nothing = np.full((2, len(self.iou_thresholds)), math.nan)
+        precision, recall = np.stack([self._average(label) for label in classes] or [nothing], 1)
         result: dict[str, Any] = {"map": float(precision.mean())}
         for at in (50, 75):
             if (where := np.isclose(self.iou_thresholds, at / 100)).any():

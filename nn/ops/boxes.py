@@ -27,8 +27,8 @@ def _boxes(op: str, name: str, boxes: Any, ndim: int | None = 2) -> Any:
         raise ShapeError(f"{op}: {name} have shape ({'N' if ndim else '...'}, 4), got {boxes.shape}")
     if boxes.dtype.kind not in "iuf":
         raise DtypeError(f"{op}: {name} are of numbers, got {boxes.dtype}")
-    wide = np.int64 if boxes.dtype.kind in "iu" else np.promote_types(boxes.dtype, np.float32)
-    return np.astype(boxes, wide, copy=False)
+    wide: Any = np.int64 if boxes.dtype.kind in "iu" else np.promote_types(boxes.dtype, np.float32)
+    return boxes.astype(wide, copy=False) if isinstance(boxes, np.ndarray) else boxes.to(wide)
 
 
 def box_area(boxes: Any) -> Any:

@@ -89,7 +89,7 @@ def _search(log_probs: Any, width: int, blank: int) -> list[tuple[list[int], flo
 
 def _each(op: str, log_probs: Any, lengths: Any, blank: int, decode: Any) -> Any:
     """`decode` of the time steps that count of each sequence, or of the only one."""
-    array, lengths = (v.array if isinstance(v, Tensor) else None if v is None else np.asarray(v) for v in (log_probs, lengths))
+    array = widened(_plain(log_probs))
     if array.dtype.kind != "f":
         raise DtypeError(f"{op} needs floating-point log_probs, not {array.dtype}")
     if array.ndim not in (2, 3):
@@ -99,8 +99,8 @@ def _each(op: str, log_probs: Any, lengths: Any, blank: int, decode: Any) -> Any
         raise ArgumentError(f"{op}: blank is one of the {classes} classes, 0 to {classes - 1}, got {blank!r}")
     if np.isnan(array).any():
         raise ArgumentError(f"{op}: log_probs hold {np.isnan(array).sum()} NaN")
-    several = widened(array if array.ndim == 3 else array[:, None]).astype(np.float64)
-    lengths = np.full(several.shape[1], times) if lengths is None else lengths.reshape(-1)
+    several = (array if array.ndim == 3 else array[:, None]).astype(np.float64)
+    lengths = np.full(several.shape[1], times) if lengths is None else _plain(lengths).reshape(-1)
     if lengths.shape != several.shape[1:2] or lengths.dtype.kind not in "iu":
         raise ShapeError(
             f"{op}: input_lengths are {several.shape[1]} whole numbers, one for each sequence, got {lengths.tolist()}"
@@ -109,3 +109,7 @@ def _each(op: str, log_probs: Any, lengths: Any, blank: int, decode: Any) -> Any
         raise ArgumentError(f"{op}: input_lengths are from 0 to {times}, got {lengths.tolist()}")
     found = [decode(several[:n, i]) for i, n in enumerate(lengths.tolist())]
     return found if array.ndim == 3 else found[0]
+
+
+def _plain(value: Any) -> Any:
+    return value.array if isinstance(value, Tensor) else np.asarray(value)
