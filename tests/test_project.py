@@ -49,7 +49,8 @@ LAYERS = {
         hooks module init utils/rnn utils/reparametrize function_module
         containers parallel linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
         optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
-        utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__
+        utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms/base utils/data/transforms/values
+        utils/data/transforms/places utils/data/transforms/batches utils/data/transforms/__init__ utils/data/__init__
         utils/prune utils/__init__
         datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__
         mode onnx ops/boxes ops/ctc ops/__init__ metrics/metric metrics/classes metrics/scores metrics/numbers metrics/text metrics/detection metrics/__init__
