@@ -315,14 +315,12 @@ def test_affine_maps_pixel_by_pixel(angle, scale, lean, rise):
 def test_what_affine_moves_it_moves_by_whole_pixels():
     x = images(1, 1, 10, 8)
     moved = RandomAffine((20, 20), (0.25, 0.3), fill=-1, generator=seeded())(np.repeat(x, 200, 0))
-    places = {
-        (across, down): by_pixels(x[0, 0], 20, across, down, 1, 0, 0, -1).tobytes()
-        for across in range(-2, 3)
-        for down in range(-3, 4)
-    }
-    seen = {image[0].tobytes() for image in moved}
-    assert seen <= set(places.values())
-    assert len(seen) > 25, "of 35 places"
+    random = np.random.default_rng(0)
+    random.uniform(20, 20, 200)
+    amounts = np.rint([random.uniform(-2, 2, 200), random.uniform(-3, 3, 200)]).astype(int).T
+    for image, (across, down) in zip(moved, amounts, strict=True):
+        assert_array_equal(image[0], by_pixels(x[0, 0], 20, across, down, 1, 0, 0, -1))
+    assert {tuple(pair) for pair in amounts.tolist()} > {(across, down) for across in (-1, 0, 1) for down in (-2, -1, 0, 1, 2)}
 
 
 def test_affine_amounts_lie_where_they_should():
