@@ -38,5 +38,5 @@ from .sparse import *
 from .upsample import *
 
 # ---------------------------------------------------------------- around nn: what PyTorch keeps in other packages
-from . import datasets, metrics, onnx, ops, train
+from . import datasets, metrics, onnx, ops, plot, train
 from .summary import summary

@@ -22,6 +22,7 @@ from autograd.errors import ArgumentError, UnsupportedError, describe, shown
 
 from .mode import in_mode
 from .module import Module
+from .table import as_html, as_text
 
 __all__ = ["Summary", "summary"]
 
@@ -228,35 +229,14 @@ class Summary:
         return "total", "", f"{self.parameters:,}", share, f"{self.multiply_adds:,}"
 
     def __str__(self) -> str:
-        table = [self.HEADER, *self._cells(), self._totals()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [
-            "  ".join(c.rjust(n) if right else c.ljust(n) for c, n, right in zip(cells, widths, self.RIGHT, strict=True)).rstrip()
-            for cells in table
-        ]
-        rule = "─" * max(map(len, lines))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self.notes])
+        return "\n".join([as_text(self.HEADER, self._cells(), self.RIGHT, self._totals()), *self.notes])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """What notebooks show: the same as a table of HTML, in the colours and fonts of the page."""
-
-        def line(cells: tuple[str, ...], tag: str = "td", style: str = "") -> str:
-            shown = []
-            for i, (cell, right) in enumerate(zip(cells, self.RIGHT, strict=True)):
-                font = ";font-family:monospace;white-space:pre" if i < 2 and tag == "td" else ""
-                align = "right" if right else "left"
-                shown.append(f'<{tag} style="text-align:{align};padding:0 1em 0 0;border:0{font}">{escape(cell)}</{tag}>')
-            return f'<tr style="{style}">{"".join(shown)}</tr>'
-
-        edge = "1px solid #8888"
-        head = line(self.HEADER, "th", f"border-bottom:{edge}")
-        foot = line(self._totals(), "th", f"border-top:{edge}")
+        """What notebooks show: the same as a table of HTML."""
         notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
-        body = "".join(map(line, self._cells()))
-        style = "border-collapse:collapse;line-height:1.35"
-        return f'<table style="{style}"><thead>{head}</thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>{notes}'
+        return as_html(self.HEADER, self._cells(), self.RIGHT, self._totals(), monospace=2) + notes
 
 
 def _number(n: int) -> str:

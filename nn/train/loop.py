@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
+from html import escape
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -13,12 +16,14 @@ from autograd.api.random import default_generator
 from autograd.api.tree import tree_map
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
-from autograd.errors import ArgumentError, StateError, UnsupportedError, describe
+from autograd.errors import ArgumentError, StateError, UnsupportedError, describe, shown
 from autograd.files import load
 
+from .. import plot
 from ..mode import in_mode
 from ..module import Module
 from ..optim.lr_scheduler import ReduceLROnPlateau
+from ..table import as_html, as_text
 from ..utils import clip_grad_norm_, clip_grad_value_
 from .measure import Batch, Meter, Metrics, batches_of, checked, evaluated, one_number, weighed
 
@@ -45,7 +50,7 @@ def fit(
     clip_norm, clip_value: limits for the gradients of a step, as in nn.utils.clip_grad_norm_ and clip_grad_value_.
     history: one to go on with: training ends when it has `epochs` epochs.
     resume: a file that ModelCheckpoint saved, to go on from: all is then as if the run had never been interrupted.
-    verbose: False for silence, True for a line for each epoch; by default a bar, on a terminal with tqdm, or nothing.
+    verbose: False for silence, True for a line for each epoch; by default, on a terminal or in a notebook, a bar, with tqdm.
 
     The history has "loss", each metric, the same with "val_" before, and "lr"; what concerns training is measured on the
     way, while the model changes and is in training mode. Whatever happens, the model is in the end in the mode it was in.
@@ -68,10 +73,18 @@ def fit(
 class History(dict[str, list[Any]]):
     """What was measured: a list by name, such as `history["val_loss"]`, with a value for each epoch that was finished.
 
-    `stopped` says why the run ended before its last epoch, None if it did not. `epochs` is how many there are.
+    `stopped` says why the run ended before its last epoch, None if it did not. `epochs` is how many there are. Its str()
+    is a table, and notebooks show one; `plot()` draws it.
+
+    >>> print(History(loss=[0.6931, 0.25], accuracy=[0.5, 1.0]))
+    epoch    loss  accuracy
+    ───────────────────────
+        1  0.6931       0.5
+        2    0.25         1
     """
 
     stopped: str | None = None
+    MOST = 40  # epochs that a table shows; of more, those in the middle are left out
 
     @property
     def epochs(self) -> int:
@@ -84,6 +97,29 @@ class History(dict[str, list[Any]]):
             raise ArgumentError(f"this history has {', '.join(self)}, now {', '.join(logs)} are measured; begin a new one")
         for name, value in logs.items():
             self.setdefault(name, []).append(value)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the curves, as nn.plot.history does: needs matplotlib."""
+        return plot.history(self, ax)
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], tuple[bool, ...]]:
+        """The names, what was measured in each epoch, and where that stands."""
+        names = ("epoch", *(shown(name) for name in self))
+        rows = [(str(i), *map(_cell, values)) for i, values in enumerate(zip(*self.values(), strict=True), 1)]
+        if len(rows) > self.MOST:
+            rows[self.MOST // 2 : -(self.MOST // 2)] = [("…",) * len(names)]
+        return names, rows, (True,) * len(names)
+
+    def __str__(self) -> str:
+        return "\n".join([as_text(*self._table()), *([f"stopped: {self.stopped}"] if self.stopped else [])])
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the same as a table of HTML."""
+        return as_html(*self._table()) + (f"<div>stopped: {escape(self.stopped)}</div>" if self.stopped else "")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else shown(str(value))
 
 
 class Callback:
@@ -123,28 +159,31 @@ class Callback:
 
 
 class Progress(Callback):
-    """Shows how far training is: on a terminal, with tqdm, a bar for each epoch; else a line, or nothing."""
+    """Shows how far training is: on a terminal or in a notebook, with tqdm, a bar for each epoch; else a line, or nothing."""
 
     last = True
+    bar_format = "{desc} |{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 
     def __init__(self, verbose: bool | None) -> None:
         self.verbose, self.bar, self.tqdm = verbose, None, None
 
     def on_fit_begin(self, loop: Loop) -> None:
         """Look for tqdm, if there is somebody to see it."""
-        if self.verbose is not False and sys.stdout is not None and sys.stdout.isatty():
+        notebook = _in_notebook()
+        if self.verbose is not False and (notebook or (sys.stdout is not None and sys.stdout.isatty())):
             try:
-                from tqdm import tqdm
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # tqdm's, of a notebook without widgets, where the bar is of text
+                    self.tqdm = import_module("tqdm.auto" if notebook else "tqdm").tqdm
             except ImportError:
                 return
-            self.tqdm = tqdm
+            self.bar_format = self.bar_format.replace(":16", "" if notebook else ":16")  # there it is as wide as the page
 
     def on_epoch_begin(self, loop: Loop) -> None:
         """Begin a bar."""
         if self.tqdm is not None:
             name = f"epoch {loop.epoch:{len(str(loop.epochs))}}/{loop.epochs}"
-            form = "{desc} |{bar:16}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-            self.bar = self.tqdm(desc=name, total=loop.batches, bar_format=form, file=sys.stdout, dynamic_ncols=True)
+            self.bar = self.tqdm(desc=name, total=loop.batches, bar_format=self.bar_format, file=sys.stdout, dynamic_ncols=True)
 
     def on_batch_end(self, loop: Loop) -> None:
         """Move the bar on."""
@@ -170,6 +209,11 @@ class Progress(Callback):
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+def _in_notebook() -> bool:
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", ())
 
 
 def _as_text(logs: Mapping[str, Any]) -> str:
