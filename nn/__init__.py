@@ -7,6 +7,9 @@
 >>> loss.backward(); opt.step()
 """
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
+
 import autograd as _autograd
 
 # PyPI has another package that is imported as `autograd`; the two cannot be installed together.
@@ -38,5 +41,17 @@ from .sparse import *
 from .upsample import *
 
 # ---------------------------------------------------------------- around nn: what PyTorch keeps in other packages
-from . import datasets, metrics, onnx, ops, plot, train
 from .summary import summary
+
+if _TYPE_CHECKING:
+    from . import datasets, metrics, onnx, ops, plot, train
+else:
+    _AROUND = ("datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
+
+    def __getattr__(name: str) -> _Any:
+        if name in _AROUND:
+            return _import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_AROUND})

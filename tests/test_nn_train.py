@@ -6,6 +6,8 @@ import math
 import sys
 from collections import namedtuple
 from functools import partial
+from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -688,6 +690,68 @@ def test_a_terminal_without_tqdm(monkeypatch):
     assert screen.getvalue() == ""
     fit(net, CE, sgd(net), data, verbose=True)
     assert screen.getvalue().startswith("epoch 1/1: loss 0.")
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """As if this were a notebook, without widgets."""
+    for name in ("tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"):  # which look where they are when they are imported
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    shell = SimpleNamespace(config={"IPKernelApp": {}}, display_formatter=None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+
+
+@pytest.mark.usefixtures("notebook")
+def test_a_notebook_has_bars_too(capsys):
+    pytest.importorskip("tqdm", reason="without tqdm there are no bars")
+    net, data = network(), loader()
+    fit(net, CE, sgd(net), data, verbose=False)
+    assert capsys.readouterr().out == ""
+    fit(net, CE, sgd(net), data, epochs=2)
+    shown = capsys.readouterr().out.replace("\r", "\n").splitlines()
+    assert any(line.startswith("epoch 2/2 |█") and " 5/5 [" in line and "loss 0." in line for line in shown)
+
+
+@pytest.mark.usefixtures("notebook")
+def test_a_notebook_without_tqdm_has_lines(capsys, monkeypatch):
+    for name in ("tqdm", "tqdm.auto"):
+        monkeypatch.setitem(sys.modules, name, None)
+    net, data = network(), loader()
+    fit(net, CE, sgd(net), data, epochs=2)
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+
+
+# ---------------------------------------------------------------- the history
+def test_a_history_is_a_table():
+    history = History(loss=[0.5, math.nan], val_loss=[1e-9, 2.0], counts=[[1, 2], [3, 4]], lr=[1, 1])
+    history.stopped = "enough <b>"
+    lines = str(history).splitlines()
+    assert lines[0].split() == ["epoch", "loss", "val_loss", "counts", "lr"]
+    assert [line.split() for line in lines[2:4]] == [["1", "0.5", "1e-09", "[1,", "2]", "1"], ["2", "nan", "2", "[3,", "4]", "1"]]
+    assert lines[4] == "stopped: enough <b>"
+    assert repr(history) == repr(dict(history)), "it is a dict still"
+    root = ElementTree.fromstring(f"<div>{history._repr_html_()}</div>")
+    assert ["".join(row.itertext()) for row in root.iter("tr")] == [
+        "epochlossval_losscountslr",
+        "10.51e-09[1, 2]1",
+        "2nan2[3, 4]1",
+    ]
+    assert "enough &lt;b&gt;" in history._repr_html_()
+    assert str(History()).splitlines()[0] == "epoch"
+
+
+def test_of_a_long_history_the_middle_is_left_out():
+    lines = str(History(loss=[float(i) for i in range(1000)])).splitlines()
+    assert len(lines) == History.MOST + 3
+    assert [line.split()[0] for line in lines[2:]] == [*map(str, range(1, 21)), "…", *map(str, range(981, 1001))]
+
+
+def test_fit_makes_such_a_history():
+    net, data = network(), loader()
+    history = fit(net, CE, sgd(net), data, epochs=2, validation=data, metrics=[metrics.accuracy, metrics.confusion_matrix])
+    assert len(str(history).splitlines()) == 4
+    assert "val_accuracy" in str(history)
 
 
 # ---------------------------------------------------------------- bad input

@@ -176,6 +176,7 @@ class Progress(Callback):
                     warnings.simplefilter("ignore")  # tqdm's, of a notebook without widgets, where the bar is of text
                     self.tqdm = import_module("tqdm.auto" if notebook else "tqdm").tqdm
             except ImportError:
+                self.verbose = self.verbose or notebook  # in lines, then
                 return
             self.bar_format = self.bar_format.replace(":16", "" if notebook else ":16")  # there it is as wide as the page
 
