@@ -741,3 +741,53 @@ def test_losses_say_what_they_average_over():
     assert [reduction for reduction, _ in found] == ["sum"]
     F.mse_loss(x, x)
     assert len(found) == 1
+
+
+# ---------------------------------------------------------------- regions and rare classes
+def test_a_focal_loss_of_sure_outputs_has_gradients():
+    for gamma in (0.0, 0.5, 1.0, 2.0):
+        x = tensor([-200.0, -30.0, 0.0, 30.0, 200.0] * 2, requires_grad=True)
+        t = tensor([0.0] * 5 + [1.0] * 5)
+        loss = F.sigmoid_focal_loss(x, t, gamma=gamma, reduction="none")
+        loss.sum().backward()
+        assert np.isfinite(loss.detach().numpy()).all()
+        assert np.isfinite(x.grad.numpy()).all()
+        assert (np.sign(x.grad.numpy()) * (1 - 2 * t.numpy()) >= 0).all(), "up for class 0, down for class 1"
+
+
+def test_a_focal_loss_without_focus_is_cross_entropy():
+    x, t = tensor(RNG.standard_normal((N, 3))), tensor(RNG.integers(0, 2, (N, 3)) * 1.0)
+    plain = F.binary_cross_entropy_with_logits(x, t)
+    assert_allclose(F.sigmoid_focal_loss(x, t, None, 0.0).item(), plain.item())
+    assert_allclose(F.sigmoid_focal_loss(x, t, 0.5, 0.0).item(), plain.item() / 2)
+    assert F.sigmoid_focal_loss(x, t, -1).item() == F.sigmoid_focal_loss(x, t, None).item()
+
+
+def test_regions_that_agree_and_regions_that_are_not_there():
+    labels = tensor(RNG.integers(0, 3, (2, 5, 5)))
+    masks = F.one_hot(labels, 3).permute(0, 3, 1, 2).double()
+    for loss in (F.dice_loss, F.jaccard_loss):
+        assert_allclose(loss(masks, labels, reduction="none").numpy(), 0, atol=1e-12)
+        assert_allclose(loss(1 - masks, labels, smooth=0.0).item(), 1)
+        nothing = autograd.zeros(1, 1, 4, requires_grad=True)
+        assert loss(nothing, autograd.zeros(1, 1, 4)).item() == 0
+        assert loss(masks, labels).item() == loss(masks, masks).item()
+        assert loss(masks, masks > 0.5).item() == loss(masks, masks).item()
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "call"),
+    [
+        (ArgumentError, "sigmoid_focal_loss: gamma is 0 or more, got -1", lambda: F.sigmoid_focal_loss(tensor([0.0]), tensor([0.0]), gamma=-1)),
+        (ArgumentError, "sigmoid_focal_loss: alpha is a share, from 0 to 1, or None, got 2", lambda: F.sigmoid_focal_loss(tensor([0.0]), tensor([0.0]), 2)),
+        (ShapeError, r"dice_loss needs an input of shape \(N, C, ...\), got \(2, 3\)", lambda: F.dice_loss(autograd.ones(2, 3), autograd.ones(2, 3))),
+        (ShapeError, "jaccard_loss: input .* and target .* must have the same shape", lambda: F.jaccard_loss(autograd.ones(2, 3, 4), autograd.ones(2, 4))),
+        (ArgumentError, r"dice_loss: input holds probabilities.*of logits take the sigmoid, or softmax\(1\)", lambda: F.dice_loss(autograd.ones(2, 3, 4) * 2, autograd.ones(2, 3, 4))),
+        (DimError, "label 3 at position 0, 0 is not one of the 3 classes", lambda: F.dice_loss(autograd.ones(1, 3, 1), tensor([[3]]))),
+        (ArgumentError, "smooth is 0 or more, got -1", lambda: nn.JaccardLoss(smooth=-1)(autograd.ones(1, 3, 1), tensor([[2]]))),
+        (DtypeError, "dice_loss needs a floating-point input, not int64", lambda: F.dice_loss(autograd.ones(1, 3, 1).long(), tensor([[2]]))),
+    ],
+)  # fmt: skip
+def test_bad_regions_are_told(error, says, call):
+    with pytest.raises(error, match=says):
+        call()

@@ -362,6 +362,16 @@ def test_functions_are_their_metrics(name):
         assert_array_equal(values(a), values(b))
 
 
+def test_every_metric_is_a_function_too():
+    kinds = {kind for kind in map(metrics.__dict__.get, metrics.__all__) if isinstance(kind, type)} - {
+        metrics.Metric,
+        metrics.Mean,
+    }
+    functions = {f for f in map(metrics.__dict__.get, metrics.__all__) if not isinstance(f, type)}
+    assert {f.metric for f in functions} == kinds
+    assert all(getattr(metrics, kind.name).metric is kind for kind in kinds)
+
+
 def test_a_metric_of_your_own_says_what_it_lacks():
     for call in ("reset", "compute"):
         with pytest.raises(NotImplementedError, match=call):

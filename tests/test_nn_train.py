@@ -749,7 +749,11 @@ def test_of_a_long_history_the_middle_is_left_out():
 
 def test_fit_makes_such_a_history():
     net, data = network(), loader()
-    history = fit(net, CE, sgd(net), data, epochs=2, validation=data, metrics=[metrics.accuracy, metrics.confusion_matrix])
+    several = [metrics.accuracy, metrics.confusion_matrix, metrics.CalibrationCurve(logits=True)]
+    history = fit(net, CE, sgd(net), data, epochs=2, validation=data, metrics=several)
+    happened, p = history["calibration_curve"][0]
+    assert type(happened) is type(p) is list
+    assert len(happened) == len(p)
     assert len(str(history).splitlines()) == 4
     assert "val_accuracy" in str(history)
 

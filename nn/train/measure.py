@@ -161,6 +161,8 @@ def _named(metrics: Metrics) -> dict[str, Metric]:
 
 def _plain(value: Any) -> Any:
     """A number, or several, as a history keeps them."""
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
     if not hasattr(value, "shape"):
         return value
     return value.item() if value.shape == () else value.tolist()

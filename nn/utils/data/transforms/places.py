@@ -47,6 +47,10 @@ class Resize(Transform):
 
     `interpolation` is "nearest", "nearest-exact", "bilinear", "bicubic" or "area", as in F.interpolate, `antialias` too. To
     make images much smaller, "area" takes all their pixels into account.
+
+    >>> import autograd
+    >>> Resize(4)(autograd.rand(3, 8, 12)).shape
+    (3, 4, 6)
     """
 
     def __init__(self, size: int | Sequence[int], interpolation: str = "bilinear", antialias: bool = False) -> None:
@@ -71,6 +75,10 @@ class Pad(Transform):
     """Add `padding` pixels on each side, or (across, down), or (left, top, right, bottom) (torchvision.transforms.Pad).
 
     They are `fill`, or what `padding_mode` says: "constant", "edge", "reflect" or "symmetric".
+
+    >>> import autograd
+    >>> Pad((1, 0))(autograd.ones(1, 1, 2))
+    tensor([[[0., 1., 1., 0.]]])
     """
 
     def __init__(self, padding: int | Sequence[int], fill: float = 0, padding_mode: str = "constant") -> None:
@@ -162,6 +170,11 @@ class RandomAffine(Transform):
     shear: an angle in degrees by which verticals lean, as `degrees`; of four numbers the last two are for horizontals.
 
     What comes in is `fill`. `interpolation` is "nearest", "bilinear" or "bicubic".
+
+    >>> import autograd
+    >>> RandomAffine((90, 90))(autograd.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+    tensor([[[3., 1.],
+             [4., 2.]]])
     """
 
     clockwise = 1  # or -1: which way a positive angle turns

@@ -71,6 +71,10 @@ class RandomErasing(Transform):
     is "random". It takes a share of the image between the two numbers `scale`, and is so many times as high as wide as
     lies between the two `ratio`; if it did not fit in ten attempts, nothing is erased (torchvision.transforms.RandomErasing).
     Source: Zhong et al., Random erasing data augmentation, 2017.
+
+    >>> import autograd
+    >>> RandomErasing(1.0, scale=(0.25, 0.25), ratio=(1, 1))(autograd.ones(1, 8, 8)).sum()
+    tensor(48.)
     """
 
     def __init__(
@@ -111,6 +115,11 @@ class ColorJitter(Transform):
     Each of the first three lies between 1 - v and 1 + v, or the two numbers given; 1 changes nothing. The hue turns by up
     to `hue` either way, at most 0.5, half of the circle. Images are floats from 0 to 1, or bytes, of 3 channels, red, green
     and blue, or of 1, where there is nothing to saturate or turn.
+
+    >>> import autograd
+    >>> red = autograd.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
+    >>> ColorJitter(hue=(0.5, 0.5))(red).flatten()  # the colour on the other side of the circle
+    tensor([0., 1., 1.])
     """
 
     def __init__(
