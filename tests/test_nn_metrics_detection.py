@@ -66,14 +66,18 @@ def drawn(seed, images=4, classes=3, crowds=0.2):
         low = rng.uniform(0, 80, (n, 2))
         return np.concatenate([low, low + rng.uniform(5, 40, (n, 2))], 1)
 
+    def near(boxes):
+        moved = boxes + rng.normal(0, 2, boxes.shape)
+        return np.concatenate([moved[:, :2], np.maximum(moved[:, 2:], moved[:, :2] + 1)], 1)
+
     pairs = []
     for _ in range(images):
         n, more = rng.integers(0, 6, 2)
         true, labels = boxes(n), rng.integers(0, classes, n)
-        true[1::2] = true[: 2 * (n // 2) : 2] + rng.normal(0, 2, (n // 2, 4))  # in pairs, so that there is a choice
+        true[1::2] = near(true[: 2 * (n // 2) : 2])  # in pairs, so that there is a choice
         labels[1::2] = labels[: 2 * (n // 2) : 2]
         seen = rng.integers(0, n, 2 * n if n else 0)
-        found = np.concatenate([true[seen] + rng.normal(0, 2, (len(seen), 4)), boxes(more)])
+        found = np.concatenate([near(true[seen]), boxes(more)])
         guessed = np.concatenate([np.where(rng.random(len(seen)) < 0.8, labels[seen], 0), rng.integers(0, classes + 1, more)])
         scores = rng.integers(0, 8, len(found)) / 8
         pairs.append(
