@@ -1,0 +1,543 @@
+"""Continuous distributions: of numbers, and of vectors."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..api.creation import eye
+from ..api.decomposition import cholesky, solve_triangular
+from ..engine.tensor import Tensor
+from ..errors import ArgumentError, ShapeError
+from . import constraints
+from .base import Distribution, exponentials, inside_0_and_1, log_gammas, normals, one_of, uniforms
+from .combined import TransformedDistribution
+from .transforms import ExpTransform
+
+_EULER = 0.5772156649015329
+_LOG_2PI = math.log(2 * math.pi)
+
+
+# ---------------------------------------------------------------- by loc and scale
+class Normal(Distribution):
+    """The bell curve around `loc`, as wide as `scale`: exp(-z**2 / 2) / (scale * sqrt(2 * pi)), where z = (x - loc) / scale.
+
+    As torch.distributions.Normal.
+
+    >>> import autograd
+    >>> d = Normal(autograd.tensor([0.0, 2.0]), 1.0)
+    >>> d.log_prob(1.0), d.cdf(0.0)
+    (tensor([-1.4189, -1.4189]), tensor([0.5000, 0.0228]))
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+    mean = property(lambda self: self.loc)
+    mode = property(lambda self: self.loc)
+    stddev = property(lambda self: self.scale)
+    variance = property(lambda self: self.scale**2)
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, loc=loc, scale=scale)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self.loc + self.scale * normals(shape, self._dtype)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return -(((value - self.loc) / self.scale) ** 2) / 2 - self.scale.log() - _LOG_2PI / 2
+
+    def entropy(self) -> Tensor:
+        return self.scale.log() + (1 + _LOG_2PI) / 2
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return ops.elementwise.erfc((self.loc - value) / (self.scale * math.sqrt(2))) / 2
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return self.loc + self.scale * math.sqrt(2) * (2 * value - 1).erfinv()
+
+
+class LogNormal(TransformedDistribution):
+    """The exponentials of numbers of Normal(loc, scale) (torch.distributions.LogNormal).
+
+    >>> d = LogNormal(0.0, 1.0)
+    >>> d.mean, d.mode, d.cdf(1.0)
+    (tensor(1.6487), tensor(0.3679), tensor(0.5000))
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.positive
+    loc = property(lambda self: self.base_dist.loc)
+    scale = property(lambda self: self.base_dist.scale)
+    mean = property(lambda self: (self.loc + self.scale**2 / 2).exp())
+    mode = property(lambda self: (self.loc - self.scale**2).exp())
+    variance = property(lambda self: (self.scale**2).expm1() * self.mean**2)
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        super().__init__(Normal(loc, scale, validate_args), ExpTransform(), validate_args)
+
+    def entropy(self) -> Tensor:
+        return self.base_dist.entropy() + self.loc
+
+    def __repr__(self) -> str:
+        return repr(self.base_dist).replace("Normal", "LogNormal", 1)
+
+
+class HalfNormal(Distribution):
+    """The absolute values of numbers of Normal(0, scale) (torch.distributions.HalfNormal).
+
+    >>> d = HalfNormal(1.0)
+    >>> d.mean, d.log_prob(0.0), d.cdf(1.0)
+    (tensor(0.7979), tensor(-0.2258), tensor(0.6827))
+    """
+
+    arg_constraints = {"scale": constraints.positive}
+    support = constraints.nonnegative
+    has_rsample = True
+    mean = property(lambda self: self.scale * math.sqrt(2 / math.pi))
+    mode = property(lambda self: self.scale * 0)
+    variance = property(lambda self: self.scale**2 * (1 - 2 / math.pi))
+
+    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, scale=scale)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self.scale * normals(shape, self._dtype).abs()
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        density = math.log(2 / math.pi) / 2 - self.scale.log() - (value / self.scale) ** 2 / 2
+        return density.where(value >= 0, -math.inf)
+
+    def entropy(self) -> Tensor:
+        return self.scale.log() + (1 + math.log(math.pi / 2)) / 2
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return (value.clamp(min=0) / (self.scale * math.sqrt(2))).erf()
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return self.scale * math.sqrt(2) * value.erfinv()
+
+
+class Laplace(Distribution):
+    """Two exponential curves, back to back at `loc`: exp(-|x - loc| / scale) / (2 * scale) (torch.distributions.Laplace).
+
+    >>> d = Laplace(0.0, 1.0)
+    >>> d.log_prob(2.0), d.cdf(2.0), d.variance
+    (tensor(-2.6931), tensor(0.9323), tensor(2.))
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+    mean = property(lambda self: self.loc)
+    mode = property(lambda self: self.loc)
+    stddev = property(lambda self: self.scale * math.sqrt(2))
+    variance = property(lambda self: 2 * self.scale**2)
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, loc=loc, scale=scale)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self.loc + self.scale * (exponentials(shape, self._dtype) - exponentials(shape, self._dtype))
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return -(value - self.loc).abs() / self.scale - (2 * self.scale).log()
+
+    def entropy(self) -> Tensor:
+        return 1 + (2 * self.scale).log()
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        away = (value - self.loc) / self.scale
+        return 0.5 - away.sign() * (-away.abs()).expm1() / 2
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return self.loc - self.scale * (value - 0.5).sign() * (-2 * (value - 0.5).abs()).log1p()
+
+
+class Cauchy(Distribution):
+    """1 / (pi * scale * (1 + z**2)), where z = (x - loc) / scale: tails so heavy that there is no mean (torch.distributions.Cauchy).
+
+    >>> d = Cauchy(0.0, 1.0)
+    >>> d.log_prob(0.0), d.cdf(1.0), d.mean, d.entropy()
+    (tensor(-1.1447), tensor(0.7500), tensor(nan), tensor(2.5310))
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+    mean = property(lambda self: self.loc * math.nan)
+    mode = property(lambda self: self.loc)
+    variance = property(lambda self: self.loc * 0 + math.inf)
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, loc=loc, scale=scale)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self._icdf(uniforms(shape, self._dtype))
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return -math.log(math.pi) - self.scale.log() - (((value - self.loc) / self.scale) ** 2).log1p()
+
+    def entropy(self) -> Tensor:
+        return math.log(4 * math.pi) + self.scale.log()
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return ((value - self.loc) / self.scale).arctan() / math.pi + 0.5
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return self.loc + self.scale * (math.pi * (value - 0.5)).tan()
+
+
+class Gumbel(Distribution):
+    """The greatest of many: exp(-z - exp(-z)) / scale, where z = (x - loc) / scale (torch.distributions.Gumbel).
+
+    >>> d = Gumbel(0.0, 1.0)
+    >>> d.mean, d.variance, d.cdf(0.0)
+    (tensor(0.5772), tensor(1.6449), tensor(0.3679))
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+    mean = property(lambda self: self.loc + self.scale * _EULER)
+    mode = property(lambda self: self.loc)
+    stddev = property(lambda self: self.scale * (math.pi / math.sqrt(6)))
+    variance = property(lambda self: self.stddev**2)
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, loc=loc, scale=scale)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self.loc - self.scale * exponentials(shape, self._dtype).log()
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        away = (self.loc - value) / self.scale
+        return away - away.exp() - self.scale.log()
+
+    def entropy(self) -> Tensor:
+        return self.scale.log() + (1 + _EULER)
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return (-((self.loc - value) / self.scale).exp()).exp()
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return self.loc - self.scale * (-value.log()).log()
+
+
+class StudentT(Distribution):
+    """A bell curve with heavy tails, the heavier the smaller `df`; Normal for infinite ones (torch.distributions.StudentT).
+
+    >>> d = StudentT(5.0)
+    >>> d.log_prob(0.0), d.variance, StudentT(1.0).mean
+    (tensor(-0.9686), tensor(1.6667), tensor(nan))
+    """
+
+    arg_constraints = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+    mode = property(lambda self: self.loc)
+
+    def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None) -> None:
+        self._take(validate_args, df=df, loc=loc, scale=scale)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc.where(self.df > 1, math.nan)
+
+    @property
+    def variance(self) -> Tensor:
+        df = self.df.clamp(min=2)
+        finite = self.scale**2 * df / (df - 2)
+        return finite.where(self.df > 2, math.inf).where(self.df > 1, math.nan)
+
+    def _draw(self, shape: Any) -> Tensor:
+        chi2 = 2 * log_gammas(self.df / 2, shape).exp()
+        return self.loc + self.scale * normals(shape, self._dtype) * (chi2 / self.df).rsqrt()
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        y, half = (value - self.loc) / self.scale, self.df / 2
+        weight = self.scale.log() + (self.df * math.pi).log() / 2 + half.lgamma() - (half + 0.5).lgamma()
+        return -(half + 0.5) * (y**2 / self.df).log1p() - weight
+
+    def entropy(self) -> Tensor:
+        half = self.df / 2
+        width = self.scale.log() + self.df.log() / 2 + half.lgamma() + math.log(math.pi) / 2 - (half + 0.5).lgamma()
+        return (half + 0.5) * ((half + 0.5).digamma() - half.digamma()) + width
+
+
+# ---------------------------------------------------------------- of positive numbers, or of those in an interval
+class Uniform(Distribution):
+    """All numbers from `low` to `high`, as likely (torch.distributions.Uniform).
+
+    >>> d = Uniform(1.0, 3.0)
+    >>> d.log_prob(2.0), d.mean, d.cdf(1.5)
+    (tensor(-0.6931), tensor(2.), tensor(0.2500))
+    """
+
+    arg_constraints = {"low": constraints.dependent, "high": constraints.dependent}
+    has_rsample = True
+    mean = property(lambda self: (self.low + self.high) / 2)
+    mode = property(lambda self: self.low * math.nan)
+    stddev = property(lambda self: (self.high - self.low) / math.sqrt(12))
+    variance = property(lambda self: (self.high - self.low) ** 2 / 12)
+
+    def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, low=low, high=high)
+        if self._validate_args and not (self.low < self.high).all():
+            raise ArgumentError(f"Uniform: low must be below high, got {self!r}")
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        """From `low` to `high`."""
+        return constraints.interval(self.low, self.high)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self.low + (self.high - self.low) * uniforms(shape, self._dtype)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return (-(self.high - self.low).log()).where((value >= self.low) & (value < self.high), -math.inf)
+
+    def entropy(self) -> Tensor:
+        return (self.high - self.low).log()
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return ((value - self.low) / (self.high - self.low)).clamp(0, 1)
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return self.low + (self.high - self.low) * value
+
+
+class Exponential(Distribution):
+    """How long one waits for what happens at a `rate`: rate * exp(-rate * x) (torch.distributions.Exponential).
+
+    >>> d = Exponential(2.0)
+    >>> d.mean, d.log_prob(0.0), d.cdf(1.0)
+    (tensor(0.5000), tensor(0.6931), tensor(0.8647))
+    """
+
+    arg_constraints = {"rate": constraints.positive}
+    support = constraints.nonnegative
+    has_rsample = True
+    mean = property(lambda self: 1 / self.rate)
+    mode = property(lambda self: self.rate * 0)
+    stddev = property(lambda self: 1 / self.rate)
+    variance = property(lambda self: self.rate**-2)
+
+    def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, rate=rate)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return exponentials(shape, self._dtype) / self.rate
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return self.rate.log() - self.rate * value
+
+    def entropy(self) -> Tensor:
+        return 1 - self.rate.log()
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return -(-self.rate * value).expm1()
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return -(-value).log1p() / self.rate
+
+
+class Gamma(Distribution):
+    """x ** (concentration - 1) * exp(-rate * x), up to a factor (torch.distributions.Gamma).
+
+    `rsample` moves each number so that its rank stays (implicit reparametrization, https://arxiv.org/abs/1805.08498).
+    Needs SciPy, but for drawing.
+
+    >>> d = Gamma(2.0, 1.0)
+    >>> d.mean, d.mode, d.log_prob(1.0), d.cdf(2.0)
+    (tensor(2.), tensor(1.), tensor(-1.), tensor(0.5940))
+    """
+
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    support = constraints.nonnegative
+    has_rsample = True
+    mean = property(lambda self: self.concentration / self.rate)
+    mode = property(lambda self: (self.concentration - 1).clamp(min=0) / self.rate)
+    variance = property(lambda self: self.concentration / self.rate**2)
+
+    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, concentration=concentration, rate=rate)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return (log_gammas(self.concentration, shape) - self.rate.log()).exp().clamp(min=float(np.finfo(self._dtype).tiny))
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        a, rate = self.concentration, self.rate
+        return a.xlogy(rate) + (a - 1).xlogy(value) - rate * value - a.lgamma()
+
+    def entropy(self) -> Tensor:
+        a = self.concentration
+        return a - self.rate.log() + a.lgamma() + (1 - a) * a.digamma()
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return ops.elementwise.gammainc(self.concentration, self.rate * value)
+
+
+class Chi2(Gamma):
+    """The sum of the squares of `df` standard normal numbers (torch.distributions.Chi2).
+
+    >>> Chi2(3.0).mean, Chi2(3.0).variance
+    (tensor(3.), tensor(6.))
+    """
+
+    arg_constraints = {"df": constraints.positive}
+    concentration = property(lambda self: self.df / 2)
+    rate = property(lambda self: self.df * 0 + 0.5)
+
+    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, df=df)
+
+
+class Beta(Distribution):
+    """x ** (concentration1 - 1) * (1 - x) ** (concentration0 - 1), up to a factor (torch.distributions.Beta).
+
+    >>> d = Beta(2.0, 3.0)
+    >>> d.mean, d.log_prob(0.5)
+    (tensor(0.4000), tensor(0.4055))
+    """
+
+    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    support = constraints.unit_interval
+    has_rsample = True
+    _total = property(lambda self: self.concentration1 + self.concentration0)
+    mean = property(lambda self: self.concentration1 / self._total)
+    variance = property(lambda self: self.mean * (1 - self.mean) / (self._total + 1))
+
+    def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, concentration1=concentration1, concentration0=concentration0)
+
+    @property
+    def mode(self) -> Tensor:
+        one = (self.concentration1 - 1) / (self._total - 2)
+        return one.where((self.concentration1 > 1) & (self.concentration0 > 1), math.nan)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return inside_0_and_1((log_gammas(self.concentration1, shape) - log_gammas(self.concentration0, shape)).sigmoid())
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        a, b = self.concentration1, self.concentration0
+        weight = a.lgamma() + b.lgamma() - self._total.lgamma()
+        return (a - 1).xlogy(value) + (b - 1).xlogy(1 - value) - weight
+
+    def entropy(self) -> Tensor:
+        a, b, total = self.concentration1, self.concentration0, self._total
+        weight = a.lgamma() + b.lgamma() - total.lgamma()
+        return weight - (a - 1) * a.digamma() - (b - 1) * b.digamma() + (total - 2) * total.digamma()
+
+
+# ---------------------------------------------------------------- of vectors
+class Dirichlet(Distribution):
+    """Vectors of shares, which add up to 1: the product of x ** (concentration - 1), up to a factor (torch.distributions.Dirichlet).
+
+    >>> import autograd
+    >>> d = Dirichlet(autograd.tensor([1.0, 2.0, 1.0]))
+    >>> d.mean, d.log_prob(autograd.tensor([0.25, 0.5, 0.25])), d.event_shape
+    (tensor([0.2500, 0.5000, 0.2500]), tensor(1.0986), (3,))
+    """
+
+    arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
+    support = constraints.simplex
+    has_rsample = True
+    _total = property(lambda self: self.concentration.sum(-1, True))
+    mean = property(lambda self: self.concentration / self._total)
+    variance = property(lambda self: self.mean * (1 - self.mean) / (self._total + 1))
+
+    def __init__(self, concentration: Any, validate_args: bool | None = None) -> None:
+        self._take(validate_args, concentration=concentration)
+
+    @property
+    def mode(self) -> Tensor:
+        """Where all concentrations are below 1, the corner of the greatest."""
+        a = self.concentration
+        inside = (a - 1).clamp(min=0)
+        corner = (a.argmax(-1, keepdim=True) == eye(a.shape[-1]).argmax(-1)).to(a.dtype)
+        return (inside / inside.sum(-1, True)).where((a >= 1).any(-1, True), corner)
+
+    def _draw(self, shape: Any) -> Tensor:
+        return log_gammas(self.concentration, shape).softmax(-1)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        a = self.concentration
+        return (a - 1).xlogy(value).sum(-1) + a.sum(-1).lgamma() - a.lgamma().sum(-1)
+
+    def entropy(self) -> Tensor:
+        a, total, k = self.concentration, self.concentration.sum(-1), self.event_shape[0]
+        weight = a.lgamma().sum(-1) - total.lgamma()
+        return weight + (total - k) * total.digamma() - ((a - 1) * a.digamma()).sum(-1)
+
+
+class MultivariateNormal(Distribution):
+    """The bell curve of vectors around `loc`, by one of covariance, its inverse, or its lower Cholesky factor.
+
+    As torch.distributions.MultivariateNormal.
+
+    >>> import autograd
+    >>> d = MultivariateNormal(autograd.zeros(2), autograd.tensor([[2.0, 1.0], [1.0, 2.0]]))
+    >>> d.log_prob(autograd.ones(2)), d.entropy()
+    (tensor(-2.7205), tensor(3.3872))
+    >>> d.scale_tril
+    tensor([[1.4142, 0.0000],
+            [0.7071, 1.2247]])
+    """
+
+    arg_constraints = {
+        "loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
+        "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky,
+    }  # fmt: skip
+    support = constraints.real_vector
+    has_rsample = True
+    mean = property(lambda self: self.loc)
+    mode = property(lambda self: self.loc)
+    variance = property(lambda self: (self.scale_tril**2).sum(-1))
+
+    def __init__(
+        self, loc: Any, covariance_matrix: Any = None, precision_matrix: Any = None, scale_tril: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:  # fmt: skip
+        matrix = dict(covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril)
+        one_of(self, **matrix)
+        self._take(validate_args, loc=loc, **matrix)
+        name = self._parameters[1]
+        if (shape := tuple(vars(self)[name].shape[-2:])) != 2 * self.event_shape:
+            raise ShapeError(f"MultivariateNormal: loc has {self.event_shape[0]} elements, but {name} is {shape[0]} x {shape[1]}")
+
+    @cached_property
+    def scale_tril(self) -> Any:
+        """The lower triangular matrix L with L @ L.mT = covariance_matrix."""
+        if "covariance_matrix" in self._parameters:
+            return cholesky(self.covariance_matrix)
+        turned = cholesky(self.precision_matrix.flip((-2, -1))).flip((-2, -1)).mT  # the inverse of L
+        return solve_triangular(turned, self._identity, upper=False)
+
+    @cached_property
+    def covariance_matrix(self) -> Any:
+        """The covariance."""
+        return self.scale_tril @ self.scale_tril.mT
+
+    @cached_property
+    def precision_matrix(self) -> Any:
+        """The inverse of the covariance."""
+        inverse = solve_triangular(self.scale_tril, self._identity, upper=False)
+        return inverse.mT @ inverse
+
+    _identity = property(lambda self: eye(self.event_shape[0], dtype=self._dtype))
+    _half_log_det = property(lambda self: self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1))
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self.loc + (self.scale_tril @ normals(shape, self._dtype).unsqueeze(-1)).squeeze(-1)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        away = solve_triangular(self.scale_tril, (value - self.loc).unsqueeze(-1), upper=False).squeeze(-1)
+        return -((away**2).sum(-1) + self.event_shape[0] * _LOG_2PI) / 2 - self._half_log_det
+
+    def entropy(self) -> Tensor:
+        return self._half_log_det + self.event_shape[0] * (1 + _LOG_2PI) / 2
