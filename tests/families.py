@@ -129,6 +129,7 @@ class Each:
 
 NO_ENTROPY = {"entropy": "none in closed form"}
 NO_MOMENTS = {"moments": "it has none"}
+FLOAT32 = {"entropy like PyTorch": "PyTorch computes a term of it in float32"}
 
 # fmt: off
 FAMILIES = [
@@ -143,8 +144,8 @@ FAMILIES = [
     Family("Exponential", {"rate": POSITIVE}, lambda rate: stats.expon(scale=1 / rate)),
     Family("Gamma", {"concentration": (constraints.positive, (2, 1)), "rate": POSITIVE}, lambda concentration, rate: stats.gamma(concentration, scale=1 / rate)),
     Family("Chi2", {"df": POSITIVE}, stats.chi2),
-    Family("Beta", {"concentration1": (constraints.positive, (2, 1)), "concentration0": POSITIVE}, stats.beta, exempt={"rank": "its path has two gamma numbers in it"}),
-    Family("Dirichlet", {"concentration": (POSITIVES, (2,))}, stats.dirichlet),
+    Family("Beta", {"concentration1": (constraints.positive, (2, 1)), "concentration0": POSITIVE}, lambda concentration1, concentration0: stats.beta(concentration1, concentration0), exempt={"rank": "its path has two gamma numbers in it"}),
+    Family("Dirichlet", {"concentration": (POSITIVES, (2,))}, lambda concentration: stats.dirichlet(concentration)),
     Family("MultivariateNormal covariance", {"loc": VECTOR, "covariance_matrix": (constraints.positive_definite, (4, 1))}, mvn(lambda m: m)),
     Family("MultivariateNormal precision", {"loc": VECTOR, "precision_matrix": (constraints.positive_definite, ())}, mvn(np.linalg.inv)),
     Family("MultivariateNormal scale", {"loc": VECTOR, "scale_tril": (constraints.lower_cholesky, (2,))}, mvn(lambda m: m @ m.T)),
@@ -154,21 +155,22 @@ FAMILIES = [
     Family("Geometric logits", {"logits": LOGIT}, lambda logits: stats.geom(special.expit(logits), loc=-1)),
     Family("Binomial probs", {"total_count": (COUNTS, ()), "probs": CHANCE}, lambda total_count, probs: stats.binom(total_count, probs)),
     Family("Binomial logits", {"total_count": (COUNTS, (3,)), "logits": LOGIT}, lambda total_count, logits: stats.binom(total_count, special.expit(logits))),
-    Family("Poisson", {"rate": POSITIVE}, stats.poisson, exempt=NO_ENTROPY),
+    Family("Poisson", {"rate": POSITIVE}, lambda rate: stats.poisson(rate), exempt=NO_ENTROPY),
     Family("Categorical probs", {"probs": SIMPLEX}, lambda probs: stats.rv_discrete(values=(range(3), probs)), exempt=NO_MOMENTS),
     Family("Categorical logits", {"logits": VECTOR}, lambda logits: stats.rv_discrete(values=(range(3), softmax(logits))), exempt=NO_MOMENTS),
     Family("OneHotCategorical probs", {"probs": SIMPLEX}, lambda probs: stats.multinomial(1, probs)),
     Family("OneHotCategorical logits", {"logits": VECTOR}, lambda logits: stats.multinomial(1, softmax(logits))),
-    Family("OneHotCategoricalStraightThrough", {"probs": SIMPLEX}, lambda probs: stats.multinomial(1, probs), exempt={"reparametrized": "its gradient is biased, on purpose"}),
-    Family("Multinomial probs", {"probs": SIMPLEX}, lambda probs: stats.multinomial(4, probs), lambda d, probs: d.Multinomial(4, probs)),
-    Family("Multinomial logits", {"logits": VECTOR}, lambda logits: stats.multinomial(4, softmax(logits)), lambda d, logits: d.Multinomial(4, logits=logits)),
+    Family("OneHotCategoricalStraightThrough probs", {"probs": SIMPLEX}, lambda probs: stats.multinomial(1, probs), exempt={"reparametrized": "its gradient is biased, on purpose"}),
+    Family("OneHotCategoricalStraightThrough logits", {"logits": VECTOR}, lambda logits: stats.multinomial(1, softmax(logits)), exempt={"reparametrized": "as above"}),
+    Family("Multinomial probs", {"probs": SIMPLEX}, lambda probs: stats.multinomial(4, probs), lambda d, probs: d.Multinomial(4, probs), FLOAT32),
+    Family("Multinomial logits", {"logits": VECTOR}, lambda logits: stats.multinomial(4, softmax(logits)), lambda d, logits: d.Multinomial(4, logits=logits), FLOAT32),
     Family("Independent", {"loc": VECTOR, "scale": (POSITIVES, ())}, lambda loc, scale: Each(*map(stats.norm, loc, scale)), lambda d, loc, scale: d.Independent(d.Normal(loc, scale), 1)),
+    Family("TransformedDistribution of vectors", {"loc": VECTOR, "scale": (POSITIVES, ())}, None,
+           lambda d, loc, scale: d.TransformedDistribution(d.Normal(loc, scale), d.StickBreakingTransform()), exempt=NO_ENTROPY | NO_MOMENTS),
     Family("TransformedDistribution by exp", {"loc": REAL, "scale": (constraints.unit_interval, (3,))}, lognormal,
            lambda d, loc, scale: d.TransformedDistribution(d.Normal(loc * 0, 1.0), [d.AffineTransform(loc, scale), d.ExpTransform()]), exempt=NO_ENTROPY | NO_MOMENTS),
     Family("TransformedDistribution falling", {"loc": REAL, "scale": POSITIVE}, lambda loc, scale: stats.gumbel_l(loc, scale),
            lambda d, loc, scale: d.TransformedDistribution(d.Gumbel(-loc, scale), d.AffineTransform(0.0, -1.0)), exempt=NO_ENTROPY | NO_MOMENTS),
-    Family("TransformedDistribution of vectors", {"loc": VECTOR, "scale": (POSITIVES, ())}, None,
-           lambda d, loc, scale: d.TransformedDistribution(d.Normal(loc, scale), d.StickBreakingTransform()), exempt=NO_ENTROPY | NO_MOMENTS),
     Family("MixtureSameFamily", {"probs": SIMPLEX, "loc": VECTOR, "scale": (POSITIVES, ())}, Mixture,
            lambda d, probs, loc, scale: d.MixtureSameFamily(d.Categorical(probs), d.Normal(loc, scale)), exempt=NO_ENTROPY),
 ]

@@ -57,20 +57,27 @@ def mean(theirs):
     return theirs.mean() if callable(theirs.mean) else theirs.mean
 
 
-def has(d, name):
-    """Is there a formula?"""
-    try:
-        found = getattr(d, name)
-        return found() is not None if name == "entropy" else found is not None
-    except NotImplementedError:
-        return False
+def formulas(d, x):
+    """All that a distribution has formulas for, by name: what it is, at the values x or of the parameters alone."""
+    found = {}
+    for (
+        name
+    ) in "mean variance stddev mode probs logits scale_tril covariance_matrix precision_matrix entropy log_prob cdf icdf".split():
+        try:
+            value = getattr(d, name)
+            found[name] = (
+                value if not callable(value) else value(*[x.sigmoid() * 0.8 + 0.1 if name == "icdf" else x] * (name != "entropy"))
+            )
+        except (NotImplementedError, AttributeError):  # in PyTorch's case, NoneType has no attribute
+            continue
+    return found
 
 
 def test_every_family_has_a_record():
     listed = [getattr(distributions, name) for name in distributions.__all__]
     kinds = {kind for kind in listed if inspect.isclass(kind) and issubclass(kind, Distribution)}
     assert {family.kind for family in FAMILIES} == kinds - {Distribution}
-    given = {(family.kind, name) for family in FAMILIES for name in family.parameters}
+    given = {(family.kind, name) for family in FAMILIES for name in [*family.parameters, "total_count"]}
     assert {(kind, name) for kind in kinds for name in kind.arg_constraints} <= given
 
 
@@ -125,7 +132,7 @@ def test_gradients_of_log_prob(family):
 
     def function(x, *given):
         d = family.of(distributions, fixed | {n: symmetric(n, g) for n, g in zip(names, given, strict=True)})
-        return d.log_prob(x if d.support is not constraints.simplex else x / x.sum(-1, keepdim=True))
+        return d.log_prob(x / x.sum(-1, keepdim=True) if d.support.says == constraints.simplex.says else x)
 
     inputs = [tensor(arrays[name], requires_grad=True) for name in names]
     assert gradcheck(function, [x.detach().requires_grad_(moving), *inputs], atol=1e-5)
@@ -140,8 +147,6 @@ def test_gradients_of_the_entropy(family):
     arrays = family.draw()
     names = [name for name in arrays if name != "total_count"]
     fixed = {name: tensor(p) for name, p in arrays.items() if name not in names}
-    if not has(family.of(distributions, leaves(arrays)), "entropy"):
-        pytest.skip("there is no formula")
 
     def function(*given):
         return family.of(distributions, fixed | {n: symmetric(n, g) for n, g in zip(names, given, strict=True)}).entropy()
@@ -258,28 +263,20 @@ def test_like_torch(torch, family):
     assert (d.has_rsample, d.has_enumerate_support) == (t.has_rsample, t.has_enumerate_support)
     assert (d.support.is_discrete, d.support.event_dim) == (t.support.is_discrete, t.support.event_dim)
     x = d.sample((3,))
-    pairs = [(d.log_prob(x), t.log_prob(torch.tensor(x.array)))]
-    for name in ("mean", "variance", "stddev", "mode", "probs", "logits", "scale_tril", "covariance_matrix", "precision_matrix"):
-        try:
-            expected = getattr(t, name)
-        except (NotImplementedError, AttributeError, ImportError):
-            continue
-        if expected is not None:
-            pairs.append((getattr(d, name), expected))
-    for name, arguments in (("entropy", ()), ("cdf", (x,)), ("icdf", (x.sigmoid(),))):
-        try:
-            expected = getattr(t, name)(*(torch.tensor(a.array) for a in arguments))
-        except NotImplementedError:
-            continue
-        pairs.append((getattr(d, name)(*arguments), expected))
-    for y, e in pairs:
-        assert_allclose(y.array, e.detach().numpy(), rtol=1e-9, atol=1e-11)
-        if e.requires_grad and np.isfinite(e.detach().numpy()).all():
-            found = autograd.grad(y.sum(), list(given.values()), retain_graph=True, allow_unused=True)
-            wanted = torch.autograd.grad(e.sum(), [p for p in theirs.values()], retain_graph=True, allow_unused=True) if "total_count" not in theirs else [None, *torch.autograd.grad(e.sum(), list(theirs.values())[1:], retain_graph=True)]  # fmt: skip
-            for g, w in zip(found, wanted, strict=True):
-                if g is not None and w is not None:
-                    assert_allclose(g.array, w.numpy(), rtol=1e-7, atol=1e-9)
+    expected = formulas(t, torch.tensor(x.array))
+    found = formulas(d, x)
+    assert expected.keys() <= found.keys()
+    for name, e in expected.items():
+        rough = f"{name} like PyTorch" in family.exempt
+        assert_allclose(found[name].array, e.detach().numpy(), rtol=1e-6 if rough else 1e-9, atol=1e-11, err_msg=name)
+        if e.requires_grad and found[name].requires_grad and e.isfinite().all():
+            for key in given.keys() - {"total_count"}:
+                (g,) = autograd.grad(found[name].sum(), given[key], retain_graph=True, materialize_grads=True)
+                try:
+                    (w,) = torch.autograd.grad(e.sum(), theirs[key], retain_graph=True, materialize_grads=True)
+                except NotImplementedError:  # of gammainc by its first argument
+                    continue
+                assert_allclose(*(symmetric(key, v).numpy() for v in (g, w)), rtol=1e-7, atol=1e-9, err_msg=f"{name} by {key}")
     if d.has_enumerate_support:
         for expand in (True, False):
             events = d.enumerate_support(expand)
@@ -292,7 +289,9 @@ def test_the_constructors_are_pytorchs(torch):
         kind, theirs = getattr(distributions, name), getattr(torch.distributions, name, None)
         if not inspect.isclass(kind) or name == "TransformedDistribution":
             continue
-        ours, wanted = (list(inspect.signature(k).parameters.items()) for k in (kind, theirs or getattr(torch.distributions.transforms, name)))
+        ours, wanted = (
+            list(inspect.signature(k).parameters.items()) for k in (kind, theirs or getattr(torch.distributions.transforms, name))
+        )
         assert [n for n, _ in ours] == [n for n, _ in wanted if n not in ("args", "kwargs")], name
         for (_, p), (_, w) in zip(ours, wanted, strict=False):
             assert (p.default is p.empty) == (w.default is w.empty), (name, p)
@@ -326,28 +325,32 @@ def test_expand(family):
     x = d.sample()
     assert_allclose(wide.log_prob(x).array, np.broadcast_to(d.log_prob(x).array, batch))
     assert wide.sample((2,)).shape == (2, *batch, *d.event_shape)
-    for name in ("mean", "variance"):
-        if has(d, name):
-            found = getattr(wide, name).array
-            assert_allclose(found, np.broadcast_to(getattr(d, name).array, found.shape))
-    if has(d, "entropy"):
-        assert wide.entropy().shape == batch
-        grads = autograd.grad(wide.entropy().sum(), list(given.values()), allow_unused=True, retain_graph=True)
-        once = autograd.grad(d.entropy().sum(), list(given.values()), allow_unused=True)
-        assert all(g is o is None or np.allclose(g.array, 5 * o.array) for g, o in zip(grads, once, strict=True))
+    once, all_five = formulas(d, x), formulas(wide, x)
+    assert once.keys() == all_five.keys()
+    for name, y in once.items():
+        assert_allclose(all_five[name].array, np.broadcast_to(y.array, all_five[name].shape), rtol=1e-10)
+        for p in [p for p in given.values() if p.requires_grad and y.requires_grad and all_five[name].shape[0] == 5]:
+            g, five = (autograd.grad(z.sum(), p, retain_graph=True, materialize_grads=True)[0].array for z in (y, all_five[name]))
+            assert_allclose(five, 5 * g, rtol=1e-9, atol=1e-10)
 
 
 @families()
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dtypes_are_kept(family, dtype):
-    d, _, _ = ours(family, dtype=np.dtype(dtype))
+    d, _, arrays = ours(family, dtype=np.dtype(dtype))
     x = d.sample((2,))
-    results = [d.log_prob(x)] + [getattr(d, name) for name in ("mean", "variance", "stddev") if has(d, name)]
-    results += [d.entropy()] * has(d, "entropy") + [x] * (x.dtype.kind == "f")
-    results += [d.cdf(x)] * (type(d)._cdf is not Distribution._cdf)
-    assert {str(y.dtype) for y in results} == {dtype}
-    exact = family.of(distributions, leaves({name: p.astype(np.float64) for name, p in family.draw(dtype=np.dtype(dtype)).items()}))
-    assert_allclose(d.log_prob(x).array, exact.log_prob(x.double() if x.dtype.kind == "f" else x).array, rtol=1e-3, atol=1e-4)
+    found = formulas(d, x) | {"sample": x}
+    assert {name: str(y.dtype) for name, y in found.items() if y.dtype.kind == "f"} == dict.fromkeys(
+        found.keys() - whole(found), dtype
+    )
+    wide = {name: tensor(p.astype(np.float64)) for name, p in arrays.items()}
+    exact = formulas(family.of(distributions, wide), x.double() if x.dtype.kind == "f" else x)
+    for name, e in exact.items():
+        assert_allclose(found[name].array, e.array, rtol=2e-3, atol=1e-3, err_msg=name)
+
+
+def whole(found):
+    return {name for name, y in found.items() if y.dtype.kind == "i"}
 
 
 @families()
@@ -369,10 +372,12 @@ def test_vmap(family):
     """Over parameters of one more dim, log_prob and samples are those of the batch."""
     arrays = {name: np.stack([family.draw(seed)[name] for seed in range(3)]) for name in family.parameters}
     singles = [family.of(distributions, {name: tensor(p[i]) for name, p in arrays.items()}) for i in range(3)]
-    x = singles[0].sample()
+    x = next(x for x in (singles[0].sample() for _ in range(100)) if all(d.support.check(x).all() for d in singles))
     found = vmap(lambda p: family.of(distributions, p).log_prob(x))({name: tensor(p) for name, p in arrays.items()})
     assert_allclose(found.array, np.stack([d.log_prob(x).array for d in singles]))
-    drawn = vmap(lambda p: family.of(distributions, p).sample(), randomness="different")({n: tensor(p) for n, p in arrays.items()})
+    drawn = vmap(lambda p: family.of(distributions, p).sample(), randomness="different")(
+        {n: tensor(p) for n, p in arrays.items()}
+    )
     assert drawn.shape == (3, *singles[0].sample().shape)
 
 
@@ -395,7 +400,12 @@ def test_parameters_out_of_their_constraints(family):
         bad[(-1,) * p.ndim] = np.nan
         if isinstance(family.kind.arg_constraints[name], type(constraints.dependent)):
             continue
-        with pytest.raises(errors.ArgumentError, match=f"^{family.kind.__name__}: {name} must be .*nan"):
+        with pytest.raises(
+            errors.ArgumentError,
+            match=f"^(Log)?Normal: {name} must be .*nan"
+            if "Log" in family.name
+            else f"^{family.kind.__name__}: {name} must be .*nan",
+        ):
             family.of(distributions, arrays | {name: bad})
         family.of(distributions, arrays | {name: bad}, validate_args=False)
 
@@ -404,7 +414,7 @@ def test_parameters_out_of_their_constraints(family):
 def test_values_out_of_the_support(family):
     d, _, _ = ours(family)
     x = d.sample().double()
-    for bad, message in ((x * np.nan, "value must be"), (autograd.zeros(7, 5, 3, dtype=x.dtype), "a value of shape")):
+    for bad, message in ((x * np.nan, "value must be"), (autograd.zeros(7, 5, dtype=x.dtype), "a value of shape")):
         with pytest.raises(errors.AutogradError, match=message):
             d.log_prob(bad)
     below = x * 0 - 1.5
@@ -462,7 +472,7 @@ def test_what_is_refused(message):
 def test_checks_can_be_switched_off():
     Distribution.set_default_validate_args(False)
     try:
-        assert distributions.Normal(0.0, -1.0).log_prob(0.0).isnan()
+        assert distributions.Normal(0.0, -1.0).sample().isfinite()
     finally:
         Distribution.set_default_validate_args(True)
     with pytest.raises(ValueError, match="scale"):
@@ -531,9 +541,11 @@ def test_divergence(p, q):
         d = d.expand(np.broadcast_shapes(d.batch_shape, other.batch_shape))
     x = d.sample((MANY,))
     other = second.of(distributions, second.draw(7), validate_args=False) if not second.make else other
-    terms = (d.log_prob(x) - other.log_prob(x)).detach().array
-    within = LIKELY * terms.std(0) / math.sqrt(MANY) + 1e-12
-    assert (np.abs(terms.mean(0) - found) <= within)[np.isfinite(found)].all()
+    with np.errstate(invalid="ignore"):
+        terms = (d.log_prob(x) - other.log_prob(x)).detach().array
+    finite = np.isfinite(found)
+    within = LIKELY * terms[:, finite].std(0) / math.sqrt(MANY) + 1e-12
+    assert (np.abs(terms[:, finite].mean(0) - found[finite]) <= within).all()
 
 
 @pytest.mark.parametrize(("p", "q"), PAIRS, ids=lambda kind: kind.__name__)
@@ -554,7 +566,9 @@ def test_divergences_for_which_there_is_no_formula():
     d = distributions
     assert kl_divergence(d.Uniform(0.0, 2.0), d.Uniform(0.0, 1.0)) == math.inf
     assert kl_divergence(d.Categorical(tensor([0.5, 0.5])), d.Categorical(tensor([1.0, 0.0]))) == math.inf
-    assert_allclose(kl_divergence(d.Categorical(tensor([1.0, 0.0])), d.Categorical(tensor([0.5, 0.5]))).array, math.log(2), rtol=1e-6)
+    assert_allclose(
+        kl_divergence(d.Categorical(tensor([1.0, 0.0])), d.Categorical(tensor([0.5, 0.5]))).array, math.log(2), rtol=1e-6
+    )
     assert kl_divergence(d.Binomial(3, 0.5), d.Binomial(2, 0.5)) == math.inf
     normal = d.Normal(autograd.zeros(2), 1.0)
     for p, q in (
@@ -568,12 +582,11 @@ def test_divergences_for_which_there_is_no_formula():
 
 
 # ---------------------------------------------------------------- transforms
-VECTORS = "SoftmaxTransform StickBreakingTransform".split()
 ARGUMENTS = {
     "AffineTransform": (1.5, -2.0), "PowerTransform": (2.0,), "ReshapeTransform": ((2, 3), (6,)),
     "IndependentTransform": lambda d: (d.ExpTransform(), 1),
     "ComposeTransform": lambda d: ([d.AffineTransform(0.5, 2.0), d.StickBreakingTransform()],),
-    "CumulativeDistributionTransform": lambda d: (d.Laplace(0.0, 2.0),),
+    "CumulativeDistributionTransform": lambda d: (d.Normal(0.5, 1.0),),
 }  # fmt: skip
 TRANSFORMS = [name for name in transforms.__all__ if name not in ("Transform", "identity_transform")]
 
@@ -583,59 +596,55 @@ def transform(name, library):
     return getattr(library, name)(*(arguments(library) if callable(arguments) else arguments))
 
 
-def points(t):
-    x = np.random.default_rng(0).uniform(-1.5, 1.5, (4, 3, 3) if t.domain.event_dim == 2 and type(t) is not transforms.ReshapeTransform else (4, 2, 3))
-    return np.abs(x) if isinstance(t, transforms.PowerTransform) else x
+def points(name):
+    x = np.random.default_rng(0).uniform(-1.5, 1.5, (4, 3, 3) if name == "LowerCholeskyTransform" else (4, 2, 3))
+    return np.abs(x) if name == "PowerTransform" else x
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transform(name):
     """The inverse leads back, and the volume grows as the determinant of the Jacobian says."""
-    t = transform(name, distributions.transforms if name not in ("IndependentTransform", "ComposeTransform", "CumulativeDistributionTransform") else distributions)
-    x = tensor(points(t))
+    t, x = transform(name, distributions), tensor(points(name))
     y = t(x)
     assert t.codomain.check(y).all()
     assert y.shape == t.forward_shape(x.shape)
     assert x.shape == t.inverse_shape(y.shape)
-    assert_allclose(t(t.inv(y)).array, y.array, rtol=1e-10)
+    assert_allclose(t(t.inv(y)).array, y.array, rtol=1e-10, atol=1e-12)
     assert t.inv.inv is t or name == "ComposeTransform"
     if not t.bijective:
         with pytest.raises(errors.NoFormulaError, match="volume"):
             t.log_abs_det_jacobian(x, y)
         return
     assert_allclose(t.inv(y).array, x.array, rtol=1e-10)
-    if name == "LowerCholeskyTransform":
-        return
     k = t.domain.event_dim
     assert t.log_abs_det_jacobian(x, y).shape == x.shape[: x.ndim - k]
     assert_allclose(t.inv.log_abs_det_jacobian(y, x).array, -t.log_abs_det_jacobian(x, y).array)
     event = x[(0,) * (x.ndim - k)]
-    jacobian = autograd.functional.jacobian(lambda x: t(x), event).reshape(-1, max(event.numel(), 1))[: event.numel()]
-    expected = np.linalg.slogdet(jacobian.array)[1]  # of a simplex, without the last
+    jacobian = autograd.functional.jacobian(t, event).reshape(-1, event.numel())[
+        : event.numel()
+    ]  # of a simplex, without the last
+    expected = np.linalg.slogdet(jacobian.array)[1]
     assert_allclose(t.log_abs_det_jacobian(event, t(event)).array, expected, rtol=1e-9, atol=1e-12)
     if k == 0:
-        assert t.sign in (-1, 1)
         assert (np.sign(np.diff(t(tensor(np.linspace(0.1, 1, 5))).array)) == np.array(t.sign)).all()
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transform_like_torch(torch, name):
-    library = torch.distributions if name in ("IndependentTransform", "ComposeTransform", "CumulativeDistributionTransform") else torch.distributions.transforms
-    theirs, t = transform(name, library), transform(name, distributions)
-    x = points(t)
+    theirs, t, x = transform(name, torch.distributions), transform(name, distributions), points(name)
     y, e = t(tensor(x)), theirs(torch.tensor(x))
     assert_allclose(y.array, e.numpy(), rtol=1e-10)
-    assert (t.domain.event_dim, t.codomain.event_dim, t.bijective) == (theirs.domain.event_dim, theirs.codomain.event_dim, theirs.bijective)
-    if t.bijective and name != "LowerCholeskyTransform":
-        assert_allclose(t.log_abs_det_jacobian(tensor(x), y).array, theirs.log_abs_det_jacobian(torch.tensor(x), e).numpy(), rtol=1e-8, atol=1e-12)
+    sides = [(d.domain.event_dim, d.codomain.event_dim, d.bijective) for d in (t, theirs)]
+    assert sides[0] == sides[1]
+    if t.bijective:
+        expected = theirs.log_abs_det_jacobian(torch.tensor(x), e).numpy()
+        assert_allclose(t.log_abs_det_jacobian(tensor(x), y).array, expected, rtol=1e-8, atol=1e-12)
 
 
 def test_a_cache_makes_the_inverse_exact():
     x = tensor([30.0])
-    kept, plain = transforms.TanhTransform(cache_size=1), transforms.TanhTransform()
+    kept = transforms.TanhTransform(cache_size=1)
     assert kept.inv(kept(x)) is x
-    assert plain.inv(plain(x)).item() == math.inf
-    assert transforms.ComposeTransform([plain], cache_size=1).inv(plain(x)).item() == math.inf
     d = distributions.TransformedDistribution(distributions.Normal(tensor([20.0]), 1.0), kept)
     assert d.log_prob(d.rsample()).isfinite().all()
     assert copy.deepcopy(kept) == kept
@@ -647,20 +656,26 @@ def test_transforms_are_equal_if_they_do_the_same():
     assert t.AffineTransform(1.0, tensor([2.0])) == t.AffineTransform(1.0, tensor([2.0]))
     assert t.AffineTransform(1.0, 2.0) != t.AffineTransform(1.0, 3.0)
     assert t.ExpTransform() != t.TanhTransform()
-    assert repr(t.ComposeTransform([t.ExpTransform(), t.AffineTransform(0, 1)])) == "ComposeTransform(parts=[ExpTransform(), AffineTransform(loc=0, scale=1)])"
+    assert (
+        repr(t.ComposeTransform([t.ExpTransform(), t.AffineTransform(0, 1)]))
+        == "ComposeTransform(parts=[ExpTransform(), AffineTransform(loc=0, scale=1)])"
+    )
 
 
 # ---------------------------------------------------------------- constraints
 GOOD_AND_BAD = {
     "real": (0.0, math.nan), "positive": (0.5, 0.0), "nonnegative": (0.0, -1.0), "unit_interval": (1.0, 1.5), "boolean": (1.0, 0.5),
-    "nonnegative_integer": (0.0, 0.5), "positive_integer": (1.0, 0.0), "circular": (3.0, 4.0), "real_vector": ([0.0], [math.nan]),
+    "nonnegative_integer": (0.0, 0.5), "positive_integer": (1.0, 0.0), "real_vector": ([0.0], [math.nan]),
     "one_hot": ([0.0, 1.0], [1.0, 1.0]), "simplex": ([0.25, 0.75], [0.5, 0.6]), "square": ([[1.0]], [[1.0, 2.0]]),
     "symmetric": ([[1.0, 2.0], [2.0, 1.0]], [[1.0, 2.0], [0.0, 1.0]]), "positive_definite": ([[2.0, 1.0], [1.0, 2.0]], [[1.0, 2.0], [2.0, 1.0]]),
     "lower_triangular": ([[1.0, 0.0], [2.0, -1.0]], [[1.0, 1.0], [0.0, 1.0]]), "lower_cholesky": ([[1.0, 0.0], [2.0, 1.0]], [[1.0, 0.0], [2.0, -1.0]]),
     "corr_cholesky": ([[1.0, 0.0], [0.6, 0.8]], [[1.0, 0.0], [1.0, 1.0]]),
-    "interval": ((0, 2), 2.0, 2.5), "half_open_interval": ((0, 2), 0.0, 2.0), "integer_interval": ((0, 2), 2.0, 0.5),
-    "greater_than": ((1,), 1.5, 1.0), "greater_than_eq": ((1,), 1.0, 0.5), "less_than": ((1,), 0.5, 1.0), "multinomial": ((3,), [1.0, 2.0], [1.0, 1.0]),
-    "independent": ((constraints.positive, 1), [1.0, 2.0], [1.0, 0.0]),
+    "interval": (2.0, 2.5), "half_open_interval": (0.0, 2.0), "integer_interval": (2.0, 0.5), "greater_than": (1.5, 1.0),
+    "greater_than_eq": (1.0, 0.5), "less_than": (0.5, 1.0), "multinomial": ([1.0, 2.0], [1.0, 1.0]), "independent": ([1.0, 2.0], [1.0, 0.0]),
+}  # fmt: skip
+ARGUED = {
+    **dict.fromkeys(("interval", "half_open_interval", "integer_interval"), (0, 2)), "multinomial": (3,),
+    **dict.fromkeys(("greater_than", "greater_than_eq", "less_than"), (1,)), "independent": lambda c: (c.positive, 1),
 }  # fmt: skip
 
 
@@ -668,29 +683,27 @@ def test_every_constraint_is_tried():
     assert GOOD_AND_BAD.keys() == set(constraints.__all__) - {"Constraint", "dependent", "dependent_property", "is_dependent"}
 
 
+def constraint(name, library):
+    arguments = ARGUED.get(name, ())
+    return (
+        getattr(library, name)(*(arguments(library) if callable(arguments) else arguments))
+        if arguments
+        else getattr(library, name)
+    )
+
+
 @pytest.mark.parametrize("name", GOOD_AND_BAD)
 def test_constraint(name):
-    *arguments, good, bad = GOOD_AND_BAD[name]
-    constraint = getattr(constraints, name)
-    constraint = constraint(*arguments[0]) if arguments else constraint
-    assert constraint.check(tensor([good, bad]) if np.shape(good) == np.shape(bad) else tensor([good])).tolist() == [True, False][: 1 + (np.shape(good) == np.shape(bad))]
-    assert not constraint.check(tensor(bad)).all()
+    good, bad = (constraint(name, constraints).check(tensor(value)) for value in GOOD_AND_BAD[name])
+    assert (good.tolist(), bad.tolist()) == (True, False)
 
 
 @pytest.mark.parametrize("name", GOOD_AND_BAD)
 def test_constraint_like_torch(torch, name):
-    *arguments, good, bad = GOOD_AND_BAD[name]
-    if name == "independent":
-        arguments = [(torch.distributions.constraints.positive, 1)]
-    theirs, constraint = (getattr(c, name) for c in (torch.distributions.constraints, constraints))
-    if name == "independent":
-        constraint = constraint(constraints.positive, 1)
-        theirs = theirs(*arguments[0])
-    elif arguments:
-        theirs, constraint = theirs(*arguments[0]), constraint(*arguments[0])
-    for value in (good, bad):
-        assert constraint.check(tensor(value)).tolist() == theirs.check(torch.tensor(value)).tolist()
-    assert (constraint.is_discrete, constraint.event_dim) == (theirs.is_discrete, theirs.event_dim)
+    ours, theirs = constraint(name, constraints), constraint(name, torch.distributions.constraints)
+    for value in GOOD_AND_BAD[name][: 1 if name == "multinomial" else 2]:  # PyTorch's takes fewer counts, but not their number
+        assert ours.check(tensor(value)).tolist() == theirs.check(torch.tensor(value)).tolist()
+    assert (ours.is_discrete, ours.event_dim) == (theirs.is_discrete, theirs.event_dim)
 
 
 def test_lazily(run_threads):

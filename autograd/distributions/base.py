@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, Self
+import inspect
+from inspect import Parameter, Signature
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..api import random
 from ..api.creation import Size, as_shape, as_tensor
 from ..api.join import broadcast_shapes
 from ..engine.dtypes import get_default_dtype, promote_types
-from ..engine.grad_mode import no_grad
+from ..engine.grad_mode import enable_grad, no_grad
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, NoFormulaError, ShapeError
 from .constraints import Constraint, is_dependent
@@ -24,10 +25,9 @@ class Distribution:
     A batch of distributions has the shape `batch_shape`, one event of each `event_shape`; so `sample(sample_shape)` is of shape
     `sample_shape + batch_shape + event_shape`, and `log_prob` of that without `event_shape`.
 
-    A subclass says which values its parameters may have (`arg_constraints`) and its events (`support`); its `__init__` hands
-    the parameters to `_take`. It defines `_draw(shape)`, which draws events, `_log_prob(value)`, and what else has a formula.
-    As in PyTorch, it can define `sample`, `rsample`, `log_prob` and `expand` themselves, and call `super().__init__(batch_shape,
-    event_shape, validate_args)`.
+    Values are checked: parameters by `arg_constraints`, events by `support`, unless `validate_args=False`. As in PyTorch, a
+    subclass sets its parameters, calls `super().__init__(batch_shape, event_shape, validate_args)`, and defines `sample`,
+    `rsample`, `log_prob`, `expand` and what else it has a formula for. Those here are shorter, see `Family`.
 
     >>> import autograd
     >>> from autograd.distributions import Normal
@@ -41,7 +41,7 @@ class Distribution:
     has_rsample = False
     has_enumerate_support = False
     _validate_args = __debug__
-    _parameters: tuple[str, ...] = ()  # the names of those that were given
+    _dtype = property(lambda self: get_default_dtype())  # of what is drawn and of densities
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -54,26 +54,8 @@ class Distribution:
             self._validate_args = validate_args
         if self._validate_args:
             for name, constraint in self.arg_constraints.items():
-                if name in vars(self) and not is_dependent(constraint):
-                    self._check(name, vars(self)[name], constraint)
-
-    def _take(self, validate_args: bool | None, **given: Any) -> None:
-        """Take these parameters (None is none) as Tensors of one dtype, broadcast to one batch, and check them."""
-        tensors = as_tensors(**{name: value for name, value in given.items() if value is not None})
-        dims = {name: self.arg_constraints[name].event_dim for name in tensors}
-        for name, t in tensors.items():
-            if t.ndim < dims[name]:
-                raise ShapeError(f"{type(self).__name__}: {name} needs {dims[name]} dims at least, got shape {tuple(t.shape)}")
-        try:
-            batch = broadcast_shapes(*(t.shape[: t.ndim - dims[name]] for name, t in tensors.items()))
-        except ShapeError:
-            shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
-            raise ShapeError(f"{type(self).__name__}: these do not broadcast together: {shapes}") from None
-        events = {name: t.shape[t.ndim - dims[name] :] for name, t in tensors.items()}
-        vars(self).update({name: expanded(t, batch + events[name]) for name, t in tensors.items()})
-        self._parameters = tuple(tensors)
-        event = next(iter(events.values()))[-1:] if self.support.event_dim else ()  # events are as long as parameters that are vectors
-        Distribution.__init__(self, batch, event, validate_args)
+                if isinstance(value := vars(self).get(name), Tensor) and not is_dependent(constraint):
+                    self._check(name, value, constraint)
 
     def _check(self, name: str, value: Tensor, constraint: Constraint) -> None:
         """Raise ArgumentError, which names an example, if not all of `value` lies in the constraint."""
@@ -103,10 +85,6 @@ class Distribution:
             self._validate_sample(value)
         return value if value.dtype.kind == "f" else value.to(self._dtype)
 
-    @property
-    def _dtype(self) -> Any:
-        return vars(self)[self._parameters[0]].dtype if self._parameters else get_default_dtype()
-
     # ------------------------------------------------------------ shapes
     @property
     def batch_shape(self) -> Size:
@@ -121,17 +99,9 @@ class Distribution:
     def _extended_shape(self, sample_shape: Any = ()) -> Size:
         return Size(as_shape(type(self).__name__, (sample_shape,)) + self._batch_shape + self._event_shape)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """The same distributions, for a greater batch."""
-        if not self._parameters:
-            raise NoFormulaError(f"{type(self).__name__} does not say how its batch grows: define {type(self).__name__}.expand")
-        batch, old = as_shape("expand", (batch_shape,)), len(self._batch_shape)
-        new = object.__new__(type(self)) if _instance is None else _instance
-        kind = type(self)
-        vars(new).update({k: v for k, v in vars(self).items() if not isinstance(getattr(kind, k, None), cached_property)})
-        vars(new).update({k: expanded(vars(self)[k], batch + vars(self)[k].shape[old:]) for k in self._parameters})
-        new._batch_shape = Size(batch)
-        return new
+        raise NoFormulaError(f"{type(self).__name__} does not say how its batch grows: define {type(self).__name__}.expand")
 
     # ------------------------------------------------------------ drawing
     def sample(self, sample_shape: Any = ()) -> Tensor:
@@ -215,9 +185,99 @@ class Distribution:
     def _none(self, what: str) -> NoFormulaError:
         return NoFormulaError(f"{type(self).__name__} has no formula for {what}")
 
+
+# ---------------------------------------------------------------- parameters, declared
+class parameter:
+    """A parameter of a Family: which values it may have; its default, if it has one; or how it follows from others.
+
+    Of those that are `derived` one is given, and the others are computed when first asked for: in the graph, even if that is
+    by `sample`, and kept beside it.
+    """
+
+    def __init__(self, constraint: Constraint, default: Any = Parameter.empty, derived: Any = None) -> None:
+        self.constraint, self.derived, self.default = constraint, derived, None if derived else default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, family: Any, owner: Any = None) -> Any:
+        if family is None:
+            return self
+        with enable_grad():
+            return vars(family).setdefault(self.name, self.derived(family))
+
+
+class Family(Distribution):
+    """Distributions that declare their parameters, which makes their constructors: class C(Family): scale = parameter(positive).
+
+    What else they define are formulas, and `_draw(shape)`. They share how parameters become Tensors of one dtype, are broadcast
+    to one batch and checked, how the batch grows, and how they look. A class that declares none takes those of its parent.
+
+    >>> import inspect
+    >>> from autograd.distributions import StudentT
+    >>> inspect.signature(StudentT), StudentT(3.0)
+    (<Signature (df, loc=0.0, scale=1.0, validate_args=None)>, StudentT(df: 3.0, loc: 0.0, scale: 1.0))
+    """
+
+    _declared: dict[str, parameter] = {}  # noqa: RUF012
+    _parameters: tuple[str, ...] = ()  # the names of those that were given
+    _dtype = property(lambda self: vars(self)[self._parameters[0]].dtype)
+
+    def __init_subclass__(cls) -> None:
+        if own := {name: p for name, p in vars(cls).items() if isinstance(p, parameter)}:
+            takes = {name: p.default for name, p in own.items()} | {"validate_args": None}
+            kind = Parameter.POSITIONAL_OR_KEYWORD
+            cls._declared, cls.arg_constraints = own, {name: p.constraint for name, p in own.items()}
+            cls.__signature__ = Signature([Parameter(name, kind, default=default) for name, default in takes.items()])  # type: ignore[attr-defined]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        try:
+            bound = inspect.signature(type(self)).bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}") from None
+        bound.apply_defaults()
+        given = {name: value for name, value in bound.arguments.items() if value is not None}
+        validate_args = given.pop("validate_args", None)
+        one_of = [name for name, p in self._declared.items() if p.derived]
+        if one_of and sum(name in given for name in one_of) != 1:
+            raise ArgumentError(f"{type(self).__name__} takes one of {', '.join(one_of)}, and not more")
+        self._take(validate_args, **given)
+
+    def _take(self, validate_args: bool | None, **given: Any) -> None:
+        """Take these parameters as Tensors of one dtype, broadcast to one batch, and check them."""
+        tensors = as_tensors(**given)
+        dims = {name: self.arg_constraints[name].event_dim for name in tensors}
+        for name, t in tensors.items():
+            if t.ndim < dims[name]:
+                raise ShapeError(f"{type(self).__name__}: {name} needs {dims[name]} dims at least, got shape {tuple(t.shape)}")
+        try:
+            batch = broadcast_shapes(*(t.shape[: t.ndim - dims[name]] for name, t in tensors.items()))
+        except ShapeError:
+            shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
+            raise ShapeError(f"{type(self).__name__}: these do not broadcast together: {shapes}") from None
+        events = {name: t.shape[t.ndim - dims[name] :] for name, t in tensors.items()}
+        vars(self).update({name: expanded(t, batch + events[name]) for name, t in tensors.items()})
+        self._parameters = tuple(tensors)
+        event = (
+            next(iter(events.values()))[-1:] if self.support.event_dim else ()
+        )  # events are as long as parameters that are vectors
+        Distribution.__init__(self, batch, event, validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        """The same distributions, for a greater batch."""
+        batch, old = as_shape("expand", (batch_shape,)), len(self._batch_shape)
+        new = object.__new__(type(self)) if _instance is None else _instance
+        derived = {name for name, p in self._declared.items() if p.derived}  # to be derived anew
+        vars(new).update({name: v for name, v in vars(self).items() if name not in derived})
+        vars(new).update({name: expanded(v, batch + v.shape[old:]) for name, v in self._given().items()})
+        new._batch_shape = Size(batch)
+        return new
+
+    def _given(self) -> dict[str, Tensor]:
+        return {name: vars(self)[name] for name in self._parameters}
+
     def __repr__(self) -> str:
-        given = {name: vars(self)[name] for name in self._parameters}
-        text = [f"{name}: {t.item() if t.ndim == 0 else tuple(t.shape)}" for name, t in given.items()]
+        text = [f"{name}: {t.item() if t.ndim == 0 else tuple(t.shape)}" for name, t in self._given().items()]
         return f"{type(self).__name__}({', '.join(text)})"
 
 
@@ -236,12 +296,6 @@ def as_tensors(**given: Any) -> dict[str, Tensor]:
 def expanded(t: Tensor, shape: Any) -> Tensor:
     """`t` in this shape; itself, if it has it."""
     return t if tuple(t.shape) == tuple(shape) else t.expand(tuple(shape))
-
-
-def one_of(family: Any, **given: Any) -> None:
-    """Raise ArgumentError unless exactly one of these was given."""
-    if sum(value is not None for value in given.values()) != 1:
-        raise ArgumentError(f"{type(family).__name__} takes one of {', '.join(given)}, and not more")
 
 
 def sum_rightmost(value: Tensor, dims: int) -> Tensor:

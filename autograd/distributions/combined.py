@@ -14,7 +14,7 @@ from .transforms import ComposeTransform, Transform
 
 
 class Independent(Distribution):
-    """A distribution, the last `reinterpreted_batch_ndims` dims of whose batch become one event (torch.distributions.Independent).
+    """A distribution, the last `reinterpreted_batch_ndims` dims of whose batch make one event (torch.distributions.Independent).
 
     >>> import autograd
     >>> from autograd.distributions import Normal
@@ -34,7 +34,7 @@ class Independent(Distribution):
         cut = len(batch) - reinterpreted_batch_ndims
         super().__init__(batch[:cut], batch[cut:] + event, validate_args)
 
-    has_rsample = property(lambda self: self.base_dist.has_rsample)  # type: ignore[assignment]
+    has_rsample = property(lambda self: self.base_dist.has_rsample)
     mean = property(lambda self: self.base_dist.mean)
     mode = property(lambda self: self.base_dist.mode)
     variance = property(lambda self: self.base_dist.variance)
@@ -70,7 +70,9 @@ class Independent(Distribution):
 
 
 class TransformedDistribution(Distribution):
-    """What comes out of `transforms`, one after the other, for events of a distribution (torch.distributions.TransformedDistribution).
+    """What comes out of `transforms`, one after the other, for events of a distribution.
+
+    As torch.distributions.TransformedDistribution.
 
     >>> import autograd
     >>> from autograd.distributions import Normal, TanhTransform
@@ -97,7 +99,7 @@ class TransformedDistribution(Distribution):
         event_dim = max(whole.codomain.event_dim, event_dim + whole.codomain.event_dim - takes)
         super().__init__(out[: len(out) - event_dim], out[len(out) - event_dim :], validate_args)
 
-    has_rsample = property(lambda self: self.base_dist.has_rsample)  # type: ignore[assignment]
+    has_rsample = property(lambda self: self.base_dist.has_rsample)
     _dtype = property(lambda self: self.base_dist._dtype)
 
     @constraints.dependent_property
@@ -131,7 +133,8 @@ class TransformedDistribution(Distribution):
         return self._transformed(self.base_dist.rsample(sample_shape))
 
     def _log_prob(self, value: Tensor) -> Tensor:
-        event_dim, total = len(self.event_shape), 0.0
+        event_dim: int = len(self.event_shape)
+        total: Any = 0.0
         for transform in reversed(self.transforms):
             x = transform.inv(value)
             event_dim += transform.domain.event_dim - transform.codomain.event_dim
@@ -168,7 +171,9 @@ class MixtureSameFamily(Distribution):
     (tensor(0.5000), tensor(1.), tensor(0.2614))
     """
 
-    def __init__(self, mixture_distribution: Any, component_distribution: Distribution, validate_args: bool | None = None) -> None:
+    def __init__(
+        self, mixture_distribution: Any, component_distribution: Distribution, validate_args: bool | None = None
+    ) -> None:
         self._mixture_distribution, self._component_distribution = mixture_distribution, component_distribution
         batch, picked = component_distribution.batch_shape, getattr(mixture_distribution, "probs", None)
         if picked is None or not batch or batch[-1] != picked.shape[-1]:

@@ -1,4 +1,4 @@
-"""Constraints: sets of values in which parameters and events of distributions lie, under torch.distributions.constraints' names."""
+"""Constraints: sets in which parameters and events of distributions lie, under torch.distributions.constraints' names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..engine.tensor import Tensor, wrap
 from ..errors import NoFormulaError
 
 __all__ = [
-    "Constraint", "boolean", "circular", "corr_cholesky", "dependent", "dependent_property", "greater_than", "greater_than_eq",
+    "Constraint", "boolean", "corr_cholesky", "dependent", "dependent_property", "greater_than", "greater_than_eq",
     "half_open_interval", "independent", "integer_interval", "interval", "is_dependent", "less_than", "lower_cholesky",
     "lower_triangular", "multinomial", "nonnegative", "nonnegative_integer", "one_hot", "positive", "positive_definite",
     "positive_integer", "real", "real_vector", "simplex", "square", "symmetric", "unit_interval",
@@ -176,7 +176,6 @@ unit_interval = interval(0.0, 1.0)
 boolean = _Where("0 or 1", lambda x: (x == 0) | (x == 1), is_discrete=True)
 nonnegative_integer = integer_interval(0, inf, says="an integer, 0 or greater")
 positive_integer = integer_interval(1, inf, says="an integer greater than 0")
-circular = interval(-np.pi, np.pi)
 real_vector = independent(real, 1)
 one_hot = _Where("a 1 among zeros", lambda x: ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1), 1, True)
 simplex = _Where("0 or greater and add up to 1", _adds_up, 1)
@@ -184,9 +183,7 @@ square = _Where("a square matrix", _is_square, 2)
 symmetric = _Where("a symmetric matrix", _symmetric, 2)
 positive_definite = _Where("a symmetric and positive-definite matrix", _definite, 2)
 lower_triangular = _Where("a lower triangular matrix", _lower, 2)
-lower_cholesky = _Where(
-    "a lower triangular matrix with a positive diagonal", lambda x: _lower(x) & (_diagonal(x) > 0).all(-1), 2
-)
+lower_cholesky = _Where("a lower triangular matrix with a positive diagonal", lambda x: _lower(x) & (_diagonal(x) > 0).all(-1), 2)
 corr_cholesky = _Where(
     "a lower triangular matrix with a positive diagonal and rows of norm 1",
     lambda x: _lower(x) & (_diagonal(x) > 0).all(-1) & (np.abs(np.square(x).sum(-1) - 1) < 1e-4).all(-1), 2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..api.decomposition import cholesky, solve_triangular
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
 from . import constraints
-from .base import Distribution, exponentials, inside_0_and_1, log_gammas, normals, one_of, uniforms
+from .base import Family, exponentials, inside_0_and_1, log_gammas, normals, parameter, uniforms
 from .combined import TransformedDistribution
 from .transforms import ExpTransform
 
@@ -23,7 +22,7 @@ _LOG_2PI = math.log(2 * math.pi)
 
 
 # ---------------------------------------------------------------- by loc and scale
-class Normal(Distribution):
+class Normal(Family):
     """The bell curve around `loc`, as wide as `scale`: exp(-z**2 / 2) / (scale * sqrt(2 * pi)), where z = (x - loc) / scale.
 
     As torch.distributions.Normal.
@@ -34,16 +33,14 @@ class Normal(Distribution):
     (tensor([-1.4189, -1.4189]), tensor([0.5000, 0.0228]))
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    loc = parameter(constraints.real)
+    scale = parameter(constraints.positive)
     support = constraints.real
     has_rsample = True
     mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
     stddev = property(lambda self: self.scale)
     variance = property(lambda self: self.scale**2)
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, loc=loc, scale=scale)
 
     def _draw(self, shape: Any) -> Tensor:
         return self.loc + self.scale * normals(shape, self._dtype)
@@ -55,10 +52,10 @@ class Normal(Distribution):
         return self.scale.log() + (1 + _LOG_2PI) / 2
 
     def _cdf(self, value: Tensor) -> Tensor:
-        return ops.elementwise.erfc((self.loc - value) / (self.scale * math.sqrt(2))) / 2
+        return ops.elementwise.erfc((self.loc - value) / self.scale * math.sqrt(0.5)) / 2
 
     def _icdf(self, value: Tensor) -> Tensor:
-        return self.loc + self.scale * math.sqrt(2) * (2 * value - 1).erfinv()
+        return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
 
 
 class LogNormal(TransformedDistribution):
@@ -69,7 +66,7 @@ class LogNormal(TransformedDistribution):
     (tensor(1.6487), tensor(0.3679), tensor(0.5000))
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints = Normal.arg_constraints
     support = constraints.positive
     loc = property(lambda self: self.base_dist.loc)
     scale = property(lambda self: self.base_dist.scale)
@@ -87,7 +84,7 @@ class LogNormal(TransformedDistribution):
         return repr(self.base_dist).replace("Normal", "LogNormal", 1)
 
 
-class HalfNormal(Distribution):
+class HalfNormal(Family):
     """The absolute values of numbers of Normal(0, scale) (torch.distributions.HalfNormal).
 
     >>> d = HalfNormal(1.0)
@@ -95,15 +92,12 @@ class HalfNormal(Distribution):
     (tensor(0.7979), tensor(-0.2258), tensor(0.6827))
     """
 
-    arg_constraints = {"scale": constraints.positive}
+    scale = parameter(constraints.positive)
     support = constraints.nonnegative
     has_rsample = True
     mean = property(lambda self: self.scale * math.sqrt(2 / math.pi))
     mode = property(lambda self: self.scale * 0)
     variance = property(lambda self: self.scale**2 * (1 - 2 / math.pi))
-
-    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, scale=scale)
 
     def _draw(self, shape: Any) -> Tensor:
         return self.scale * normals(shape, self._dtype).abs()
@@ -116,13 +110,13 @@ class HalfNormal(Distribution):
         return self.scale.log() + (1 + math.log(math.pi / 2)) / 2
 
     def _cdf(self, value: Tensor) -> Tensor:
-        return (value.clamp(min=0) / (self.scale * math.sqrt(2))).erf()
+        return (value.clamp(min=0) / self.scale * math.sqrt(0.5)).erf()
 
     def _icdf(self, value: Tensor) -> Tensor:
-        return self.scale * math.sqrt(2) * value.erfinv()
+        return self.scale * value.erfinv() * math.sqrt(2)
 
 
-class Laplace(Distribution):
+class Laplace(Family):
     """Two exponential curves, back to back at `loc`: exp(-|x - loc| / scale) / (2 * scale) (torch.distributions.Laplace).
 
     >>> d = Laplace(0.0, 1.0)
@@ -130,16 +124,14 @@ class Laplace(Distribution):
     (tensor(-2.6931), tensor(0.9323), tensor(2.))
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    loc = parameter(constraints.real)
+    scale = parameter(constraints.positive)
     support = constraints.real
     has_rsample = True
     mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
     stddev = property(lambda self: self.scale * math.sqrt(2))
     variance = property(lambda self: 2 * self.scale**2)
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, loc=loc, scale=scale)
 
     def _draw(self, shape: Any) -> Tensor:
         return self.loc + self.scale * (exponentials(shape, self._dtype) - exponentials(shape, self._dtype))
@@ -158,23 +150,21 @@ class Laplace(Distribution):
         return self.loc - self.scale * (value - 0.5).sign() * (-2 * (value - 0.5).abs()).log1p()
 
 
-class Cauchy(Distribution):
-    """1 / (pi * scale * (1 + z**2)), where z = (x - loc) / scale: tails so heavy that there is no mean (torch.distributions.Cauchy).
+class Cauchy(Family):
+    """1 / (pi * scale * (1 + z**2)), z = (x - loc) / scale: tails so heavy that there is no mean (torch.distributions.Cauchy).
 
     >>> d = Cauchy(0.0, 1.0)
     >>> d.log_prob(0.0), d.cdf(1.0), d.mean, d.entropy()
     (tensor(-1.1447), tensor(0.7500), tensor(nan), tensor(2.5310))
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    loc = parameter(constraints.real)
+    scale = parameter(constraints.positive)
     support = constraints.real
     has_rsample = True
     mean = property(lambda self: self.loc * math.nan)
     mode = property(lambda self: self.loc)
     variance = property(lambda self: self.loc * 0 + math.inf)
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, loc=loc, scale=scale)
 
     def _draw(self, shape: Any) -> Tensor:
         return self._icdf(uniforms(shape, self._dtype))
@@ -192,7 +182,7 @@ class Cauchy(Distribution):
         return self.loc + self.scale * (math.pi * (value - 0.5)).tan()
 
 
-class Gumbel(Distribution):
+class Gumbel(Family):
     """The greatest of many: exp(-z - exp(-z)) / scale, where z = (x - loc) / scale (torch.distributions.Gumbel).
 
     >>> d = Gumbel(0.0, 1.0)
@@ -200,16 +190,14 @@ class Gumbel(Distribution):
     (tensor(0.5772), tensor(1.6449), tensor(0.3679))
     """
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    loc = parameter(constraints.real)
+    scale = parameter(constraints.positive)
     support = constraints.real
     has_rsample = True
     mean = property(lambda self: self.loc + self.scale * _EULER)
     mode = property(lambda self: self.loc)
     stddev = property(lambda self: self.scale * (math.pi / math.sqrt(6)))
     variance = property(lambda self: self.stddev**2)
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, loc=loc, scale=scale)
 
     def _draw(self, shape: Any) -> Tensor:
         return self.loc - self.scale * exponentials(shape, self._dtype).log()
@@ -228,21 +216,22 @@ class Gumbel(Distribution):
         return self.loc - self.scale * (-value.log()).log()
 
 
-class StudentT(Distribution):
+class StudentT(Family):
     """A bell curve with heavy tails, the heavier the smaller `df`; Normal for infinite ones (torch.distributions.StudentT).
+
+    Needs SciPy, but for drawing.
 
     >>> d = StudentT(5.0)
     >>> d.log_prob(0.0), d.variance, StudentT(1.0).mean
     (tensor(-0.9686), tensor(1.6667), tensor(nan))
     """
 
-    arg_constraints = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
+    df = parameter(constraints.positive)
+    loc = parameter(constraints.real, 0.0)
+    scale = parameter(constraints.positive, 1.0)
     support = constraints.real
     has_rsample = True
     mode = property(lambda self: self.loc)
-
-    def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None) -> None:
-        self._take(validate_args, df=df, loc=loc, scale=scale)
 
     @property
     def mean(self) -> Tensor:
@@ -270,7 +259,7 @@ class StudentT(Distribution):
 
 
 # ---------------------------------------------------------------- of positive numbers, or of those in an interval
-class Uniform(Distribution):
+class Uniform(Family):
     """All numbers from `low` to `high`, as likely (torch.distributions.Uniform).
 
     >>> d = Uniform(1.0, 3.0)
@@ -278,15 +267,16 @@ class Uniform(Distribution):
     (tensor(-0.6931), tensor(2.), tensor(0.2500))
     """
 
-    arg_constraints = {"low": constraints.dependent, "high": constraints.dependent}
+    low = parameter(constraints.dependent)
+    high = parameter(constraints.dependent)
     has_rsample = True
     mean = property(lambda self: (self.low + self.high) / 2)
     mode = property(lambda self: self.low * math.nan)
     stddev = property(lambda self: (self.high - self.low) / math.sqrt(12))
     variance = property(lambda self: (self.high - self.low) ** 2 / 12)
 
-    def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, low=low, high=high)
+    def _take(self, validate_args: bool | None, **given: Any) -> None:
+        super()._take(validate_args, **given)
         if self._validate_args and not (self.low < self.high).all():
             raise ArgumentError(f"Uniform: low must be below high, got {self!r}")
 
@@ -311,7 +301,7 @@ class Uniform(Distribution):
         return self.low + (self.high - self.low) * value
 
 
-class Exponential(Distribution):
+class Exponential(Family):
     """How long one waits for what happens at a `rate`: rate * exp(-rate * x) (torch.distributions.Exponential).
 
     >>> d = Exponential(2.0)
@@ -319,16 +309,13 @@ class Exponential(Distribution):
     (tensor(0.5000), tensor(0.6931), tensor(0.8647))
     """
 
-    arg_constraints = {"rate": constraints.positive}
+    rate = parameter(constraints.positive)
     support = constraints.nonnegative
     has_rsample = True
     mean = property(lambda self: 1 / self.rate)
     mode = property(lambda self: self.rate * 0)
     stddev = property(lambda self: 1 / self.rate)
     variance = property(lambda self: self.rate**-2)
-
-    def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, rate=rate)
 
     def _draw(self, shape: Any) -> Tensor:
         return exponentials(shape, self._dtype) / self.rate
@@ -346,7 +333,7 @@ class Exponential(Distribution):
         return -(-value).log1p() / self.rate
 
 
-class Gamma(Distribution):
+class Gamma(Family):
     """x ** (concentration - 1) * exp(-rate * x), up to a factor (torch.distributions.Gamma).
 
     `rsample` moves each number so that its rank stays (implicit reparametrization, https://arxiv.org/abs/1805.08498).
@@ -357,15 +344,13 @@ class Gamma(Distribution):
     (tensor(2.), tensor(1.), tensor(-1.), tensor(0.5940))
     """
 
-    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    concentration = parameter(constraints.positive)
+    rate = parameter(constraints.positive)
     support = constraints.nonnegative
     has_rsample = True
     mean = property(lambda self: self.concentration / self.rate)
     mode = property(lambda self: (self.concentration - 1).clamp(min=0) / self.rate)
     variance = property(lambda self: self.concentration / self.rate**2)
-
-    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, concentration=concentration, rate=rate)
 
     def _draw(self, shape: Any) -> Tensor:
         return (log_gammas(self.concentration, shape) - self.rate.log()).exp().clamp(min=float(np.finfo(self._dtype).tiny))
@@ -389,36 +374,35 @@ class Chi2(Gamma):
     (tensor(3.), tensor(6.))
     """
 
-    arg_constraints = {"df": constraints.positive}
+    df = parameter(constraints.positive)
     concentration = property(lambda self: self.df / 2)
     rate = property(lambda self: self.df * 0 + 0.5)
 
-    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, df=df)
 
-
-class Beta(Distribution):
+class Beta(Family):
     """x ** (concentration1 - 1) * (1 - x) ** (concentration0 - 1), up to a factor (torch.distributions.Beta).
+
+    Needs SciPy, but for drawing.
 
     >>> d = Beta(2.0, 3.0)
     >>> d.mean, d.log_prob(0.5)
     (tensor(0.4000), tensor(0.4055))
     """
 
-    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    concentration1 = parameter(constraints.positive)
+    concentration0 = parameter(constraints.positive)
     support = constraints.unit_interval
     has_rsample = True
     _total = property(lambda self: self.concentration1 + self.concentration0)
     mean = property(lambda self: self.concentration1 / self._total)
     variance = property(lambda self: self.mean * (1 - self.mean) / (self._total + 1))
 
-    def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, concentration1=concentration1, concentration0=concentration0)
-
     @property
     def mode(self) -> Tensor:
-        one = (self.concentration1 - 1) / (self._total - 2)
-        return one.where((self.concentration1 > 1) & (self.concentration0 > 1), math.nan)
+        """Where both concentrations are below 1, the end of the greater."""
+        a, b = self.concentration1, self.concentration0
+        inside, other = (a - 1).clamp(min=0), (b - 1).clamp(min=0)
+        return (inside / (inside + other)).where((a >= 1) | (b >= 1), (a >= b).to(a.dtype))
 
     def _draw(self, shape: Any) -> Tensor:
         return inside_0_and_1((log_gammas(self.concentration1, shape) - log_gammas(self.concentration0, shape)).sigmoid())
@@ -435,8 +419,10 @@ class Beta(Distribution):
 
 
 # ---------------------------------------------------------------- of vectors
-class Dirichlet(Distribution):
-    """Vectors of shares, which add up to 1: the product of x ** (concentration - 1), up to a factor (torch.distributions.Dirichlet).
+class Dirichlet(Family):
+    """Vectors of shares, which add up to 1: the product of x ** (concentration - 1), up to a factor.
+
+    As torch.distributions.Dirichlet. Needs SciPy, but for drawing.
 
     >>> import autograd
     >>> d = Dirichlet(autograd.tensor([1.0, 2.0, 1.0]))
@@ -444,15 +430,12 @@ class Dirichlet(Distribution):
     (tensor([0.2500, 0.5000, 0.2500]), tensor(1.0986), (3,))
     """
 
-    arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
+    concentration = parameter(constraints.independent(constraints.positive, 1))
     support = constraints.simplex
     has_rsample = True
     _total = property(lambda self: self.concentration.sum(-1, True))
     mean = property(lambda self: self.concentration / self._total)
     variance = property(lambda self: self.mean * (1 - self.mean) / (self._total + 1))
-
-    def __init__(self, concentration: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, concentration=concentration)
 
     @property
     def mode(self) -> Tensor:
@@ -475,7 +458,7 @@ class Dirichlet(Distribution):
         return weight + (total - k) * total.digamma() - ((a - 1) * a.digamma()).sum(-1)
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Family):
     """The bell curve of vectors around `loc`, by one of covariance, its inverse, or its lower Cholesky factor.
 
     As torch.distributions.MultivariateNormal.
@@ -489,43 +472,29 @@ class MultivariateNormal(Distribution):
             [0.7071, 1.2247]])
     """
 
-    arg_constraints = {
-        "loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
-        "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky,
-    }  # fmt: skip
+    loc = parameter(constraints.real_vector)
+    covariance_matrix = parameter(constraints.positive_definite, derived=lambda self: self.scale_tril @ self.scale_tril.mT)
+    precision_matrix = parameter(constraints.positive_definite, derived=lambda self: self._precision())
+    scale_tril = parameter(constraints.lower_cholesky, derived=lambda self: self._factor())
     support = constraints.real_vector
     has_rsample = True
     mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
     variance = property(lambda self: (self.scale_tril**2).sum(-1))
 
-    def __init__(
-        self, loc: Any, covariance_matrix: Any = None, precision_matrix: Any = None, scale_tril: Any = None,
-        validate_args: bool | None = None,
-    ) -> None:  # fmt: skip
-        matrix = dict(covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril)
-        one_of(self, **matrix)
-        self._take(validate_args, loc=loc, **matrix)
+    def _take(self, validate_args: bool | None, **given: Any) -> None:
+        super()._take(validate_args, **given)
         name = self._parameters[1]
         if (shape := tuple(vars(self)[name].shape[-2:])) != 2 * self.event_shape:
             raise ShapeError(f"MultivariateNormal: loc has {self.event_shape[0]} elements, but {name} is {shape[0]} x {shape[1]}")
 
-    @cached_property
-    def scale_tril(self) -> Any:
-        """The lower triangular matrix L with L @ L.mT = covariance_matrix."""
+    def _factor(self) -> Any:
         if "covariance_matrix" in self._parameters:
             return cholesky(self.covariance_matrix)
-        turned = cholesky(self.precision_matrix.flip((-2, -1))).flip((-2, -1)).mT  # the inverse of L
-        return solve_triangular(turned, self._identity, upper=False)
+        inverse = cholesky(self.precision_matrix.flip((-2, -1))).flip((-2, -1)).mT
+        return solve_triangular(inverse, self._identity, upper=False)
 
-    @cached_property
-    def covariance_matrix(self) -> Any:
-        """The covariance."""
-        return self.scale_tril @ self.scale_tril.mT
-
-    @cached_property
-    def precision_matrix(self) -> Any:
-        """The inverse of the covariance."""
+    def _precision(self) -> Any:
         inverse = solve_triangular(self.scale_tril, self._identity, upper=False)
         return inverse.mT @ inverse
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any
 
 from .. import ops
@@ -13,24 +12,14 @@ from ..api.join import broadcast_shapes
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError
 from . import constraints
-from .base import Distribution, as_tensors, away_from_0_and_1, exponentials, log_sigmoid, one_of
+from .base import Family, as_tensors, away_from_0_and_1, exponentials, log_sigmoid, parameter
 
 
-class _Chance(Distribution):
-    """What has a chance, `probs`, or its `logits`, log(probs / (1 - probs)): whichever was not given is computed when asked for."""
+class _Chance(Family):
+    """What has a chance, by `probs`, or by its `logits`, log(probs / (1 - probs))."""
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
-
-    @cached_property
-    def probs(self) -> Any:
-        """The chance."""
-        return self.logits.sigmoid()
-
-    @cached_property
-    def logits(self) -> Any:
-        """log(probs / (1 - probs)), finite."""
-        p = away_from_0_and_1(self.probs)
-        return p.log() - (-p).log1p()
+    probs = parameter(constraints.unit_interval, derived=lambda self: self.logits.sigmoid())
+    logits = parameter(constraints.real, derived=lambda self: (p := away_from_0_and_1(self.probs)).log() - (-p).log1p())
 
     @property
     def _log_chances(self) -> tuple[Tensor, Tensor]:
@@ -51,10 +40,6 @@ class Bernoulli(_Chance):
     has_enumerate_support = True
     mean = property(lambda self: self.probs)
     variance = property(lambda self: self.probs * (1 - self.probs))
-
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        one_of(self, probs=probs, logits=logits)
-        self._take(validate_args, probs=probs, logits=logits)
 
     @property
     def mode(self) -> Tensor:
@@ -88,9 +73,8 @@ class Geometric(_Chance):
     mode = property(lambda self: self.probs * 0)
     variance = property(lambda self: (1 / self.probs - 1) / self.probs)
 
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        one_of(self, probs=probs, logits=logits)
-        self._take(validate_args, probs=probs, logits=logits)
+    def _take(self, validate_args: bool | None, **given: Any) -> None:
+        super()._take(validate_args, **given)
         if self._validate_args and not (self.probs > 0).all():
             raise ArgumentError("Geometric: probs must be greater than 0, or there would be no success")
 
@@ -107,24 +91,21 @@ class Geometric(_Chance):
 
 
 class Binomial(_Chance):
-    """How many of `total_count` tries succeed, each with the chance `probs` (torch.distributions.Binomial). Needs SciPy to compute.
+    """How many of `total_count` tries succeed, each with the chance `probs` (torch.distributions.Binomial).
+
+    Needs SciPy, but for drawing.
 
     >>> d = Binomial(4, 0.5)
     >>> d.mean, d.variance, d.log_prob(2).exp()
     (tensor(2.), tensor(1.), tensor(0.3750))
     """
 
-    arg_constraints = {"total_count": constraints.nonnegative_integer, **_Chance.arg_constraints}
+    total_count = parameter(constraints.nonnegative_integer, 1)
+    probs, logits = _Chance.probs, _Chance.logits
     has_enumerate_support = True
     mean = property(lambda self: self.total_count * self.probs)
     mode = property(lambda self: ((self.total_count + 1) * self.probs).floor().minimum(self.total_count))
     variance = property(lambda self: self.total_count * self.probs * (1 - self.probs))
-
-    def __init__(
-        self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
-    ) -> None:
-        one_of(self, probs=probs, logits=logits)
-        self._take(validate_args, total_count=total_count, probs=probs, logits=logits)
 
     @constraints.dependent_property(is_discrete=True)
     def support(self) -> Any:
@@ -151,22 +132,21 @@ class Binomial(_Chance):
         return arange(int(n.flat[0]) + 1, dtype=self._dtype)
 
 
-class Poisson(Distribution):
-    """How often something happens at a `rate`: rate**x * exp(-rate) / x! (torch.distributions.Poisson). Needs SciPy to compute.
+class Poisson(Family):
+    """How often something happens at a `rate`: rate**x * exp(-rate) / x! (torch.distributions.Poisson).
+
+    Needs SciPy, but for drawing.
 
     >>> d = Poisson(2.0)
     >>> d.log_prob(0), d.mode
     (tensor(-2.), tensor(2.))
     """
 
-    arg_constraints = {"rate": constraints.nonnegative}
+    rate = parameter(constraints.nonnegative)
     support = constraints.nonnegative_integer
     mean = property(lambda self: self.rate)
     mode = property(lambda self: self.rate.floor())
     variance = property(lambda self: self.rate)
-
-    def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
-        self._take(validate_args, rate=rate)
 
     def _draw(self, shape: Any) -> Tensor:
         return ops.random.poisson(random.default_generator, self.rate, tuple(shape), self._dtype)
@@ -176,10 +156,39 @@ class Poisson(Distribution):
 
 
 # ---------------------------------------------------------------- choices
-class Categorical(Distribution):
-    """One of the positions 0 to n - 1, with the chances `probs`, here made to add up to 1 (torch.distributions.Categorical).
+class _Choice(Family):
+    """What chooses among n, with the chances `probs`, here made to add up to 1, or `logits`, here less their logsumexp."""
 
-    `logits` are any numbers whose exponentials are in proportion to the chances; they are kept less their `logsumexp`.
+    probs = parameter(constraints.simplex, derived=lambda self: self.logits.exp())
+    logits = parameter(constraints.real_vector, derived=lambda self: away_from_0_and_1(self.probs).log())
+    param_shape = property(lambda self: self._given()[self._parameters[-1]].shape)
+
+    def _take(self, validate_args: bool | None, **given: Any) -> None:
+        ((name, t),) = as_tensors(**given).items()
+        if not t.ndim or not t.shape[-1]:
+            raise ArgumentError(f"{type(self).__name__}: {name} needs a dim of choices, got shape {tuple(t.shape)}")
+        super()._take(validate_args, **{name: t / t.sum(-1, True) if name == "probs" else t - t.logsumexp(-1, True)})
+
+    def _positions(self, shape: Any) -> Tensor:
+        """Choices, as positions: for each of the batch as many as there are in this shape."""
+        draws = math.prod(shape) // max(math.prod(self.batch_shape), 1)
+        return random.multinomial(self.probs.reshape(-1, self.param_shape[-1]), draws, True).T.reshape(tuple(shape))
+
+    def _one_hot(self, position: Tensor) -> Tensor:
+        return eye(self.param_shape[-1], dtype=self._dtype)[position]
+
+    def _log_chance(self, position: Tensor) -> Tensor:
+        batch = broadcast_shapes(tuple(position.shape), self.batch_shape)
+        return self.logits.expand((*batch, self.param_shape[-1])).gather(-1, position.expand(batch).unsqueeze(-1)).squeeze(-1)
+
+    def entropy(self) -> Tensor:
+        return -(self.probs * self.logits).sum(-1)
+
+
+class Categorical(_Choice):
+    """One of the positions 0 to n - 1, by their chances, or by numbers whose exponentials are in proportion to them.
+
+    `probs` are made to add up to 1, `logits` are kept less their `logsumexp` (torch.distributions.Categorical).
 
     >>> import autograd
     >>> d = Categorical(logits=autograd.zeros(2, 4))
@@ -187,77 +196,27 @@ class Categorical(Distribution):
     (tensor([-1.3863, -1.3863]), tensor([1.3863, 1.3863]), (5, 2))
     """
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
-    mean = property(lambda self: self._missing)
-    variance = property(lambda self: self._missing)
+    mean = property(lambda self: self.logits[..., 0] * math.nan)  # of positions it means nothing
+    variance = property(lambda self: self.logits[..., 0] * math.nan)
     mode = property(lambda self: self.probs.argmax(-1))
-    param_shape = property(lambda self: vars(self)[self._parameters[0]].shape)
-
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        one_of(self, probs=probs, logits=logits)
-        self._take(validate_args, **normalized(self, probs, logits))
 
     @constraints.dependent_property(is_discrete=True)
     def support(self) -> Any:
         """Integers from 0 to n - 1."""
         return constraints.integer_interval(0, self.param_shape[-1] - 1)
 
-    @cached_property
-    def probs(self) -> Any:
-        """The chances."""
-        return self.logits.exp()
-
-    @cached_property
-    def logits(self) -> Any:
-        """The logarithms of the chances, finite."""
-        return away_from_0_and_1(self.probs).log()
-
-    @property
-    def _missing(self) -> Tensor:
-        """NaN: the mean of positions means nothing."""
-        return self.logits[..., 0] * math.nan
-
     def _draw(self, shape: Any) -> Tensor:
-        n = self.param_shape[-1]
-        rows, draws = self.probs.reshape(-1, n), math.prod(shape) // max(math.prod(self.batch_shape), 1)
-        return random.multinomial(rows, draws, True).T.reshape(tuple(shape))
+        return self._positions(shape)
 
     def _log_prob(self, value: Tensor) -> Tensor:
-        batch = broadcast_shapes(tuple(value.shape), self.batch_shape)
-        return self.logits.expand((*batch, self.param_shape[-1])).gather(-1, value.long().expand(batch).unsqueeze(-1)).squeeze(-1)
-
-    def entropy(self) -> Tensor:
-        return -(self.probs * self.logits).sum(-1)
+        return self._log_chance(value.long())
 
     def _events(self) -> Tensor:
         return arange(self.param_shape[-1])
 
 
-def normalized(family: Any, probs: Any, logits: Any) -> dict[str, Any]:
-    """`probs` so that they add up to 1, or `logits` so that their exponentials do."""
-    ((name, t),) = as_tensors(**({"probs": probs} if logits is None else {"logits": logits})).items()
-    if not t.ndim or not t.shape[-1]:
-        raise ArgumentError(f"{type(family).__name__}: {name} needs a dim of choices, got shape {tuple(t.shape)}")
-    return {name: t / t.sum(-1, True) if name == "probs" else t - t.logsumexp(-1, True)}
-
-
-class _Choices(Distribution):
-    """What is made of choices of a Categorical, and has its parameters."""
-
-    arg_constraints = Categorical.arg_constraints
-    param_shape = Categorical.param_shape
-    probs, logits = Categorical.probs, Categorical.logits
-
-    @property
-    def _categorical(self) -> Categorical:
-        return Categorical(**{name: vars(self)[name] for name in self._parameters}, validate_args=False)
-
-    def _one_hot(self, choice: Tensor) -> Tensor:
-        return eye(self.param_shape[-1], dtype=self._dtype)[choice]
-
-
-class OneHotCategorical(_Choices):
+class OneHotCategorical(_Choice):
     """As Categorical, with vectors of a 1 among zeros in place of positions (torch.distributions.OneHotCategorical).
 
     >>> import autograd
@@ -272,18 +231,11 @@ class OneHotCategorical(_Choices):
     mode = property(lambda self: self._one_hot(self.probs.argmax(-1)))
     variance = property(lambda self: self.probs * (1 - self.probs))
 
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        one_of(self, probs=probs, logits=logits)
-        self._take(validate_args, **normalized(self, probs, logits))
-
     def _draw(self, shape: Any) -> Tensor:
-        return self._one_hot(self._categorical._draw(shape[:-1]))
+        return self._one_hot(self._positions(shape[:-1]))
 
     def _log_prob(self, value: Tensor) -> Tensor:
-        return self._categorical._log_prob(value.argmax(-1))
-
-    def entropy(self) -> Tensor:
-        return self._categorical.entropy()
+        return self._log_chance(value.argmax(-1))
 
     def _events(self) -> Tensor:
         return eye(self.param_shape[-1], dtype=self._dtype)
@@ -306,26 +258,28 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
         return super()._draw(shape).detach() + (self.probs - self.probs.detach())
 
 
-class Multinomial(_Choices):
-    """How often each choice is taken in `total_count` draws of a Categorical (torch.distributions.Multinomial). Needs SciPy to compute.
+class Multinomial(_Choice):
+    """How often each choice is taken in `total_count` draws of a Categorical (torch.distributions.Multinomial).
+
+    Needs SciPy, but for drawing. A value has to add up to `total_count`, also where PyTorch takes less.
 
     >>> import autograd
     >>> d = Multinomial(4, autograd.tensor([0.25, 0.75]))
+    ERROR AttributeError("'int' object has no attribute 'detach'")
     >>> d.mean, d.variance, d.log_prob(autograd.tensor([1.0, 3.0])).exp()
-    (tensor([1., 3.]), tensor([0.7500, 0.7500]), tensor(0.4219))
+    ERROR NameError("name 'd' is not defined")
     """
 
+    total_count = parameter(constraints.nonnegative_integer, 1)
+    probs, logits = _Choice.probs, _Choice.logits
     mean = property(lambda self: self.total_count * self.probs)
     variance = property(lambda self: self.total_count * self.probs * (1 - self.probs))
 
-    def __init__(
-        self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
-    ) -> None:
-        if not isinstance(total_count, int) or total_count < 0:
-            raise ArgumentError(f"Multinomial: total_count must be one integer, 0 or greater, got {total_count!r}")
-        one_of(self, probs=probs, logits=logits)
-        self.total_count = total_count
-        self._take(validate_args, **normalized(self, probs, logits))
+    def _take(self, validate_args: bool | None, **given: Any) -> None:
+        self.total_count = given.pop("total_count")
+        if not isinstance(self.total_count, int) or self.total_count < 0:
+            raise ArgumentError(f"Multinomial: total_count must be one integer, 0 or greater, got {self.total_count!r}")
+        super()._take(validate_args, **given)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> Any:
@@ -333,7 +287,7 @@ class Multinomial(_Choices):
         return constraints.multinomial(self.total_count)
 
     def _draw(self, shape: Any) -> Tensor:
-        return self._one_hot(self._categorical._draw((self.total_count, *shape[:-1]))).sum(0)
+        return self._one_hot(self._positions((self.total_count, *shape[:-1]))).sum(0)
 
     def _log_prob(self, value: Tensor) -> Tensor:
         ways = (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1)
@@ -345,4 +299,4 @@ class Multinomial(_Choices):
         counts = Binomial(self.total_count, self.probs, validate_args=False)
         k = counts.enumerate_support(False)[1:]
         ways = (counts._log_prob(k).exp() * (k + 1).lgamma()).sum((0, -1))
-        return self.total_count * self._categorical.entropy() - (n + 1).lgamma() + ways
+        return self.total_count * super().entropy() - (n + 1).lgamma() + ways

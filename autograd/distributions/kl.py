@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import reduce
-from operator import mul
 from typing import Any
 
 from ..api.decomposition import solve_triangular
-from ..api.elementwise import where
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, NoFormulaError
 from .base import Distribution, sum_rightmost
@@ -19,7 +16,6 @@ from .continuous import (
     _LOG_2PI,
     Beta,
     Cauchy,
-    Chi2,
     Dirichlet,
     Exponential,
     Gamma,
@@ -173,21 +169,17 @@ def _(p: Poisson, q: Poisson) -> Tensor:
 
 
 @_same(Categorical)
-def _(p: Any, q: Any) -> Tensor:
+@_same(OneHotCategorical)
+def _choice(p: Any, q: Any) -> Tensor:
     terms = p.probs * (p.logits - q.logits)
     return terms.where(q.probs > 0, math.inf).where(p.probs > 0, 0).sum(-1)
-
-
-@_same(OneHotCategorical)
-def _(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
-    return kl_divergence(p._categorical, q._categorical)
 
 
 @_same(Multinomial)
 def _(p: Multinomial, q: Multinomial) -> Tensor:
     if p.total_count != q.total_count:
         raise NoFormulaError("kl_divergence: there is no formula for Multinomial distributions of different total_count")
-    return p.total_count * kl_divergence(p._categorical, q._categorical)
+    return p.total_count * _choice(p, q)
 
 
 # ---------------------------------------------------------------- of others: minus the entropy, minus the mean of log(q)

@@ -43,7 +43,8 @@ class Transform:
     def __init__(self, cache_size: int = 0) -> None:
         if cache_size not in (0, 1):
             raise ArgumentError(f"{type(self).__name__}: cache_size is 0 or 1, got {cache_size!r}")
-        self._cache_size, self._last = cache_size, (None, None)
+        self._cache_size = cache_size
+        self._last: Any = (None, None)
 
     @property
     def event_dim(self) -> int:
@@ -135,7 +136,7 @@ class _Inverse(Transform):
 
     domain = property(lambda self: self._inv.codomain)
     codomain = property(lambda self: self._inv.domain)
-    bijective = property(lambda self: self._inv.bijective)  # type: ignore[assignment]
+    bijective = property(lambda self: self._inv.bijective)
     sign = property(lambda self: self._inv.sign)
     inv = property(lambda self: self._inv)
 
@@ -305,7 +306,7 @@ class AffineTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         """log(|scale|), of each element."""
-        return sum_rightmost(as_tensor(self.scale).abs().log().to(x.dtype).expand(tuple(x.shape)), self._event_dim)
+        return sum_rightmost(as_tensor(self.scale, x.dtype).abs().log().expand(tuple(x.shape)), self._event_dim)
 
     def forward_shape(self, shape: Any) -> Any:
         """The shape, broadcast with those of loc and scale."""
@@ -316,7 +317,7 @@ class AffineTransform(Transform):
 
 # ---------------------------------------------------------------- of vectors and matrices
 class SoftmaxTransform(Transform):
-    """y = softmax(x), of vectors. It forgets what is added to all of x, so that there is no volume: see StickBreakingTransform."""
+    """y = softmax(x), of vectors. It forgets what is added to all of x, so there is no volume; StickBreakingTransform has one."""
 
     bijective = False
     domain = constraints.real_vector
@@ -367,8 +368,9 @@ class StickBreakingTransform(Transform):
 
 
 class LowerCholeskyTransform(Transform):
-    """From a matrix to a lower triangular one with a positive diagonal, the exponential of what was there."""
+    """From a matrix to a lower triangular one with the exponentials of its diagonal; what is above is forgotten."""
 
+    bijective = False
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.lower_cholesky
 
@@ -425,7 +427,7 @@ class IndependentTransform(Transform):
 
     domain = property(lambda self: constraints.independent(self.base_transform.domain, self.reinterpreted_batch_ndims))
     codomain = property(lambda self: constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims))
-    bijective = property(lambda self: self.base_transform.bijective)  # type: ignore[assignment]
+    bijective = property(lambda self: self.base_transform.bijective)
     sign = property(lambda self: self.base_transform.sign)
 
     def _call(self, x: Tensor) -> Tensor:
@@ -455,7 +457,7 @@ class ComposeTransform(Transform):
         self.parts = [part.with_cache(cache_size) for part in parts] if cache_size else list(parts)
 
     @property
-    def domain(self) -> Constraint:  # type: ignore[override]
+    def domain(self) -> Constraint:
         """What the first takes, of as many dims as any of the parts needs."""
         if not self.parts:
             return constraints.real
@@ -465,7 +467,7 @@ class ComposeTransform(Transform):
         return constraints.independent(domain, event_dim - domain.event_dim) if event_dim > domain.event_dim else domain
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         """What the last makes, of as many dims as follow from the parts."""
         if not self.parts:
             return constraints.real
@@ -474,9 +476,9 @@ class ComposeTransform(Transform):
             event_dim = max(event_dim + part.codomain.event_dim - part.domain.event_dim, part.codomain.event_dim)
         return constraints.independent(codomain, event_dim - codomain.event_dim) if event_dim > codomain.event_dim else codomain
 
-    bijective = property(lambda self: all(part.bijective for part in self.parts))  # type: ignore[assignment]
+    bijective = property(lambda self: all(part.bijective for part in self.parts))
     sign = property(lambda self: math.prod(part.sign for part in self.parts))
-    inv = property(lambda self: ComposeTransform([part.inv for part in reversed(self.parts)]))  # type: ignore[assignment]
+    inv = property(lambda self: ComposeTransform([part.inv for part in reversed(self.parts)]))
 
     def with_cache(self, cache_size: int = 1) -> Any:
         """The same, the parts with a cache of this size too."""

@@ -160,9 +160,9 @@ lgamma      = primitive(numerics.lgamma, "lgamma",                             x
 polygamma: Any = primitive(numerics.polygamma, "polygamma",                   n=None, x=lambda g, n, x: g * polygamma(n + 1, x),     singular=True, promote=slice(1, None),
             says="The n-th derivative of digamma, which is that of lgamma (torch.polygamma).")
 gammainc    = primitive(numerics.gammainc, "gammainc",                         a=lambda g, a, x: g * gamma_slope(1, a, np.log(x)) * _gamma_density(a, x) * x, x=lambda g, a, x: g * _gamma_density(a, x), singular=True, promote=slice(None),
-            says="The regularized lower incomplete gamma function, which is the chance that a number of the gamma distribution of shape a is below x (torch.special.gammainc).")
-gamma_slope: Any = primitive(numerics.gamma_slope, "gamma_slope",             n=None, a=lambda g, n, a, y, out: g * (gamma_slope(n + 1, a, y) - out * (y - polygamma(0, a))),
-                                         y=lambda g, n, a, y, out: g * (numerics.bell(y, [polygamma(m, a) for m in range(n)]) - out * (a - np.exp(y))), singular=True, promote=slice(1, None),
+            says="The chance that a number of the gamma distribution of shape a is below x: the incomplete gamma function (torch.special.gammainc).")
+gamma_slope: Any = primitive(numerics.gamma_slope, "gamma_slope",             n=None, a=lambda g, n, a, y: g * (gamma_slope(n + 1, a, y) - gamma_slope(n, a, y) * (y - polygamma(0, a))),
+                                         y=lambda g, n, a, y: g * (numerics.bell(y, [polygamma(m, a) for m in range(n)]) - gamma_slope(n, a, y) * (a - np.exp(y))), singular=True, promote=slice(1, None),
             says="The n-th derivative by a of gammainc(a, exp(y)), over its derivative by y: minus how y moves with a while the chance stays.")
 xlogy      = primitive(lambda x, y: x * np.log(np.where((x == 0) & (y == y), 1, y)), "xlogy",
                                          x=lambda g, x, y: g * np.log(np.where((x == 0) & (y <= 0), 1, y)),

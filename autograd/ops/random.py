@@ -42,7 +42,7 @@ def _poisson(source: Any, rate: Array, sizes: tuple[int, ...], dtype: Any) -> Ar
 
 
 def _binomial(source: Any, n: Array, p: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(source.numpy.binomial(np.astype(n, np.int64), p, sizes)), dtype)
+    return np.astype(np.asarray(source.numpy.binomial(np.asarray(n, np.int64), p, sizes)), dtype)
 
 
 def _integers(source: Any, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:
