@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -219,6 +218,7 @@ class Family(Distribution):
     (<Signature (df, loc=0.0, scale=1.0, validate_args=None)>, StudentT(df: 3.0, loc: 0.0, scale: 1.0))
     """
 
+    __signature__: Signature  # what help() and inspect show
     _declared: dict[str, parameter] = {}  # noqa: RUF012
     _parameters: tuple[str, ...] = ()  # the names of those that were given
     _dtype = property(lambda self: vars(self)[self._parameters[0]].dtype)
@@ -228,11 +228,11 @@ class Family(Distribution):
             takes = {name: p.default for name, p in own.items()} | {"validate_args": None}
             kind = Parameter.POSITIONAL_OR_KEYWORD
             cls._declared, cls.arg_constraints = own, {name: p.constraint for name, p in own.items()}
-            cls.__signature__ = Signature([Parameter(name, kind, default=default) for name, default in takes.items()])  # type: ignore[attr-defined]
+            cls.__signature__ = Signature([Parameter(name, kind, default=default) for name, default in takes.items()])
 
     def __init__(self, *args: Any, **options: Any) -> None:
         try:
-            bound = inspect.signature(type(self)).bind(*args, **options)
+            bound = self.__signature__.bind(*args, **options)
         except TypeError as error:
             raise TypeError(f"{type(self).__name__}: {error}") from None
         bound.apply_defaults()

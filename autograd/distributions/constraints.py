@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.primitive import as_array
 from ..engine.tensor import Tensor, wrap
 from ..errors import NoFormulaError
 
@@ -47,7 +48,7 @@ class _Where(Constraint):
 
     def check(self, value: Tensor) -> Tensor:
         """For each value, whether it lies in the set."""
-        return wrap(np.asarray(self.test(value.array)))
+        return wrap(as_array(self.test(value.array)))
 
 
 class interval(Constraint):
@@ -64,7 +65,7 @@ class interval(Constraint):
         """For each value, whether it lies between the bounds."""
         x, low, high = (getattr(v, "array", v) for v in (value, self.lower_bound, self.upper_bound))
         inside = (x >= low if self.ends[0] == "[" else x > low) & (x <= high if self.ends[1] == "]" else x < high)
-        return wrap(np.asarray(inside & (x % 1 == 0) if self.is_discrete else inside))
+        return wrap(as_array(inside & (x % 1 == 0) if self.is_discrete else inside))
 
 
 def _bound(value: Any) -> str:
@@ -202,4 +203,4 @@ class multinomial(Constraint):
     def check(self, value: Tensor) -> Tensor:
         """For each vector, whether it holds such counts."""
         x = value.array
-        return wrap(np.asarray(((x >= 0) & (x % 1 == 0)).all(-1) & (x.sum(-1) == self.upper_bound)))
+        return wrap(as_array(((x >= 0) & (x % 1 == 0)).all(-1) & (x.sum(-1) == self.upper_bound)))

@@ -265,9 +265,8 @@ class Multinomial(_Choice):
 
     >>> import autograd
     >>> d = Multinomial(4, autograd.tensor([0.25, 0.75]))
-    ERROR AttributeError("'int' object has no attribute 'detach'")
     >>> d.mean, d.variance, d.log_prob(autograd.tensor([1.0, 3.0])).exp()
-    ERROR NameError("name 'd' is not defined")
+    (tensor([1., 3.]), tensor([0.7500, 0.7500]), tensor(0.4219))
     """
 
     total_count = parameter(constraints.nonnegative_integer, 1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.graph import Array
-from ..engine.primitive import primitive
+from ..engine.primitive import as_array, primitive
 from .elementwise import gamma_slope
 
 
@@ -34,15 +34,15 @@ def _log_gamma(source: Any, shape: Array, sizes: tuple[int, ...], dtype: Any) ->
     """By the identity gamma(a) = gamma(a + 1) * uniform ** (1 / a), in which nothing underflows, however small `a` is."""
     kind = np.float64 if dtype == np.float64 else np.float32
     drawn = np.log(source.numpy.standard_gamma(np.astype(shape, kind) + 1, sizes, kind))
-    return np.astype(np.asarray(drawn - _draw(source.numpy.standard_exponential, sizes, dtype) / shape), dtype)
+    return np.astype(as_array(drawn - _draw(source.numpy.standard_exponential, sizes, dtype) / shape), dtype)
 
 
 def _poisson(source: Any, rate: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(source.numpy.poisson(rate, sizes)), dtype)
+    return np.astype(as_array(source.numpy.poisson(rate, sizes)), dtype)
 
 
 def _binomial(source: Any, n: Array, p: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(source.numpy.binomial(np.asarray(n, np.int64), p, sizes)), dtype)
+    return np.astype(as_array(source.numpy.binomial(np.asarray(n, np.int64), p, sizes)), dtype)
 
 
 def _integers(source: Any, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:
