@@ -22,7 +22,49 @@ _LOG_2PI = math.log(2 * math.pi)
 
 
 # ---------------------------------------------------------------- by loc and scale
-class Normal(Family):
+class _Standard(Family):
+    """A standard distribution moved by `loc` and stretched by `scale`: a subclass has the formulas of z = (x - loc) / scale."""
+
+    loc = parameter(constraints.real)
+    scale = parameter(constraints.positive)
+    support: Any = constraints.real
+    has_rsample = True
+    _variance: Any = 1.0  # of z, as the entropy
+    _entropy: Any
+    mean = property(lambda self: self.loc)
+    mode = property(lambda self: self.loc)
+    stddev = property(lambda self: self.variance.sqrt())
+    variance = property(lambda self: self.scale**2 * self._variance)
+
+    def _noise(self, shape: Any) -> Tensor:
+        raise self._none("sample")
+
+    def _log_density(self, z: Tensor) -> Tensor:
+        raise self._none("log_prob")
+
+    def _chance(self, z: Tensor) -> Tensor:
+        raise self._none("cdf")
+
+    def _quantile(self, p: Tensor) -> Tensor:
+        raise self._none("icdf")
+
+    def _draw(self, shape: Any) -> Tensor:
+        return self.loc + self.scale * self._noise(shape)
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return self._log_density((value - self.loc) / self.scale) - self.scale.log()
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        return self._chance((value - self.loc) / self.scale)
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        return self.loc + self.scale * self._quantile(value)
+
+    def entropy(self) -> Tensor:
+        return self.scale.log() + self._entropy
+
+
+class Normal(_Standard):
     """The bell curve around `loc`, as wide as `scale`: exp(-z**2 / 2) / (scale * sqrt(2 * pi)), where z = (x - loc) / scale.
 
     As torch.distributions.Normal.
@@ -33,29 +75,19 @@ class Normal(Family):
     (tensor([-1.4189, -1.4189]), tensor([0.5000, 0.0228]))
     """
 
-    loc = parameter(constraints.real)
-    scale = parameter(constraints.positive)
-    support = constraints.real
-    has_rsample = True
-    mean = property(lambda self: self.loc)
-    mode = property(lambda self: self.loc)
-    stddev = property(lambda self: self.scale)
-    variance = property(lambda self: self.scale**2)
+    _entropy = (1 + _LOG_2PI) / 2
 
-    def _draw(self, shape: Any) -> Tensor:
-        return self.loc + self.scale * normals(shape, self._dtype)
+    def _noise(self, shape: Any) -> Tensor:
+        return normals(shape, self._dtype)
 
-    def _log_prob(self, value: Tensor) -> Tensor:
-        return -(((value - self.loc) / self.scale) ** 2) / 2 - self.scale.log() - _LOG_2PI / 2
+    def _log_density(self, z: Tensor) -> Tensor:
+        return -(z**2 + _LOG_2PI) / 2
 
-    def entropy(self) -> Tensor:
-        return self.scale.log() + (1 + _LOG_2PI) / 2
+    def _chance(self, z: Tensor) -> Tensor:
+        return ops.elementwise.erfc(-z * math.sqrt(0.5)) / 2
 
-    def _cdf(self, value: Tensor) -> Tensor:
-        return ops.elementwise.erfc((self.loc - value) / self.scale * math.sqrt(0.5)) / 2
-
-    def _icdf(self, value: Tensor) -> Tensor:
-        return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
+    def _quantile(self, p: Tensor) -> Tensor:
+        return (2 * p - 1).erfinv() * math.sqrt(2)
 
 
 class LogNormal(TransformedDistribution):
@@ -84,7 +116,7 @@ class LogNormal(TransformedDistribution):
         return repr(self.base_dist).replace("Normal", "LogNormal", 1)
 
 
-class HalfNormal(Family):
+class HalfNormal(_Standard):
     """The absolute values of numbers of Normal(0, scale) (torch.distributions.HalfNormal).
 
     >>> d = HalfNormal(1.0)
@@ -92,31 +124,27 @@ class HalfNormal(Family):
     (tensor(0.7979), tensor(-0.2258), tensor(0.6827))
     """
 
+    loc = 0.0
     scale = parameter(constraints.positive)
     support = constraints.nonnegative
-    has_rsample = True
+    _variance, _entropy = 1 - 2 / math.pi, (1 + math.log(math.pi / 2)) / 2
     mean = property(lambda self: self.scale * math.sqrt(2 / math.pi))
     mode = property(lambda self: self.scale * 0)
-    variance = property(lambda self: self.scale**2 * (1 - 2 / math.pi))
 
-    def _draw(self, shape: Any) -> Tensor:
-        return self.scale * normals(shape, self._dtype).abs()
+    def _noise(self, shape: Any) -> Tensor:
+        return normals(shape, self._dtype).abs()
 
-    def _log_prob(self, value: Tensor) -> Tensor:
-        density = math.log(2 / math.pi) / 2 - self.scale.log() - (value / self.scale) ** 2 / 2
-        return density.where(value >= 0, -math.inf)
+    def _log_density(self, z: Tensor) -> Tensor:
+        return ((math.log(2 / math.pi) - z**2) / 2).where(z >= 0, -math.inf)
 
-    def entropy(self) -> Tensor:
-        return self.scale.log() + (1 + math.log(math.pi / 2)) / 2
+    def _chance(self, z: Tensor) -> Tensor:
+        return (z.clamp(min=0) * math.sqrt(0.5)).erf()
 
-    def _cdf(self, value: Tensor) -> Tensor:
-        return (value.clamp(min=0) / self.scale * math.sqrt(0.5)).erf()
-
-    def _icdf(self, value: Tensor) -> Tensor:
-        return self.scale * value.erfinv() * math.sqrt(2)
+    def _quantile(self, p: Tensor) -> Tensor:
+        return p.erfinv() * math.sqrt(2)
 
 
-class Laplace(Family):
+class Laplace(_Standard):
     """Two exponential curves, back to back at `loc`: exp(-|x - loc| / scale) / (2 * scale) (torch.distributions.Laplace).
 
     >>> d = Laplace(0.0, 1.0)
@@ -124,33 +152,22 @@ class Laplace(Family):
     (tensor(-2.6931), tensor(0.9323), tensor(2.))
     """
 
-    loc = parameter(constraints.real)
-    scale = parameter(constraints.positive)
-    support = constraints.real
-    has_rsample = True
-    mean = property(lambda self: self.loc)
-    mode = property(lambda self: self.loc)
-    stddev = property(lambda self: self.scale * math.sqrt(2))
-    variance = property(lambda self: 2 * self.scale**2)
+    _variance, _entropy = 2.0, 1 + math.log(2)
 
-    def _draw(self, shape: Any) -> Tensor:
-        return self.loc + self.scale * (exponentials(shape, self._dtype) - exponentials(shape, self._dtype))
+    def _noise(self, shape: Any) -> Tensor:
+        return exponentials(shape, self._dtype) - exponentials(shape, self._dtype)
 
-    def _log_prob(self, value: Tensor) -> Tensor:
-        return -(value - self.loc).abs() / self.scale - (2 * self.scale).log()
+    def _log_density(self, z: Tensor) -> Tensor:
+        return -z.abs() - math.log(2)
 
-    def entropy(self) -> Tensor:
-        return 1 + (2 * self.scale).log()
+    def _chance(self, z: Tensor) -> Tensor:
+        return 0.5 - z.sign() * (-z.abs()).expm1() / 2
 
-    def _cdf(self, value: Tensor) -> Tensor:
-        away = (value - self.loc) / self.scale
-        return 0.5 - away.sign() * (-away.abs()).expm1() / 2
-
-    def _icdf(self, value: Tensor) -> Tensor:
-        return self.loc - self.scale * (value - 0.5).sign() * (-2 * (value - 0.5).abs()).log1p()
+    def _quantile(self, p: Tensor) -> Tensor:
+        return -(p - 0.5).sign() * (-2 * (p - 0.5).abs()).log1p()
 
 
-class Cauchy(Family):
+class Cauchy(_Standard):
     """1 / (pi * scale * (1 + z**2)), z = (x - loc) / scale: tails so heavy that there is no mean (torch.distributions.Cauchy).
 
     >>> d = Cauchy(0.0, 1.0)
@@ -158,31 +175,23 @@ class Cauchy(Family):
     (tensor(-1.1447), tensor(0.7500), tensor(nan), tensor(2.5310))
     """
 
-    loc = parameter(constraints.real)
-    scale = parameter(constraints.positive)
-    support = constraints.real
-    has_rsample = True
+    _variance, _entropy = math.inf, math.log(4 * math.pi)
     mean = property(lambda self: self.loc * math.nan)
-    mode = property(lambda self: self.loc)
-    variance = property(lambda self: self.loc * 0 + math.inf)
 
-    def _draw(self, shape: Any) -> Tensor:
-        return self._icdf(uniforms(shape, self._dtype))
+    def _noise(self, shape: Any) -> Tensor:
+        return self._quantile(uniforms(shape, self._dtype))
 
-    def _log_prob(self, value: Tensor) -> Tensor:
-        return -math.log(math.pi) - self.scale.log() - (((value - self.loc) / self.scale) ** 2).log1p()
+    def _log_density(self, z: Tensor) -> Tensor:
+        return -(z**2).log1p() - math.log(math.pi)
 
-    def entropy(self) -> Tensor:
-        return math.log(4 * math.pi) + self.scale.log()
+    def _chance(self, z: Tensor) -> Tensor:
+        return z.arctan() / math.pi + 0.5
 
-    def _cdf(self, value: Tensor) -> Tensor:
-        return ((value - self.loc) / self.scale).arctan() / math.pi + 0.5
-
-    def _icdf(self, value: Tensor) -> Tensor:
-        return self.loc + self.scale * (math.pi * (value - 0.5)).tan()
+    def _quantile(self, p: Tensor) -> Tensor:
+        return (math.pi * (p - 0.5)).tan()
 
 
-class Gumbel(Family):
+class Gumbel(_Standard):
     """The greatest of many: exp(-z - exp(-z)) / scale, where z = (x - loc) / scale (torch.distributions.Gumbel).
 
     >>> d = Gumbel(0.0, 1.0)
@@ -190,33 +199,23 @@ class Gumbel(Family):
     (tensor(0.5772), tensor(1.6449), tensor(0.3679))
     """
 
-    loc = parameter(constraints.real)
-    scale = parameter(constraints.positive)
-    support = constraints.real
-    has_rsample = True
+    _variance, _entropy = math.pi**2 / 6, 1 + _EULER
     mean = property(lambda self: self.loc + self.scale * _EULER)
-    mode = property(lambda self: self.loc)
-    stddev = property(lambda self: self.scale * (math.pi / math.sqrt(6)))
-    variance = property(lambda self: self.stddev**2)
 
-    def _draw(self, shape: Any) -> Tensor:
-        return self.loc - self.scale * exponentials(shape, self._dtype).log()
+    def _noise(self, shape: Any) -> Tensor:
+        return -exponentials(shape, self._dtype).log()
 
-    def _log_prob(self, value: Tensor) -> Tensor:
-        away = (self.loc - value) / self.scale
-        return away - away.exp() - self.scale.log()
+    def _log_density(self, z: Tensor) -> Tensor:
+        return -z - (-z).exp()
 
-    def entropy(self) -> Tensor:
-        return self.scale.log() + (1 + _EULER)
+    def _chance(self, z: Tensor) -> Tensor:
+        return (-(-z).exp()).exp()
 
-    def _cdf(self, value: Tensor) -> Tensor:
-        return (-((self.loc - value) / self.scale).exp()).exp()
-
-    def _icdf(self, value: Tensor) -> Tensor:
-        return self.loc - self.scale * (-value.log()).log()
+    def _quantile(self, p: Tensor) -> Tensor:
+        return -(-p.log()).log()
 
 
-class StudentT(Family):
+class StudentT(_Standard):
     """A bell curve with heavy tails, the heavier the smaller `df`; Normal for infinite ones (torch.distributions.StudentT).
 
     Needs SciPy, but for drawing.
@@ -229,33 +228,28 @@ class StudentT(Family):
     df = parameter(constraints.positive)
     loc = parameter(constraints.real, 0.0)
     scale = parameter(constraints.positive, 1.0)
-    support = constraints.real
-    has_rsample = True
-    mode = property(lambda self: self.loc)
+    mean = property(lambda self: self.loc.where(self.df > 1, math.nan))
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc.where(self.df > 1, math.nan)
-
-    @property
-    def variance(self) -> Tensor:
-        df = self.df.clamp(min=2)
-        finite = self.scale**2 * df / (df - 2)
+    def _variance(self) -> Any:
+        finite = self.df / (self.df - 2)
         return finite.where(self.df > 2, math.inf).where(self.df > 1, math.nan)
 
-    def _draw(self, shape: Any) -> Tensor:
+    def _noise(self, shape: Any) -> Tensor:
         chi2 = 2 * log_gammas(self.df / 2, shape).exp()
-        return self.loc + self.scale * normals(shape, self._dtype) * (chi2 / self.df).rsqrt()
+        return normals(shape, self._dtype) * (chi2 / self.df).rsqrt()
 
-    def _log_prob(self, value: Tensor) -> Tensor:
-        y, half = (value - self.loc) / self.scale, self.df / 2
-        weight = self.scale.log() + (self.df * math.pi).log() / 2 + half.lgamma() - (half + 0.5).lgamma()
-        return -(half + 0.5) * (y**2 / self.df).log1p() - weight
+    @property
+    def _weight(self) -> Tensor:
+        return (self.df * math.pi).log() / 2 + (self.df / 2).lgamma() - (self.df / 2 + 0.5).lgamma()
 
-    def entropy(self) -> Tensor:
+    def _log_density(self, z: Tensor) -> Tensor:
+        return -(self.df / 2 + 0.5) * (z**2 / self.df).log1p() - self._weight
+
+    @property
+    def _entropy(self) -> Any:
         half = self.df / 2
-        width = self.scale.log() + self.df.log() / 2 + half.lgamma() + math.log(math.pi) / 2 - (half + 0.5).lgamma()
-        return (half + 0.5) * ((half + 0.5).digamma() - half.digamma()) + width
+        return (half + 0.5) * ((half + 0.5).digamma() - half.digamma()) + self._weight
 
 
 # ---------------------------------------------------------------- of positive numbers, or of those in an interval

@@ -11,15 +11,15 @@ import numpy as np
 from ..api.creation import arange, as_tensor
 from ..api.join import broadcast_shapes, cat
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, NoFormulaError, ShapeError
+from ..errors import ArgumentError, NoFormulaError
 from . import constraints
 from .base import as_tensors, inside_0_and_1, log_sigmoid, sum_rightmost
 from .constraints import Constraint
 
 __all__ = [
-    "AbsTransform", "AffineTransform", "ComposeTransform", "CumulativeDistributionTransform", "ExpTransform",
-    "IndependentTransform", "LowerCholeskyTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform",
-    "SoftmaxTransform", "SoftplusTransform", "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
+    "AffineTransform", "ComposeTransform", "ExpTransform", "IndependentTransform", "PowerTransform", "SigmoidTransform",
+    "SoftmaxTransform", "SoftplusTransform", "StickBreakingTransform", "TanhTransform", "Transform",
+    "identity_transform",
 ]  # fmt: skip
 
 
@@ -271,19 +271,6 @@ class PowerTransform(Transform):
     inverse_shape = forward_shape
 
 
-class AbsTransform(Transform):
-    """y = |x|, of which there is no one inverse: x = y is taken."""
-
-    bijective = False
-    codomain = constraints.nonnegative
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.abs()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y
-
-
 class AffineTransform(Transform):
     """y = loc + scale * x; with `event_dim` the last dims belong to one value."""
 
@@ -315,7 +302,7 @@ class AffineTransform(Transform):
     inverse_shape = forward_shape
 
 
-# ---------------------------------------------------------------- of vectors and matrices
+# ---------------------------------------------------------------- of vectors
 class SoftmaxTransform(Transform):
     """y = softmax(x), of vectors. It forgets what is added to all of x, so there is no volume; StickBreakingTransform has one."""
 
@@ -365,56 +352,6 @@ class StickBreakingTransform(Transform):
     def inverse_shape(self, shape: Any) -> Any:
         """One number less."""
         return (*shape[:-1], shape[-1] - 1)
-
-
-class LowerCholeskyTransform(Transform):
-    """From a matrix to a lower triangular one with the exponentials of its diagonal; what is above is forgotten."""
-
-    bijective = False
-    domain = constraints.independent(constraints.real, 2)
-    codomain = constraints.lower_cholesky
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
-
-
-class ReshapeTransform(Transform):
-    """Values of the shape `in_shape` in the shape `out_shape`."""
-
-    def __init__(self, in_shape: Any, out_shape: Any, cache_size: int = 0) -> None:
-        super().__init__(cache_size)
-        self.in_shape, self.out_shape = tuple(in_shape), tuple(out_shape)
-        if math.prod(self.in_shape) != math.prod(self.out_shape):
-            raise ShapeError(f"ReshapeTransform: {self.in_shape} and {self.out_shape} hold different numbers of elements")
-
-    domain = property(lambda self: constraints.independent(constraints.real, len(self.in_shape)))
-    codomain = property(lambda self: constraints.independent(constraints.real, len(self.out_shape)))
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.reshape(self.forward_shape(tuple(x.shape)))
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.reshape(self.inverse_shape(tuple(y.shape)))
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """0."""
-        return sum_rightmost(x * 0, len(self.in_shape))
-
-    def forward_shape(self, shape: Any) -> Any:
-        """The shape with `out_shape` at its end."""
-        return self._replaced(shape, self.in_shape, self.out_shape)
-
-    def inverse_shape(self, shape: Any) -> Any:
-        """The shape with `in_shape` at its end."""
-        return self._replaced(shape, self.out_shape, self.in_shape)
-
-    def _replaced(self, shape: Any, old: Any, new: Any) -> Any:
-        if len(shape) < len(old) or tuple(shape[len(shape) - len(old) :]) != old:
-            raise ShapeError(f"ReshapeTransform: values have the shape {old}, which is not the end of {tuple(shape)}")
-        return (*shape[: len(shape) - len(old)], *new)
 
 
 # ---------------------------------------------------------------- made of others
@@ -517,28 +454,6 @@ class ComposeTransform(Transform):
         for part in reversed(self.parts):
             shape = part.inverse_shape(shape)
         return shape
-
-
-class CumulativeDistributionTransform(Transform):
-    """y = the probability, in a distribution, of a number below x."""
-
-    codomain = constraints.unit_interval
-
-    def __init__(self, distribution: Any, cache_size: int = 0) -> None:
-        super().__init__(cache_size)
-        self.distribution = distribution
-
-    domain = property(lambda self: self.distribution.support)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return self.distribution.cdf(x)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return self.distribution.icdf(y)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """The logarithm of the density."""
-        return self.distribution.log_prob(x)
 
 
 identity_transform = ComposeTransform([])
