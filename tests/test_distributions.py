@@ -2,9 +2,12 @@
 
 import copy
 import inspect
-import itertools
 import math
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from numpy.testing import assert_allclose
 
 import autograd
 from autograd import distributions, errors, gradcheck, tensor, vmap
+from autograd.api.torch_paths import find
 from autograd.distributions import Distribution, constraints, kl_divergence, register_kl, transforms
 from autograd.distributions.kl import _TABLE
 
@@ -323,15 +327,17 @@ def test_shapes(family):
 @families()
 def test_expand(family):
     d, given, _ = ours(family)
-    batch = (5, *d.batch_shape)
+    x = d.sample()
+    once, batch = formulas(d, x), (5, *d.batch_shape)
     wide = d.expand(batch)
     assert type(wide) is type(d)
     assert (wide.batch_shape, wide.event_shape) == (batch, d.event_shape)
-    x = d.sample()
     assert_allclose(wide.log_prob(x).array, np.broadcast_to(d.log_prob(x).array, batch))
     assert wide.sample((2,)).shape == (2, *batch, *d.event_shape)
-    once, all_five = formulas(d, x), formulas(wide, x)
+    all_five = formulas(wide, x)
     assert once.keys() == all_five.keys()
+    derived = once.keys() & d.arg_constraints.keys()
+    assert {name: all_five[name].shape for name in derived} == {name: (5, *once[name].shape) for name in derived}
     for name, y in once.items():
         assert_allclose(all_five[name].array, np.broadcast_to(y.array, all_five[name].shape), rtol=1e-10)
         for p in [p for p in given.values() if p.requires_grad and y.requires_grad and all_five[name].shape[0] == 5]:
@@ -709,11 +715,22 @@ def test_constraint_like_torch(torch, name):
     assert (ours.is_discrete, ours.event_dim) == (theirs.is_discrete, theirs.event_dim)
 
 
-def test_lazily(run_threads):
-    """Importing autograd imports none of it; PyTorch's modules are found."""
-    assert autograd.distributions is distributions
-    from autograd.api.torch_paths import find
-
-    assert find("distributions") is distributions
+# ---------------------------------------------------------------- where it is, and what it needs
+def test_it_is_imported_when_asked_for():
+    """By its name, or by PyTorch's."""
+    code = "import autograd, sys; before = 'autograd.distributions' in sys.modules; print(before, autograd.distributions.Normal.__name__)"
+    path = str(Path(autograd.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
+    assert (done.stdout, done.stderr) == ("False Normal\n", "")
+    assert find("distributions") is autograd.distributions is distributions
     assert find("distributions.normal").Normal is distributions.Normal
-    assert list(itertools.islice(distributions.__all__, 1)) == ["Bernoulli"]
+    assert find("distributions.distribution").Distribution is Distribution
+
+
+def test_drawing_needs_no_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    for family in FAMILIES:
+        d, _, _ = ours(family)
+        assert d.sample((2,)).shape == (2, *d.batch_shape, *d.event_shape)
+    with pytest.raises(errors.MissingError, match="pip install"):
+        distributions.Gamma(1.0, 1.0).log_prob(1.0)

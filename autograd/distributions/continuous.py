@@ -33,7 +33,7 @@ class _Standard(Family):
     _entropy: Any
     mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
-    stddev = property(lambda self: self.variance.sqrt())
+    stddev = property(lambda self: self.scale * self._variance**0.5)
     variance = property(lambda self: self.scale**2 * self._variance)
 
     def _noise(self, shape: Any) -> Tensor:
