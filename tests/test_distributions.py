@@ -455,6 +455,7 @@ REFUSED = {
     "Dirichlet: concentration needs 1 dims at least, got shape ()": lambda d: d.Dirichlet(1.0),
     "MultivariateNormal takes one of covariance_matrix": lambda d: d.MultivariateNormal(autograd.zeros(2)),
     "MultivariateNormal: loc has 2 elements, but scale_tril is 3 x 3": lambda d: d.MultivariateNormal(autograd.zeros(2), scale_tril=autograd.eye(3)),
+    "MultivariateNormal: covariance_matrix must be a symmetric and positive-definite matrix, got [[1. 1. 1.]": lambda d: d.MultivariateNormal(autograd.zeros(2), autograd.ones(2, 3)),
     "MultivariateNormal: covariance_matrix must be a symmetric and positive-definite matrix": lambda d: d.MultivariateNormal(autograd.zeros(2), -autograd.eye(2)),
     "Independent: reinterpreted_batch_ndims is 1, but the batch has 0 dims": lambda d: d.Independent(d.Normal(0.0, 1.0), 1),
     "TransformedDistribution: transforms must be a Transform": lambda d: d.TransformedDistribution(d.Normal(0.0, 1.0), [abs]),

@@ -154,7 +154,8 @@ def _lower(x: Any) -> Any:
 
 
 def _symmetric(x: Any) -> Any:
-    return np.isclose(x, np.swapaxes(x, -1, -2), atol=1e-6).all((-2, -1)) if _is_square(x).all() else _is_square(x)
+    square = _is_square(x)
+    return np.isclose(x, np.swapaxes(x, -1, -2), atol=1e-6).all((-2, -1)) if square.all() else square
 
 
 def _is_square(x: Any) -> Any:
@@ -162,7 +163,8 @@ def _is_square(x: Any) -> Any:
 
 
 def _definite(x: Any) -> Any:
-    return _symmetric(x) & np.isfinite(x).all((-2, -1)) & (np.linalg.eigvalsh(np.nan_to_num(x)) > 0).all(-1) if x.size else True
+    symmetric = _symmetric(x) & np.isfinite(x).all((-2, -1))
+    return symmetric & (np.linalg.eigvalsh(x) > 0).all(-1) if symmetric.all() else symmetric
 
 
 def _diagonal(x: Any) -> Any:
