@@ -16,6 +16,7 @@
     ├── DimError          (IndexError)                a dimension or index that does not exist
     ├── ArgumentError     (ValueError)                a value that makes no sense here
     ├── MissingError      (ImportError)               a package that is needed now and is not installed
+    ├── NoFormulaError    (NotImplementedError)       a distribution or a transform for which there is no such formula
     ├── NoAttributeError  (AttributeError)            a module has nothing of that name
     ├── WorkerError       (RuntimeError)              a process that loads data died, or took too long
     └── UnsupportedError  (TypeError)                 something a Tensor does not do, by name
@@ -89,6 +90,10 @@ class DimError(AutogradError, IndexError):
 
 class ArgumentError(AutogradError, ValueError):
     """A value that makes no sense for the argument it was given to."""
+
+
+class NoFormulaError(AutogradError, NotImplementedError):
+    """A distribution, or a transform, for which there is no such formula."""
 
 
 class NoAttributeError(AutogradError, AttributeError):

@@ -1,5 +1,6 @@
 """The records of the elementwise ops beyond arithmetic, and of what fills in place, which samples.py takes in."""
 
+import functools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ from samples import HOST, NO_JUMP, SHARE, UNIT, WHOLES, Sample, in_place, odd_on
 from scipy import special
 from strategies import NONZERO, POSITIVE, REAL, Domain, call, each
 
+from autograd.engine.primitive import PRIMITIVES
 from autograd.ops import elementwise
 
 BITS, SHIFT, BEYOND = Domain(0, 9, kind="i"), Domain(0, 3, kind="i"), Domain(1.1, 3)
@@ -18,8 +20,8 @@ ANY_INTEGERS = {"dtypes": "PyTorch refuses integers"}
 
 
 def nth(make, orders):
-    """A call with an order before the array."""
-    return lambda s: call(s.pick(*orders), make(s).args[0])
+    """A call with an order before the arrays."""
+    return lambda s: call(s.pick(*orders), *make(s).args)
 
 
 def scaled(*domains):
@@ -34,6 +36,34 @@ def sinc(x, n=0):
     t, w = np.polynomial.legendre.leggauss(40)
     t, w = (t + 1) / 2, w / 2
     return np.sum(w * (np.pi * t) ** n * np.cos(np.pi * t * x[..., None] + n * np.pi / 2), -1)
+
+
+@functools.partial(np.vectorize, otypes=[float])
+def gamma_slope(n, a, y):
+    """By Gauss and Legendre, on 60 panels from y down to where nothing is left: the integral that defines the distribution."""
+    w, weight = np.polynomial.legendre.leggauss(20)
+    panels, width = np.arange(60)[:, None], 0.7 / a
+    t = y - width * (panels + (w + 1) / 2)
+    away = t - special.psi(a)
+    slope = away if n == 1 else away**2 - special.polygamma(1, a)
+    return np.sum(width / 2 * weight * slope * np.exp(a * (t - y) - np.exp(t) + np.exp(y)))
+
+
+def ranks(sizes):
+    """Ranks of random numbers, from 0 to 1."""
+    return (np.arange(np.prod(sizes, dtype=int)).reshape(sizes) * 0.61803 + 0.2) % 0.9 + 0.05
+
+
+class Ranked:
+    """A generator whose gamma numbers keep their ranks where their shape changes, so that differences see how they move."""
+
+    numpy = property(lambda self: self)
+
+    def standard_gamma(self, shape, sizes, dtype):
+        return special.gammaincinv(np.broadcast_to(shape - 1, sizes), ranks(sizes)).astype(dtype)
+
+    def standard_exponential(self, sizes, dtype):
+        return np.zeros(sizes, dtype)
 
 
 def with_diagonal(x, value, wrap=False):
@@ -80,6 +110,8 @@ SAMPLES = [
     Sample("sinc", each(REAL), sinc, exempt={"NaN": "PyTorch's gradient near 0 is rounding error"}),
     Sample("sinc of an order", lambda s: call(s.array(s.shape()), s.between(0, 2)), sinc, elementwise.sinc),  # beyond, the textbook formula loses digits
     Sample("xlogy", each(REAL, POSITIVE), special.xlogy, exempt=DISTANT),
+    Sample("gammainc", each(POSITIVE, Domain(0.2, 4), numbers=False), special.gammainc),
+    Sample("gamma_slope", nth(each(Domain(0.2, 5), Domain(-3, 1), numbers=False), (1, 2)), gamma_slope),
     # ---- choosing, and steps
     Sample("fmax", each(REAL, REAL)),
     Sample("fmin", each(REAL, REAL)),
@@ -89,6 +121,10 @@ SAMPLES = [
     Sample("frac", each(Domain(-3, 3, WHOLES)), lambda x: x - np.trunc(x), exempt=ANY_INTEGERS),
     Sample("signbit", odd_ones, smooth=False),
     *[Sample(f"bitwise_{name}_shift", lambda s: each(BITS, SHIFT)(s), getattr(np, f"{name}_shift"), smooth=False) for name in ("left", "right")],
+    # ---- random numbers of distributions
+    Sample("log_gamma", lambda s: call(s.array(shape := s.shape(), Domain(0.3, 4)), shape, s.dtype), lambda a, sizes, dtype: np.log(special.gammaincinv(a, ranks(sizes))), lambda *args: PRIMITIVES["log_gamma"](Ranked(), *args), exempt=HOST),
+    Sample("poisson", lambda s: call(s.array(shape := s.shape(), POSITIVE), shape, s.dtype), lambda rate, sizes, dtype: random().poisson(rate, sizes), seeded("poisson"), False, HOST),
+    Sample("binomial", lambda s: call(4, s.array(shape := s.shape(), SHARE), shape, s.dtype), lambda n, p, sizes, dtype: random().binomial(n, p, sizes), seeded("binomial"), False, HOST),
     # ---- what fills in place
     Sample("exponential", lambda s: call(2, s.shape(), s.dtype), lambda rate, sizes, dtype: random().standard_exponential(sizes, dtype) / rate, seeded("exponential"), False, HOST),
     Sample("fill_diagonal_", lambda s: call(s.array(s.pick((2, 3), (3, 2), (5, 2), (2, 2, 2), (0, 2))), 1.5, s.pick(True, False)), with_diagonal, in_place("fill_diagonal_")),

@@ -17,6 +17,7 @@ PRINTS = {  # a program: what it prints, here and on PyTorch
     "regression": "loss 0.0048\nodd\n",
     "vae": "learns\n",
     "transformer": "True\n",
+    "policies": "chooses well\n[1, -1]\n[-2, 2]\n0.4431 2\n",
     "gan": "(4, 1, 8, 8) True 2336\n",
     "reinforce": "walks right\n[('0.bias', (3, 16)), ('0.weight', (3, 16, 1)), ('2.bias', (3, 2)), ('2.weight', (3, 2, 16))]\n",
 }

@@ -20,6 +20,12 @@ PATHS: dict[str, str | dict[str, str]] = {
         transformer="attention", upsampling="upsample").items()},
     "optim": "nn.optim", "optim.lr_scheduler": "nn.optim.lr_scheduler", "optim.swa_utils": "nn.optim.swa_utils",
     "optim.optimizer": "nn.optim.optimizer", "optim.sgd": "nn.optim", "optim.adam": "nn.optim", "optim.adamw": "nn.optim",
+    "distributions": "autograd.distributions", "distributions.distribution": "autograd.distributions.base",
+    **{f"distributions.{name}": f"autograd.distributions.{name}" for name in ("constraints", "kl", "transforms")},
+    **{f"distributions.{theirs}": "autograd.distributions" for theirs in (
+        "bernoulli beta binomial categorical cauchy chi2 dirichlet exponential gamma geometric gumbel half_normal independent "
+        "laplace log_normal mixture_same_family multinomial multivariate_normal normal one_hot_categorical poisson studentT "
+        "transformed_distribution uniform").split()},
     "utils": {}, "utils.checkpoint": {"checkpoint": "autograd"}, "utils.data": "nn.utils.data",
     "utils.data.dataset": "nn.utils.data.dataset", "utils.data.dataloader": "nn.utils.data",
     "utils.data.sampler": "nn.utils.data.sampler",

@@ -125,6 +125,10 @@ arctanh     = primitive(np.arctanh,      x=lambda g, x: g / (1 - x * x),      si
             says="The inverse hyperbolic tangent of x, which is between -1 and 1 (torch.atanh).")
 
 # ---- activations and special functions
+def _gamma_density(a: Array, x: Array) -> Array:
+    """The density at x of the gamma distribution of shape a."""
+    return np.exp((a - 1) * np.log(x) - x - lgamma(a))
+
 def _sigmoid(x: Array) -> Array:
     with np.errstate(over="ignore"):  # exp(-x) may be inf: 1 / inf is the right 0; booleans have no -x
         return 1 / (1 + np.exp(-1.0 * x))
@@ -155,6 +159,11 @@ lgamma      = primitive(numerics.lgamma, "lgamma",                             x
             says="The logarithm of the absolute value of the gamma function (torch.lgamma).")
 polygamma: Any = primitive(numerics.polygamma, "polygamma",                   n=None, x=lambda g, n, x: g * polygamma(n + 1, x),     singular=True, promote=slice(1, None),
             says="The n-th derivative of digamma, which is that of lgamma (torch.polygamma).")
+gammainc    = primitive(numerics.gammainc, "gammainc",                         a=lambda g, a, x: g * gamma_slope(1, a, np.log(x)) * _gamma_density(a, x) * x, x=lambda g, a, x: g * _gamma_density(a, x), singular=True, promote=slice(None),
+            says="The chance that a number of the gamma distribution of shape a is below x: the incomplete gamma function (torch.special.gammainc).")
+gamma_slope: Any = primitive(numerics.gamma_slope, "gamma_slope",             n=None, a=lambda g, n, a, y: g * (gamma_slope(n + 1, a, y) - gamma_slope(n, a, y) * (y - polygamma(0, a))),
+                                         y=lambda g, n, a, y: g * (numerics.bell(y, [polygamma(m, a) for m in range(n)]) - gamma_slope(n, a, y) * (a - np.exp(y))), singular=True, promote=slice(1, None),
+            says="The n-th derivative by a of gammainc(a, exp(y)), over its derivative by y: minus how y moves with a while the chance stays.")
 xlogy      = primitive(lambda x, y: x * np.log(np.where((x == 0) & (y == y), 1, y)), "xlogy",
                                          x=lambda g, x, y: g * np.log(np.where((x == 0) & (y <= 0), 1, y)),
                                          y=lambda g, x, y: g * x / np.where((x == 0) & (y == 0), 1, y), singular=True, promote=slice(None),

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.graph import Array
-from ..engine.primitive import primitive
+from ..engine.primitive import as_array, primitive
+from .elementwise import gamma_slope
 
 
 def _draw(method: Any, sizes: tuple[int, ...], dtype: Any) -> Any:
@@ -27,6 +28,21 @@ def _uniform(source: Any, low: float, high: float, sizes: tuple[int, ...], dtype
 
 def _exponential(source: Any, rate: float, sizes: tuple[int, ...], dtype: Any) -> Array:
     return np.astype(np.asarray(_draw(source.numpy.standard_exponential, sizes, dtype) / rate), dtype)
+
+
+def _log_gamma(source: Any, shape: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
+    """By the identity gamma(a) = gamma(a + 1) * uniform ** (1 / a), in which nothing underflows, however small `a` is."""
+    kind = np.float64 if dtype == np.float64 else np.float32
+    drawn = np.log(source.numpy.standard_gamma(np.astype(shape, kind) + 1, sizes, kind))
+    return np.astype(as_array(drawn - _draw(source.numpy.standard_exponential, sizes, dtype) / shape), dtype)
+
+
+def _poisson(source: Any, rate: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
+    return np.astype(as_array(source.numpy.poisson(rate, sizes)), dtype)
+
+
+def _binomial(source: Any, n: Array, p: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
+    return np.astype(as_array(source.numpy.binomial(np.asarray(n, np.int64), p, sizes)), dtype)
 
 
 def _integers(source: Any, low: int, high: int, sizes: tuple[int, ...], dtype: Any) -> Array:
@@ -54,6 +70,12 @@ uniform     = primitive(_uniform, "uniform", creates=True,
             says="Random numbers from low to high, all as likely (torch.Tensor.uniform_).")
 exponential = primitive(_exponential, "exponential", creates=True,
             says="Random waiting times at a rate (torch.Tensor.exponential_).")
+log_gamma   = primitive(_log_gamma, "log_gamma", creates=True,     shape=lambda g, shape, out: -g * gamma_slope(1, shape, out), singular=True,
+            says="The logarithms of random numbers of the gamma distribution; they move with its shape as if each kept its rank (torch._standard_gamma).")
+poisson     = primitive(_poisson, "poisson", creates=True,
+            says="Random counts of what happens at a rate (torch.poisson).")
+binomial    = primitive(_binomial, "binomial", creates=True,
+            says="Random counts of successes among n tries, each with the probability p (torch.binomial).")
 randint     = primitive(_integers, "randint", creates=True,
             says="Random integers from low up to and without high (torch.randint).")
 randperm    = primitive(_permutation, "randperm", creates=True,
