@@ -13,6 +13,13 @@ class Ints(NamedTuple):
     high: int
 
 
+class Places(NamedTuple):
+    """An array of integers from 0 to high - 1, those of one image and channel all different."""
+
+    shape: tuple
+    high: int
+
+
 class Signs(NamedTuple):
     """An array of -1 and 1, integers."""
 
@@ -58,6 +65,9 @@ class Layer:
                 return None
             if isinstance(spec, Ints):
                 return rng.integers(0, spec.high, spec.shape)
+            if isinstance(spec, Places):
+                planes = [rng.permutation(spec.high) for _ in range(spec.shape[0] * spec.shape[1])]
+                return np.reshape([p[: np.prod(spec.shape[2:])] for p in planes], spec.shape)
             if isinstance(spec, Signs):
                 return rng.choice([-1, 1], spec.shape)
             if isinstance(spec, list):
@@ -118,6 +128,8 @@ LAYERS = [
        ("Avg", {"stride": 2, "padding": 1}), ("Avg", {"ceil_mode": True, "padding": 1, "count_include_pad": False})]],
     Layer("AvgPool2d", (2,), (IMAGE[2],), ((2, 3),), {"divisor_override": 3}),
     *[Layer(f"Adaptive{kind}Pool{n}d", (size,), (IMAGE[n],), ((2,) * (n + 3),)) for n in (1, 2, 3) for kind in ("Max", "Avg") for size in (1, 3)],
+    *[Layer(f"LPPool{n}d", (2, 3), (IMAGE[n],), ((2,) * (n + 3),), {"stride": 2}) for n in (1, 2, 3)],
+    *[Layer(f"MaxUnpool{n}d", (2,), (SMALL[n], Places(SMALL[n], 2**n * int(np.prod(SMALL[n][2:])))), (SMALL[n], Ints((2, 2), 2))) for n in (1, 2, 3)],
     # ---- padding and size
     *[Layer(f"{kind}Pad{n}d", args, (SMALL[n],), ((1,) * (n + 1),) if kind != "Replication" else None)
       for n in (1, 2, 3) for kind, args in [("Reflection", (1,)), ("Replication", (2,)), ("Circular", ((1, 2) * n,))]],
@@ -135,6 +147,7 @@ LAYERS = [
     Layer("BatchNorm1d", (4,), ((5, 4),), ((4,),)),
     *[Layer(f"InstanceNorm{n}d", (4,), (IMAGE[n],), ((4,),), kwargs) for n in (1, 2, 3) for kwargs in
       ({}, {"affine": True, "track_running_stats": True})],
+    Layer("LocalResponseNorm", (3,), (SMALL[2],), ((2, 3),), {"alpha": 0.5}),
     Layer("LayerNorm", (4,), ((2, 3, 4),), ((2, 3),)),
     Layer("LayerNorm", ((3, 4),), ((2, 3, 4),), ((2, 3, 3),), {"bias": False}),
     Layer("RMSNorm", (4,), ((2, 3, 4),), ((2, 3),)),
@@ -213,4 +226,6 @@ ELSEWHERE = {  # modules whose arguments are more than shapes, or that hold othe
     "GaussianNLLLoss",  # test_nn_loss.py
     "FeatureAlphaDropout",
     "RReLU",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",  # test_window.py
 }  # fmt: skip
