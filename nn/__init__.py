@@ -25,6 +25,7 @@ from .containers import *
 from .conv import *
 from .distance import *
 from .dropout import *
+from .lazy import *
 from .linear import *
 from .loss import *
 from .module import *

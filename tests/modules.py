@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nn.lazy import __all__ as LAZY
+
 
 class Ints(NamedTuple):
     """An array of integers from 0 to high - 1."""
@@ -214,7 +216,6 @@ LAYERS = [
 # fmt: on
 ELSEWHERE = {  # modules whose arguments are more than shapes, or that hold others: their tests are elsewhere
     "Module",
-    "Parameter",
     "Sequential",
     "ModuleList",
     "ModuleDict",
@@ -228,4 +229,5 @@ ELSEWHERE = {  # modules whose arguments are more than shapes, or that hold othe
     "RReLU",
     "FractionalMaxPool2d",
     "FractionalMaxPool3d",  # test_window.py
+    *LAZY,  # test_nn_lazy.py
 }  # fmt: skip
