@@ -174,7 +174,8 @@ class Module:
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *(name for r in _REGISTRIES for name in self.__dict__.get(r, ()))})
+        kept = (*_REGISTRIES, "_computed")
+        return sorted({*object.__dir__(self), *(name for r in kept for name in self.__dict__.get(r, ()))})
 
     def _register(self, registry: str, name: str, value: Any, kind: type) -> None:
         what, own = _REGISTRIES[registry], self.__dict__
@@ -462,7 +463,7 @@ class Module:
                 if is_lazy(own[key]):
                     own[key].materialize(value.shape)
                 if assign:
-                    _recast(own[key], value)
+                    recast(own[key], value)
                 else:
                     own[key].copy_(value)
         for key in extra.keys() & state_dict.keys():
@@ -514,7 +515,7 @@ class Module:
             raise DtypeError(f"the parameters of {type(self).__name__} stay floating-point numbers, they cannot be {wrong[0]}")
         for t, new in zip(floats, cast, strict=True):
             if new.dtype != t.dtype:
-                _recast(t, new)
+                recast(t, new)
         return self
 
     def float(self) -> Self:
@@ -573,7 +574,7 @@ def _refuse(module: Module, what: str, problems: dict[str, list[str]]) -> None:
         raise StateError(f"load_state_dict of {type(module).__name__}: {what}; {found}")
 
 
-def _recast(t: Tensor, new: Tensor) -> None:
+def recast(t: Tensor, new: Tensor) -> None:
     """Give the leaf `t` the array of `new`, of any dtype. It keeps its node: hooks, and graphs made before, stay right."""
     if is_lazy(t):
         t.recast(new.dtype)

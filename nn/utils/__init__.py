@@ -15,11 +15,12 @@ from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, ShapeError
 
-from . import data, prune, rnn
+from . import data, parametrizations, parametrize, prune, rnn
 from .reparametrize import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
 __all__ = [
-    "clip_grad_norm_", "clip_grad_value_", "data", "parameters_to_vector", "prune", "remove_spectral_norm", "remove_weight_norm",
+    "clip_grad_norm_", "clip_grad_value_", "data", "parameters_to_vector", "parametrizations", "parametrize", "prune",
+    "remove_spectral_norm", "remove_weight_norm",
     "rnn", "spectral_norm", "vector_to_parameters", "weight_norm",
 ]  # fmt: skip
 
