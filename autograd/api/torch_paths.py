@@ -12,7 +12,8 @@ from typing import Any
 PATHS: dict[str, str | dict[str, str]] = {
     "nn": "nn", "nn.functional": "nn.functional", "nn.init": "nn.init", "nn.parameter": "nn.parameter", "nn.modules": "nn",
     "nn.utils": "nn.utils", "nn.utils.rnn": "nn.utils.rnn", "nn.utils.prune": "nn.utils.prune",
-    "nn.utils.parametrize": "nn.utils.parametrize", "nn.utils.parametrizations": "nn.utils.parametrizations", "nn.utils.clip_grad": "nn.utils",
+    "nn.utils.parametrize": "nn.utils.parametrize", "nn.utils.parametrizations": "nn.utils.parametrizations",
+    "nn.utils.clip_grad": "nn.utils",
     "nn.utils.convert_parameters": "nn.utils", "nn.parallel": "nn.parallel",
     **{f"nn.modules.{theirs}": f"nn.{ours}" for theirs, ours in dict(
         module="module", lazy="lazy", activation="activation", batchnorm="norm", container="containers", conv="conv",

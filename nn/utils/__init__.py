@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from typing import Any
 
 from autograd.api.creation import zeros
@@ -15,7 +16,7 @@ from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, ShapeError
 
-from . import data, parametrizations, parametrize, prune, rnn
+from . import data, prune, rnn
 from .reparametrize import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
 __all__ = [
@@ -23,6 +24,13 @@ __all__ = [
     "remove_spectral_norm", "remove_weight_norm",
     "rnn", "spectral_norm", "vector_to_parameters", "weight_norm",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Parametrizations, which are imported when asked for."""
+    if name in ("parametrizations", "parametrize"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _gradients(op: str, parameters: Tensor | Iterable[Tensor]) -> list[Any]:
