@@ -16,6 +16,7 @@ from autograd.errors import ArgumentError, AutogradError, DtypeError, NoAttribut
 from . import hooks
 from .hooks import Hook
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter, is_lazy
+from .unregistered import unregistered
 
 __all__ = ["Buffer", "Module", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
@@ -66,6 +67,19 @@ def name_the_layer(error: Any, module: Module) -> None:
     error.layer, kind = module, type(module).__name__
     if len(error.args) == 1 and not str(error.args[0]).startswith(kind):
         error.args = (f"{kind}({module.extra_repr()}): {error.args[0]}",)
+
+
+class _Found(Iterator[Any]):
+    """An iterator that knows the module whose parameters it gives: an optimizer looks there for what was forgotten."""
+
+    def __init__(self, module: Any, values: Iterator[Any]) -> None:
+        self.module, self.values = module, values
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.values
+
+    def __next__(self) -> Any:
+        return next(self.values)
 
 
 class Keys(NamedTuple):
@@ -329,11 +343,11 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """All parameters by path; a shared one once, under its first path."""
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
+        return _Found(self, self._named("_parameters", prefix, recurse, remove_duplicate))
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, a shared one once: what an optimizer takes."""
-        return (p for _, p in self.named_parameters(recurse=recurse))
+        return _Found(self, (p for _, p in self._named("_parameters", "", recurse, True)))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -548,7 +562,8 @@ class Module:
         return ""
 
     def _child_lines(self) -> list[str]:
-        return [f"({name}): {module!r}" for name, module in self._modules.items()]
+        beside = [f"(!): {u.what}; {u.advice}" for u in unregistered(self, deep=False)]
+        return [*(f"({name}): {module!r}" for name, module in self._modules.items()), *beside]
 
     def __repr__(self) -> str:
         kind, extra, children = type(self).__name__, self.extra_repr(), self._child_lines()

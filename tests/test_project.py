@@ -46,7 +46,7 @@ LAYERS = {
         functional/checks functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
         functional/recurrent functional/embedding functional/window functional/conv functional/resample functional/padding functional/pool functional/vision
         functional/normalization functional/__init__
-        hooks parameter module init utils/rnn utils/reparametrize function_module
+        hooks parameter unregistered module init utils/rnn utils/reparametrize function_module
         containers utils/parametrize utils/parametrizations parallel linear shape activation conv pool padding upsample norm lazy sparse distance dropout recurrent attention loss
         optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
         utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__

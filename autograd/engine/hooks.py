@@ -28,9 +28,9 @@ class RemovableHandle:
 
 
 class AfterGrad:
-    """Among the hooks of a leaf's node: what is called with the leaf when a backward has added to its gradient.
+    """Among the hooks of a leaf's node: what is called with the leaf when backward has added to its gradient.
 
-    It holds the leaf weakly: nodes know no Tensors. As one of the hooks that see the gradient before, it does nothing.
+    It holds the leaf weakly: nodes know no Tensors. Where the others see the gradient it does nothing.
     """
 
     def __init__(self, call: Any, leaf: Any) -> None:

@@ -20,6 +20,7 @@ from .rules import (
     RMSprop,
     Rprop,
     SignSGD,
+    SparseAdam,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SignSGD",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]
