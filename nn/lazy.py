@@ -51,7 +51,7 @@ class _Lazy(Module):
         cls.__doc__ = cls.__doc__ or about
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(0, *args, **kwargs)
+        super().__init__(0, *args, **kwargs)  # type: ignore[call-arg]
         self._made_with = args, kwargs
         for name, p in self._parameters.items():
             self._parameters[name] = p if p is None else UninitializedParameter(dtype=p.dtype)
@@ -85,7 +85,7 @@ class _Lazy(Module):
         for own, new in ((self._parameters, made._parameters), (self._buffers, made._buffers)):
             for name, t in own.items():
                 if is_lazy(t):
-                    t.take(new[name])
+                    t.become(new[name])
         setattr(self, self._size, shape[dim])
         del self._made_with
         self.__class__ = self._becomes

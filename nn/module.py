@@ -474,12 +474,13 @@ class Module:
         _refuse(self, "nothing was loaded", problems | fatal if any(fatal.values()) else {})
         with no_grad():
             for key, value in apart({key: new for key, (_, new) in both.items()}, known).items():
-                if is_lazy(own[key]):
-                    own[key].materialize(value.shape)
+                old = own[key]
+                if is_lazy(old):
+                    old.materialize(value.shape)
                 if assign:
-                    recast(own[key], value)
+                    recast(old, value)
                 else:
-                    own[key].copy_(value)
+                    old.copy_(value)
         for key in extra.keys() & state_dict.keys():
             extra[key].set_extra_state(state_dict[key])
         for _, module in reversed(inside):

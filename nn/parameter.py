@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from autograd.api.creation import as_tensor, empty
 from autograd.engine.dtypes import get_default_dtype
@@ -68,7 +68,7 @@ class _Uninitialized(Tensor):
         self._dtype = empty(0, dtype=dtype).dtype
 
     @property
-    def array(self) -> NoReturn:  # type: ignore[override]
+    def array(self) -> NoReturn:
         """There is none."""
         kind = self._becomes.__name__.lower()
         what = f"this {kind} of a lazy module has no shape yet, nor values"
@@ -87,14 +87,15 @@ class _Uninitialized(Tensor):
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Get this shape, and whatever was in memory; from now on this is an ordinary one."""
-        self.take(empty(shape, dtype=self._dtype if dtype is None else dtype))
+        self.become(empty(shape, dtype=self._dtype if dtype is None else dtype))
 
-    def take(self, t: Tensor) -> None:
+    def become(self, t: Tensor) -> None:
         """Become an ordinary one with the array of `t` and, if that has one, its node: gradients of it come here."""
         tracked = self._tracked
         self.__class__ = self._becomes  # type: ignore[assignment]
-        self.array, self.node = t.array, t.node
-        self.requires_grad = tracked
+        now: Any = self
+        now.array, now.node = t.array, t.node
+        now.requires_grad = tracked
 
     def detach(self) -> Any:
         """This, which is in no graph."""
@@ -139,6 +140,6 @@ class UninitializedBuffer(_Uninitialized, Buffer):
         super().__init__(requires_grad, device, dtype)
 
 
-def is_lazy(param: Any) -> bool:
+def is_lazy(param: Any) -> TypeGuard[_Uninitialized]:
     """Is it a parameter or buffer whose shape is not known yet?"""
     return isinstance(param, _Uninitialized)

@@ -189,7 +189,7 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
 
 
 # ---------------------------------------------------------------- written into their input
-def _written(function: Callable[..., Any]) -> Callable[..., Any]:
+def _written(function: Any) -> Callable[..., Any]:
     """The function that writes what `function` computes into its input: `relu_` of `relu`."""
     *taken, last = inspect.signature(function).parameters.values()
     taken = [a for a in (*taken, last) if a.name != "inplace"]
@@ -204,8 +204,8 @@ def _written(function: Callable[..., Any]) -> Callable[..., Any]:
     return written
 
 
-relu_, leaky_relu_, rrelu_, elu_ = map(_written, (relu, leaky_relu, rrelu, elu))
-celu_, selu_, hardtanh_, threshold_ = map(_written, (celu, selu, hardtanh, threshold))
+relu_, leaky_relu_, rrelu_, elu_ = [_written(f) for f in (relu, leaky_relu, rrelu, elu)]
+celu_, selu_, hardtanh_, threshold_ = [_written(f) for f in (celu, selu, hardtanh, threshold)]
 
 
 # ---------------------------------------------------------------- smooth
