@@ -1,6 +1,7 @@
 """Optimizers: what changes the parameters by their gradients (torch.optim)."""
 
 from . import lr_scheduler, swa_utils
+from .adafactor import Adafactor
 from .lbfgs import LBFGS
 from .optimizer import Optimizer
 from .rules import (
@@ -30,6 +31,7 @@ __all__ = [
     "SGD",
     "AdaBelief",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
