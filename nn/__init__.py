@@ -20,6 +20,7 @@ from autograd.files import load, save
 
 from . import functional, init, optim, utils
 from .activation import *
+from .adaptive import *
 from .attention import *
 from .containers import *
 from .conv import *

@@ -197,6 +197,8 @@ LAYERS = [
     Layer("PairwiseDistance", (), ((2, 3), (2, 3)), ((2, 3), (2, 4))),
     # ---- losses
     *[Layer(name, (), ((2, 3), (2, 3)), ((2, 3), (3,))) for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")],
+    Layer("AdaptiveLogSoftmaxWithLoss", (16, 12, [3, 7]), ((5, 16), Ints((5,), 12)), ((5, 7), Ints((5,), 12))),
+    Layer("AdaptiveLogSoftmaxWithLoss", (8, 12, [3, 7, 9]), ((9, 8), Ints((9,), 12)), ((9, 8), Ints((8,), 12)), {"div_value": 2.0, "head_bias": True}),
     Layer("CrossEntropyLoss", (), ((4, 3), Ints((4,), 3)), ((4, 3), Ints((3,), 3))),
     Layer("CrossEntropyLoss", (), ((4, 3, 2), Ints((4, 2), 3)), ((4, 3), Ints((4,), 9)), {"label_smoothing": 0.1, "reduction": "sum"}),
     Layer("NLLLoss", (), ((4, 3), Ints((4,), 3)), ((4, 3), Ints((3,), 3)), {"reduction": "none"}),

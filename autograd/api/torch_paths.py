@@ -16,7 +16,8 @@ PATHS: dict[str, str | dict[str, str]] = {
     "nn.utils.clip_grad": "nn.utils",
     "nn.utils.convert_parameters": "nn.utils", "nn.parallel": "nn.parallel",
     **{f"nn.modules.{theirs}": f"nn.{ours}" for theirs, ours in dict(
-        module="module", lazy="lazy", activation="activation", batchnorm="norm", container="containers", conv="conv",
+        module="module", lazy="lazy", activation="activation", adaptive="adaptive",
+        batchnorm="norm", container="containers", conv="conv",
         distance="distance", dropout="dropout", flatten="shape", fold="shape", instancenorm="norm", linear="linear", loss="loss",
         normalization="norm", padding="padding", pixelshuffle="shape", pooling="pool", rnn="recurrent", sparse="sparse",
         transformer="attention", upsampling="upsample").items()},
