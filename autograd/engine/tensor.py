@@ -134,11 +134,8 @@ class Tensor(Methods):
         Raises NoGradientError, ShapeError, FreedGraphError or InPlaceError.
         """
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
-        targets = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
-        found, held = (
-            _gradients([self], [gradient], targets, retain_graph, create_graph),
-            _memories([gradient]),
-        )
+        ends = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
+        found, held = _gradients([self], [gradient], ends, retain_graph, create_graph), _memories([gradient])
         with ambient(grad=create_graph):
             while found:
                 node, g = found.popitem()
