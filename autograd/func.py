@@ -10,12 +10,13 @@ from .transforms.func import (
     jacrev,
     jvp,
     linearize,
+    stack_module_state,
     value_and_grad,
     vjp,
     vmap,
 )
 
 __all__ = [
-    "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize",
+    "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

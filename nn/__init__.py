@@ -23,11 +23,13 @@ from autograd.files import load, save
 
 from . import functional, init, optim, utils
 from .activation import *
+from .adaptive import *
 from .attention import *
 from .containers import *
 from .conv import *
 from .distance import *
 from .dropout import *
+from .lazy import *
 from .linear import *
 from .loss import *
 from .module import *

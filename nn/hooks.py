@@ -1,4 +1,4 @@
-"""Hooks of a module: functions of the user's that are called when its forward or its backward runs."""
+"""Hooks of a module: functions of the user's that are called when its forward or its backward runs, or its state is taken."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from autograd.transforms.custom import Function
 
 
 class Hook(NamedTuple):
-    """What to call, and when: at "forward pre", "forward", "backward pre" or "backward"."""
+    """What to call, and when: at "forward pre", "forward", "backward pre" or "backward".
+
+    Or at "state pre" and "state", before and after `state_dict`; "load pre" and "load", before and after `load_state_dict`.
+    """
 
     when: str
     call: Callable[..., Any]
     with_kwargs: bool = False
     always_call: bool = False
+
+
+everywhere: dict[int, Hook] = {}  # those of all modules
 
 
 def register(hooks: dict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:
@@ -31,11 +37,16 @@ def register(hooks: dict[int, Hook], hook: Hook, prepend: bool = False) -> Remov
     return handle
 
 
+def tell(module: Any, when: str, *args: Any) -> list[Any]:
+    """Call the hooks of `module` that are for this moment; what they return."""
+    return [hook.call(module, *args) for hook in list(module._hooks.values()) if hook.when == when]
+
+
 def forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module.forward`, with the hooks of the module around it."""
 
     def at(when: str) -> list[Hook]:
-        return [h for h in module._hooks.values() if h.when == when]
+        return [h for h in (*everywhere.values(), *module._hooks.values()) if h.when == when]
 
     for hook in at("forward pre"):
         if hook.with_kwargs:

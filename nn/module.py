@@ -1,4 +1,4 @@
-"""Module: what holds parameters, buffers and other modules by name, and finds, saves and loads them all; and Parameter."""
+"""Module: what holds parameters, buffers and other modules by name, and finds, saves and loads them all."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from autograd.api.creation import as_tensor
-from autograd.engine.dtypes import get_default_dtype
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import memory
 from autograd.engine.hooks import RemovableHandle
@@ -17,9 +15,12 @@ from autograd.errors import ArgumentError, AutogradError, DtypeError, NoAttribut
 
 from . import hooks
 from .hooks import Hook
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter, is_lazy
+from .unregistered import unregistered
 
-__all__ = ["Module", "Parameter"]
+__all__ = ["Buffer", "Module", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
+EXTRA = "_extra_state"  # the key of what is saved of a module besides its tensors
 _REGISTRIES = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}
 
 
@@ -68,25 +69,17 @@ def name_the_layer(error: Any, module: Module) -> None:
         error.args = (f"{kind}({module.extra_repr()}): {error.args[0]}",)
 
 
-class Parameter(Tensor):
-    """A Tensor that a Module finds when it is assigned to an attribute, and that requires grad (torch.nn.Parameter).
+class _Found(Iterator[Any]):
+    """An iterator that knows the module whose parameters it gives: an optimizer looks there for what was forgotten."""
 
-    A Tensor or array given as `data` shares its memory; numbers are copied to the default dtype. A parameter keeps its
-    array for life: optimizers and `load_state_dict` write into it.
+    def __init__(self, module: Any, values: Iterator[Any]) -> None:
+        self.module, self.values = module, values
 
-    >>> Parameter([1.0, 2.0])
-    Parameter containing:
-    tensor([1., 2.], requires_grad=True)
-    """
+    def __iter__(self) -> Iterator[Any]:
+        return self.values
 
-    def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
-        data = () if data is None else data
-        self.array = as_tensor(data, None if hasattr(data, "dtype") else get_default_dtype()).array
-        self.node = None
-        self.requires_grad = requires_grad
-
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
+    def __next__(self) -> Any:
+        return next(self.values)
 
 
 class Keys(NamedTuple):
@@ -127,6 +120,7 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _hooks: dict[int, Hook]
+    _computed: dict[str, Any]  # of attributes that are computed when they are read: how, where there are such
 
     def __init__(self) -> None:
         self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set(), _hooks={})
@@ -139,7 +133,8 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return hooks.forward(self, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
+            hooked = self._hooks or hooks.everywhere
+            return hooks.forward(self, args, kwargs) if hooked else self.forward(*args, **kwargs)
         except AutogradError as error:
             name_the_layer(error, self)
             raise
@@ -152,6 +147,8 @@ class Module:
                 raise not_initialized(self)
             if name in values:
                 return values[name]
+        if name in self.__dict__.get("_computed", ()):
+            return self._computed[name]()
         if hasattr(type(self), name):  # a property that failed: show its own error
             return object.__getattribute__(self, name)
         raise Misspelt(self, name)
@@ -159,6 +156,10 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
         registry = "_parameters" if isinstance(value, Parameter) else "_modules" if isinstance(value, Module) else None
+        registry = "_buffers" if registry is None and isinstance(value, Buffer) else registry
+        if name in own.get("_computed", ()):
+            own["_computed"][name].assign(value)
+            return
         if registry is None:
             registry = next((r for r in _REGISTRIES if name in own.get(r, ())), None)
             if registry is None:
@@ -175,6 +176,8 @@ class Module:
         for place in (own, *(own[r] for r in _REGISTRIES if r != registry)):
             place.pop(name, None)
         own[registry][name] = value
+        if isinstance(value, Buffer):
+            (own["_not_saved"].discard if value.persistent else own["_not_saved"].add)(name)
 
     def __delattr__(self, name: str) -> None:
         for registry in _REGISTRIES:
@@ -185,7 +188,8 @@ class Module:
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *(name for r in _REGISTRIES for name in self.__dict__.get(r, ()))})
+        kept = (*_REGISTRIES, "_computed")
+        return sorted({*object.__dir__(self), *(name for r in kept for name in self.__dict__.get(r, ()))})
 
     def _register(self, registry: str, name: str, value: Any, kind: type) -> None:
         what, own = _REGISTRIES[registry], self.__dict__
@@ -262,6 +266,39 @@ class Module:
         """Call `hook(module, grad_output)` before each backward through this module; what it returns replaces that."""
         return hooks.register(self._hooks, Hook("backward pre", hook), prepend)
 
+    def register_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call `hook(module, prefix, keep_vars)` before `state_dict` takes what is in this module."""
+        return hooks.register(self._hooks, Hook("state pre", hook))
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(module, state_dict, prefix, local_metadata)` after that, and after those inside; it may change the dict."""
+        return hooks.register(self._hooks, Hook("state", hook))
+
+    _register_state_dict_hook = register_state_dict_post_hook
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call a hook before anything is loaded: it may change, in place, the copy of the dict that it is given.
+
+        It is `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`; what it adds
+        to the last makes `load_state_dict` raise.
+
+        >>> import nn
+        >>> layer = nn.Linear(2, 1, bias=False)
+        >>> def renamed(module, state_dict, prefix, *_):
+        ...     state_dict[prefix + "weight"] = state_dict.pop(prefix + "kernel")
+        >>> handle = layer.register_load_state_dict_pre_hook(renamed)
+        >>> layer.load_state_dict({"kernel": np.ones((1, 2))})
+        <All keys matched successfully>
+        """
+        return hooks.register(self._hooks, Hook("load pre", hook))
+
+    def _register_load_state_dict_pre_hook(self, hook: Callable[..., None], with_module: bool = False) -> RemovableHandle:
+        return self.register_load_state_dict_pre_hook(hook if with_module else lambda _, *args: hook(*args))
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call `hook(module, keys)` after values are loaded; what it takes out of the lists of keys is no error."""
+        return hooks.register(self._hooks, Hook("load", hook))
+
     # ------------------------------------------------------------ what is in it
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly in this one, each once, by name."""
@@ -306,11 +343,11 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """All parameters by path; a shared one once, under its first path."""
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
+        return _Found(self, self._named("_parameters", prefix, recurse, remove_duplicate))
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, a shared one once: what an optimizer takes."""
-        return (p for _, p in self.named_parameters(recurse=recurse))
+        return _Found(self, (p for _, p in self._named("_parameters", "", recurse, True)))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -374,13 +411,39 @@ class Module:
         """All parameters and persistent buffers by path, outside the graph and sharing memory (the Parameters if `keep_vars`).
 
         A shared parameter is there under each of its paths. Keys begin with `prefix`. `destination` is added to, if given.
+        What a module's `get_extra_state` returns, if that is defined, is there as '_extra_state'.
         """
         found: dict[str, Any] = {} if destination is None else destination
-        for path, module in self.named_modules(remove_duplicate=False):
-            for name, value in (*module._parameters.items(), *module._buffers.items()):
-                if value is not None and name not in module._not_saved:
-                    found[f"{prefix}{path}.{name}" if path else prefix + name] = value if keep_vars else value.detach()
+        inside = list(self._prefixed(prefix))
+        for path, module in inside:
+            hooks.tell(module, "state pre", path, keep_vars)
+            for name, value in module._state():
+                found[path + name] = value if keep_vars else value.detach()
+            if type(module).get_extra_state is not Module.get_extra_state:
+                found[path + EXTRA] = module.get_extra_state()
+        for path, module in reversed(inside):
+            for new in hooks.tell(module, "state", found, path, {}):
+                found = found if new is None else new
         return found
+
+    def _state(self) -> Iterator[tuple[str, Tensor]]:
+        """What is saved of this module alone, by name."""
+        for name, value in (*self._parameters.items(), *self._buffers.items()):
+            if value is not None and name not in self._not_saved:
+                yield name, value
+
+    def _prefixed(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all in it, a shared one each time, by what the keys of its state begin with."""
+        for path, module in self.named_modules(remove_duplicate=False):
+            yield f"{prefix}{path}." if path else prefix, module
+
+    def get_extra_state(self) -> Any:
+        """What `state_dict` is to hold besides tensors: a subclass defines this and `set_extra_state`."""
+        raise NotImplementedError(f"{type(self).__name__} has no state besides its tensors: define get_extra_state")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take over what `get_extra_state` had returned."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what to do with it: define set_extra_state")
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Keys:
         """Write the values of `state_dict` (Tensors or arrays) into this module's parameters and buffers.
@@ -395,25 +458,34 @@ class Module:
             ...
         autograd.errors.StateError: load_state_dict of Linear: nothing was loaded; missing: bias; unexpected: scale; misshapen: weight (expected (4, 3), got (3, 4))
         """  # noqa: E501
-        own = self.state_dict(keep_vars=True)
-        given = apart({key: loadable(value) for key, value in state_dict.items()}, own)
-        keys = Keys([k for k in own if k not in given], [k for k in given if k not in own])
-        wrong = [
-            f"{k} (expected {own[k].shape}, got {v.shape if v.dtype.kind in 'fiub' else describe(v)})"
-            for k, v in given.items()
-            if k in own and (v.shape != own[k].shape or v.dtype.kind not in "fiub")
-        ]
+        inside, state_dict, keys, told = list(self._prefixed()), dict(state_dict), Keys([], []), list[str]()
+        for prefix, module in inside:
+            hooks.tell(module, "load pre", state_dict, prefix, {}, strict, *keys, told)
+        own = {prefix + name: value for prefix, module in inside for name, value in module._state()}
+        extra = {p + EXTRA: m for p, m in inside if type(m).set_extra_state is not Module.set_extra_state}
+        keys.missing_keys.extend(k for k in (*own, *extra) if k not in state_dict)
+        keys.unexpected_keys.extend(k for k in state_dict if k not in own and k not in extra)
+        known = {key: value for key, value in own.items() if not is_lazy(value)}
+        both = {k: (own[k], loadable(v)) for k, v in state_dict.items() if k in own and not (is_lazy(v) and is_lazy(own[k]))}
+        wrong = [f"{k} (expected {_shape(old)}, got {_shape(new)})" for k, (old, new) in both.items() if not _takes(old, new)]
+        after = any(hook.when == "load" for _, module in inside for hook in module._hooks.values())  # may forgive
         problems = {"missing": keys.missing_keys, "unexpected": keys.unexpected_keys} if strict else {}
-        problems["misshapen"] = wrong
-        if any(problems.values()):
-            found = "; ".join(f"{what}: {', '.join(names)}" for what, names in problems.items() if names)
-            raise StateError(f"load_state_dict of {type(self).__name__}: nothing was loaded; {found}")
+        fatal = {"misshapen": wrong, "told by hooks": told} | (problems if not after else {})
+        _refuse(self, "nothing was loaded", problems | fatal if any(fatal.values()) else {})
         with no_grad():
-            for key, value in given.items():
-                if key in own and not assign:
-                    own[key].copy_(value)
-                elif key in own:
-                    _recast(own[key], value)
+            for key, value in apart({key: new for key, (_, new) in both.items()}, known).items():
+                old = own[key]
+                if is_lazy(old):
+                    old.materialize(value.shape)
+                if assign:
+                    recast(old, value)
+                else:
+                    old.copy_(value)
+        for key in extra.keys() & state_dict.keys():
+            extra[key].set_extra_state(state_dict[key])
+        for _, module in reversed(inside):
+            hooks.tell(module, "load", keys)
+        _refuse(self, "all that fits was loaded", problems)
         return keys
 
     # ------------------------------------------------------------ changing all of it
@@ -458,7 +530,7 @@ class Module:
             raise DtypeError(f"the parameters of {type(self).__name__} stay floating-point numbers, they cannot be {wrong[0]}")
         for t, new in zip(floats, cast, strict=True):
             if new.dtype != t.dtype:
-                _recast(t, new)
+                recast(t, new)
         return self
 
     def float(self) -> Self:
@@ -491,7 +563,8 @@ class Module:
         return ""
 
     def _child_lines(self) -> list[str]:
-        return [f"({name}): {module!r}" for name, module in self._modules.items()]
+        beside = [f"(!): {u.what}; {u.advice}" for u in unregistered(self, deep=False)]
+        return [*(f"({name}): {module!r}" for name, module in self._modules.items()), *beside]
 
     def __repr__(self) -> str:
         kind, extra, children = type(self).__name__, self.extra_repr(), self._child_lines()
@@ -501,8 +574,27 @@ class Module:
         return f"{kind}(\n  {body}\n)"
 
 
-def _recast(t: Tensor, new: Tensor) -> None:
+def _takes(old: Tensor, new: Tensor) -> bool:
+    """Can `old` be given the values of `new`?"""
+    return not is_lazy(new) and new.dtype.kind in "fiub" and (is_lazy(old) or new.shape == old.shape)
+
+
+def _shape(t: Tensor) -> Any:
+    return f"an {t!r}" if is_lazy(t) else t.shape if t.dtype.kind in "fiub" else describe(t)
+
+
+def _refuse(module: Module, what: str, problems: dict[str, list[str]]) -> None:
+    """Raise StateError if there are any."""
+    if any(problems.values()):
+        found = "; ".join(f"{why}: {', '.join(names)}" for why, names in problems.items() if names)
+        raise StateError(f"load_state_dict of {type(module).__name__}: {what}; {found}")
+
+
+def recast(t: Tensor, new: Tensor) -> None:
     """Give the leaf `t` the array of `new`, of any dtype. It keeps its node: hooks, and graphs made before, stay right."""
+    if is_lazy(t):
+        t.recast(new.dtype)
+        return
     requires_grad, grad = t.requires_grad, t.grad
     t.requires_grad = False  # while no graph can be made from it, a leaf may be given other data
     t.data = new
@@ -523,3 +615,29 @@ def clear(parameters: Any, set_to_none: bool) -> None:
             else:
                 with no_grad():
                     p.grad.detach_().zero_()
+
+
+# ---------------------------------------------------------------- hooks of all modules
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, args)` before each forward of any module (torch.nn.modules.module.register_module_forward_pre_hook)."""
+    return hooks.register(hooks.everywhere, Hook("forward pre", hook))
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call `hook(module, args, output)` after each forward of any module, before its own hooks.
+
+    The options are those of `Module.register_forward_hook` (torch.nn.modules.module.register_module_forward_hook).
+    """
+    return hooks.register(hooks.everywhere, Hook("forward", hook, with_kwargs, always_call))
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, grad_output)` before each backward of any module: see `Module.register_full_backward_pre_hook`."""
+    return hooks.register(hooks.everywhere, Hook("backward pre", hook))
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, grad_input, grad_output)` in each backward of any module: see `Module.register_full_backward_hook`."""
+    return hooks.register(hooks.everywhere, Hook("backward", hook))

@@ -11,13 +11,14 @@ from autograd.errors import ArgumentError, ShapeError, describe
 from autograd.transforms.checkpoint import recomputing
 
 from . import functional as F
+from .function_module import _FunctionModule
 from .functional.checks import whole
 from .init import ones_, zeros_
 from .module import Module, Parameter
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm",
-    "RMSNorm",
+    "LocalResponseNorm", "RMSNorm",
 ]  # fmt: skip
 
 
@@ -255,3 +256,9 @@ class GroupNorm(_Norm):
 
     def extra_repr(self) -> str:
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
+
+
+# ---------------------------------------------------------------- of neighbouring channels
+class LocalResponseNorm(_FunctionModule, of=F.local_response_norm, options="size alpha beta k"):
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

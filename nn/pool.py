@@ -1,8 +1,10 @@
-"""Pooling layers: the greatest element or the mean of each window."""
+"""Pooling layers: the greatest element, the mean or the norm of each window; and the way back."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from autograd.errors import ArgumentError
 
 from . import functional as F
 from .function_module import _FunctionModule
@@ -10,7 +12,8 @@ from .functional.checks import per_dim
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d", "LPPool1d",
+    "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
 ]  # fmt: skip
 
 
@@ -21,6 +24,11 @@ class _Pool(_FunctionModule):
     def __post_init__(self) -> None:
         self.stride = self.kernel_size if self.stride is None else self.stride
 
+    def _spread(self, n: int) -> None:
+        """Each of the sizes as a tuple, as PyTorch shows them."""
+        for name in ("kernel_size", "stride", "padding"):
+            setattr(self, name, per_dim(type(self).__name__, name, getattr(self, name), n, 0))
+
 
 # fmt: off
 class _MaxPool(
@@ -30,6 +38,25 @@ class _MaxPool(
 class _AvgPool(
     _Pool, options="kernel_size stride padding ceil_mode count_include_pad divisor_override", shown="kernel_size stride padding"
 ): ...
+class _LPPool(_FunctionModule, options="norm_type kernel_size stride ceil_mode"): ...
+class _FractionalMaxPool(
+    _FunctionModule, options="kernel_size output_size output_ratio return_indices _random_samples", shown=""
+):
+    def __post_init__(self) -> None:
+        if (self.output_size is None) == (self.output_ratio is None):
+            both = f"got {self.output_size!r} and {self.output_ratio!r}"
+            raise ArgumentError(f"{type(self).__name__}: give one of output_size and output_ratio, {both}")
+
+class _MaxUnpool(_Pool, options="kernel_size stride padding"):
+    dims: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._spread(self.dims)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return super().forward(input, indices, output_size=output_size)
+
 class _AdaptiveAvgPool(_FunctionModule, options="output_size"): ...
 class _AdaptiveMaxPool(_FunctionModule, options="output_size return_indices", shown="output_size"): ...
 
@@ -56,8 +83,7 @@ class AvgPool1d(_AvgPool, of=F.avg_pool1d, options="kernel_size stride padding c
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("kernel_size", "stride", "padding"):  # shown as PyTorch shows them
-            setattr(self, name, per_dim("AvgPool1d", name, getattr(self, name), 1, 0))
+        self._spread(1)
 
 class AvgPool2d(_AvgPool, of=F.avg_pool2d):
     """The mean of each window over two dims (torch.nn.AvgPool2d).
@@ -91,3 +117,55 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool, of=F.adaptive_avg_pool3d): ...
 class AdaptiveMaxPool1d(_AdaptiveMaxPool, of=F.adaptive_max_pool1d): ...
 class AdaptiveMaxPool2d(_AdaptiveMaxPool, of=F.adaptive_max_pool2d): ...
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, of=F.adaptive_max_pool3d): ...
+
+# ---------------------------------------------------------------- norms
+class LPPool1d(_LPPool, of=F.lp_pool1d): ...
+
+class LPPool2d(_LPPool, of=F.lp_pool2d):
+    """The `norm_type`-norm of each window, without absolute values: sum(input ** p) ** (1 / p) (torch.nn.LPPool2d).
+
+    `stride` is `kernel_size` if left out. The gradient at 0 is 0. Shape: as `MaxPool2d` without padding. Raises ShapeError,
+    ArgumentError or DtypeError.
+
+    >>> import autograd
+    >>> LPPool2d(2, (1, 2))(autograd.tensor([[[3.0, 4.0, 6.0, 8.0]]]))
+    tensor([[[ 5., 10.]]])
+    """
+
+class LPPool3d(_LPPool, of=F.lp_pool3d): ...
+
+# ---------------------------------------------------------------- the way back
+class MaxUnpool1d(_MaxUnpool, of=F.max_unpool1d):
+    dims = 1
+
+class MaxUnpool2d(_MaxUnpool, of=F.max_unpool2d):
+    """What `MaxPool2d` left, put back to the places that its indices say; zeros elsewhere (torch.nn.MaxUnpool2d).
+
+    It is called with what a pool of `return_indices=True` returns, and `output_size` if several sizes make this one. Shape: a
+    size L becomes (L - 1) * stride - 2 * padding + kernel_size. Raises ShapeError, ArgumentError, DimError or DtypeError.
+
+    >>> import autograd, nn
+    >>> out, indices = nn.MaxPool2d(2, return_indices=True)(autograd.tensor([[[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]]))
+    >>> MaxUnpool2d(2)(out, indices)
+    tensor([[[0., 0., 0., 4.],
+             [4., 0., 0., 0.]]])
+    """
+
+    dims = 2
+
+class MaxUnpool3d(_MaxUnpool, of=F.max_unpool3d):
+    dims = 3
+
+# ---------------------------------------------------------------- of random windows
+class FractionalMaxPool2d(_FractionalMaxPool, of=F.fractional_max_pool2d):
+    """`MaxPool2d` by steps that are drawn, of two neighbouring lengths (Graham 2014; torch.nn.FractionalMaxPool2d).
+
+    Give `output_size`, or `output_ratio`, what share of the input's size. Shape: (N, C, H, W) or (C, H, W) gives
+    (..., *output_size). With `return_indices` also where in the flattened image. Raises ShapeError or ArgumentError.
+
+    >>> import autograd
+    >>> FractionalMaxPool2d(2, output_ratio=0.7)(autograd.ones(1, 3, 10, 20)).shape
+    (1, 3, 7, 14)
+    """
+
+class FractionalMaxPool3d(_FractionalMaxPool, of=F.fractional_max_pool3d): ...

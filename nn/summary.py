@@ -23,6 +23,7 @@ from autograd.errors import ArgumentError, UnsupportedError, describe, shown
 from .mode import in_mode
 from .module import Module
 from .table import as_html, as_text
+from .unregistered import unregistered
 
 __all__ = ["Summary", "summary"]
 
@@ -171,7 +172,7 @@ class Summary:
     def __init__(self, model: Module, calls: _Calls, depth: int | None = None) -> None:
         self._calls, self._depth = calls, depth
         self._first: dict[Tensor | Module, str] = {}  # where each parameter and module was met first
-        self.notes: list[str] = []
+        self.notes = [f"{shown(u.what, 120)}; {u.advice}" for u in unregistered(model)]
         self.rows = self._visit(model, "", "", "", 0)
         self.parameters, self.trainable, self.multiply_adds = (sum(column) for column in list(zip(*self.rows, strict=True))[4:])
         self.nbytes = sum(t.array.nbytes for t in (*model.parameters(), *model.buffers()))

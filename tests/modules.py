@@ -5,9 +5,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nn.lazy import __all__ as LAZY
+
 
 class Ints(NamedTuple):
     """An array of integers from 0 to high - 1."""
+
+    shape: tuple
+    high: int
+
+
+class Places(NamedTuple):
+    """An array of integers from 0 to high - 1, those of one image and channel all different."""
 
     shape: tuple
     high: int
@@ -58,6 +67,9 @@ class Layer:
                 return None
             if isinstance(spec, Ints):
                 return rng.integers(0, spec.high, spec.shape)
+            if isinstance(spec, Places):
+                planes = [rng.permutation(spec.high) for _ in range(spec.shape[0] * spec.shape[1])]
+                return np.reshape([p[: np.prod(spec.shape[2:])] for p in planes], spec.shape)
             if isinstance(spec, Signs):
                 return rng.choice([-1, 1], spec.shape)
             if isinstance(spec, list):
@@ -118,6 +130,8 @@ LAYERS = [
        ("Avg", {"stride": 2, "padding": 1}), ("Avg", {"ceil_mode": True, "padding": 1, "count_include_pad": False})]],
     Layer("AvgPool2d", (2,), (IMAGE[2],), ((2, 3),), {"divisor_override": 3}),
     *[Layer(f"Adaptive{kind}Pool{n}d", (size,), (IMAGE[n],), ((2,) * (n + 3),)) for n in (1, 2, 3) for kind in ("Max", "Avg") for size in (1, 3)],
+    *[Layer(f"LPPool{n}d", (2, 3), (IMAGE[n],), ((2,) * (n + 3),), {"stride": 2}) for n in (1, 2, 3)],
+    *[Layer(f"MaxUnpool{n}d", (2,), (SMALL[n], Places(SMALL[n], 2**n * int(np.prod(SMALL[n][2:])))), (SMALL[n], Ints((2, 2), 2))) for n in (1, 2, 3)],
     # ---- padding and size
     *[Layer(f"{kind}Pad{n}d", args, (SMALL[n],), ((1,) * (n + 1),) if kind != "Replication" else None)
       for n in (1, 2, 3) for kind, args in [("Reflection", (1,)), ("Replication", (2,)), ("Circular", ((1, 2) * n,))]],
@@ -135,6 +149,7 @@ LAYERS = [
     Layer("BatchNorm1d", (4,), ((5, 4),), ((4,),)),
     *[Layer(f"InstanceNorm{n}d", (4,), (IMAGE[n],), ((4,),), kwargs) for n in (1, 2, 3) for kwargs in
       ({}, {"affine": True, "track_running_stats": True})],
+    Layer("LocalResponseNorm", (3,), (SMALL[2],), ((2, 3),), {"alpha": 0.5}),
     Layer("LayerNorm", (4,), ((2, 3, 4),), ((2, 3),)),
     Layer("LayerNorm", ((3, 4),), ((2, 3, 4),), ((2, 3, 3),), {"bias": False}),
     Layer("RMSNorm", (4,), ((2, 3, 4),), ((2, 3),)),
@@ -182,6 +197,8 @@ LAYERS = [
     Layer("PairwiseDistance", (), ((2, 3), (2, 3)), ((2, 3), (2, 4))),
     # ---- losses
     *[Layer(name, (), ((2, 3), (2, 3)), ((2, 3), (3,))) for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")],
+    Layer("AdaptiveLogSoftmaxWithLoss", (16, 12, [3, 7]), ((5, 16), Ints((5,), 12)), ((5, 7), Ints((5,), 12))),
+    Layer("AdaptiveLogSoftmaxWithLoss", (8, 12, [3, 7, 9]), ((9, 8), Ints((9,), 12)), ((9, 8), Ints((8,), 12)), {"div_value": 2.0, "head_bias": True}),
     Layer("CrossEntropyLoss", (), ((4, 3), Ints((4,), 3)), ((4, 3), Ints((3,), 3))),
     Layer("CrossEntropyLoss", (), ((4, 3, 2), Ints((4, 2), 3)), ((4, 3), Ints((4,), 9)), {"label_smoothing": 0.1, "reduction": "sum"}),
     Layer("NLLLoss", (), ((4, 3), Ints((4,), 3)), ((4, 3), Ints((3,), 3)), {"reduction": "none"}),
@@ -202,7 +219,6 @@ LAYERS = [
 # fmt: on
 ELSEWHERE = {  # modules whose arguments are more than shapes, or that hold others: their tests are elsewhere
     "Module",
-    "Parameter",
     "Sequential",
     "ModuleList",
     "ModuleDict",
@@ -216,4 +232,7 @@ ELSEWHERE = {  # modules whose arguments are more than shapes, or that hold othe
     "JaccardLoss",  # test_nn_loss.py
     "FeatureAlphaDropout",
     "RReLU",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",  # test_window.py
+    *LAZY,  # test_nn_lazy.py
 }  # fmt: skip

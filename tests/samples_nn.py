@@ -305,6 +305,18 @@ def seeded(function, **options):
     return draw
 
 
+def on_a_copy(function):
+    """A function that writes into its input, of a copy."""
+
+    def written(x, *args, **options):
+        x = x.clone()
+        assert function(x, *args, **options) is x
+        return x
+
+    written.stands_for = [function]
+    return written
+
+
 def dropped(*dims, **options):
     return lambda s: call(s.array(s.shape(dims=dims)), 0.4, **options)
 
@@ -377,6 +389,15 @@ SAMPLES = [
     Sample("hardshrink", each(BENT, lambd=[0.2]), lambda x, lambd=0.5: np.where(np.abs(x) > lambd, x, 0), F.hardshrink),
     Sample("softshrink", each(BENT, lambd=[0.2]), lambda x, lambd=0.5: np.sign(x) * np.maximum(np.abs(x) - lambd, 0), F.softshrink),
     Sample("threshold", lambda s: call(s.array(s.shape(), BENT), 0.5, s.pick(-2.0, 7.0)), lambda x, t, v: np.where(x > t, x, v), F.threshold),
+    # ---- activations: written into their input
+    Sample("relu_", each(NONZERO), lambda x: np.maximum(x, 0), on_a_copy(F.relu_)),
+    Sample("leaky_relu_", each(NONZERO, negative_slope=[0.3, 0]), lambda x, negative_slope=0.01: bent(x, negative_slope), on_a_copy(F.leaky_relu_)),
+    Sample("rrelu_", each(NONZERO, lower=[0.1], upper=[0.5]), lambda x, lower=1 / 8, upper=1 / 3: bent(x, (lower + upper) / 2), on_a_copy(F.rrelu_)),
+    Sample("elu_", each(NONZERO, alpha=[0.5]), elu, on_a_copy(F.elu_)),
+    Sample("celu_", each(NONZERO, alpha=[0.5, 2.0]), lambda x, alpha=1.0: elu(x, alpha, alpha), on_a_copy(F.celu_)),
+    Sample("selu_", each(NONZERO), lambda x: elu(x, 1.6732632423543772, 1, 1.0507009873554805), on_a_copy(F.selu_)),
+    Sample("hardtanh_", each(BENT, min_val=[-0.5], max_val=[0.5]), lambda x, min_val=-1, max_val=1: np.clip(x, min_val, max_val), on_a_copy(F.hardtanh_)),
+    Sample("threshold_", lambda s: call(s.array(s.shape(), BENT), 0.5, s.pick(-2.0, 7.0)), lambda x, t, v: np.where(x > t, x, v), on_a_copy(F.threshold_)),
     # ---- activations: smooth
     Sample("silu", each(REAL), lambda x: x * sigmoid(x), F.silu),
     Sample("mish", each(REAL), lambda x: x * np.tanh(np.log1p(np.exp(x))), F.mish),

@@ -4,8 +4,8 @@ import itertools
 import math
 
 import numpy as np
-from samples import Sample
-from strategies import call
+from samples import HOST, Sample
+from strategies import POSITIVE, call
 
 import nn.functional as F
 
@@ -110,9 +110,9 @@ def convolved_weight(y, x, over, groups):
 
 
 # ---------------------------------------------------------------- resampling, by definition: one new element after the other
-def keys(d):
+def keys(d, a=-0.75):
     """Keys' kernel of cubic interpolation."""
-    d, a = abs(d), -0.75
+    d = abs(d)
     if d <= 1:
         return (a + 2) * d**3 - (a + 3) * d**2 + 1
     return a * (d**3 - 5 * d**2 + 8 * d - 4) if d < 2 else 0
@@ -140,6 +140,16 @@ def row(name, i, n, m, *options):
     elif name == "area":
         a, b = math.floor(i * n / m), math.ceil((i + 1) * n / m)
         taken[a:b] = 1 / (b - a)
+    elif name == "antialias":
+        scale, align_corners, cubic = options
+        step = n / m if scale is None else 1 / scale
+        if align_corners:
+            step = (n - 1) / (m - 1) if m > 1 else 0
+        reach = max(1, step) * (2 if cubic else 1)
+        for k in range(max(0, int(step * (i + 0.5) - reach + 0.5)), min(n, int(step * (i + 0.5) + reach + 0.5))):
+            d = abs(k + 0.5 - step * (i + 0.5)) / max(1, step)
+            taken[k] = keys(d, -0.5) if cubic else max(0, 1 - d)
+        taken /= taken.sum()
     else:
         at = source(i, n, m, *options)
         if name == "linear":
@@ -249,6 +259,41 @@ def adaptive_max_pool(n, x, output_size, return_indices=False):
     return (out, indices) if return_indices else out
 
 
+def lp_pool(n, x, norm_type, kernel_size, stride=None, ceil_mode=False):
+    elements = math.prod(spread(kernel_size, n))
+    return (avg_pool(n, x**norm_type, kernel_size, stride, 0, ceil_mode) * elements) ** (1 / norm_type)
+
+
+def max_unpool(n, x, indices, kernel_size, stride=None, padding=0, output_size=None):
+    steps = kernel_size if stride is None else stride
+    each = zip(x.shape[-n:], *(spread(v, n) for v in (kernel_size, steps, padding)), strict=True)
+    size = tuple((m - 1) * s - 2 * p + k for m, k, s, p in each) if output_size is None else output_size[-n:]
+    out = np.zeros((*x.shape[:-n], *size), x.dtype)
+    for at in np.ndindex(*x.shape):
+        out[(*at[:-n], *np.unravel_index(indices[at], size))] = x[at]
+    return out
+
+
+def fractional_max_pool(n, x, draws, kernel_size, output_size, return_indices=False):
+    kernel, size = spread(kernel_size, n), x.shape[-n:]
+    single = x.ndim == n + 1
+    x, out = x.reshape(-1, *x.shape[-n - 1 :]), []
+    indices, flat = [], np.arange(math.prod(size)).reshape(size)
+    for image, channel, *at in np.ndindex(*x.shape[:2], *output_size):
+        spans = []
+        for i, (a, m, w, k) in enumerate(zip(at, size, output_size, kernel, strict=True)):
+            draw = draws[image, channel, i if n == 3 else 1 - i] / 16
+            step = (m - k) / max(1, w - 1)
+            begin = m - k if a == w - 1 else int((a + draw) * step) - int(draw * step)
+            spans.append(slice(begin, begin + k))
+        part = x[(image, channel, *spans)]
+        out.append(part.max())
+        indices.append(flat[tuple(spans)].ravel()[part.argmax()])
+    shape = (*x.shape[single:2], *output_size)
+    out, indices = np.reshape(np.array(out, x.dtype), shape), np.reshape(indices, shape)
+    return (out, indices) if return_indices else out
+
+
 def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     over, count = geometry(x.shape[-2:], kernel_size, stride, padding, dilation)
     return windows(x, over, count).reshape(*x.shape[:-3], -1, math.prod(count))
@@ -267,7 +312,9 @@ def padded(x, pad, mode="constant", value=None):
     return np.pad(x, [(max(a, 0), max(b, 0)) for a, b in pairs] or 0, name, **({"constant_values": value} if value else {}))
 
 
-def interpolated(x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+def interpolated(
+    x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False
+):
     n = x.ndim - 2
     scales = spread(scale_factor, n)
     size = spread(size, n) if size is not None else [math.floor(m * s) for m, s in zip(x.shape[2:], scales, strict=True)]
@@ -281,6 +328,8 @@ def interpolated(x, size=None, scale_factor=None, mode="nearest", align_corners=
             how = ("area",)
         elif mode.startswith("nearest"):
             how = ("nearest", scale, 0.5 * (mode == "nearest-exact"))
+        elif antialias:
+            how = ("antialias", scale, bool(align_corners), mode == "bicubic")
         else:
             how = ("cubic" if mode == "bicubic" else "linear", scale, bool(align_corners))
         x = resampled(x, axis, (how[0], old, m, *how[1:]))
@@ -415,11 +464,13 @@ def convs_weight(s):
 
 
 def resamples(s):
-    name = s.pick("reflect", "replicate", "circular", "nearest", "linear", "cubic", "area")
+    name = s.pick("reflect", "replicate", "circular", "nearest", "linear", "cubic", "area", "antialias")
     n, m = s.between(1, 5), s.between(1, 6)
     options = {"nearest": (s.pick(None, 1.7), s.pick(0, 0.5)), "area": ()}
     if name in ("linear", "cubic"):
         options[name] = s.pick((None, False), (None, True), (0.6, False))
+    if name == "antialias":
+        options[name] = (*s.pick((None, False), (None, True), (m / n * 1.1, False)), s.pick(True, False))
     shape = list(s.shape(1, (1, 3)))
     axis, back = s.between(0, len(shape) - 1), s.pick(False, True)
     shape[axis] = m if back else n
@@ -508,6 +559,46 @@ def adaptive_calls(**more):
     return make
 
 
+def lp_calls(s):
+    n = s.pick(1, 2, 2, 3)
+    shape = image(s, n, 2, least=2)
+    kernel = tuple(s.between(1, min(3, m)) for m in shape[-n:])
+    return call(
+        n,
+        s.array(shape, POSITIVE),
+        s.pick(1, 2, 3.0),
+        kernel if n > 1 else kernel[0],
+        s.pick(None, 2),
+        **s.some({"ceil_mode": [True]}),
+    )
+
+
+def unpool_calls(s):
+    """Each element has a place of its own: of several in one PyTorch does not say which stays."""
+    n = s.pick(1, 2, 2, 3)
+    shape = image(s, n, 2, most=2)
+    size = tuple(2 * m + s.between(-1, 1) for m in shape[-n:])
+    planes = [s.rng.permutation(math.prod(size))[: math.prod(shape[-n:])] for _ in range(math.prod(shape[:-n]))]
+    return call(n, s.array(shape), np.reshape(planes, shape), 2, **s.pick({"stride": 2}, {}), output_size=size)
+
+
+def fractional_calls(s):
+    n = s.pick(2, 3)
+    shape = image(s, n, 2, least=2)
+    kernel = tuple(s.between(1, min(2, m)) for m in shape[-n:])
+    wanted = tuple(s.between(1, m - k + 1) for m, k in zip(shape[-n:], kernel, strict=True))
+    draws = s.rng.integers(0, 16, (shape[0] if len(shape) == n + 2 else 1, 2, n))
+    return call(n, s.array(shape), draws, kernel, wanted, **s.some({"return_indices": [True]}))
+
+
+def fractionally(n, input, draws, *args, **options):
+    """The fractional pools of 2 and 3 sizes, told how many and what is drawn, in sixteenths."""
+    return getattr(F, f"fractional_max_pool{n}d")(input, *args, _random_samples=draws / 16, **options)
+
+
+fractionally.stands_for = [F.fractional_max_pool2d, F.fractional_max_pool3d]
+
+
 def unfold_calls(s):
     shape = image(s, 2, 2)
     kernel, options = fitting(s, 2, shape[-2:])
@@ -540,9 +631,13 @@ def interpolate_calls(s):
     options = s.some({"align_corners": [True, False]}) if mode in smooth else {}
     factors = (0.5, 0.6, 1.0, 1.4, 2.0, 2.5)
     how = s.pick("size", "scale", "scale")
-    if how == "size":
-        return call(x, size=per_dim(s, n, 1, 6), mode=mode, **options)
+    size = per_dim(s, n, 1, 6)
     scale = s.pick(s.pick(*factors), tuple(s.pick(*factors) for _ in range(n)))
+    width = spread(size, n)[-1] if how == "size" else int(x.shape[-1] * spread(scale, n)[-1])
+    if mode in ("bilinear", "bicubic") and width > 1:  # in images of width 1 PyTorch repeats the first row
+        options |= s.some({"antialias": [True]})
+    if how == "size":
+        return call(x, size=size, mode=mode, **options)
     return call(x, scale_factor=scale, mode=mode, **options, **s.some({"recompute_scale_factor": [True, False]}))
 
 
@@ -619,6 +714,9 @@ WINDOW_SAMPLES = [
     Sample("F.avg_pool", pool_calls(False, count_include_pad=[False], divisor_override=[3]), avg_pool, of_dims("avg_pool")),
     Sample("F.adaptive_avg_pool", adaptive_calls(), adaptive_avg_pool, of_dims("adaptive_avg_pool")),
     Sample("F.adaptive_max_pool", adaptive_calls(return_indices=[True]), adaptive_max_pool, of_dims("adaptive_max_pool")),
+    Sample("F.lp_pool", lp_calls, lp_pool, of_dims("lp_pool")),
+    Sample("F.max_unpool", unpool_calls, max_unpool, of_dims("max_unpool")),
+    Sample("F.fractional_max_pool", fractional_calls, fractional_max_pool, fractionally, exempt=HOST | {"torch": "compared in test_window.py, with what is drawn as an option"}),
     Sample("F.unfold", unfold_calls, unfold, F.unfold),
     Sample("F.fold", fold_calls, folded, F.fold),
     Sample("F.pad", pad_calls, padded, F.pad),

@@ -676,3 +676,40 @@ def test_agrees_with_torch(torch):
     ours = vmap(f, in_dims=(1, None), out_dims={"s": 1, "t": 0})(wrap(np.outer(x, y)), wrap(x))
     theirs = torch.vmap(f, in_dims=(1, None), out_dims={"s": 1, "t": 0})(torch.tensor(np.outer(x, y)), torch.tensor(x))
     autograd.api.tree.tree_map(lambda a, b: assert_allclose(a.numpy(), b.array), theirs, ours)
+
+
+# ---------------------------------------------------------------- several modules as one
+def ensemble(n=3):
+    autograd.manual_seed(0)
+    return [nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Tanh()).eval() for _ in range(n)]
+
+
+def test_stacked_modules_under_vmap_are_the_modules():
+    models, x = ensemble(), autograd.randn(5, 3)
+    params, buffers = autograd.func.stack_module_state(models)
+    assert params["0.weight"].shape == (3, 2, 3)
+    assert all(p.is_leaf and p.requires_grad for p in params.values())
+    assert [*buffers] == [name for name, _ in models[0].named_buffers()]
+    out = autograd.func.vmap(lambda p, b: autograd.func.functional_call(models[0], (p, b), x))(params, buffers)
+    for found, model in zip(out, models, strict=True):
+        assert_allclose(found.detach().numpy(), model(x).detach().numpy(), rtol=1e-6, atol=1e-7)
+    out.sin().sum().backward()
+    for i, model in enumerate(models):
+        model(x).sin().sum().backward()
+        for name, p in model.named_parameters():
+            assert_allclose(params[name].grad[i].numpy(), p.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_stacked_modules_are_alike():
+    frozen = ensemble(2)
+    frozen[1].requires_grad_(False)
+    for models, error, message in (
+        ([], ArgumentError, "there are no models"),
+        ([nn.Linear(2, 1), nn.Identity()], ArgumentError, "of one class and in one mode, got Linear in training, Identity"),
+        ([nn.Linear(2, 1), nn.Linear(2, 1).eval()], ArgumentError, "Linear in training, Linear in evaluation"),
+        ([nn.Linear(2, 1), nn.Linear(3, 1)], ShapeError, r"weight is the same in all models, got float32 \(1, 2\) that requires"),
+        ([nn.Linear(2, 1), nn.Linear(2, 1, bias=False)], ArgumentError, "hold the same tensors"),
+        (frozen, ShapeError, r"0.weight is the same in all models, got float32 \(2, 3\) that requires grad, float32 \(2, 3\)"),
+    ):
+        with pytest.raises(error, match=message):
+            autograd.func.stack_module_state(models)

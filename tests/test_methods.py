@@ -1,6 +1,9 @@
 """Tensor's operators and methods: each is there, does what the function of its name does, and says so when it cannot."""
 
 import operator
+import subprocess
+import sys
+import traceback
 
 import numpy as np
 import pytest
@@ -226,7 +229,7 @@ REFUSED = {
     "add does not work on x float32 (2, 3), y float32 (4, 5)": lambda: X + Y,
     "maximum does not work on x float32 (2, 3), y float32 (4, 5)": lambda: autograd.maximum(X, Y),
     "where does not work on c bool (2, 3), x float32 (4, 5), y float32 (2, 3)": lambda: autograd.where(X > 0, Y, X),
-    "matmul does not work on x float32 (2, 3), y float32 (4, 5)": lambda: X @ Y,
+    "matmul does not work on x float32 (2, 3), y float32 (4, 5): the dims to be summed over have lengths 3 and 4": lambda: X @ Y,
     "matmul needs at least one dim on both sides, got shapes (2, 3) and ()": lambda: X @ V.sum(),
     "mm needs 2-d and 2-d tensors, got shapes (2, 3) and (3,)": lambda: X.mm(V),
     "dot needs 1-d and 1-d tensors, got shapes (3,) and (2, 3)": lambda: V.dot(X),
@@ -368,3 +371,22 @@ def test_form_like_torch(torch, form):
             assert_allclose(y.array, e.numpy(), rtol=1e-5, atol=1e-6)
         else:
             assert str(y) == str(e).removeprefix("torch.")
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: X @ Y, lambda: autograd.ones(2, 2, 3) @ Y, lambda: V @ Y, lambda: np.matmul(X, Y), lambda: X @ Y[:, 0]]
+)
+def test_a_product_that_does_not_fit_is_told_in_one_sentence(call):
+    with pytest.raises(
+        errors.ShapeError, match=r"^matmul does not work on .*: the dims to be summed over have lengths 3 and 4$"
+    ) as caught:
+        call()
+    text = "".join(traceback.format_exception(caught.value))
+    assert text.count("Traceback") == 1
+    assert "gufunc" not in text
+
+
+def test_a_name_that_is_not_there_has_one_near():
+    """Python looks for it among the names of the object, where an error that nobody caught is printed."""
+    run = subprocess.run([sys.executable, "-c", "import autograd; autograd.ones(2).numell"], capture_output=True, text=True)
+    assert "AttributeError: 'Tensor' object has no attribute 'numell'. Did you mean: 'numel'?" in run.stderr

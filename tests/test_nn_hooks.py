@@ -1,13 +1,15 @@
 """Hooks of modules: what backward hooks see and may replace, in which order hooks run, and that they can be taken out."""
 
+import importlib
+
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 import autograd
 import nn
 from autograd import tensor
-from autograd.errors import ShapeError
+from autograd.errors import ShapeError, StateError
 
 
 class Both(nn.Module):
@@ -165,3 +167,99 @@ def test_like_pytorch(torch):
             assert_allclose(np.array(x), np.array(y), rtol=1e-12)
     for x, y in zip(gradients, expected, strict=True):
         assert_allclose(x, y, rtol=1e-12)
+
+
+# ---------------------------------------------------------------- around state_dict and load_state_dict
+def two_layers(lib=nn):
+    return lib.Sequential(lib.Linear(2, 3), lib.Linear(3, 1, bias=False))
+
+
+def told_of_state(net):
+    """What the hooks of a net and its layers hear while its state is taken and loaded."""
+    heard = []
+    for name, module in net.named_modules():
+        module.register_state_dict_pre_hook(lambda m, prefix, keep, name=name: heard.append((name, "before", prefix, keep)))
+        module.register_state_dict_post_hook(lambda m, d, prefix, meta, name=name: heard.append((name, "after", prefix, [*d])))
+        module.register_load_state_dict_pre_hook(lambda m, d, p, *_, name=name: heard.append((name, "to load", p)))
+        module.register_load_state_dict_post_hook(lambda m, keys, name=name: heard.append((name, "loaded", *map(tuple, keys))))
+    net.load_state_dict(net.state_dict())
+    return heard
+
+
+def test_hooks_hear_of_state():
+    heard = told_of_state(two_layers())
+    keys = ["0.weight", "0.bias", "1.weight"]
+    assert [h for h in heard if h[1] == "before"] == [(n, "before", f"{n}." if n else "", False) for n in ("", "0", "1")]
+    assert ("", "after", "", keys) in heard
+    assert heard.index(("", "after", "", keys)) > max(i for i, h in enumerate(heard) if h[1] == "after" and h[0])
+    assert [h for h in heard if h[1] == "to load"] == [("", "to load", ""), ("0", "to load", "0."), ("1", "to load", "1.")]
+    assert heard[-1] == ("", "loaded", (), ())
+
+
+def test_hooks_hear_what_pytorchs_hear(torch):
+    """But that all of a state is taken before the first hook after it is called, which PyTorch calls module by module."""
+    found, expected = told_of_state(two_layers()), told_of_state(two_layers(torch.nn))
+    assert sorted(str(h) for h in found if h[1] != "after") == sorted(str(h) for h in expected if h[1] != "after")
+    assert ("", "after", "", ["0.weight", "0.bias", "1.weight"]) in expected
+
+
+def test_a_hook_may_rename_what_is_loaded_and_saved():
+    net = two_layers()
+    old = {f"net.{key}": value + 1 for key, value in net.state_dict().items()}
+
+    def renamed(module, state, prefix, *_):
+        for key in [k for k in state if k.startswith("net.")]:
+            state[key.removeprefix("net.")] = state.pop(key)
+
+    handle = net.register_load_state_dict_pre_hook(renamed)
+    assert net.load_state_dict(old) == ([], [])
+    assert [*old] == ["net.0.weight", "net.0.bias", "net.1.weight"], "the dict that was given is as it was"
+    assert_array_equal(net[1].weight.detach().numpy(), old["net.1.weight"].numpy())
+    handle.remove()
+    with pytest.raises(StateError, match=r"nothing was loaded; missing: 0.weight"):
+        net.load_state_dict(old)
+    net._register_state_dict_hook(lambda m, state, prefix, meta: {f"net.{key}": value for key, value in state.items()})
+    assert [*net.state_dict()] == [*old]
+
+
+def test_a_hook_may_forbid_and_forgive():
+    net = two_layers()
+    handle = net._register_load_state_dict_pre_hook(lambda state, prefix, *rest: rest[-1].append("no"))
+    with pytest.raises(StateError, match="nothing was loaded; told by hooks: no"):
+        net.load_state_dict(net.state_dict())
+    handle.remove()
+    part = {"0.weight": net[0].weight + 1, "1.weight": net[1].weight}
+    handle = net.register_load_state_dict_post_hook(lambda module, keys: keys.missing_keys.clear())
+    assert net.load_state_dict(part) == ([], [])
+    handle.remove()
+    net[0].register_load_state_dict_post_hook(lambda module, keys: None)
+    with pytest.raises(StateError, match=r"all that fits was loaded; missing: 0.bias"):
+        net.load_state_dict(part)
+
+
+# ---------------------------------------------------------------- of all modules
+def told_everywhere(lib, make):
+    """What hooks of all modules hear of one forward and backward."""
+    home, heard = importlib.import_module(f"{lib.__name__}.module" if lib is nn else "torch.nn.modules.module"), []
+    register = {
+        "forward_pre": lambda m, args: heard.append(("pre", type(m).__name__)),
+        "forward": lambda m, args, out: heard.append(("forward", type(m).__name__)),
+        "full_backward_pre": lambda m, g: heard.append(("back", type(m).__name__)),
+        "full_backward": lambda m, gi, go: heard.append(("backward", type(m).__name__)),
+    }
+    handles = [getattr(home, f"register_module_{name}_hook")(hook) for name, hook in register.items()]
+    try:
+        two_layers(lib)(make([[1.0, 2.0]], requires_grad=True)).sum().backward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    count = len(heard)
+    two_layers(lib)(make([[1.0, 2.0]]))
+    assert len(heard) == count, "they are out"
+    return heard
+
+
+def test_hooks_of_all_modules(torch):
+    heard = told_everywhere(nn, autograd.tensor)
+    assert heard == told_everywhere(torch.nn, torch.tensor)
+    assert len(heard) == 12

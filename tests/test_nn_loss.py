@@ -157,7 +157,7 @@ def test_they_go_round(case):
 # ---------------------------------------------------------------- all of them, from the records
 FUNCTIONS = [s for s in LOSS_SAMPLES if s.name.startswith("F.")]
 MODULES = {  # the name of a record: that of the module made of its function
-    s.name: name for s in FUNCTIONS for name in sorted(vars(nn)) if name.endswith("Loss") and getattr(nn, name)._function is s.op
+    s.name: name for s in FUNCTIONS for name in sorted(nn.loss.__all__) if getattr(nn, name)._function is s.op
 }
 NAMES = sorted({*MODULES.values()})
 each_function = pytest.mark.parametrize("sample", FUNCTIONS, ids=lambda s: s.name)
@@ -791,3 +791,33 @@ def test_regions_that_agree_and_regions_that_are_not_there():
 def test_bad_regions_are_told(error, says, call):
     with pytest.raises(error, match=says):
         call()
+
+
+# ---------------------------------------------------------------- AdaptiveLogSoftmaxWithLoss
+def test_adaptive_log_softmax_is_one_distribution():
+    """All classes have probabilities that add up to 1, of which those of the targets come out."""
+    layer = nn.AdaptiveLogSoftmaxWithLoss(8, 12, [3, 7], div_value=2.0)
+    x, target = autograd.randn(9, 8), tensor([0, 2, 3, 6, 7, 11, 5, 1, 9])
+    logs = layer.log_prob(x)
+    assert_allclose(logs.exp().sum(1).detach().numpy(), 1, rtol=1e-5)
+    output, loss = layer(x, target)
+    assert_allclose(output.detach().numpy(), logs.gather(1, target.unsqueeze(1)).squeeze(1).detach().numpy(), rtol=1e-5)
+    assert_allclose(loss.item(), -output.mean().item(), rtol=1e-6)
+    assert layer.predict(x).tolist() == logs.argmax(1).tolist()
+    assert_allclose(layer(x[0], target[0]).output.item(), output[0].item(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda layer, x: layer(x, tensor([12])), DimError, r"targets are integers from 0 to 11, got \[12\]"),
+        (lambda layer, x: layer(x, tensor([-1])), DimError, r"targets are integers from 0 to 11, got \[-1\]"),
+        (lambda layer, x: layer(x, tensor([0, 1])), ShapeError, r"a target for each example, \(1,\), got \(2,\)"),
+        (lambda layer, x: layer.log_prob(x[:, :3]), ShapeError, r"expects \(N, 8\) or \(8,\), got \(1, 3\)"),
+        (lambda layer, x: nn.AdaptiveLogSoftmaxWithLoss(8, 12, [7, 3]), ArgumentError, r"rising numbers .* n_classes=12, got \[7, 3\]"),
+        (lambda layer, x: nn.AdaptiveLogSoftmaxWithLoss(8, 12, [3, 12]), ArgumentError, r"between 0 and n_classes=12, got \[3, 12\]"),
+    ],
+)  # fmt: skip
+def test_what_adaptive_log_softmax_refuses(wrong, error, message):
+    with pytest.raises(error, match=message):
+        wrong(nn.AdaptiveLogSoftmaxWithLoss(8, 12, [3, 7], div_value=2.0), autograd.ones(1, 8))

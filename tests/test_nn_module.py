@@ -704,3 +704,47 @@ def test_subclasses_may_have_arguments_of_their_own():
     assert Doubled().eval()(1.0) == 2.0
     with pytest.raises(ArgumentError, match="Dropout: p is a probability"):
         nn.Dropout(2.0)
+
+
+# ---------------------------------------------------------------- buffers, and other state
+def test_a_buffer_is_registered_when_it_is_assigned():
+    module = nn.Module()
+    module.mean, module.seen = nn.Buffer(autograd.ones(2)), nn.Buffer([1.0], persistent=False)
+    assert [name for name, _ in module.named_buffers()] == ["mean", "seen"]
+    assert [*module.state_dict()] == ["mean"]
+    assert not any(module.parameters())
+    module.seen = nn.Buffer([2.0])
+    assert [*module.state_dict()] == ["mean", "seen"]
+    module.mean = nn.Buffer([3.0], persistent=False)
+    assert [*module.state_dict()] == ["seen"]
+    assert copy.deepcopy(module).state_dict().keys() == {"seen"}
+    array = np.zeros(3)
+    assert nn.Buffer(array).array is array
+    with pytest.raises(NoAttributeError, match=r"must call super\(\).__init__\(\) first"):
+        object.__new__(nn.Module).mean = nn.Buffer([1.0])
+
+
+class Counter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.count = nn.Parameter([1.0]), 0
+
+    def get_extra_state(self):
+        return {"count": self.count}
+
+    def set_extra_state(self, state):
+        self.count = state["count"]
+
+
+def test_state_that_is_no_tensor():
+    net, other = nn.Sequential(Counter(), nn.Linear(1, 1)), nn.Sequential(Counter(), nn.Linear(1, 1))
+    net[0].count = 3
+    state = net.state_dict()
+    assert state["0._extra_state"] == {"count": 3}
+    assert other.load_state_dict(state) == ([], [])
+    assert other[0].count == 3
+    del state["0._extra_state"]
+    with pytest.raises(StateError, match=r"missing: 0\._extra_state"):
+        other.load_state_dict(state)
+    with pytest.raises(NotImplementedError, match="Linear has no state besides its tensors"):
+        nn.Linear(1, 1).get_extra_state()

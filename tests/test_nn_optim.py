@@ -101,6 +101,22 @@ def signsgd(p, g, s, lr=1e-4, momentum=0.0, weight_decay=0.0, maximize=False):
 
 
 @published(
+    optim.SparseAdam,
+    {
+        "SparseAdam": {},
+        "SparseAdam with all": {"lr": 0.1, "betas": (0.5, 0.8), "eps": 1e-3, "maximize": True},
+    },
+    pytorch=False,  # it has one, which takes sparse gradients alone: test_sparse_adam_moves_rows_as_pytorchs
+)
+def sparse_adam(p, g, s, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
+    s["t"] = t = s.get("t", 0) + 1
+    g = -g if maximize else g
+    s["m"] = betas[0] * s.get("m", 0) + (1 - betas[0]) * g
+    s["v"] = betas[1] * s.get("v", 0) + (1 - betas[1]) * g**2
+    return p - lr * np.sqrt(1 - betas[1] ** t) / (1 - betas[0] ** t) * s["m"] / (np.sqrt(s["v"]) + eps)
+
+
+@published(
     Lion,
     {
         "Lion": {},
@@ -417,7 +433,11 @@ def take(parameters, opt, gradients, make_tensor=tensor):
 
 def test_every_optimizer_has_a_record():
     exported = [getattr(nn.optim, name) for name in nn.optim.__all__]
-    kinds = {kind for kind in exported if isinstance(kind, type)} - {Optimizer, nn.optim.LBFGS}  # which has a file of its own
+    kinds = {kind for kind in exported if isinstance(kind, type)} - {
+        Optimizer,
+        nn.optim.LBFGS,
+        nn.optim.Adafactor,
+    }  # which have files of their own
     missing = ", ".join(sorted(kind.__name__ for kind in kinds - set(KINDS)))
     assert not missing, f"{missing} has no record here: add its recurrence with @published(kind, cases)"
 
@@ -454,6 +474,26 @@ def test_muon_makes_the_step_nearly_orthogonal():
     Muon([p], lr=1.0, weight_decay=0).step()
     singular = np.linalg.svd(p.numpy(force=True) / np.sqrt(6 / 4), compute_uv=False)
     assert np.all((singular > 0.6) & (singular < 1.3))
+
+
+@pytest.mark.parametrize("options", [{}, {"lr": 0.1, "betas": (0.5, 0.8), "eps": 1e-3, "maximize": True}])
+def test_sparse_adam_moves_rows_as_pytorchs(torch, options):
+    """Those that were looked up, now and then, and no others."""
+    values = np.random.default_rng(0).standard_normal((6, 3))
+    ours, theirs = nn.Embedding(6, 3, sparse=True).double(), torch.nn.Embedding(6, 3, sparse=True).double()
+    ours.load_state_dict({"weight": values}), theirs.load_state_dict({"weight": torch.tensor(values)})
+    opt, other = optim.SparseAdam(ours.parameters(), **options), torch.optim.SparseAdam(theirs.parameters(), **options)
+    for rows in ([0, 2], [2, 3, 2], [5], [0, 1], [2]):
+        opt.zero_grad(), other.zero_grad()
+        ours(tensor(rows)).sin().sum().backward(), theirs(torch.tensor(rows)).sin().sum().backward()
+        opt.step(), other.step()
+        assert_allclose(ours.weight.detach().numpy(), theirs.weight.detach().numpy(), rtol=1e-12)
+    assert (ours.weight[4].detach().numpy() == values[4]).all()
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert_allclose(opt.state[ours.weight][name].numpy(), other.state[theirs.weight][name].numpy(), rtol=1e-12)
+    optim.SparseAdam(ours.parameters()).load_state_dict(
+        {**other.state_dict(), "param_groups": [{**other.state_dict()["param_groups"][0], "params": [0]}]}
+    )
 
 
 def test_lamb_where_a_length_is_0():

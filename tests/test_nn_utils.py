@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import autograd
 import nn
 from autograd import tensor
 from autograd.errors import ArgumentError, ShapeError
@@ -142,3 +143,19 @@ def test_a_vector_of_the_wrong_length_changes_nothing():
     with pytest.raises(ShapeError, match=r"19 elements make up the parameters; got a tensor of shape \(3,\)"):
         vector_to_parameters(tensor([1.0, 2.0, 3.0]), ps)
     assert_allclose(parameters_to_vector(ps).detach().numpy(), before.numpy())
+
+
+@pytest.mark.parametrize("order", [2.0, 1, float("inf")])
+def test_clipping_in_two_steps_is_clipping(order):
+    one, two = (nn.Linear(3, 2), nn.Linear(3, 2))
+    two.load_state_dict(one.state_dict())
+    for net in (one, two):
+        (net(autograd.ones(4, 3)) * 5).sum().backward()
+    norm = nn.utils.get_total_norm([p.grad for p in two.parameters()], order)
+    nn.utils.clip_grads_with_norm_(two.parameters(), 0.5, norm)
+    assert nn.utils.clip_grad_norm_(one.parameters(), 0.5, order).item() == norm.item()
+    for p, q in zip(one.parameters(), two.parameters(), strict=True):
+        assert p.grad.tolist() == q.grad.tolist()
+    assert nn.utils.get_total_norm(tensor([3.0, 4.0])).item() == 5
+    with pytest.raises(ArgumentError, match="get_total_norm: norm_type is a number, got 'two'"):
+        nn.utils.get_total_norm([], "two")

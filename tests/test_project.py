@@ -47,9 +47,9 @@ LAYERS = {
         functional/checks functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc
         functional/recurrent functional/embedding functional/window functional/conv functional/resample functional/padding functional/pool functional/vision
         functional/normalization functional/__init__
-        hooks module init utils/rnn utils/reparametrize function_module
-        containers parallel linear shape activation conv pool padding upsample norm sparse distance dropout recurrent attention loss
-        optim/options optim/optimizer optim/rules optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
+        hooks parameter unregistered module init utils/rnn utils/reparametrize function_module
+        containers utils/parametrize utils/parametrizations parallel linear shape activation conv pool padding upsample norm lazy sparse distance dropout recurrent attention loss adaptive
+        optim/options optim/optimizer optim/rules optim/adafactor optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
         utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms/base utils/data/transforms/values
         utils/data/transforms/places utils/data/transforms/batches utils/data/transforms/__init__ utils/data/__init__
         utils/prune utils/__init__

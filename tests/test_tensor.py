@@ -3,12 +3,15 @@
 import copy
 import operator
 import pickle
+import weakref
 
 import numpy as np
 import pytest
 from helpers import vector as leaf
+from numpy.testing import assert_array_equal
 
 import autograd
+import nn
 from autograd import Tensor, ones, tensor, zeros
 from autograd.errors import (
     ArgumentError,
@@ -621,3 +624,55 @@ def test_small_expressions_and_their_gradients_are_those_of_pytorch(torch, expre
             np.testing.assert_allclose(our.tolist(), their.tolist(), **close)
         else:
             assert our == their
+
+
+# ---------------------------------------------------------------- told when a gradient is there
+def test_a_leaf_is_told_when_its_gradient_is_there():
+    """It sees the sum with what was there, may let it go, and a later backward comes to it again."""
+    w, v, seen = tensor([1.0, 2.0], requires_grad=True), tensor([5.0, 5.0], requires_grad=True), []
+
+    def hook(t):
+        seen.append((t is w, t.grad.tolist()))
+        if len(seen) == 2:
+            t.grad = None
+
+    handle = w.register_post_accumulate_grad_hook(hook)
+    for _ in range(3):
+        (w * v).sum().backward()
+    assert seen == [(True, [5, 5]), (True, [10, 10]), (True, [5, 5])]
+    handle.remove()
+    (w * v).sum().backward()
+    autograd.grad((w * v).sum(), w)
+    assert len(seen) == 3
+
+
+def test_a_step_for_each_parameter_as_its_gradient_comes():
+    layer, alone = nn.Linear(3, 2), nn.Linear(3, 2)
+    alone.load_state_dict(layer.state_dict())
+    optimizers = {p: nn.optim.SGD([p], lr=0.1) for p in layer.parameters()}
+
+    def step(p):
+        optimizers[p].step()
+        p.grad = None
+
+    for p in layer.parameters():
+        p.register_post_accumulate_grad_hook(step)
+    together = nn.optim.SGD(alone.parameters(), lr=0.1)
+    for net in (layer, alone):
+        net(autograd.ones(4, 3)).sum().backward()
+    together.step()
+    for p, q in zip(layer.parameters(), alone.parameters(), strict=True):
+        assert_array_equal(p.detach().numpy(), q.detach().numpy())
+        assert p.grad is None
+
+
+def test_who_can_be_told():
+    w = tensor([1.0], requires_grad=True)
+    with pytest.raises(GraphError, match="is for leaves, where backward adds to"):
+        (w * 2).register_post_accumulate_grad_hook(print)
+    with pytest.raises(NoGradientError, match="call requires_grad_"):
+        tensor([1.0]).register_post_accumulate_grad_hook(print)
+    w.register_post_accumulate_grad_hook(lambda w: None)
+    node = weakref.ref(w.node)
+    del w
+    assert node() is None, "a hook keeps nothing alive"

@@ -13,10 +13,12 @@ from samples_window import WINDOW_SAMPLES
 from strategies import calls
 
 import autograd
+import nn
 import nn.functional as F
+from autograd import tensor
 from autograd.check.gradcheck import gradcheck, gradgradcheck
 from autograd.engine.tensor import wrap
-from autograd.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from nn.functional import conv
 
 
@@ -25,7 +27,7 @@ def rand(*shape, seed=0, dtype=np.float64):
 
 
 # ---------------------------------------------------------------- against PyTorch
-PUBLIC = [s for s in WINDOW_SAMPLES if s.name.startswith("F.")]
+PUBLIC = [s for s in WINDOW_SAMPLES if s.name.startswith("F.") and "torch" not in s.exempt]
 
 
 def theirs(torch, name, call):
@@ -43,8 +45,8 @@ def theirs(torch, name, call):
 def test_like_torch(torch, sample, dtype, data):
     """Values, indices, shapes, dtypes and gradients."""
     call = data.draw(calls(sample, dtype))
-    ours = call.map(lambda a: wrap(a).requires_grad_())
-    call = call.map(lambda a: torch.from_numpy(a.copy()).requires_grad_())
+    ours = call.map(lambda a: wrap(a).requires_grad_(a.dtype.kind == "f"))
+    call = call.map(lambda a: torch.from_numpy(a.copy()).requires_grad_(a.dtype.kind == "f"))
     function, call = theirs(torch, sample.name.removeprefix("F."), call)
     found = ours.run(sample.op)
     with warnings.catch_warnings():
@@ -418,7 +420,24 @@ REFUSED = [
     (lambda: F.interpolate(t(1, 1, 3), 2, mode="cubic"), ArgumentError, "interpolate: mode is .*, got 'cubic'"),
     (lambda: F.interpolate(t(1, 1, 3), 2, mode="bilinear"), ShapeError, "'bilinear' is not for input of shape"),
     (lambda: F.interpolate(t(1, 1, 3), 2, mode="area", align_corners=True), ArgumentError, "align_corners is for"),
-    (lambda: F.interpolate(t(1, 1, 3), 2, mode="linear", antialias=True), UnsupportedError, "antialias is not supported"),
+    (
+        lambda: F.interpolate(t(1, 1, 3), 2, mode="linear", antialias=True),
+        ArgumentError,
+        "antialias is for 'bilinear' and 'bicubic'",
+    ),
+    (lambda: F.lp_pool2d(t(1, 1, 3, 3), 0, 2), ArgumentError, "lp_pool2d: norm_type cannot be 0"),
+    (lambda: F.max_unpool1d(t(1, 1, 3), t(1, 1, 2).long(), 2), ShapeError, "max_unpool1d: indices has the shape of input"),
+    (lambda: F.max_unpool1d(t(1, 1, 3), t(1, 1, 3), 2), DtypeError, "max_unpool1d: indices are integers"),
+    (lambda: F.max_unpool1d(t(1, 1, 2), t(1, 1, 2).long() + 9, 2), DimError, "places in an image of size \\(4,\\), from 0 to 3"),
+    (lambda: F.max_unpool1d(t(1, 1, 2), t(1, 1, 2).long(), 2, output_size=(9,)), ArgumentError, "output_size must be 1 numbers"),
+    (lambda: F.fractional_max_pool2d(t(1, 1, 3, 3), 2), ArgumentError, "give one of output_size and output_ratio"),
+    (
+        lambda: F.fractional_max_pool2d(t(1, 1, 3, 3), 2, output_ratio=1.5),
+        ArgumentError,
+        "output_ratio is a number between 0 and 1",
+    ),
+    (lambda: F.fractional_max_pool2d(t(1, 1, 3, 3), 2, 3), ShapeError, "3\\) windows of kernel_size \\(2, 2\\) do not fit"),
+    (lambda: F.fractional_max_pool2d(t(1, 1, 3, 3), 2, 2, _random_samples=t(1, 2, 2)), ShapeError, "has shape \\(1, 1, 2\\)"),
     (lambda: F.interpolate(t(1, 1, 3), scale_factor=0.1), ShapeError, r"sizes must not be 0, got .* \(0,\)"),
     (lambda: F.interpolate(t(1, 1, 3), scale_factor=(1.0, 2.0)), ArgumentError, "scale_factor must be a number or 1 of them"),
     (lambda: F.interpolate(t(1, 1, 3), 2, recompute_scale_factor=True), ArgumentError, "recompute_scale_factor"),
@@ -455,6 +474,35 @@ def test_every_name_is_there_and_documented():
         assert getattr(F, name).__name__ == name
     homes = {"conv", "padding", "pool", "resample", "vision", "window"}
     here = [f for f in map(F.__dict__.get, F.__all__) if str(inspect.unwrap(f).__module__).rpartition(".")[2] in homes]
-    assert len(here) == 27
+    assert len(here) == 35
     for function in here:
         assert f"torch.nn.functional.{function.__name__}" in function.__doc__
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_fractional_pools_of_drawn_windows(n):
+    """What is drawn decides, and each element of the result is one of its window, whose indices say which."""
+    layer = getattr(nn, f"FractionalMaxPool{n}d")(2, output_ratio=0.6, return_indices=True)
+    x = autograd.randn(2, 3, *(7, 8, 9)[:n])
+    autograd.manual_seed(3)
+    out, indices = layer(x)
+    assert out.shape == (2, 3, *(4, 4, 5)[:n])
+    assert_array_equal(out.flatten(2).numpy(), x.flatten(2).gather(2, indices.flatten(2)).numpy())
+    seen = {tuple(layer(x)[1].flatten().tolist()) for _ in range(5)}
+    assert len(seen) > 1
+    autograd.manual_seed(3)
+    assert_array_equal(layer(x)[1].numpy(), indices.numpy())
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_fractional_pools_like_pytorch(n, torch):
+    rng = np.random.default_rng(0)
+    x, draws = rng.normal(size=(2, 3, *(7, 8, 9)[:n])), rng.random((2, 3, n))
+    options = dict(kernel_size=(2, 3, 2)[:n], output_size=(4, 2, 5)[:n], return_indices=True)
+    ours, theirs = tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    out, indices = getattr(nn, f"FractionalMaxPool{n}d")(**options, _random_samples=tensor(draws))(ours)
+    wanted, places = getattr(torch.nn, f"FractionalMaxPool{n}d")(**options, _random_samples=torch.tensor(draws))(theirs)
+    assert_array_equal(out.detach().numpy(), wanted.detach().numpy())
+    assert_array_equal(indices.numpy(), places.numpy())
+    out.sin().sum().backward(), wanted.sin().sum().backward()
+    assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-12)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.dtypes import get_default_dtype
 from ..engine.graph import Array, tick
-from ..engine.hooks import RemovableHandle
+from ..engine.hooks import AfterGrad, RemovableHandle
 from ..engine.into import leave as leave_array
 from ..engine.printing import format_tensor
 from ..engine.tape import recording
@@ -95,6 +95,25 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Remo
     node = self._need_node("register_hook")
     node.hooks = {} if node.hooks is None else node.hooks
     return RemovableHandle(node.hooks, hook)
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """Call `hook(self)` each time a backward has added to `.grad` of this leaf, as for a step of its own that frees it.
+
+    Raises GraphError for what is no leaf, NoGradientError for what requires no grad.
+
+    >>> import autograd
+    >>> w = autograd.tensor([1.0, 2.0], requires_grad=True)
+    >>> handle = w.register_post_accumulate_grad_hook(lambda w: print(w.grad))
+    >>> (w * w).sum().backward()
+    tensor([2., 4.])
+    """
+    node = self._need_node("register_post_accumulate_grad_hook")
+    if not self.is_leaf:
+        what = "register_post_accumulate_grad_hook is for leaves, where backward adds to .grad"
+        raise GraphError(f"{what}; register_hook() shows the gradient of this result")
+    node.hooks = {} if node.hooks is None else node.hooks
+    return RemovableHandle(node.hooks, AfterGrad(hook, self))
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
@@ -204,7 +223,7 @@ METHODS: dict[str, Any] = {
     for f in (
         *(item, tolist, __len__, __iter__, __contains__, __bool__, __float__, __int__, __complex__, __index__),
         *(__format__, __repr__, __copy__, __deepcopy__, __reduce__, numpy, __array__, __dlpack__, __dlpack_device__),
-        *(requires_grad_, detach_, retain_grad, register_hook),
+        *(requires_grad_, detach_, retain_grad, register_hook, register_post_accumulate_grad_hook),
     )
 } | {
     "data": property(_data, _set_data), "_run_into": staticmethod(run_into),

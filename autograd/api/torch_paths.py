@@ -10,11 +10,14 @@ from typing import Any
 # PyTorch's module, without `torch.`: ours; or, where ours has no module, the names that it holds and where they are. Those of
 # nn are named here, not imported: autograd knows nothing of it before a program asks.
 PATHS: dict[str, str | dict[str, str]] = {
-    "nn": "nn", "nn.functional": "nn.functional", "nn.init": "nn.init", "nn.parameter": "nn.module", "nn.modules": "nn",
-    "nn.utils": "nn.utils", "nn.utils.rnn": "nn.utils.rnn", "nn.utils.prune": "nn.utils.prune", "nn.utils.clip_grad": "nn.utils",
+    "nn": "nn", "nn.functional": "nn.functional", "nn.init": "nn.init", "nn.parameter": "nn.parameter", "nn.modules": "nn",
+    "nn.utils": "nn.utils", "nn.utils.rnn": "nn.utils.rnn", "nn.utils.prune": "nn.utils.prune",
+    "nn.utils.parametrize": "nn.utils.parametrize", "nn.utils.parametrizations": "nn.utils.parametrizations",
+    "nn.utils.clip_grad": "nn.utils",
     "nn.utils.convert_parameters": "nn.utils", "nn.parallel": "nn.parallel",
     **{f"nn.modules.{theirs}": f"nn.{ours}" for theirs, ours in dict(
-        module="module", activation="activation", batchnorm="norm", container="containers", conv="conv",
+        module="module", lazy="lazy", activation="activation", adaptive="adaptive",
+        batchnorm="norm", container="containers", conv="conv",
         distance="distance", dropout="dropout", flatten="shape", fold="shape", instancenorm="norm", linear="linear", loss="loss",
         normalization="norm", padding="padding", pixelshuffle="shape", pooling="pool", rnn="recurrent", sparse="sparse",
         transformer="attention", upsampling="upsample").items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 from typing import Any, Self
+from weakref import ref
 
 _number = count().__next__
 
@@ -24,3 +25,23 @@ class RemovableHandle:
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
+
+
+class AfterGrad:
+    """Among the hooks of a leaf's node: what is called with the leaf when backward has added to its gradient.
+
+    It holds the leaf weakly: nodes know no Tensors. Where the others see the gradient it does nothing.
+    """
+
+    def __init__(self, call: Any, leaf: Any) -> None:
+        self.call, self.leaf = call, ref(leaf)
+
+    def __call__(self, gradient: Any) -> None:
+        pass
+
+
+def tell_after_grad(node: Any) -> None:
+    """A backward has added to the gradient at `node`."""
+    for hook in list((node.hooks or {}).values()):
+        if isinstance(hook, AfterGrad) and (leaf := hook.leaf()) is not None:
+            hook.call(leaf)

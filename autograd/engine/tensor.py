@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe, misuse
 from .graph import Array, Grads, Node, ambient, fit, memory, sweep
+from .hooks import tell_after_grad
 from .tape import recording
 from .warn import warn
 
@@ -133,9 +134,8 @@ class Tensor(Methods):
         Raises NoGradientError, ShapeError, FreedGraphError or InPlaceError.
         """
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
-        targets = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
-        found = _gradients([self], [gradient], targets, retain_graph, create_graph)
-        held = _memories([gradient])
+        ends = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
+        found, held = _gradients([self], [gradient], ends, retain_graph, create_graph), _memories([gradient])
         with ambient(grad=create_graph):
             while found:
                 node, g = found.popitem()
@@ -146,6 +146,7 @@ class Tensor(Methods):
                     else:
                         t = g if isinstance(g, Tensor) else wrap(g)
                         node.grad = old + t if create_graph else old.add_(t)
+                tell_after_grad(node)
 
 
 _new = object.__new__

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.accumulate import total, total_product
 from ..engine.graph import Array
 from ..engine.primitive import primitive
-from ..errors import DtypeError
+from ..errors import DtypeError, ShapeError, describe
 from .reduce import keep
 
 
@@ -29,7 +29,14 @@ def same_dtype(op: str, **args: Any) -> None:
 def _matmul(x: Array, y: Array) -> Array:
     if x.dtype is not y.dtype:
         same_dtype("matmul", x=x, y=y)
-    return np.matmul(x, y)
+    try:
+        return np.matmul(x, y)
+    except ValueError:  # which NumPy tells of in terms of its own
+        k, m = x.shape[-1], y.shape[max(-2, -y.ndim)]
+        if k == m:
+            raise
+        what = f"matmul does not work on x {describe(x)}, y {describe(y)}"
+        raise ShapeError(f"{what}: the dims to be summed over have lengths {k} and {m}") from None
 
 
 def _einsum(spec: str, *xs: Array) -> Array:

@@ -263,6 +263,43 @@ def _join(dim: Any, ts: Sequence[Any], n: int) -> Any:
 
 
 # ---------------------------------------------------------------- modules
+def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters and the buffers of several modules of one kind, stacked along a new dim 0: two dicts by path.
+
+    With them `functional_call` of one of the modules runs all under `vmap`: an ensemble. They are copies; parameters are leaves
+    that require grad if those do. Raises ArgumentError or ShapeError for modules that differ (torch.func.stack_module_state).
+
+    >>> import autograd, nn
+    >>> models, x = [nn.Linear(3, 2) for _ in range(5)], autograd.ones(3)
+    >>> params, buffers = stack_module_state(models)
+    >>> vmap(lambda p, b: functional_call(models[0], (p, b), x))(params, buffers).shape
+    (5, 2)
+    """
+    models = list(models)
+    if not models:
+        raise ArgumentError("stack_module_state: there are no models")
+    if len({type(m) for m in models}) > 1 or len({m.training for m in models}) > 1:
+        found = ", ".join(f"{type(m).__name__} in {'training' if m.training else 'evaluation'}" for m in models)
+        raise ArgumentError(f"stack_module_state: models are of one class and in one mode, got {found}")
+    params, buffers = (_stacked([dict(getattr(m, named)()) for m in models]) for named in ("named_parameters", "named_buffers"))
+    return params, buffers
+
+
+def _stacked(states: list[dict[str, Any]]) -> dict[str, Any]:
+    """Tensors of several modules as one, by path."""
+    first, *others = states
+    if any(state.keys() != first.keys() for state in others):
+        raise ArgumentError(f"stack_module_state: models hold the same tensors, got {' and '.join(map(str, map(list, states)))}")
+    out = {}
+    for path in first:
+        each = [state[path] for state in states]
+        if len({(t.shape, t.dtype, t.requires_grad) for t in each}) > 1:
+            found = ", ".join(f"{describe(t)}{' that requires grad' * t.requires_grad}" for t in each)
+            raise ShapeError(f"stack_module_state: {path} is the same in all models, got {found}")
+        out[path] = stack([t.detach() for t in each]).requires_grad_(each[0].requires_grad)
+    return out
+
+
 def functional_call(
     module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: Mapping[str, Any] | None = None,
     *, tie_weights: bool = True, strict: bool = False,

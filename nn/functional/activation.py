@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -183,6 +186,26 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
     """`input` where it is above `threshold`, else `value` (torch.nn.functional.threshold)."""
     bound, instead = _bounds("threshold", input, threshold, value)
     return elementwise("threshold", input, lambda x: where(x <= bound, instead, x), inplace, integers=True)
+
+
+# ---------------------------------------------------------------- written into their input
+def _written(function: Any) -> Callable[..., Any]:
+    """The function that writes what `function` computes into its input: `relu_` of `relu`."""
+    *taken, last = inspect.signature(function).parameters.values()
+    taken = [a for a in (*taken, last) if a.name != "inplace"]
+
+    @wraps(function)
+    def written(input: Any, *args: Any, **options: Any) -> Tensor:
+        return function(input, *args, inplace=True, **options)
+
+    written.__name__ = written.__qualname__ = name = f"{function.__name__}_"
+    written.__doc__ = f"`{function.__name__}`, written into `input`, which is returned (torch.nn.functional.{name})."
+    written.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    return written
+
+
+relu_, leaky_relu_, rrelu_, elu_ = [_written(f) for f in (relu, leaky_relu, rrelu, elu)]
+celu_, selu_, hardtanh_, threshold_ = [_written(f) for f in (celu, selu, hardtanh, threshold)]
 
 
 # ---------------------------------------------------------------- smooth

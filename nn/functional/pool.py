@@ -1,4 +1,4 @@
-"""Pooling: the greatest element or the mean of each window, or of parts that cover an image."""
+"""Pooling: the greatest element, the mean or the norm of each window, or of parts that cover an image; and unpooling."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from autograd import ops
 from autograd.api import reduce
+from autograd.api.random import Generator, default_generator
+from autograd.api.scatter import gather, scatter
 from autograd.engine.accumulate import single
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
-from autograd.errors import ArgumentError, ShapeError
+from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops import index, window
+from autograd.ops.elementwise import absolute, relu
 from autograd.ops.window import Windows, places
 
 from .checks import need_float, per_dim
@@ -167,6 +171,53 @@ def _avg_pool(n: int, op: str) -> Any:
     return pool
 
 
+def _lp_pool(n: int, op: str) -> Any:
+    @single
+    def pool(input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
+        """The `norm_type`-norm of each window, without absolute values: sum(input ** p) ** (1 / p).
+
+        Shapes: (N, C, ...) or (C, ...) with {n} sizes. A window that hangs over the end, with `ceil_mode`, counts as if it were
+        full of what it has. The gradient at 0 is 0. Raises ShapeError, ArgumentError or DtypeError (torch.nn.functional.{op}).
+        """
+        if not norm_type:
+            raise ArgumentError(f"{op}: norm_type cannot be 0, which is no norm")
+        need_float(op, input)
+        mean = _avg_pool(n, op)(input**norm_type, kernel_size, stride, 0, ceil_mode)
+        total = mean * prod(per_dim(op, "kernel_size", kernel_size, n, 1))
+        return (relu(absolute(total)) * np.sign(total)) ** (1 / norm_type)  # whose derivative is 0 where that of the root is not
+
+    return pool
+
+
+def _max_unpool(n: int, op: str) -> Any:
+    def unpool(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Any:
+        """What max_pool{n}d left, put back to the places that its `indices` say; zeros elsewhere.
+
+        Shapes: those of a pool of this kernel. `output_size` picks one of the sizes that it would make this size of. Of several
+        elements for one place the last stays. Raises ShapeError, ArgumentError, DimError or DtypeError
+        (torch.nn.functional.{op}).
+        """
+        x = batched(op, input, n)
+        if indices.shape != input.shape:
+            raise ShapeError(f"{op}: indices has the shape of input, {input.shape}, got {indices.shape}")
+        if indices.dtype.kind not in "iu":
+            raise DtypeError(f"{op}: indices are integers, as max_pool{n}d returns them, got {indices.dtype}")
+        kernel = per_dim(op, "kernel_size", kernel_size, n, 1)
+        steps = kernel if stride is None or stride in ((), []) else per_dim(op, "stride", stride, n, 1)
+        rim = per_dim(op, "padding", padding, n, 0)
+        usual = tuple((m - 1) * s - 2 * p + k for m, k, s, p in zip(x.shape[2:], kernel, steps, rim, strict=True))
+        size = usual if output_size is None else tuple(output_size)[-n:]
+        if len(size) != n or not all(u - s < m < u + s for m, u, s in zip(size, usual, steps, strict=True)):
+            raise ArgumentError(f"{op}: output_size must be {n} numbers less than {steps} away from {usual}, got {output_size}")
+        rows, places = (np.reshape(t, (*x.shape[:2], prod(x.shape[2:]))) for t in (x, indices))
+        if np.any((places < 0) | (places >= prod(size))):
+            raise DimError(f"{op}: indices are places in an image of size {size}, from 0 to {prod(size) - 1}")
+        empty = constant(np.zeros((*x.shape[:2], prod(size))), x)
+        return like(input, np.reshape(scatter(empty, 2, places, rows), (*x.shape[:2], *size)))
+
+    return unpool
+
+
 def _output_size(op: str, x: Any, output_size: Any, n: int) -> Axis:
     """The sizes to pool to; None means as it is."""
     if 0 in x.shape[2:]:
@@ -222,7 +273,67 @@ def _adaptive_max_pool(n: int, op: str) -> Any:
     return pool
 
 
+def _fractional_max_pool(n: int, op: str) -> Any:
+    def pool(
+        input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False,
+        _random_samples: Any = None, *, generator: Generator | None = None,
+    ) -> Any:  # fmt: skip
+        """The greatest element of each of `output_size` windows, whose steps are drawn, of two neighbouring lengths.
+
+        Give `output_size`, or `output_ratio`, what share of the input's. Shapes: (N, C, ...) or (C, ...) with {n} sizes. Each
+        image and channel has steps of its own; `_random_samples`, of shape (N, C, {n}) from 0 to 1, settles them.
+        Graham 2014. Raises ShapeError or ArgumentError (torch.nn.functional.{op}).
+        """
+        x = batched(op, input, n)
+        kernel, size = per_dim(op, "kernel_size", kernel_size, n, 1), x.shape[2:]
+        if (output_size is None) == (output_ratio is None):
+            raise ArgumentError(f"{op}: give one of output_size and output_ratio, got {output_size!r} and {output_ratio!r}")
+        if output_size is None:
+            ratios = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * n
+            if len(ratios) != n or not all(0 < r < 1 for r in ratios):
+                raise ArgumentError(f"{op}: output_ratio is a number between 0 and 1, or {n} of them, got {output_ratio!r}")
+            output_size = tuple(int(m * r) for m, r in zip(size, ratios, strict=True))
+        wanted = per_dim(op, "output_size", output_size, n, 1)
+        if any(w + k - 1 > m for w, k, m in zip(wanted, kernel, size, strict=True)):
+            raise ShapeError(f"{op}: {wanted} windows of kernel_size {kernel} do not fit into an input of size {size}")
+        shape = (*x.shape[:2], n)
+        if _random_samples is None:
+            _random_samples = ops.random.uniform(generator or default_generator, 0.0, 1.0, shape, np.float64)
+        if _random_samples.shape != shape:
+            raise ShapeError(f"{op}: _random_samples has shape {shape}, got {_random_samples.shape}")
+        drawn = np.asarray(getattr(_random_samples, "array", _random_samples))
+        flat: Any = 0  # of each image and channel, window and place in it: where in the flattened image
+        order = range(n) if n == 3 else range(n)[::-1]  # PyTorch's
+        for i, (m, w, k) in enumerate(zip(size, wanted, kernel, strict=True)):
+            at = _begins(drawn[..., order[i], None], m, w, k)[..., None] + np.arange(k)
+            alone = [1] * 2 * n
+            alone[i], alone[n + i] = w, k
+            flat = flat * m + np.reshape(at, (*shape[:2], *alone))
+        flat = np.reshape(flat, (*shape[:2], prod(wanted), prod(kernel)))
+        rows = np.reshape(x, (*x.shape[:2], prod(size)))
+        seen = gather(rows, 2, constant(np.reshape(flat, (*shape[:2], -1)), x, np.int64))
+        found = reduce.max(np.reshape(seen, flat.shape), -1)
+        values = like(input, np.reshape(found.values, (*x.shape[:2], *wanted)))
+        if not return_indices:
+            return values
+        indices = np.take_along_axis(flat, np.expand_dims(found.indices.array, -1), -1)
+        return values, like(input, constant(np.reshape(indices, (*x.shape[:2], *wanted)), x, np.int64))
+
+    return pool
+
+
+def _begins(sample: Array, length: int, windows: int, kernel: int) -> Array:
+    """Where the windows begin: steps of (length - kernel) / (windows - 1) from a place that is drawn, rounded down."""
+    step = (length - kernel) / max(1, windows - 1)
+    at = ((np.arange(windows) + sample) * step).astype(np.int64) - (sample * step).astype(np.int64)
+    at[..., -1] = length - kernel
+    return at
+
+
 max_pool1d, max_pool2d, max_pool3d = in_dims(_max_pool)
 avg_pool1d, avg_pool2d, avg_pool3d = in_dims(_avg_pool)
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = in_dims(_adaptive_avg_pool)
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = in_dims(_adaptive_max_pool)
+lp_pool1d, lp_pool2d, lp_pool3d = in_dims(_lp_pool)
+max_unpool1d, max_unpool2d, max_unpool3d = in_dims(_max_unpool)
+fractional_max_pool2d, fractional_max_pool3d = in_dims(_fractional_max_pool)[1:]  # PyTorch has none in one dim

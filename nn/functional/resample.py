@@ -11,7 +11,7 @@ from autograd.engine.accumulate import single
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor
-from autograd.errors import ArgumentError, ShapeError, UnsupportedError
+from autograd.errors import ArgumentError, ShapeError
 
 from .checks import need_float, per_dim
 from .common import constant
@@ -60,19 +60,34 @@ def _cubic(n: int, m: int, scale: float | None, align_corners: bool) -> Taps:
     return [(np.clip(low + i, 0, n - 1), w) for i, w in zip((-1, 0, 1, 2), cubic_weights(at - low), strict=True)]
 
 
+def _antialias(n: int, m: int, scale: float | None, align_corners: bool, cubic: bool) -> Taps:
+    """Where the dim shrinks the kernel, a tent or Keys' with a = -0.5, is as much wider, so that each old element counts."""
+    step = (n - 1) / max(1, m - 1) * (m > 1) if align_corners else n / m if scale is None else 1 / scale
+    wide, centre = max(step, 1.0), step * (np.arange(m) + 0.5)
+    reach = wide * (2 if cubic else 1)
+    start = np.clip((centre - reach + 0.5).astype(np.int64), 0, n)
+    stop = np.clip((centre + reach + 0.5).astype(np.int64), start, n)
+    at = start + np.arange(max(1, np.max(stop - start, initial=1)))[:, None]
+    t = np.abs((at - centre + 0.5) / wide)
+    near, far = _keys(-0.5)
+    weight = np.where(t < 1, near(t), np.where(t < 2, far(t), 0)) if cubic else np.maximum(1 - t, 0)
+    weight = np.where(at < stop, weight, 0)
+    return list(zip(np.minimum(at, n - 1), weight / np.sum(weight, 0), strict=True))
+
+
 def cubic_weights(t: Any) -> list[Any]:
     """Of the two points before and the two after one that lies t after the second: Keys' kernel with a = -0.75.
 
     R. Keys, "Cubic convolution interpolation for digital image processing", 1981.
     """
 
-    def near(d: Any) -> Any:
-        return (1.25 * d - 2.25) * d * d + 1
-
-    def far(d: Any) -> Any:
-        return ((-0.75 * d + 3.75) * d - 6) * d + 3
-
+    near, far = _keys(-0.75)
     return [far(1 + t), near(t), near(1 - t), far(2 - t)]
+
+
+def _keys(a: float) -> tuple[Any, Any]:
+    """Keys' kernel as functions of the distance: up to 1, and from there to 2."""
+    return lambda d: ((a + 2) * d - (a + 3)) * d * d + 1, lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
 
 
 def area(n: int, m: int) -> Taps:
@@ -83,7 +98,14 @@ def area(n: int, m: int) -> Taps:
 
 
 _HOW: dict[str, Any] = dict(
-    reflect=_reflect, replicate=_replicate, circular=_circular, nearest=_nearest, linear=_linear, cubic=_cubic, area=area
+    reflect=_reflect,
+    replicate=_replicate,
+    circular=_circular,
+    nearest=_nearest,
+    linear=_linear,
+    cubic=_cubic,
+    area=area,
+    antialias=_antialias,
 )
 
 
@@ -135,6 +157,7 @@ def interpolate(
     """`input` made larger or smaller, to `size` or by `scale_factor`, each a number or one for each dim.
 
     `mode` is 'nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear' (for 1, 2, 3 dims), 'bicubic' (2 dims) or 'area'.
+    With `antialias`, for 'bilinear' and 'bicubic', all elements count where the image shrinks, not only those near by.
     Shapes: (N, C, ...) with 1 to 3 sizes. Raises ShapeError or ArgumentError (torch.nn.functional.interpolate).
 
     >>> import autograd
@@ -151,8 +174,8 @@ def interpolate(
         raise ShapeError(f"interpolate: mode {mode!r} is not for input of shape {input.shape}, which has {n} sizes to change")
     if align_corners is not None and mode not in (*_LINEAR, "bicubic"):
         raise ArgumentError(f"interpolate: align_corners is for the linear modes and 'bicubic'; leave it out for {mode!r}")
-    if antialias:
-        raise UnsupportedError("interpolate: antialias is not supported; leave it out, or use mode='area' to make smaller")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ArgumentError(f"interpolate: antialias is for 'bilinear' and 'bicubic'; leave it out for {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ArgumentError(f"interpolate: give one of size and scale_factor, got {size!r} and {scale_factor!r}")
     if recompute_scale_factor and size is not None:
@@ -177,6 +200,8 @@ def interpolate(
             how: tuple[Any, ...] = ("area", length, m)
         elif mode.startswith("nearest"):
             how = ("nearest", length, m, scale, 0.5 if mode == "nearest-exact" else 0)
+        elif antialias:
+            how = ("antialias", length, m, scale, bool(align_corners), mode == "bicubic")
         else:
             how = ("cubic" if mode == "bicubic" else "linear", length, m, scale, bool(align_corners))
         input = resample(input, axis, how)

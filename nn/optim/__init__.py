@@ -1,6 +1,7 @@
 """Optimizers: what changes the parameters by their gradients (torch.optim)."""
 
 from . import lr_scheduler, swa_utils
+from .adafactor import Adafactor
 from .lbfgs import LBFGS
 from .optimizer import Optimizer
 from .rules import (
@@ -20,6 +21,7 @@ from .rules import (
     RMSprop,
     Rprop,
     SignSGD,
+    SparseAdam,
 )
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "SGD",
     "AdaBelief",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -41,6 +44,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SignSGD",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]

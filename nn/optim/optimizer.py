@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import wraps
 from operator import is_
 from typing import Any, ParamSpec
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from autograd.engine.graph import Array, ambient, mode, write
 from autograd.engine.hooks import RemovableHandle
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor, wrap
+from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
 
 from ..module import Module, Parameter, apart, clear, loadable
+from ..unregistered import Unregistered, unregistered
 from .options import Kind, Number, check_options, kinds_of, plain
 
 # What a rule is given of a group: options; the first value of each state; the names of the state that is one number, and of the
@@ -31,6 +34,9 @@ Init = ParamSpec("Init")
 BLOCK = 2**16  # how many elements to update at a time, so that what a rule makes on its way stays in the cache
 COUNT = "count"  # the name of the state that is not saved
 IGNORED = ("foreach", "fused", "capturable", "differentiable")  # how PyTorch is to go about it
+
+
+_optimized: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # the parameters of all optimizers, by their id
 
 
 # ---------------------------------------------------------------- what a subclass declares
@@ -92,6 +98,8 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
         for hook in list(self._step_pre_hooks.values()):
             args, kwargs = (args, kwargs) if (changed := hook(self, args, kwargs)) is None else changed
         out = step(self, *args, **kwargs)
+        if self._beside:
+            self._look_beside()
         for hook in list(self._step_post_hooks.values()):
             hook(self, args, kwargs)
         return out
@@ -119,6 +127,7 @@ class Optimizer:
     blocks = True  # may a rule be given a parameter in parts?
     kinds: Mapping[str, Kind] = {}  # what the options must be, as their annotations say
     _opt_called: bool  # was there a step since a scheduler was made?
+    _beside: Sequence[Unregistered] = ()  # what the first step is to look at: it may have been forgotten
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -135,9 +144,12 @@ class Optimizer:
             raise UnsupportedError(
                 f"{kind}: params is an iterable of tensors or groups, not a {type(params).__name__}; pass {what}"
             )
+        beside = unregistered(params.module) if hasattr(params, "module") else []
         groups = list(params)
         if not groups:
-            raise ArgumentError(f"{kind}: there are no parameters to optimize")
+            why = "".join(f"; {u.what}: {u.advice}" for u in beside)
+            raise ArgumentError(f"{kind}: there are no parameters to optimize{why}")
+        self._beside = beside
         for group in groups if isinstance(groups[0], Mapping) else [{"params": groups}]:
             self.add_param_group(group)
 
@@ -192,6 +204,7 @@ class Optimizer:
             if p in seen:
                 raise ArgumentError(f"{kind}: parameter {i}, of shape {p.shape}, is there twice")
             seen.add(p)
+        _optimized.update((id(p), p) for p in group["params"])
         for name, value in self.defaults.items():
             group.setdefault(name, value)
         known = self._options(group)
@@ -291,6 +304,13 @@ class Optimizer:
             _run(self.rule.update, jobs, BLOCK if self.blocks else None)
         return loss
 
+    def _look_beside(self) -> None:
+        """Warn of what got gradients, but is no parameter of a module and no optimizer's: it was forgotten."""
+        for u in self._beside:
+            if any(t.grad is not None and _optimized.get(id(t)) is not t for t in u.leaves):
+                warn(f"{type(self).__name__}: {u.what}: gradients come there, but no optimizer has it; {u.advice}")
+        self._beside = ()
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or with `set_to_none=False` fill them with zeros."""
         for group in self.param_groups:
@@ -305,7 +325,12 @@ class Optimizer:
         return RemovableHandle(self._step_post_hooks, hook)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_recipes": [None] * len(self._recipes), "_step_pre_hooks": {}, "_step_post_hooks": {}}
+        return vars(self) | {
+            "_recipes": [None] * len(self._recipes),
+            "_step_pre_hooks": {},
+            "_step_post_hooks": {},
+            "_beside": (),
+        }
 
     def __repr__(self) -> str:
         lines = []

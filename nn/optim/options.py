@@ -85,6 +85,8 @@ _POSITIVE = Kind("a number", _number, "above 0", lambda value: value > 0)
 Number = Annotated[Any, Kind("a number", _number, "a number", _no_nan)]
 NotNegative = Annotated[Any, Kind("a number", _number, "0 or more", lambda value: value >= 0)]
 Positive = Annotated[Any, _POSITIVE]
+OneOrMore = Annotated[Any, Kind("a number", _number, "1 or more", lambda value: value >= 1)]
+NotPositive = Annotated[Any, Kind("a number", _number, "0 or less", lambda value: value <= 0)]
 PositiveOrNone = Annotated[Any, _or_none(_POSITIVE)]
 Share = Annotated[Any, Kind("a number", _number, "from 0 to 1", lambda value: 0 <= value <= 1)]
 FirstShare = Annotated[Any, Kind("a number", _number, "above 0 and at most 1", lambda value: 0 < value <= 1)]
@@ -108,6 +110,15 @@ Etas = Annotated[
     Kind("two numbers", _are(2), "a number between 0 and 1 and one above 1", lambda value: 0 < value[0] < 1 < value[1]),
 ]
 Pair = Annotated[Any, Kind("two numbers", _are(2), "two numbers", _no_nan)]
+Epsilons = Annotated[
+    Any,
+    Kind(
+        "two numbers, of which the first may be None",
+        lambda value: isinstance(value, tuple) and len(value) == 2 and all(map(_number, (value[0] or 0, value[1]))),
+        "two numbers of 0 or more, of which the first may be None",
+        lambda value: (value[0] or 0) >= 0 and value[1] >= 0,
+    ),
+]
 Triple = Annotated[Any, Kind("three numbers", _are(3), "three numbers", _no_nan)]
 Numbers = Annotated[Any, Kind("a list of numbers", _numbers, "a list of numbers", _no_nan)]
 PerGroup = Annotated[

@@ -410,6 +410,44 @@ class AdaBelief(Optimizer, rule=adabelief):
 
 
 @rule
+def sparse_adam(
+    p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, maximize: bool, step: Number = 0.0,
+    exp_avg: Array = 0.0, exp_avg_sq: Array = 0.0,
+) -> New:  # fmt: skip
+    """A step of Adam for the rows that have a gradient (torch.optim.SparseAdam)."""
+    g = -grad if maximize else grad
+    rows = np.sum(np.abs(g), axis=tuple(range(1, g.ndim)), keepdims=True) != 0 if g.ndim > 1 else g != 0
+    m, v, t = mean(exp_avg, g, beta1), mean_square(exp_avg_sq, g, beta2), step + 1
+    change = m / (np.sqrt(v) + eps) * (lr * (1 - beta2**t) ** 0.5 / (1 - beta1**t))
+    return np.where(rows, p - change, p), t, np.where(rows, m, exp_avg), np.where(rows, v, exp_avg_sq)
+
+
+class SparseAdam(Optimizer, rule=sparse_adam):
+    """Adam that leaves rows without a gradient as they are, and their means too (torch.optim.SparseAdam).
+
+        m <- beta1 * m + (1 - beta1) * g, v <- beta2 * v + (1 - beta2) * g * g, in the rows with a gradient
+        p <- p - lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps) there, at step t
+
+    For large tables, as `Embedding(sparse=True)`, of which a batch looks up few rows. Gradients are dense here, so a row has one
+    if an element of it is not 0; PyTorch also moves rows that were looked up but got 0.
+
+    >>> import autograd, nn
+    >>> table = nn.Embedding(4, 2, sparse=True)
+    >>> before, opt = table.weight.detach().clone(), SparseAdam(table.parameters(), lr=0.1)
+    >>> table(autograd.tensor([1, 3])).sum().backward(); opt.step()
+    >>> (table.weight != before).any(1)
+    tensor([False,  True, False,  True])
+    """
+
+    blocks = False  # rows are not to be cut
+
+    @declared
+    def __init__(
+        self, params: Any, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999), eps: NotNegative = 1e-8, maximize: Flag = False,
+    ) -> None: ...  # fmt: skip
+
+
+@rule
 def nadam(
     p: Array, grad: Array, lr: Number, beta1: Number, beta2: Number, eps: Number, momentum_decay: Number,
     decoupled_weight_decay: bool, maximize: bool, weight_decay: Number = None, step: Number = 0.0, mu_product: Number = 1.0,

@@ -10,12 +10,14 @@ from contextlib import ExitStack, closing
 from html import escape
 from importlib import import_module
 from itertools import islice
+from math import isfinite
 from typing import Any
 
 from autograd.api.random import default_generator
 from autograd.api.tree import tree_map
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
+from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, StateError, UnsupportedError, describe, shown
 from autograd.files import load
 
@@ -23,7 +25,9 @@ from .. import plot
 from ..mode import in_mode
 from ..module import Module
 from ..optim.lr_scheduler import ReduceLROnPlateau
+from ..optim.optimizer import Optimizer
 from ..table import as_html, as_text
+from ..unregistered import unregistered
 from ..utils import clip_grad_norm_, clip_grad_value_
 from .measure import Batch, Meter, Metrics, batches_of, checked, evaluated, one_number, weighed
 
@@ -54,6 +58,7 @@ def fit(
 
     The history has "loss", each metric, the same with "val_" before, and "lr"; what concerns training is measured on the
     way, while the model changes and is in training mode. Whatever happens, the model is in the end in the mode it was in.
+    An epoch in which no batch had a finite loss is the last; an optimizer of another model is told by a warning.
     Raises ArgumentError, UnsupportedError or ShapeError.
     """
     for name, value, least in (("epochs", epochs, 0), ("accumulate", accumulate, 1)):
@@ -230,6 +235,7 @@ class Loop:
     """A run of `fit`, as callbacks see it; `Callback` says what it has."""
 
     by_step, accumulate = False, 1
+    finite = False  # was the loss of a batch of this epoch?
     clip_norm: float | None = None
     clip_value: float | None = None
 
@@ -271,10 +277,22 @@ class Loop:
             for callback in self.callbacks:
                 callback.on_fit_begin(self)
                 ends.push(lambda _, error, __, callback=callback: callback.on_fit_end(self, error))
+            self._look_at_the_optimizer()
             if resume is not None:
                 self.load_state_dict(load(resume))
             while self.history.epochs < self.epochs and self.history.stopped is None:
                 self._run_epoch()
+
+    def _look_at_the_optimizer(self) -> None:
+        """Warn if it trains another model; and let its first step look for what of this one was forgotten."""
+        modules = [m for m in (self.model, self.loss) if isinstance(m, Module)]
+        beside = [u for m in modules for u in unregistered(m)]
+        learning = [p for m in modules for p in m.parameters() if p.requires_grad] + [t for u in beside for t in u.leaves]
+        if learning and isinstance(self.model, Module) and not {*learning} & {*self.parameters}:
+            what = f"the optimizer has none of the parameters of {type(self.model).__name__}, which will not learn"
+            warn(f"fit: {what}; make it of model.parameters()")
+        elif isinstance(self.optimizer, Optimizer):
+            self.optimizer._beside = beside
 
     def _tell(self, event: str) -> None:
         for callback in self.callbacks:
@@ -283,6 +301,7 @@ class Loop:
     def _run_epoch(self) -> None:
         self.epoch, self.batch, self.logs = self.history.epochs + 1, 0, {}
         self._tell("on_epoch_begin")
+        self.finite = False
         if not self._train():
             return
         self.logs = self.meter.compute()
@@ -294,6 +313,9 @@ class Loop:
             self._schedule()
         self.history.append(self.logs)
         self._tell("on_epoch_end")
+        if not self.finite and self.history.stopped is None:
+            self.stop(f"the loss was {self.step_loss} in every batch of epoch {self.epoch}")
+            warn(f"fit: {self.history.stopped}, so training ends; a smaller lr, clip_norm, or TerminateOnNaN may help")
 
     def _train(self) -> bool:
         """Go through the data once; False if a callback put an end to it."""
@@ -347,7 +369,7 @@ class Loop:
                 clip_grad_norm_(self.parameters, self.clip_norm)
             if self.clip_value is not None:
                 clip_grad_value_(self.parameters, self.clip_value)
-            self.step_loss = mean
+            self.step_loss, self.finite = mean, self.finite or isfinite(mean)
             self._tell("on_gradients")
             if self.history.stopped is not None:
                 raise _Stopped

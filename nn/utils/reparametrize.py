@@ -81,6 +81,12 @@ def _remove(op: str, module: Any, name: str, kind: type[Recomputed]) -> Any:
 
 
 # ---------------------------------------------------------------- length and direction apart
+def lengths(v: Any, dim: int | None) -> Any:
+    """The norms of the slices along `dim`, of a shape that broadcasts to that of `v`; or with None the norm of all."""
+    others = tuple(d for d in range(v.ndim) if dim is None or d != dim)
+    return vector_norm(v, 2, others, dim is not None)
+
+
 class WeightNorm(Recomputed):
     """weight = g * v / |v|, each slice along `dim` with a norm of its own, or with dim None one for all."""
 
@@ -90,14 +96,9 @@ class WeightNorm(Recomputed):
         super().__init__(name)
         self.dim = dim
 
-    def norm(self, v: Any) -> Any:
-        """The norms of the slices, of a shape that broadcasts to that of `v`."""
-        others = tuple(d for d in range(v.ndim) if self.dim is None or d != self.dim)
-        return vector_norm(v, 2, others, self.dim is not None)
-
     def compute(self, module: Module) -> Any:
         v = self.part(module, "v")
-        return v * (self.part(module, "g") / self.norm(v))
+        return v * (self.part(module, "g") / lengths(v, self.dim))
 
 
 def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
@@ -112,7 +113,7 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
     """
     weight = parameter_called("weight_norm", module, name)
     norm = WeightNorm(name, None if dim is None or dim == -1 else one_dim("weight_norm", dim, weight.ndim))
-    norm.install(module, g=Parameter(norm.norm(weight.detach())), v=Parameter(weight.detach()))
+    norm.install(module, g=Parameter(lengths(weight.detach(), norm.dim)), v=Parameter(weight.detach()))
     return module
 
 
@@ -122,6 +123,39 @@ def remove_weight_norm(module: Any, name: str = "weight") -> Any:
 
 
 # ---------------------------------------------------------------- the largest singular value as 1
+def as_matrix(weight: Any, dim: int) -> Any:
+    """The weight as a matrix whose rows are the slices along `dim`."""
+    weight = weight.movedim(dim, 0)
+    return weight.reshape(weight.shape[0], -1)
+
+
+def unit(vector: Any, eps: float) -> Any:
+    """`vector` with length 1."""
+    return vector / vector_norm(vector).clamp(min=eps)
+
+
+def power_method(matrix: Any, u: Any, v: Any, steps: int, eps: float) -> None:
+    """Bring `v`, and then `u`, nearer to the singular vectors of the largest singular value, in place."""
+    for _ in range(steps):
+        v.copy_(unit(matrix.mT @ u, eps))
+        u.copy_(unit(matrix @ v, eps))
+
+
+def need_weight(op: str, weight: Any, n_power_iterations: int) -> None:
+    """Raise ArgumentError or ShapeError if there is nothing to find by this number of steps."""
+    if n_power_iterations <= 0:
+        raise ArgumentError(f"{op}: n_power_iterations is 1 or more, got {n_power_iterations}")
+    if weight.ndim < 2 or not weight.numel():
+        raise ShapeError(f"{op}: a weight has at least 2 dims and an element, got shape {weight.shape}")
+
+
+def output_dim(op: str, module: Module, weight: Any, dim: int | None) -> int:
+    """The dim of the outputs of a layer: `dim`, or if None 0, but 1 for transposed convolutions."""
+    if dim is None:
+        dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
+    return one_dim(op, dim, weight.ndim)
+
+
 class SpectralNorm(Recomputed):
     """weight = orig / sigma, its largest singular value, which a few steps of the power method follow as it changes."""
 
@@ -131,23 +165,12 @@ class SpectralNorm(Recomputed):
         super().__init__(name)
         self.steps, self.eps, self.dim = steps, eps, dim
 
-    def matrix(self, weight: Any) -> Any:
-        """The weight as a matrix whose rows are the slices along `dim`."""
-        weight = weight.movedim(self.dim, 0)
-        return weight.reshape(weight.shape[0], -1)
-
-    def unit(self, vector: Any) -> Any:
-        """`vector` with length 1."""
-        return vector / vector_norm(vector).clamp(min=self.eps)
-
     def compute(self, module: Module) -> Any:
         weight, u, v = (self.part(module, ending) for ending in self.parts)
-        matrix = self.matrix(weight)
+        matrix = as_matrix(weight, self.dim)
         if module.training and not recomputing():
             with no_grad():
-                for _ in range(self.steps):
-                    v.copy_(self.unit(matrix.mT @ u))
-                    u.copy_(self.unit(matrix @ v))
+                power_method(matrix, u, v, self.steps, self.eps)
         u, v = u.clone(), v.clone()  # which the next forward changes in place, while this one's backward is to come
         return weight / (u @ (matrix @ v))
 
@@ -166,19 +189,12 @@ def spectral_norm(
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
     weight = parameter_called("spectral_norm", module, name)
-    if n_power_iterations <= 0:
-        raise ArgumentError(f"spectral_norm: n_power_iterations is 1 or more, got {n_power_iterations}")
-    if weight.ndim < 2 or not weight.numel():
-        raise ShapeError(f"spectral_norm: a weight has at least 2 dims and an element, got shape {weight.shape}")
-    if dim is None:
-        dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
-    norm = SpectralNorm(name, n_power_iterations, eps, one_dim("spectral_norm", dim, weight.ndim))
+    need_weight("spectral_norm", weight, n_power_iterations)
+    norm = SpectralNorm(name, n_power_iterations, eps, output_dim("spectral_norm", module, weight, dim))
     with no_grad():
-        matrix = norm.matrix(weight.detach())
-        u, v = (norm.unit(empty(n, dtype=weight.dtype).normal_()) for n in matrix.shape)
-        for _ in range(15):  # so that it is about right from the start
-            v = norm.unit(matrix.mT @ u)
-            u = norm.unit(matrix @ v)
+        matrix = as_matrix(weight.detach(), norm.dim)
+        u, v = (unit(empty(n, dtype=weight.dtype).normal_(), eps) for n in matrix.shape)
+        power_method(matrix, u, v, 15, eps)  # so that it is about right from the start
     norm.install(module, orig=Parameter(weight.detach()), u=u, v=v)
     return module
 
