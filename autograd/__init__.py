@@ -31,6 +31,7 @@ from .api.creation import (
     Size,
     arange,
     as_tensor,
+    asarray,
     empty,
     empty_like,
     eye,
@@ -41,6 +42,7 @@ from .api.creation import (
     logspace,
     ones,
     ones_like,
+    scalar_tensor,
     tensor,
     zeros,
     zeros_like,
@@ -65,7 +67,6 @@ from .api.passing import (
     jit,
     mps,
     preserve_format,
-    seed,
     set_default_device,
     set_default_tensor_type,
     set_float32_matmul_precision,
@@ -75,7 +76,7 @@ from .api.passing import (
     use_deterministic_algorithms,
 )
 from .api.random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal
-from .api.random import get_rng_state, set_rng_state
+from .api.random import get_rng_state, initial_seed, seed, set_rng_state
 from .api.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .check.anomaly import detect_anomaly, set_detect_anomaly
 from .check.gradcheck import gradcheck, gradgradcheck

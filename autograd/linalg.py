@@ -20,6 +20,7 @@ from .api.decomposition import (
     eigvalsh,
     inv,
     lstsq,
+    matrix_exp,
     matrix_norm,
     matrix_power,
     matrix_rank,
@@ -38,7 +39,7 @@ from .errors import ArgumentError as LinAlgError  # what a singular matrix raise
 
 __all__ = [
     "LinAlgError", "cholesky", "cond", "cross", "det", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm",
-    "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd",
+    "matrix_exp", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd",
     "svdvals", "vecdot", "vector_norm",
 ]  # fmt: skip
 

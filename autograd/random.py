@@ -6,6 +6,7 @@ from .api.random import (
     default_generator,
     drawing_from,
     get_rng_state,
+    initial_seed,
     manual_seed,
     multinomial,
     normal,
@@ -16,10 +17,11 @@ from .api.random import (
     randn,
     randn_like,
     randperm,
+    seed,
     set_rng_state,
 )
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "drawing_from", "get_rng_state", "manual_seed", "multinomial", "normal",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "set_rng_state",
+    "Generator", "bernoulli", "default_generator", "drawing_from", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal",
+    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
 ]  # fmt: skip

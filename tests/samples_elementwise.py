@@ -5,7 +5,7 @@ import math
 import numpy as np
 from samples import HOST, NO_JUMP, SHARE, UNIT, WHOLES, Sample, in_place, odd_ones, random, seeded
 from scipy import special
-from strategies import NONZERO, POSITIVE, REAL, Domain, call, each
+from strategies import NONZERO, POSITIVE, REAL, WHOLE, Domain, call, each
 
 from autograd.ops import elementwise
 
@@ -34,6 +34,10 @@ def sinc(x, n=0):
     t, w = np.polynomial.legendre.leggauss(40)
     t, w = (t + 1) / 2, w / 2
     return np.sum(w * (np.pi * t) ** n * np.cos(np.pi * t * x[..., None] + n * np.pi / 2), -1)
+
+
+def whole_pairs(s):
+    return call(*(s.array(s.stretchable((2, 3)), WHOLE) for _ in range(2)))
 
 
 def with_diagonal(x, value, wrap=False):
@@ -87,6 +91,15 @@ SAMPLES = [
     Sample("np.nan_to_num", each(REAL), np.nan_to_num, np.nan_to_num),
     Sample("heaviside", each(NONZERO, REAL)),
     Sample("frac", each(Domain(-3, 3, WHOLES)), lambda x: x - np.trunc(x), exempt=ANY_INTEGERS),
+    Sample("frexp", each(Domain(-3, 3, (-2, -1, -0.5, 0, 0.5, 1, 2))), np.frexp, exempt=ANY_INTEGERS),
+    Sample("mantissa", each(Domain(-3, 3, (-2, -1, -0.5, 0, 0.5, 1, 2))), lambda x: np.frexp(x)[0]),
+    Sample("exponent", each(REAL), lambda x: np.frexp(x)[1], smooth=False),
+    Sample("ldexp", each(REAL, Domain(-3, 3)), lambda x, y: x * 2.0**y, exempt=DISTANT),
+    Sample("gcd", whole_pairs, smooth=False),
+    Sample("lcm", whole_pairs, smooth=False),
+    Sample("nextafter", each(REAL, REAL, numbers=False), smooth=False, exempt=ANY_INTEGERS),
+    Sample("isposinf", odd_ones, lambda x: x == np.inf, smooth=False),
+    Sample("isneginf", odd_ones, lambda x: x == -np.inf, smooth=False),
     Sample("signbit", odd_ones, smooth=False),
     *[Sample(f"bitwise_{name}_shift", lambda s: each(BITS, SHIFT)(s), getattr(np, f"{name}_shift"), smooth=False) for name in ("left", "right")],
     # ---- what fills in place

@@ -249,6 +249,7 @@ AT_KINKS = {  # an op: calls of it, where, and the gradients of their sum there
         (lambda x: autograd.fmod(x, 2.0), [4.0, -5.0], [1.0, 1.0]),
         (lambda y: autograd.fmod(tensor(-5.0), y), [2.0, 5.0], [2.0, 1.0]),
     ],
+    "mantissa": [(lambda x: autograd.frexp(x).mantissa, [2.0, -1.0, 0.0], [0.25, 0.5, 1.0])],
     "hypot": [
         (lambda x: autograd.hypot(x, tensor(0.0)), [0.0, -2.0], [0.0, -1.0]),
         (lambda y: autograd.hypot(tensor(0.0), y), [0.0], [0.0]),

@@ -608,7 +608,7 @@ NUMPY |= {
     np.linalg.matrix_transpose: lambda x: T(x),
     np.linalg.pinv: lambda a, rcond=None, hermitian=False, rtol=None: decomposition.pinv(
         a, rtol=rcond if rtol is None else rtol, hermitian=hermitian),
-    np.linalg.lstsq: lambda a, b, rcond=None: tuple(decomposition.lstsq(a, b, rcond, driver="gelsd")),
+    np.linalg.lstsq: lambda a, b, rcond=None: (*decomposition.lstsq(a, b, rcond, driver="gelsd")[:3], decomposition.svdvals(a)),
     np.ptp: lambda a, axis=None, keepdims=False: np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims),
     np.trace: lambda a, offset=0, axis1=0, axis2=1, dtype=None: np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype),
     np.repeat: lambda a, repeats, axis=None: np.take(

@@ -12,7 +12,7 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError, UnsupportedError
 from .creation import TYPED
 from .devices import check_device
-from .random import default_generator, manual_seed
+from .random import initial_seed, manual_seed
 
 channels_last, channels_last_3d, contiguous_format, preserve_format = (
     f"torch.{name}" for name in ("channels_last", "channels_last_3d", "contiguous_format", "preserve_format")
@@ -76,11 +76,6 @@ def are_deterministic_algorithms_enabled() -> bool:
 def get_float32_matmul_precision() -> str:
     """That of float32 (torch.get_float32_matmul_precision)."""
     return "highest"
-
-
-def seed() -> int:
-    """Start the default generator from a seed taken from the system, and return it (torch.seed)."""
-    return default_generator.seed()
 
 
 # ---------------------------------------------------------------- compilers
@@ -206,7 +201,20 @@ def same(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return self
 
 
+def _address(self: Tensor) -> int:
+    """Where in memory its first element lies (torch.Tensor.data_ptr)."""
+    return int(self.array.ctypes.data)
+
+
+def _no(self: Tensor) -> bool:
+    """No: there are no complex numbers here, no quantized ones, no memory but the CPU's."""
+    return False
+
+
 METHODS = {
-    "cuda": to_gpu, "pin_memory": same, "share_memory_": same,
-    "is_pinned": lambda self: False, "is_shared": lambda self: False,
+    "cuda": to_gpu, "data_ptr": _address, "get_device": lambda self: -1,
+    **dict.fromkeys("cpu pin_memory share_memory_ to_dense coalesce conj conj_physical resolve_conj resolve_neg".split(), same),
+    **dict.fromkeys("is_pinned is_shared is_complex is_conj is_neg is_inference is_distributed".split(), _no),
+    "is_signed": lambda self: self.dtype.kind in "fi", "is_nonzero": lambda self: bool(self),
+    "is_same_size": lambda self, other: self.shape == other.shape,
 }  # fmt: skip
