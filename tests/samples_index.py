@@ -221,13 +221,14 @@ def replace_elements(x, src, size, stride, offset=0):
 
 
 class InOrder:
-    """`function` of a tensor whose elements lie in memory in order, as it demands; to be found as `function`."""
+    """`function` of a tensor with memory of its own, in order, as it demands; to be found as `function`."""
 
     def __init__(self, function):
         self.function, self.__name__ = function, function.__name__
 
     def __call__(self, x, *args, **kwargs):
-        return self.function(x.contiguous(), *args, **kwargs)
+        x = x.clone().contiguous() if hasattr(x, "clone") else x
+        return self.function(x, *args, **kwargs)
 
     def __eq__(self, other):
         return other is self or other is self.function

@@ -180,7 +180,7 @@ class Seen:
         self.__name__ = getattr(function, "__name__", "")
 
     def __call__(self, x, *args, **kwargs):
-        if self.symmetric:  # a change of one element means a change of its mirror image too
+        if self.symmetric and getattr(x, "shape", ())[-1:] == getattr(x, "shape", ())[-2:-1]:  # a change of one element means a change of its mirror image too
             x = (x + np.matrix_transpose(x)) / 2
         out = self.function(x, *args, **kwargs)
         return self.show(out) if self.show else out
@@ -311,7 +311,7 @@ SAMPLES = [
     Sample("addbmm", *added("bnk,bkm->nm", "nm,bnk,bkm"), exempt=INTEGERS),
     Sample("addr", *added("n,m->nm", "nm,n,m"), exempt=INTEGERS),
     Sample("chain_matmul", shaped("nk,km,ml"), lambda *xs: np.linalg.multi_dot(xs), exempt=DEPRECATED),
-    Sample("vander", lambda s: call(s.array((s.between(1, 3),), NONZERO), **s.some({"N": [0, 2, 4], "increasing": [True]})), np.vander),
+    Sample("vander", lambda s: call(s.array((s.between(1, 3),), NONZERO), **s.some({"N": [0, 2, 4], "increasing": [True]})), np.vander, exempt={"PyTorch": "its gradient raises, as it writes into what it saved"}),
     Sample("baddbmm", *added("bnk,bkm->bnm", "bnm,bnk,bkm"), exempt=INTEGERS),
     lapack("matrix_power", of(lambda s: square(s) / 3, -2, 1, 2, 5)),
     # ---- norms

@@ -205,7 +205,7 @@ copysign    = primitive(np.copysign,     x=lambda g, x, out: g * (np.sign(x) * n
 
 exponent    = primitive(lambda x: np.frexp(x)[1], "exponent",
             says="The exponent of 2 in x, of which the mantissa is the rest (torch.frexp).")
-mantissa    = primitive(lambda x: np.frexp(x)[0], "mantissa", x=lambda g, x: g / np.exp2(1.0 * exponent(x)), singular=True,
+mantissa    = primitive(lambda x: np.frexp(x)[0], "mantissa", x=lambda g, x, out: g * ((out + (x == 0)) / (x + (x == 0))), singular=True,
             kink="at powers of 2, where it jumps, that of numbers just above in size",
             says="x without its exponent of 2: from 0.5 up to 1 in size, or 0 (torch.frexp).")
 
