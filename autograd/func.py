@@ -1,5 +1,8 @@
 """Functions to functions: gradients, Jacobians and products with them (torch.func)."""
 
+import sys
+
+from .api.absent import asked
 from .transforms.func import (
     functional_call,
     grad,
@@ -19,3 +22,5 @@ __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
+
+__getattr__ = asked("torch.func", sys.modules[__name__])

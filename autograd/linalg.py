@@ -9,9 +9,11 @@ tensor([[ 0.2727, -0.0909],
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from .api import linalg
+from .api.absent import asked
 from .api.decomposition import (
     cholesky,
     cond,
@@ -38,9 +40,9 @@ from .api.spelling import publish
 from .errors import ArgumentError as LinAlgError  # what a singular matrix raises
 
 __all__ = [
-    "LinAlgError", "cholesky", "cond", "cross", "det", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm",
-    "matrix_exp", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd",
-    "svdvals", "vecdot", "vector_norm",
+    "LinAlgError", "cholesky", "cond", "cross", "det", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_exp",
+    "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular",
+    "svd", "svdvals", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 
@@ -50,3 +52,5 @@ def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
 
 
 globals().update(publish({name: globals()[name] for name in __all__ if name != "LinAlgError"}, __name__))
+
+__getattr__ = asked("torch.linalg", sys.modules[__name__])

@@ -1,10 +1,14 @@
 """Random tensors, and the generators that they are drawn from (torch.random)."""
 
+import sys
+
+from .api.absent import asked
 from .api.random import (
     Generator,
     bernoulli,
     default_generator,
     drawing_from,
+    fork_rng,
     get_rng_state,
     initial_seed,
     manual_seed,
@@ -22,6 +26,9 @@ from .api.random import (
 )
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "drawing_from", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+    "Generator", "bernoulli", "default_generator", "drawing_from", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "seed", "set_rng_state",
 ]  # fmt: skip
+
+__getattr__ = asked("torch.random", sys.modules[__name__])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from .api.absent import asked
 from .api.elementwise import digamma, i0, logit, polygamma, round, sinc, xlogy
 from .api.fused import log_softmax, softmax
 from .api.reduce import logsumexp
@@ -18,3 +21,5 @@ __all__ = [
 ]  # fmt: skip
 
 globals().update(publish({name: globals()[name] for name in __all__}, __name__))
+
+__getattr__ = asked("torch.special", sys.modules[__name__])

@@ -182,7 +182,15 @@ def part(*choices):
 
 
 def replace_part(x, src, dim, *index):
-    return np.moveaxis(assigned(np.moveaxis(x, dim, 0), np.moveaxis(src, dim, 0) if len(index) > 1 else src, slice(*index) if len(index) > 1 else index[0]), 0, dim)
+    return np.moveaxis(
+        assigned(
+            np.moveaxis(x, dim, 0),
+            np.moveaxis(src, dim, 0) if len(index) > 1 else src,
+            slice(*index) if len(index) > 1 else index[0],
+        ),
+        0,
+        dim,
+    )
 
 
 def on_diagonal(s):
@@ -203,7 +211,9 @@ def replace_diagonal(x, src, offset, dim1, dim2):
 def strided(s):
     """Sizes, strides and an offset that stay within the array."""
     x = s.array((s.between(6, 9),))
-    return call(x, *s.pick(((2, 3), (3, 1)), ((3, 2), (1, 1)), ((2, 2), (0, 2), 1), ((3,), (2,), 1), ((), (), 2), ((2, 0), (5, 9))))
+    return call(
+        x, *s.pick(((2, 3), (3, 1)), ((3, 2), (1, 1)), ((2, 2), (0, 2), 1), ((3,), (2,), 1), ((), (), 2), ((2, 0), (5, 9)))
+    )
 
 
 def strided_apart(s):
@@ -249,6 +259,7 @@ SAMPLES = [
     Sample("torch.put", put_flat, lambda x, i, v, accumulate=False: (added if accumulate else assigned)(x.ravel(), v.ravel(), i.ravel()).reshape(x.shape), FUNCTIONS["put"]),
     Sample("combinations", lambda s: call(s.array((s.between(0, 4),)), s.between(0, 3), s.pick(False, True)),
            lambda x, r, again: np.array(list((combinations_with_replacement if again else combinations)(x, r)), x.dtype).reshape(-1, r) if r else x[:0]),
+    Sample("unravel_index", lambda s: call(s.positions(s.shape(), 6), s.pick((2, 3), (6,), (3, 1, 2), [1, 6])), np.unravel_index, smooth=False),
     # ---- a part, and memory with other strides
     Sample("slice_scatter", part((0, 1, 1), (1, None, 1), (None, None, 2), (-1, 9, 1)), replace_part),
     Sample("select_scatter", part(0, -1), replace_part),

@@ -180,7 +180,9 @@ class Seen:
         self.__name__ = getattr(function, "__name__", "")
 
     def __call__(self, x, *args, **kwargs):
-        if self.symmetric and getattr(x, "shape", ())[-1:] == getattr(x, "shape", ())[-2:-1]:  # a change of one element means a change of its mirror image too
+        if (
+            self.symmetric and getattr(x, "shape", ())[-1:] == getattr(x, "shape", ())[-2:-1]
+        ):  # a change of one element means a change of its mirror image too
             x = (x + np.matrix_transpose(x)) / 2
         out = self.function(x, *args, **kwargs)
         return self.show(out) if self.show else out

@@ -125,6 +125,16 @@ def from_numpy(array: Any) -> Tensor:
     return wrap(_array("from_numpy", array, None, copy=False))
 
 
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector that shares the memory of a buffer, as bytes, of which the first `offset` are left out (torch.frombuffer).
+
+    >>> frombuffer(b"ab", dtype="uint8")
+    tensor([97, 98], dtype=uint8)
+    """
+    kind = as_dtype(dtype)
+    return wrap(np.frombuffer(buffer, kind, count, offset).view(kind)).requires_grad_(requires_grad)
+
+
 # ---------------------------------------------------------------- PyTorch's first constructors
 class _AnyTuple(type):
     def __instancecheck__(cls, value: Any) -> bool:
@@ -328,6 +338,6 @@ NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, s
 )
 
 globals().update(publish({f.__name__: f for f in (
-    tensor, as_tensor, asarray, scalar_tensor, from_numpy, zeros, zeros_like, new_zeros, ones, ones_like, new_ones, empty, empty_like, new_empty, full,
-    full_like, new_full, new_tensor, eye, arange, linspace, logspace,
+    tensor, as_tensor, asarray, scalar_tensor, from_numpy, frombuffer, zeros, zeros_like, new_zeros, ones, ones_like, new_ones,
+    empty, empty_like, new_empty, full, full_like, new_full, new_tensor, eye, arange, linspace, logspace,
 )}))  # fmt: skip

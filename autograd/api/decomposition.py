@@ -230,13 +230,11 @@ def first_svd(input: Any, some: bool = True, compute_uv: bool = True) -> SVDResu
 
     Shape: (..., n, m); with k = min(n, m), U (..., n, k), S (..., k), V (..., m, k); U and V square if not `some`.
     """
-    if not compute_uv:
-        n, m = input.shape[-2:]
-        none = (np.zeros_like(input, shape=(*input.shape[:-2], side, side)) for side in (n, m))
-        U, V = none
-        return SVDResultV(U, svdvals(input), V)
-    U, S, Vh = svd(input, not some)
-    return SVDResultV(U, S, T(Vh))
+    if compute_uv:
+        U, S, Vh = svd(input, not some)
+        return SVDResultV(U, S, T(Vh))
+    none: Any = [np.zeros_like(input, shape=(*input.shape[:-2], side, side)) for side in input.shape[-2:]]
+    return SVDResultV(none[0], svdvals(input), none[1])
 
 
 for _first in (first_cholesky, first_qr, first_svd):

@@ -17,7 +17,7 @@ from ..engine.inplace import put as write
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, DimError, DtypeError, ShapeError, describe, explain
 from ..ops.common import contiguous, is_contiguous
-from ..ops.elementwise import choose, maximum
+from ..ops.elementwise import choose, floor_divide, maximum, remainder
 from ..ops.index import Index, _in_order
 from .common import one_dim
 from .elementwise import astype
@@ -256,6 +256,22 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     return ops.index.getindex(input, np.reshape(np.array(picks, np.int64), (-1, r)))
 
 
+def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
+    """Where in a tensor of this shape stands what is at `indices` of the flattened one, dim by dim (torch.unravel_index).
+
+    >>> import autograd
+    >>> autograd.unravel_index(autograd.tensor([1, 5]), (2, 3))
+    (tensor([0, 1]), tensor([1, 2]))
+    """
+    shape = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+    check_index("unravel_index", indices, prod(shape), -prod(shape))
+    found, rest = [], remainder(indices, max(prod(shape), 1))
+    for n in shape[::-1]:
+        found.append(remainder(rest, max(n, 1)))
+        rest = floor_divide(rest, max(n, 1))
+    return tuple(found[::-1])
+
+
 # ---------------------------------------------------------------- a part, as a view shows it, and what it is replaced by
 def _replaced(op: str, input: Any, src: Any, view: Any, *args: Any) -> Any:
     """`input` with `src` where `view(input, *args)` looks."""
@@ -311,7 +327,9 @@ def _strided(op: str, input: Any, size: Any, stride: Any, offset: int | None) ->
     if len(size) != len(stride) or any(n < 0 for n in (*size, *stride)):
         raise ShapeError(f"{op}: size {size} and stride {stride} are equally many numbers, none negative")
     if not is_contiguous(input):
-        raise ShapeError(f"{op}: the elements of this tensor of shape {input.shape} lie in another order; call contiguous() first")
+        raise ShapeError(
+            f"{op}: the elements of this tensor of shape {input.shape} lie in another order; call contiguous() first"
+        )
     first = 0 if offset is None else offset - storage_offset(input)
     last = first + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and not 0 <= first <= last < prod(input.shape):

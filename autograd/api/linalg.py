@@ -312,7 +312,7 @@ def vector_norm(input: Any, ord: float = 2, dim: Dims = None, keepdim: bool = Fa
 
 @single
 def dist(input: Any, other: Any, p: float = 2) -> Any:
-    """The `p`-norm of `input - other`, which broadcast, taken as one vector (torch.dist); where they are equal the gradient is 0."""
+    """The `p`-norm of `input - other`, which broadcast, taken as one vector (torch.dist); where that is 0, so is the gradient."""
     return vector_norm(input - other, p)
 
 
@@ -327,7 +327,9 @@ def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
     """
     axis = one_dim("renorm", dim, input.ndim)
     if input.ndim < 2 or maxnorm < 0 or p <= 0:
-        raise ArgumentError(f"renorm takes a tensor of 2 dims or more, got {input.ndim}, p above 0, got {p}, and maxnorm from 0, got {maxnorm}")
+        raise ArgumentError(
+            f"renorm takes a tensor of 2 dims or more, got {input.ndim}, p above 0, got {p}, and maxnorm from 0, got {maxnorm}"
+        )
     norms = vector_norm(input, p, tuple(d for d in range(input.ndim) if d != axis), True)
     return input * choose(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)  # 1e-7 is PyTorch's
 

@@ -15,6 +15,7 @@ from ..errors import GraphError, ShapeError
 from ..ops import common
 from ..ops import elementwise as table
 from . import (
+    absent,
     convert,
     creation,
     decomposition,
@@ -229,7 +230,7 @@ ONLY_FUNCTIONS: dict[str, Any] = {
     """),
     "concat": join.cat, "concatenate": join.cat, "row_stack": join.vstack,
     **_named(shape, "tril_indices triu_indices"), **_named(sort, "searchsorted bucketize isin"),
-    **_named(linalg, "einsum tensordot cdist vander"), "spmm": linalg.mm, **_named(index, "combinations"),
+    **_named(linalg, "einsum tensordot cdist vander"), "spmm": linalg.mm, **_named(index, "combinations unravel_index"),
     "chain_matmul": lambda *matrices: linalg.multi_dot(matrices),
 }  # fmt: skip
 ONLY_METHODS: dict[str, Any] = {
@@ -272,6 +273,8 @@ PROPERTIES: dict[str, Any] = {
     "nbytes": lambda self: self.array.size * self.dtype.itemsize,
     "retains_grad": lambda self: not self.is_leaf and self.node.retains,
     "is_cpu": lambda self: True,
+    "layout": lambda self: passing.strided,
+    "real": lambda self: self,
     **dict.fromkeys("is_cuda is_mps is_xpu is_meta is_quantized is_sparse is_nested".split(), lambda self: False),
 }
 
@@ -307,6 +310,10 @@ def _reflected(op: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: op(other, self)
 
 
+def _listed(self: Tensor) -> list[str]:
+    return [name for name in object.__dir__(self) if not isinstance(vars(Tensor).get(name), absent.Absent)]
+
+
 def _attach() -> None:
     put: Callable[[str, Any], None] = lambda name, value: setattr(Tensor, name, value)  # noqa: E731
     for name, op in BINARY.items():
@@ -330,6 +337,10 @@ def _attach() -> None:
         put(name + "_", _reshaping(name + "_", FUNCTIONS[name]))
     for name, function in PROPERTIES.items():
         put(name, property(function))
+    here = tuple(dir(Tensor))
+    for name in absent.pytorchs()["torch.Tensor"].difference(here):
+        put(name, absent.Absent(name, lambda: here))
+    put("__dir__", _listed)
 
 
 _attach()

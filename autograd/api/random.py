@@ -120,6 +120,24 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
     default_generator.set_state(new_state)
 
 
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cpu") -> Iterator[None]:
+    """Let that generator go on after the block as if nothing had been drawn in it (torch.random.fork_rng).
+
+    >>> _ = manual_seed(0)
+    >>> with fork_rng():
+    ...     a = rand(2)
+    >>> (a == rand(2)).all().item()
+    True
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)
+
+
 # ---------------------------------------------------------------- PyTorch's names
 def _float(op: str, dtype: Any) -> DType:
     dtype = as_dtype(dtype)

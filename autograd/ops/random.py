@@ -53,7 +53,9 @@ def _multinomial(source: Any, weights: Array, n: int, replacement: bool) -> Arra
     if replacement or n == 1:
         sums, first = np.cumsum(rows, -1), np.expand_dims(np.arange(many), -1)
         ends = np.ravel(sums / sums[:, -1:] + first)
-        drawn = np.minimum(source.numpy.random((many, n)) + first, np.nextafter(first + 1.0, 0))  # what is rounded up is the next row's
+        drawn = np.minimum(
+            source.numpy.random((many, n)) + first, np.nextafter(first + 1.0, 0)
+        )  # what is rounded up is the next row's
         drawn = np.searchsorted(ends, drawn, "right") - first * length
     else:
         waits = source.numpy.standard_exponential(rows.shape)
