@@ -1,7 +1,5 @@
 """Functions to functions: gradients, Jacobians and products with them (torch.func)."""
 
-import sys
-
 from .api.absent import asked
 from .transforms.func import (
     functional_call,
@@ -23,4 +21,4 @@ __all__ = [
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
-__getattr__ = asked("torch.func", sys.modules[__name__])
+__getattr__ = asked("torch.func", globals())

@@ -9,7 +9,6 @@ tensor([[ 0.2727, -0.0909],
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .api import linalg
@@ -53,4 +52,4 @@ def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
 
 globals().update(publish({name: globals()[name] for name in __all__ if name != "LinAlgError"}, __name__))
 
-__getattr__ = asked("torch.linalg", sys.modules[__name__])
+__getattr__ = asked("torch.linalg", globals())

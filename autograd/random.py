@@ -1,7 +1,5 @@
 """Random tensors, and the generators that they are drawn from (torch.random)."""
 
-import sys
-
 from .api.absent import asked
 from .api.random import (
     Generator,
@@ -31,4 +29,4 @@ __all__ = [
     "seed", "set_rng_state",
 ]  # fmt: skip
 
-__getattr__ = asked("torch.random", sys.modules[__name__])
+__getattr__ = asked("torch.random", globals())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from .api.absent import asked
 from .api.elementwise import digamma, i0, logit, polygamma, round, sinc, xlogy
 from .api.fused import log_softmax, softmax
@@ -22,4 +20,4 @@ __all__ = [
 
 globals().update(publish({name: globals()[name] for name in __all__}, __name__))
 
-__getattr__ = asked("torch.special", sys.modules[__name__])
+__getattr__ = asked("torch.special", globals())

@@ -24,7 +24,8 @@ from autograd.api import convert, creation, names
 PACKAGE = Path(autograd.__file__).parent
 RETURNS = {  # what neither the signature nor the rule above says
     **dict.fromkeys("atleast_1d atleast_2d atleast_3d device nonzero size stride type unique unique_consecutive".split(), "Any"),
-    **dict.fromkeys("dim element_size get_device itemsize nbytes ndimension numel".split(), "int"), "broadcast_shapes": "tuple[int, ...]",
+    **dict.fromkeys("dim element_size get_device itemsize nbytes ndimension numel".split(), "int"),
+    "broadcast_shapes": "tuple[int, ...]",
     **dict.fromkeys("is_floating_point is_nonzero is_same_size is_signed is_storage is_tensor retains_grad".split(), "bool"),
     **dict.fromkeys("is_cpu is_cuda is_meta is_mps is_nested is_quantized is_sparse is_xpu".split(), "bool"), "layout": "str",
     **dict.fromkeys("item tolist numpy register_hook".split(), "Any"),

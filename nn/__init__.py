@@ -16,6 +16,7 @@ if not hasattr(_autograd, "Tensor") or not hasattr(_autograd, "primitive"):
         "pip uninstall both, autograd and chainrule, then install chainrule again"
     )
 
+from autograd.api.absent import asked as _asked
 from autograd.files import load, save
 
 from . import functional, init, optim, utils
@@ -40,3 +41,5 @@ from .upsample import *
 # ---------------------------------------------------------------- around nn: what PyTorch keeps in other packages
 from . import datasets, metrics, onnx, train
 from .summary import summary
+
+__getattr__ = _asked("torch.nn", globals())

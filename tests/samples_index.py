@@ -209,15 +209,15 @@ def replace_diagonal(x, src, offset, dim1, dim2):
 
 
 def strided(s):
-    """Sizes, strides and an offset that stay within the array."""
-    x = s.array((s.between(6, 9),))
+    """An array in order in memory, and sizes, strides and an offset that stay within it."""
+    x = np.ascontiguousarray(s.array((s.between(6, 9),)))
     return call(
         x, *s.pick(((2, 3), (3, 1)), ((3, 2), (1, 1)), ((2, 2), (0, 2), 1), ((3,), (2,), 1), ((), (), 2), ((2, 0), (5, 9)))
     )
 
 
 def strided_apart(s):
-    x = s.array((s.between(6, 9),))
+    x = np.ascontiguousarray(s.array((s.between(6, 9),)))
     size, *rest = s.pick(((2, 3), (3, 1)), ((3,), (2,), 1), ((), (), 2), ((2, 2), (1, 3), 1))
     return call(x, s.array(size), size, *rest)
 

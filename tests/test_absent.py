@@ -411,9 +411,14 @@ def test_what_a_tensor_has_not_can_be_asked_for():
 
 
 def test_a_module_says_what_it_has_not():
-    with pytest.raises(errors.NoAttributeError, match="torch.linalg.lu: PyTorch has it, chainrule does not; use linalg.solve"):
+    with pytest.raises(
+        errors.NoAttributeError, match=r"torch\.linalg\.lu: PyTorch has it, chainrule does not; use linalg\.solve"
+    ):
         autograd.linalg.lu  # noqa: B018
-    with pytest.raises(errors.NoAttributeError, match="torch.linalg has no attribute 'invs'; did you mean 'inv'"):
+    for place in (autograd.nn, autograd.nn.functional, autograd.optim, autograd.special, autograd.func, autograd.random):
+        with pytest.raises(errors.NoAttributeError, match=r"torch.* has no attribute 'nonsense'"):
+            place.nonsense  # noqa: B018
+    with pytest.raises(errors.NoAttributeError, match=r"torch\.linalg has no attribute 'invs'; did you mean 'inv'\?"):
         autograd.linalg.invs  # noqa: B018
     with pytest.raises(errors.NoAttributeError, match="module 'autograd' has no attribute 'zeross'; did you mean 'zeros'"):
         autograd.zeross  # noqa: B018

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 from ..errors import NoAttributeError
@@ -64,11 +63,10 @@ def pytorchs() -> dict[str, frozenset[str]]:
 
 
 def sentence(place: str, name: str, here: Any = ()) -> str:
-    r"""What to say of `name`, of which `place` in PyTorch may know, and `here` nobody: the names that there are.
+    """What to say of `name`, of which `place` in PyTorch may know, and `here` nobody: the names that there are.
 
-    >>> sentence("torch", "range"), sentence("torch", "rangee", ["arange"])
-    ('torch.range: PyTorch has it, chainrule does not; use arange, which ends before its end', "torch has no attribute \
-'rangee'; did you mean 'arange'?")
+    >>> sentence("torch", "range")
+    'torch.range: PyTorch has it, chainrule does not; use arange, which ends before its end'
     """
     near = get_close_matches(name, [n for n in here if n[0] != "_"], 1, 0.75)
     if name in pytorchs().get(place, ()) or name in ADVICE:
@@ -82,13 +80,13 @@ def refuse(place: str, name: str, here: Any = ()) -> NoReturn:
     raise NoAttributeError(sentence(place, name, here))
 
 
-def asked(place: str, here: ModuleType) -> Callable[[str], Any]:
-    """The `__getattr__` of `here`, a module that is `place` in PyTorch."""
+def asked(place: str, here: dict[str, Any]) -> Callable[[str], Any]:
+    """The `__getattr__` of a module that is `place` in PyTorch, and has the names in `here`."""
 
     def missing(name: str) -> NoReturn:
         if name[:2] == "__":  # Python's own questions
             raise AttributeError(f"{place} has no attribute {name!r}")
-        refuse(place, name, vars(here))
+        refuse(place, name, here)
 
     return missing
 

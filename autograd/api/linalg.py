@@ -240,6 +240,11 @@ def multi_dot(tensors: Sequence[Any]) -> Any:
     return product(0, len(xs) - 1)
 
 
+def chain_matmul(*matrices: Any) -> Any:
+    """As `linalg.multi_dot`, of matrices one by one (torch.chain_matmul)."""
+    return multi_dot(matrices)
+
+
 # ---------------------------------------------------------------- a product and something added
 def _add_product(op: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
     """`beta * input + alpha * product`; with beta 0, `input` is not looked at, as in PyTorch."""

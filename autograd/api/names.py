@@ -230,8 +230,8 @@ ONLY_FUNCTIONS: dict[str, Any] = {
     """),
     "concat": join.cat, "concatenate": join.cat, "row_stack": join.vstack,
     **_named(shape, "tril_indices triu_indices"), **_named(sort, "searchsorted bucketize isin"),
-    **_named(linalg, "einsum tensordot cdist vander"), "spmm": linalg.mm, **_named(index, "combinations unravel_index"),
-    "chain_matmul": lambda *matrices: linalg.multi_dot(matrices),
+    **_named(linalg, "einsum tensordot cdist vander chain_matmul"), "spmm": linalg.mm,
+    **_named(index, "combinations unravel_index"),
 }  # fmt: skip
 ONLY_METHODS: dict[str, Any] = {
     "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": type, "type_as": type_as,

@@ -56,7 +56,7 @@ def find(path: str) -> Any:
     vars(made).update({name: thing for name, thing in names.items() if name[0] != "_"})
     vars(made).update({name: getattr(import_module(home), name) for name, home in entry.items()})
     vars(made).update({inner.rpartition(".")[2]: find(inner) for inner in PATHS if inner.rpartition(".")[0] == path})
-    vars(made)["__getattr__"] = asked(f"torch.{path}", made)
+    vars(made)["__getattr__"] = asked(f"torch.{path}", vars(made))
     return made
 
 

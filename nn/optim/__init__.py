@@ -1,5 +1,7 @@
 """Optimizers: what changes the parameters by their gradients (torch.optim)."""
 
+from autograd.api.absent import asked
+
 from . import lr_scheduler, swa_utils
 from .lbfgs import LBFGS
 from .optimizer import Optimizer
@@ -44,3 +46,5 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+__getattr__ = asked("torch.optim", globals())
