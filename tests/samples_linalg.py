@@ -180,9 +180,8 @@ class Seen:
         self.__name__ = getattr(function, "__name__", "")
 
     def __call__(self, x, *args, **kwargs):
-        if (
-            self.symmetric and getattr(x, "shape", ())[-1:] == getattr(x, "shape", ())[-2:-1]
-        ):  # a change of one element means a change of its mirror image too
+        square = getattr(x, "ndim", 0) > 1 and x.shape[-1] == x.shape[-2]
+        if self.symmetric and square:  # a change of one element means a change of its mirror image too
             x = (x + np.matrix_transpose(x)) / 2
         out = self.function(x, *args, **kwargs)
         return self.show(out) if self.show else out
@@ -244,8 +243,8 @@ def of_half(x, upper):
 def exponential(x):
     """The series, of a small part of x, to a power."""
     x = x / 2**10
-    total, term = (np.broadcast_to(np.eye(x.shape[-1]), x.shape).copy() for _ in range(2))
-    for n in range(1, 12):
+    total, term = (np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape).copy() for _ in range(2))
+    for n in range(1, 20):
         term = term @ x / n
         total += term
     return np.linalg.matrix_power(total, 2**10)

@@ -77,9 +77,9 @@ def test_what_is_said(actual, expected, said):
 
 
 def test_messages_and_tolerances_of_ones_own():
-    with pytest.raises(AssertionError, match="^mine$"):
+    with pytest.raises(AssertionError, match=r"^mine$"):
         assert_close(1.0, 2.0, msg="mine")
-    with pytest.raises(AssertionError, match="^mine: 1 of 1"):
+    with pytest.raises(AssertionError, match=r"^mine: 1 of 1"):
         assert_close(1.0, 2.0, msg=lambda said: f"mine: {said}")
     with pytest.raises(errors.ArgumentError, match="rtol and atol are given both or neither, got 1 and None"):
         assert_close(1.0, 2.0, rtol=1)
