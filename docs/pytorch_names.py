@@ -25,32 +25,40 @@ PLACES = """
     torch.utils.data torch.version torch.xpu
 """.split()
 VERSION = torch.__version__.partition("+")[0]
-# Names for machines, compilers and PyTorch's own parts, which no program says
+# Names for machines, compilers and PyTorch's own parts, which no program says; and more of these in torch itself
 INNER = re.compile(
     r"cudnn_|miopen_|mkldnn|fbgemm|quantized_|q_|qscheme|fake_quantize|fused_|native_|sym_|batch_norm_|autocast_|per_(tensor|channel)_|"
     r"import_ir|parse_|merge_type|unify_type|choose_qparams|prepare_multi|profiler_|init_num|wait$|fork$|classproperty|has_torch_func|"
-    r"handle_torch|boolean_dispatch|assert_int|Broadcasting|(u?int|bits)\d+(x\d)?$|.*_copy$|.*_notes$|common_args|multi_dim_common|.*Type$|"
-    r"Scripts?[A-Z].*|C?(Complete)?Argument|Concrete|Graph|.*Logger|.*Storage$|DispatchKey|.*Guard$|Execution|PyTorchFile|Static|Throughput|"
-    r"(I|i)pu|maia|mtia|vulkan|is_(ipu|maia|mtia|vulkan|xla|mkldnn)|reinforce|grad_dtype|module_load|hash_tensor|sparse_(bs|cs|compressed)"
+    r"handle_torch|boolean_dispatch|assert_int|Broadcasting|(u?int|bits)\d+(x\d)?$|.*_copy$|.*_notes$|common_args|multi_dim_common|"
+    r"(I|i)pu|maia|mtia|vulkan|is_(ipu|maia|mtia|vulkan|xla|mkldnn)|reinforce|grad_dtype|module_load|hash_tensor|TYPE_CHECKING|"
+    r"sparse_(bs|cs|compressed)|thread_safe|slice_inverse|.*_deprecated"
+)
+OF_TORCH = re.compile(
+    r"[A-Z_]+$|.*(Type|Storage|Guard|Logger|Dict|Error|Stack|Capsule|Unit|Memo|Report|Check|Schema|Module|Info|Tag|State|Use|Value)$|"
+    r"(Scripts?|C?(Complete)?Argument|Concrete|Graph|DispatchKey|Execution|PyTorchFile|Static|Throughput|Alias|Benchmark|Block|Code|"
+    r"DeepCopy|Deserial|Serial|Call|IODesc|Lite|Node|Operator|Sym|Future|Gradient|JIT)(?!Tensor)|(get|set)_autocast|get_file_path|"
+    r"compiled_with|norm_except|has_(lapack|mkl|openmp|spectral)|empty_quantized|legacy_|float\d+_|(set|is)_warn_always|"
+    r"(get|set)_deterministic_debug|bit$"
 )
 
 
 def names(place: str) -> list[str]:
-    """The names that programs find there."""
+    """The names that programs find there; of torch itself also those that it does not list."""
     home = torch.Tensor if place == "torch.Tensor" else importlib.import_module(place)
-    listed = set(getattr(home, "__all__", ())) | {
-        n for n in dir(home) if home is torch or isinstance(getattr(home, n, 0), ModuleType)
-    }
-    return sorted(name for name in listed or dir(home) if public(name, getattr(home, name, None), home))
+    inside = [n for n in dir(home) if isinstance(vars(home).get(n), ModuleType)]
+    listed = dir(home) if home is torch else [*getattr(home, "__all__", dir(home)), *inside]
+    return sorted(name for name in set(listed) if public(name, getattr(home, name, None), home))
 
 
 def public(name: str, thing: Any, home: Any) -> bool:
     """Is it a name of PyTorch's own that a program may use?"""
-    if name.startswith("_") or INNER.match(name):
+    if name.startswith("_") or INNER.match(name) or (home is torch and OF_TORCH.match(name)):
         return False
     if isinstance(thing, ModuleType):
         return thing.__name__ == f"{home.__name__}.{name}"
-    return not str(getattr(thing, "__module__", "")).startswith(("typing", "collections", "torch._C", "functools", "enum"))
+    made = str(getattr(thing, "__module__", ""))
+    foreign = made.startswith(("typing", "collections", "functools", "enum", "warnings", "dataclasses"))
+    return not foreign and not (isinstance(thing, type) and made.startswith("torch._C"))
 
 
 def text() -> str:

@@ -7,6 +7,7 @@ from samples import HOST, NO_JUMP, SHARE, UNIT, WHOLES, Sample, in_place, odd_on
 from scipy import special
 from strategies import NONZERO, POSITIVE, REAL, WHOLE, Domain, call, each
 
+from autograd import special as public
 from autograd.ops import elementwise
 
 BITS, SHIFT, BEYOND = Domain(0, 9, kind="i"), Domain(0, 3, kind="i"), Domain(1.1, 3)
@@ -85,6 +86,10 @@ SAMPLES = [
     Sample("sinc", each(REAL), sinc, exempt={"NaN": "PyTorch's gradient near 0 is rounding error"}),
     Sample("sinc of an order", lambda s: call(s.array(s.shape()), s.between(0, 2)), sinc, elementwise.sinc),  # beyond, the textbook formula loses digits
     Sample("xlogy", each(REAL, POSITIVE), special.xlogy, exempt=DISTANT),
+    Sample("entr", each(POSITIVE), special.entr, public.entr, exempt=DISTANT),
+    Sample("ndtr", each(Domain(-6, 6)), special.ndtr, public.ndtr, exempt=DISTANT),
+    Sample("ndtri", each(SHARE), special.ndtri, public.ndtri, exempt=DISTANT),
+    Sample("xlog1py", each(NONZERO, Domain(-0.7, 2), numbers=False), special.xlog1py, public.xlog1py, exempt=DISTANT),
     # ---- choosing, and steps
     Sample("fmax", each(REAL, REAL)),
     Sample("fmin", each(REAL, REAL)),

@@ -66,6 +66,11 @@ def by_slices(once, **options):
     return make
 
 
+def slices_reduced(s):
+    c = by_slices(False)(s)
+    return call(*c.args, s.pick("prod", "mean", "amax", "amin"), **s.some({"include_self": [False, True]}))
+
+
 def filled_slices(s):
     x = s.array(s.shape(1, dims=(1, 3)))
     dim = s.dim(x.ndim)
@@ -273,6 +278,8 @@ SAMPLES = [
            lambda x, v, i, dim, largest: reduce_at(x, dim, i, v, "amax" if largest else "amin")),
     Sample("index_add", by_slices(False, alpha=[2, -0.5]), lambda x, dim, i, v, alpha=1: at_slices(lambda x, v, i: added(x, x.dtype.type(alpha) * v, i), x, dim, i, v)),
     Sample("index_copy", by_slices(True), lambda x, dim, i, v: at_slices(assigned, x, dim, i, v)),
+    Sample("index_reduce", slices_reduced, lambda x, dim, i, v, how, include_self=True: reduce_at(x, dim, np.broadcast_to(i.reshape(-1, *(1,) * (x.ndim - 1 - dim % x.ndim)), v.shape), v, how, include_self),
+           exempt={"PyTorch": "its own warns that it may change; test_indexing.py compares with it"}),
     Sample("index_fill", filled_slices, lambda x, dim, i, v: np.moveaxis(assigned(np.moveaxis(x, dim, 0), v, i), 0, dim)),
     # ---- order and places
     Sample("msort", lambda s: call(s.array(s.shape())), lambda x: np.sort(x, 0) if x.ndim else x),

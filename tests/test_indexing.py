@@ -74,6 +74,21 @@ def test_windows_that_overlap_are_not_written():
     assert windows.tolist() == [[0, 1], [1, 2], [2, 3]]
 
 
+@pytest.mark.filterwarnings("ignore:index_reduce")  # PyTorch's, that it may change
+@pytest.mark.parametrize("how", ["prod", "mean", "amax", "amin"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_index_reduce_as_in_pytorch(how, include_self, torch):
+    rng = np.random.default_rng(0)
+    a, b, i = rng.normal(size=(3, 4)), rng.normal(size=(3, 5)), rng.integers(0, 4, 5)
+    found = []
+    for t in (ag, torch):
+        x, v = (t.tensor(w, requires_grad=True) for w in (a, b))
+        y = t.index_reduce(x, 1, t.tensor(i), v, how, include_self=include_self)
+        found.append([y.detach(), *t.autograd.grad((y * y.detach()).sum(), (x, v))])
+    for y, e in zip(*found, strict=True):
+        assert_allclose(y.array, e.numpy(), rtol=1e-12, atol=1e-14)
+
+
 def test_put_in_place():
     x, v = ag.zeros(2, 2), tensor([5.0, 7.0], requires_grad=True)
     y = x.put_(tensor([3, 0]), v)

@@ -36,6 +36,7 @@ ADVICE: dict[str, str] = {
             hinge_embedding_loss margin_ranking_loss triplet_margin_loss poisson_nll_loss binary_cross_entropy_with_logits
             grid_sampler""",
         "use nn.LSTM, nn.GRU and nn.RNN": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
+        "np.gradient works on tensors": "gradient",
         "use arange, which ends before its end": "range",
         "use autograd.draw to see a graph, and a tape to record one": "fx export jagged",
         "pip install what is there, and load a state_dict from its file": "hub model_zoo load_state_dict_from_url",

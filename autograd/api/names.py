@@ -202,13 +202,16 @@ FUNCTIONS: dict[str, Any] = {
         reshape flatten ravel unflatten squeeze unsqueeze transpose swapaxes permute movedim t adjoint broadcast_to tile
         repeat_interleave flip fliplr flipud rot90 roll narrow select tril triu diagonal diag diag_embed diagflat clone
     """),
+    "unsafe_chunk": join.chunk, "unsafe_split": join.split, "unsafe_split_with_sizes": join.split_with_sizes,
     "swapdims": shape.transpose, "moveaxis": shape.movedim,
     **_named(join, "split split_with_sizes chunk tensor_split hsplit vsplit dsplit unbind"),
     **_named(index, """
         index_put masked_fill masked_select masked_scatter take put
         slice_scatter select_scatter diagonal_scatter as_strided as_strided_scatter
     """),
-    **_named(scatter, "gather scatter scatter_add scatter_reduce take_along_dim index_select index_add index_copy index_fill"),
+    **_named(scatter, """
+        gather scatter scatter_add scatter_reduce take_along_dim index_select index_add index_copy index_fill index_reduce
+    """),
     **_named(sort, "sort argsort msort topk nonzero argwhere"),
     **_named(statistics, """
         median nanmedian kthvalue mode quantile nanquantile cov corrcoef unique unique_consecutive bincount histc histogram
@@ -260,7 +263,7 @@ IN_PLACE = """
     cumsum cumprod
     tril triu
     addmm addmv addbmm baddbmm addr renorm
-    masked_fill masked_scatter scatter scatter_add scatter_reduce index_add index_copy index_fill index_put put
+    masked_fill masked_scatter scatter scatter_add scatter_reduce index_add index_copy index_fill index_reduce index_put put
 """.split()  # as methods with _ at the end
 RESHAPING = "squeeze unsqueeze transpose swapaxes swapdims t".split()  # in place too, though the shape changes: no element does
 PROPERTIES: dict[str, Any] = {
@@ -275,7 +278,7 @@ PROPERTIES: dict[str, Any] = {
     "is_cpu": lambda self: True,
     "layout": lambda self: passing.strided,
     "real": lambda self: self,
-    **dict.fromkeys("is_cuda is_mps is_xpu is_meta is_quantized is_sparse is_nested".split(), lambda self: False),
+    **dict.fromkeys("is_cuda is_mps is_xpu is_meta is_quantized is_sparse is_sparse_csr is_nested".split(), lambda self: False),
 }
 
 

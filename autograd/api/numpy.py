@@ -625,8 +625,7 @@ NUMPY |= {
         np.convolve(a, np.flip(v), mode) if len(a) >= len(v) else np.flip(np.correlate(v, a, mode)),
     np.unwrap: lambda p, discont=None, axis=-1, *, period=2 * np.pi: p
         + (np.unwrap(_still(p), discont, axis, period=period) - _still(p)),
-    np.vander: lambda x, N=None, increasing=False:
-        np.expand_dims(x, 1) ** np.arange(len(x) if N is None else N)[::1 if increasing else -1],
+    np.vander: linalg.vander,
     np.polyval: lambda p, x: functools.reduce(lambda y, c: y * x + c, p, np.zeros_like(x)),
     np.polyadd: _aligned(np.add),
     np.polysub: _aligned(np.subtract),
