@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -69,6 +68,8 @@ def sentence(place: str, name: str, here: Any = ()) -> str:
     >>> sentence("torch", "range")
     'torch.range: PyTorch has it, chainrule does not; use arange, which ends before its end'
     """
+    from difflib import get_close_matches  # which takes longer to import than all of this
+
     near = get_close_matches(name, [n for n in here if n[0] != "_"], 1, 0.75)
     if name in pytorchs().get(place, ()) or name in ADVICE:
         hint = ADVICE.get(name) or "".join(f"close to it is {n!r}" for n in near)
@@ -113,7 +114,6 @@ class Absent:
 
     def __init__(self, name: str, here: Callable[[], Any]) -> None:
         self.name, self.here = name, here
-        self.__doc__ = f"""Not here: {sentence("torch.Tensor", name)}."""
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         refuse("torch.Tensor", self.name, self.here())
