@@ -14,7 +14,7 @@ import sys as _sys
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
-from numpy import finfo, iinfo
+from numpy import dtype, finfo, iinfo, newaxis
 
 # PyPI has another package that is imported as `autograd`. Installed together, the two overwrite each other's files, and pip
 # says nothing: so look for a file of the other one before anything of it can be imported.
@@ -31,16 +31,19 @@ from .api.creation import (
     Size,
     arange,
     as_tensor,
+    asarray,
     empty,
     empty_like,
     eye,
     from_numpy,
+    frombuffer,
     full,
     full_like,
     linspace,
     logspace,
     ones,
     ones_like,
+    scalar_tensor,
     tensor,
     zeros,
     zeros_like,
@@ -65,7 +68,6 @@ from .api.passing import (
     jit,
     mps,
     preserve_format,
-    seed,
     set_default_device,
     set_default_tensor_type,
     set_float32_matmul_precision,
@@ -75,7 +77,7 @@ from .api.passing import (
     use_deterministic_algorithms,
 )
 from .api.random import Generator, bernoulli, default_generator, manual_seed, multinomial, normal
-from .api.random import get_rng_state, set_rng_state
+from .api.random import get_rng_state, initial_seed, seed, set_rng_state
 from .api.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .check.anomaly import detect_anomaly, set_detect_anomaly
 from .check.gradcheck import gradcheck, gradgradcheck
@@ -116,12 +118,12 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> _Any:
-    """What PyTorch has inside of torch and we beside it, as `torch.nn` and `torch.optim`: imported when asked for."""
-    from .api.torch_paths import find
+    """What PyTorch has inside of torch and we elsewhere, as `torch.nn` and `torch.conv2d`, found when asked for; or why not."""
+    if name[:2] == "__":  # Python's own questions
+        raise AttributeError(f"module 'autograd' has no attribute {name!r}")
+    from .api.torch_paths import torch
 
-    if (module := find(name)) is not None:
-        return module
-    raise AttributeError(f"module 'autograd' has no attribute {name!r}")
+    return torch(name)
 
 
 def is_tensor(obj: _Any) -> _Any:

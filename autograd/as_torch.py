@@ -10,7 +10,9 @@ from types import ModuleType
 
 import autograd
 
+from .api.creation import Size
 from .api.torch_paths import PATHS, find
+from .engine.tensor import Tensor
 from .errors import MissingError
 
 
@@ -32,6 +34,7 @@ def install() -> None:
         return
     if found is not None:
         raise MissingError("PyTorch itself was imported already, so torch cannot mean autograd; import autograd.as_torch first")
+    Tensor.shape = property(lambda self: Size(self.array.shape))  # with numel(), for such a program
     sys.modules |= {"torch": autograd} | {f"torch.{path}": find(path) for path in PATHS}
     sys.meta_path.insert(0, _Absent())
 

@@ -1,5 +1,6 @@
 """Functions to functions: gradients, Jacobians and products with them (torch.func)."""
 
+from .api.absent import asked
 from .transforms.func import (
     functional_call,
     grad,
@@ -20,3 +21,5 @@ __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
+
+__getattr__ = asked("torch.func", globals())

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from .api import linalg
+from .api.absent import asked
 from .api.decomposition import (
     cholesky,
     cond,
@@ -20,6 +21,7 @@ from .api.decomposition import (
     eigvalsh,
     inv,
     lstsq,
+    matrix_exp,
     matrix_norm,
     matrix_power,
     matrix_rank,
@@ -37,9 +39,9 @@ from .api.spelling import publish
 from .errors import ArgumentError as LinAlgError  # what a singular matrix raises
 
 __all__ = [
-    "LinAlgError", "cholesky", "cond", "cross", "det", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm",
-    "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd",
-    "svdvals", "vecdot", "vector_norm",
+    "LinAlgError", "cholesky", "cond", "cross", "det", "eigh", "eigvalsh", "inv", "lstsq", "matmul", "matrix_exp",
+    "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular",
+    "svd", "svdvals", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 
@@ -49,3 +51,5 @@ def cross(input: Any, other: Any, *, dim: int = -1) -> Any:
 
 
 globals().update(publish({name: globals()[name] for name in __all__ if name != "LinAlgError"}, __name__))
+
+__getattr__ = asked("torch.linalg", globals())

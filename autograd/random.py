@@ -1,11 +1,14 @@
 """Random tensors, and the generators that they are drawn from (torch.random)."""
 
+from .api.absent import asked
 from .api.random import (
     Generator,
     bernoulli,
     default_generator,
     drawing_from,
+    fork_rng,
     get_rng_state,
+    initial_seed,
     manual_seed,
     multinomial,
     normal,
@@ -16,10 +19,14 @@ from .api.random import (
     randn,
     randn_like,
     randperm,
+    seed,
     set_rng_state,
 )
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "drawing_from", "get_rng_state", "manual_seed", "multinomial", "normal",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "set_rng_state",
+    "Generator", "bernoulli", "default_generator", "drawing_from", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "seed", "set_rng_state",
 ]  # fmt: skip
+
+__getattr__ = asked("torch.random", globals())

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from .api.elementwise import digamma, i0, logit, polygamma, round, sinc, xlogy
+from math import inf, nan, sqrt
+from typing import Any
+
+from .api.absent import asked
+from .api.elementwise import digamma, i0, logit, polygamma, round, sinc, where, xlogy
 from .api.fused import log_softmax, softmax
 from .api.reduce import logsumexp
 from .api.spelling import publish
-from .ops.elementwise import erf, erfc, erfcx, erfinv, exp2, expm1, log1p, log_ndtr
+from .ops.elementwise import erf, erfc, erfcx, erfinv, exp2, expm1, isnan, log1p, log_ndtr
 from .ops.elementwise import lgamma as gammaln
 from .ops.elementwise import sigmoid as expit
 
 psi = digamma
 
+
+def entr(input: Any) -> Any:
+    """-input * log(input): 0 at 0, and -inf below (torch.special.entr)."""
+    return where(input >= 0, -xlogy(input, input), -inf)
+
+
+def ndtr(input: Any) -> Any:
+    """The normal distribution function, with all its digits far below 0 too (torch.special.ndtr).
+
+    >>> import autograd
+    >>> ndtr(autograd.tensor([-1.0, 0.0, 1.0]))
+    tensor([0.1587, 0.5000, 0.8413])
+    """
+    return 0.5 * erfc(input * -sqrt(0.5))
+
+
+def ndtri(input: Any) -> Any:
+    """The inverse of `ndtr`, of shares between 0 and 1 (torch.special.ndtri)."""
+    return sqrt(2) * erfinv(2 * input - 1)
+
+
+def xlog1py(input: Any, other: Any) -> Any:
+    """`input * log1p(other)`, and 0 where `input` is 0, unless `other` is NaN (torch.special.xlog1py)."""
+    return where(input == 0, where(isnan(other), nan, 0 * input), input * log1p(other))
+
+
 __all__ = [
-    "digamma", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "i0", "log1p", "log_ndtr",
-    "log_softmax", "logit", "logsumexp", "polygamma", "psi", "round", "sinc", "softmax", "xlogy",
+    "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "i0", "log1p", "log_ndtr",
+    "log_softmax", "logit", "logsumexp", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc", "softmax", "xlog1py", "xlogy",
 ]  # fmt: skip
 
 globals().update(publish({name: globals()[name] for name in __all__}, __name__))
+
+__getattr__ = asked("torch.special", globals())

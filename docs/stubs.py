@@ -24,8 +24,11 @@ from autograd.api import convert, creation, names
 PACKAGE = Path(autograd.__file__).parent
 RETURNS = {  # what neither the signature nor the rule above says
     **dict.fromkeys("atleast_1d atleast_2d atleast_3d device nonzero size stride type unique unique_consecutive".split(), "Any"),
-    **dict.fromkeys("dim element_size itemsize nbytes numel".split(), "int"), "broadcast_shapes": "tuple[int, ...]",
-    **dict.fromkeys("is_cuda is_floating_point is_tensor".split(), "bool"),
+    **dict.fromkeys("dim element_size get_device itemsize nbytes ndimension numel".split(), "int"),
+    "broadcast_shapes": "tuple[int, ...]",
+    **dict.fromkeys("is_floating_point is_nonzero is_same_size is_signed is_storage is_tensor retains_grad".split(), "bool"),
+    **dict.fromkeys("is_cpu is_cuda is_meta is_mps is_nested is_quantized is_sparse is_sparse_csr is_xpu".split(), "bool"),
+    "layout": "str",
     **dict.fromkeys("item tolist numpy register_hook".split(), "Any"),
     **dict.fromkeys("__array__ __deepcopy__ __dlpack__ __dlpack_device__ __reduce__".split(), "Any"),
     **dict.fromkeys("std_mean var_mean".split(), "tuple[Tensor, ...]"),
@@ -38,6 +41,9 @@ HEAD = '"""{}; written by docs/stubs.py."""\n\nimport builtins\nfrom typing impo
 TYPES = r"int|float|bool|str|tuple|list"
 RESULTS = {
     "ValuesIndices": "common",
+    "Frexp": "elementwise",
+    "QRResult": "decomposition",
+    "SVDResultV": "decomposition",
     "SlogdetResult": "decomposition",
     "MinMax": "reduce",
     "Histogram": "statistics",

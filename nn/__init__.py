@@ -19,6 +19,7 @@ if not hasattr(_autograd, "Tensor") or not hasattr(_autograd, "primitive"):
         "pip uninstall both, autograd and chainrule, then install chainrule again"
     )
 
+from autograd.api.absent import asked as _asked
 from autograd.files import load, save
 
 from . import functional, init, optim, utils
@@ -48,12 +49,13 @@ from .summary import summary
 if _TYPE_CHECKING:
     from . import datasets, metrics, onnx, ops, plot, train
 else:
+    _absent = _asked("torch.nn", globals())
     _AROUND = ("datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
 
     def __getattr__(name: str) -> _Any:
         if name in _AROUND:
             return _import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return _absent(name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *_AROUND})

@@ -6,12 +6,14 @@ import math
 import numpy as np
 from samples import HOST, NO_JUMP, SHARE, UNIT, WHOLES, Sample, in_place, odd_ones, random, seeded
 from scipy import special
-from strategies import NONZERO, POSITIVE, REAL, Domain, call, each
+from strategies import NONZERO, POSITIVE, REAL, WHOLE, Domain, call, each
 
+from autograd import special as public
 from autograd.engine.primitive import PRIMITIVES
 from autograd.ops import elementwise
 
 BITS, SHIFT, BEYOND = Domain(0, 9, kind="i"), Domain(0, 3, kind="i"), Domain(1.1, 3)
+BETWEEN_POWERS = Domain(-3, 3, (-2, -1, -0.5, 0, 0.5, 1, 2))
 DISTANT = {
     "NaN": "PyTorch's gradient is NaN at points, of 0 or of infinity, where here it is the limit or 0; test_elementwise.py checks them"
 }
@@ -66,6 +68,10 @@ class Ranked:
         return np.zeros(sizes, dtype)
 
 
+def whole_pairs(s):
+    return call(*(s.array(s.stretchable((2, 3)), WHOLE) for _ in range(2)))
+
+
 def with_diagonal(x, value, wrap=False):
     x = x.copy()
     np.fill_diagonal(x, value, wrap)
@@ -112,6 +118,10 @@ SAMPLES = [
     Sample("xlogy", each(REAL, POSITIVE), special.xlogy, exempt=DISTANT),
     Sample("gammainc", each(POSITIVE, Domain(0.2, 4), numbers=False), special.gammainc),
     Sample("gamma_slope", nth(each(Domain(0.2, 5), Domain(-3, 1), numbers=False), (1, 2)), gamma_slope),
+    Sample("entr", each(POSITIVE), special.entr, public.entr, exempt=DISTANT),
+    Sample("ndtr", each(Domain(-6, 6)), special.ndtr, public.ndtr, exempt=DISTANT),
+    Sample("ndtri", each(SHARE), special.ndtri, public.ndtri, exempt=DISTANT),
+    Sample("xlog1py", each(NONZERO, Domain(-0.7, 2), numbers=False), special.xlog1py, public.xlog1py, exempt=DISTANT),
     # ---- choosing, and steps
     Sample("fmax", each(REAL, REAL)),
     Sample("fmin", each(REAL, REAL)),
@@ -119,6 +129,15 @@ SAMPLES = [
     Sample("np.nan_to_num", each(REAL), np.nan_to_num, np.nan_to_num),
     Sample("heaviside", each(NONZERO, REAL)),
     Sample("frac", each(Domain(-3, 3, WHOLES)), lambda x: x - np.trunc(x), exempt=ANY_INTEGERS),
+    Sample("frexp", lambda s: call(s.array(s.shape(), BETWEEN_POWERS)), np.frexp, exempt=ANY_INTEGERS),
+    Sample("mantissa", each(BETWEEN_POWERS), lambda x: np.frexp(x)[0]),
+    Sample("exponent", each(REAL), lambda x: np.frexp(x)[1], smooth=False),
+    Sample("ldexp", each(REAL, Domain(-3, 3)), lambda x, y: x * 2.0**y, exempt=DISTANT),
+    Sample("gcd", whole_pairs, smooth=False),
+    Sample("lcm", whole_pairs, smooth=False),
+    Sample("nextafter", each(REAL, REAL, numbers=False), smooth=False, exempt=ANY_INTEGERS),
+    Sample("isposinf", odd_ones, lambda x: x == np.inf, smooth=False),
+    Sample("isneginf", odd_ones, lambda x: x == -np.inf, smooth=False),
     Sample("signbit", odd_ones, smooth=False),
     *[Sample(f"bitwise_{name}_shift", lambda s: each(BITS, SHIFT)(s), getattr(np, f"{name}_shift"), smooth=False) for name in ("left", "right")],
     # ---- random numbers of distributions

@@ -1,7 +1,9 @@
 """The records of indexing, gathering, scattering, sorting and searching, which samples.py takes in."""
 
+from itertools import combinations, combinations_with_replacement
+
 import numpy as np
-from samples import Sample, added, along, assigned, at, basic, fancy, in_place, written
+from samples import FUNCTIONS, Sample, added, along, assigned, at, basic, fancy, in_place, written
 from strategies import BOOL, TIED, WHOLE, call
 
 from autograd.api import index
@@ -62,6 +64,11 @@ def by_slices(once, **options):
         return call(x, dim, positions, s.array(tuple(shape)), **s.some(options))
 
     return make
+
+
+def slices_reduced(s):
+    c = by_slices(False)(s)
+    return call(*c.args, s.pick("prod", "mean", "amax", "amin"), **s.some({"include_self": [False, True]}))
 
 
 def filled_slices(s):
@@ -155,6 +162,96 @@ def places(x, v, right=False, side="left", sorter=None):
     return np.reshape([np.searchsorted(x[i], v[i], side) for i in np.ndindex(v.shape[:-1])], v.shape)
 
 
+def put_flat(s):
+    """An array, positions in it, none of them twice, and as many values; or, to be added, any positions."""
+    x = s.array(s.shape(1))
+    if s.pick(True, False):
+        many = s.shape()
+        return call(x, s.positions(many, x.size, negative=True), s.array(many), True)
+    at = s._lay(distinct(s, (), x.size))
+    return call(x, at, s.array(at.shape))
+
+
+def part(*choices):
+    """An array, one of the parts that an index shows, and what to put there."""
+
+    def make(s):
+        x = s.array(s.shape(1, dims=(1, 3)))
+        dim = s.dim(x.ndim)
+        index = s.pick(*choices)
+        seen = np.moveaxis(x, dim, 0)[slice(*index) if isinstance(index, tuple) else index]
+        seen = np.moveaxis(seen, 0, dim) if isinstance(index, tuple) else seen
+        return call(x, s.array(seen.shape), dim, *(index if isinstance(index, tuple) else (index,)))
+
+    return make
+
+
+def replace_part(x, src, dim, *index):
+    return np.moveaxis(
+        assigned(
+            np.moveaxis(x, dim, 0),
+            np.moveaxis(src, dim, 0) if len(index) > 1 else src,
+            slice(*index) if len(index) > 1 else index[0],
+        ),
+        0,
+        dim,
+    )
+
+
+def on_diagonal(s):
+    x = s.array(s.shape(1, dims=(2, 3)))
+    dims = s.rng.permutation(x.ndim)[:2].tolist()
+    offset = s.between(-2, 2)
+    return call(x, s.array(np.diagonal(x, offset, *dims).shape), offset, *dims)
+
+
+def replace_diagonal(x, src, offset, dim1, dim2):
+    out = x.copy()
+    seen = np.moveaxis(out, (dim1, dim2), (0, 1))
+    for i in range(src.shape[-1]):
+        seen[i + max(-offset, 0), i + max(offset, 0)] = src[..., i]
+    return out
+
+
+def strided(s):
+    """An array in order in memory, and sizes, strides and an offset that stay within it."""
+    x = np.ascontiguousarray(s.array((s.between(6, 9),)))
+    return call(
+        x, *s.pick(((2, 3), (3, 1)), ((3, 2), (1, 1)), ((2, 2), (0, 2), 1), ((3,), (2,), 1), ((), (), 2), ((2, 0), (5, 9)))
+    )
+
+
+def strided_apart(s):
+    x = np.ascontiguousarray(s.array((s.between(6, 9),)))
+    size, *rest = s.pick(((2, 3), (3, 1)), ((3,), (2,), 1), ((), (), 2), ((2, 2), (1, 3), 1))
+    return call(x, s.array(size), size, *rest)
+
+
+def elements(size, stride, offset):
+    return offset + np.tensordot(np.array(stride, int), np.indices(size), 1) if size else np.array(offset)
+
+
+def replace_elements(x, src, size, stride, offset=0):
+    return assigned(x, src, elements(size, stride, offset))
+
+
+class InOrder:
+    """`function` of a tensor with memory of its own, in order, as it demands; to be found as `function`."""
+
+    def __init__(self, function):
+        self.function, self.__name__ = function, function.__name__
+
+    def __call__(self, x, *args, **kwargs):
+        x = x.clone().contiguous() if hasattr(x, "clone") else x
+        return self.function(x, *args, **kwargs)
+
+    def __eq__(self, other):
+        return other is self or other is self.function
+
+    def __hash__(self):
+        return hash(self.function)
+
+
 # fmt: off
 SAMPLES = [
     # ---- x[...] and x[...] = y
@@ -164,6 +261,16 @@ SAMPLES = [
     Sample("masked_select", masked, lambda x, mask: (v := np.broadcast_arrays(x, mask))[0][v[1]]),
     Sample("masked_scatter", mask_filled, fill_mask),
     Sample("take", lambda s: call(x := s.array(s.shape(1)), s.positions(s.shape(), x.size, negative=True)), lambda x, i: x.ravel()[i]),
+    Sample("torch.put", put_flat, lambda x, i, v, accumulate=False: (added if accumulate else assigned)(x.ravel(), v.ravel(), i.ravel()).reshape(x.shape), FUNCTIONS["put"]),
+    Sample("combinations", lambda s: call(s.array((s.between(0, 4),)), s.between(0, 3), s.pick(False, True)),
+           lambda x, r, again: np.array(list((combinations_with_replacement if again else combinations)(x, r)), x.dtype).reshape(-1, r) if r else x[:0]),
+    Sample("unravel_index", lambda s: call(s.positions(s.shape(), 6), s.pick((2, 3), (6,), (3, 1, 2), [1, 6])), np.unravel_index, smooth=False),
+    # ---- a part, and memory with other strides
+    Sample("slice_scatter", part((0, 1, 1), (1, None, 1), (None, None, 2), (-1, 9, 1)), replace_part),
+    Sample("select_scatter", part(0, -1), replace_part),
+    Sample("diagonal_scatter", on_diagonal, replace_diagonal),
+    Sample("as_strided", strided, lambda x, size, stride, offset=0: x[elements(size, stride, offset)], InOrder(FUNCTIONS["as_strided"])),
+    Sample("as_strided_scatter", strided_apart, replace_elements, InOrder(FUNCTIONS["as_strided_scatter"])),
     # ---- along a dim
     Sample("scatter", scattered, put_at),
     Sample("scatter_reduce", reduced, reduce_at),
@@ -171,6 +278,8 @@ SAMPLES = [
            lambda x, v, i, dim, largest: reduce_at(x, dim, i, v, "amax" if largest else "amin")),
     Sample("index_add", by_slices(False, alpha=[2, -0.5]), lambda x, dim, i, v, alpha=1: at_slices(lambda x, v, i: added(x, x.dtype.type(alpha) * v, i), x, dim, i, v)),
     Sample("index_copy", by_slices(True), lambda x, dim, i, v: at_slices(assigned, x, dim, i, v)),
+    Sample("index_reduce", slices_reduced, lambda x, dim, i, v, how, include_self=True: reduce_at(x, dim, np.broadcast_to(i.reshape(-1, *(1,) * (x.ndim - 1 - dim % x.ndim)), v.shape), v, how, include_self),
+           exempt={"PyTorch": "its own warns that it may change; test_indexing.py compares with it"}),
     Sample("index_fill", filled_slices, lambda x, dim, i, v: np.moveaxis(assigned(np.moveaxis(x, dim, 0), v, i), 0, dim)),
     # ---- order and places
     Sample("msort", lambda s: call(s.array(s.shape())), lambda x: np.sort(x, 0) if x.ndim else x),

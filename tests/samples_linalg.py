@@ -7,13 +7,15 @@ from functools import partial
 from itertools import permutations
 
 import numpy as np
-from samples import Sample
+from samples import FUNCTIONS, Sample
 from strategies import NONZERO, call, over, shaped
 
 from autograd import linalg as public
 from autograd.engine.primitive import PRIMITIVES
 
 INTEGERS = {"dtypes": "PyTorch rounds the factors of integers, here they become floats"}
+DEPRECATED = {"PyTorch": "its own warns that it will be removed"}
+BEYOND = {"PyTorch": "its gradient is not 0 in the triangle that is not looked at"}
 NO_HALF = {"dtype": "LAPACK has no float16; test_linalg.py checks float32"}
 
 
@@ -142,6 +144,19 @@ def matrix_of_nonzeros(s):
     return s.array((2, 3), NONZERO)
 
 
+def points_apart(s):
+    a, b = s.spelled(s.pick("nk,nk", "nk,k", "k,nk"), 1)
+    if s.dtype.kind == "f":
+        a, b = np.floor(a) + 0.3 + 0.4 * (a % 1), np.floor(b) + 0.2 * (b % 1)
+    return call(a, b, **s.some({"p": [1.0, 1.5, 3.0]}))
+
+
+def factored(s):
+    """Right sides, and triangles with a diagonal away from 0."""
+    upper, a = s.pick(True, False), square(s, 1)
+    return call(s.array((a.shape[-1], 2)), a + 2 * np.eye(a.shape[-1], dtype=a.dtype), **({"upper": True} if upper else {}))
+
+
 def normed(s):
     return s.pick(
         of(lambda s: s.array((3,), NONZERO), axis=[0, -1], **KEEP, **VECTOR_ORDS),
@@ -165,7 +180,8 @@ class Seen:
         self.__name__ = getattr(function, "__name__", "")
 
     def __call__(self, x, *args, **kwargs):
-        if self.symmetric:  # a change of one element means a change of its mirror image too
+        square = getattr(x, "ndim", 0) > 1 and x.shape[-1] == x.shape[-2]
+        if self.symmetric and square:  # a change of one element means a change of its mirror image too
             x = (x + np.matrix_transpose(x)) / 2
         out = self.function(x, *args, **kwargs)
         return self.show(out) if self.show else out
@@ -210,6 +226,28 @@ def power_norm(x, ord=2, dim=None, keepdim=False):
     if ord == 0:
         return np.sum(x != 0, axis, keepdims=keepdim)
     return np.sum(np.abs(x) ** ord, axis, keepdims=keepdim) ** (1 / ord)
+
+
+def renormed(x, p, dim, most):
+    axes = tuple(d for d in range(x.ndim) if d != dim % x.ndim)
+    norms = np.sum(np.abs(x) ** p, axes, keepdims=True) ** (1 / p)
+    return np.where(norms > most, x * most / (norms + 1e-7), x)
+
+
+def of_half(x, upper):
+    """The matrices that have this triangle as their Cholesky factor."""
+    x = np.triu(x).mT if upper else np.tril(x)
+    return x @ x.mT
+
+
+def exponential(x):
+    """The series, of a small part of x, to a power."""
+    x = x / 2**10
+    total, term = (np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape).copy() for _ in range(2))
+    for n in range(1, 20):
+        term = term @ x / n
+        total += term
+    return np.linalg.matrix_power(total, 2**10)
 
 
 def torchs_norm(x, p="fro", **options):
@@ -272,6 +310,9 @@ SAMPLES = [
     Sample("addmm", *added("nk,km->nm", "nm,nk,km"), exempt=INTEGERS),
     Sample("addmv", *added("nk,k->n", "n,nk,k"), exempt=INTEGERS),
     Sample("addbmm", *added("bnk,bkm->nm", "nm,bnk,bkm"), exempt=INTEGERS),
+    Sample("addr", *added("n,m->nm", "nm,n,m"), exempt=INTEGERS),
+    Sample("chain_matmul", shaped("nk,km,ml"), lambda *xs: np.linalg.multi_dot(xs), exempt=DEPRECATED),
+    Sample("vander", lambda s: call(s.array((s.between(1, 3),), NONZERO), **s.some({"N": [0, 2, 4], "increasing": [True]})), np.vander, exempt={"PyTorch": "its gradient raises, as it writes into what it saved"}),
     Sample("baddbmm", *added("bnk,bkm->bnm", "bnm,bnk,bkm"), exempt=INTEGERS),
     lapack("matrix_power", of(lambda s: square(s) / 3, -2, 1, 2, 5)),
     # ---- norms
@@ -279,6 +320,8 @@ SAMPLES = [
     Sample("norm", over("int tuple none", NONZERO, 1, (0, 2), keepdim=[True], **TORCH_ORDS), torchs_norm),
     lapack("matrix_norm", of(lambda s: any_shape(s, 1), **KEEP, **MATRIX_ORDS)),
     Sample("cdist", points, distances),
+    Sample("dist", points_apart, lambda a, b, p=2: power_norm(a - b, p), exempt={"dtypes": "PyTorch has none of integers"}),
+    Sample("renorm", lambda s: call(s.array(s.shape(1, dims=(2, 3)), NONZERO), s.pick(1, 2, 3.0), s.pick(0, -1), s.pick(0.5, 1.0, 50.0)), renormed),
     lapack("cond", of(lambda s: square(s, 1), None, 2, -2, "fro", 1, -np.inf)),
     # ---- inverses
     lapack("inv", of(square)),
@@ -286,10 +329,17 @@ SAMPLES = [
     Sample("solve_triangular", triangular, solve_triangle, public.solve_triangular, exempt=NO_HALF),
     lapack("pinv", of(any_shape)),
     lapack("lstsq", overdetermined),
+    Sample("cholesky_solve", factored, lambda b, half, upper=False: np.linalg.solve(of_half(half, upper), b), exempt=NO_HALF | BEYOND),
+    Sample("cholesky_inverse", lambda s: (c := factored(s), call(c.args[1], **c.kwargs))[1], lambda half, upper=False: np.linalg.inv(of_half(half, upper)), exempt=NO_HALF | BEYOND),
+    Sample("pinverse", of(any_shape), np.linalg.pinv, exempt=NO_HALF),
+    # ---- the exponential
+    Sample("torch.matrix_exp", of(square), exponential, public.matrix_exp, exempt=NO_HALF),
+    Sample("matrix_exp", lambda s: call(square(s), 1), lambda x, blocks: exponential(x), PRIMITIVES["matrix_exp"], exempt=NO_HALF),
     # ---- determinants
     lapack("det", of(of_any_rank)),
     Sample("cofactor", directions, cofactor, exempt=NO_HALF),
     lapack("slogdet", of(square)),
+    Sample("logdet", of(lambda s: symmetric(s, positive=True)), lambda x: np.log(np.linalg.det(x)), exempt=NO_HALF),
     # ---- decompositions
     lapack("cholesky", of(lambda s: symmetric(s, positive=True)), symmetric=True),
     lapack("qr", of(any_shape, "reduced", "r")),
@@ -303,6 +353,9 @@ SAMPLES = [
     Sample("near", lambda s: call(s.array((2, 3)) * np.asarray(1e-15, s.dtype), s.array((2, 3))), near, smooth=False),
     Sample("defined", lambda s: call(x := s.array(s.shape()), np.zeros(x.shape, bool), "no reason"), lambda x, hole, why: x),
     # ---- functions of PyTorch that are spelled differently
+    Sample("torch.cholesky", of(lambda s: symmetric(s, positive=True)), np.linalg.cholesky, Seen(FUNCTIONS["cholesky"], None, True), exempt=NO_HALF),
+    Sample("torch.qr", of(any_shape), np.linalg.qr, FUNCTIONS["qr"], exempt=NO_HALF | DEPRECATED),
+    Sample("torch.svd", of(any_shape), lambda x: signless_singular_vectors(np.linalg.svd(x, False)), Seen(FUNCTIONS["svd"], lambda out: signless_singular_vectors((*out[:2], np.matrix_transpose(out[2]))), False), exempt=NO_HALF),
     Sample("torch.inverse", of(square), np.linalg.inv, public.inv, exempt=NO_HALF),
     Sample("torch.det", of(square), np.linalg.det, public.det, exempt=NO_HALF),
     Sample("torch.slogdet", of(square), np.linalg.slogdet, public.slogdet, exempt=NO_HALF),

@@ -180,6 +180,7 @@ SAMPLES = [
     Sample("select", chosen, lambda x, dim, i: np.take(x, i, dim)),
     Sample("diag", lambda s: call(s.array(s.shape(dims=(1, 2))), **s.some({"diagonal": [1, -2]})), lambda x, diagonal=0: np.diag(x, diagonal)),
     Sample("diag_embed", embedded, embed),
+    Sample("diagflat", lambda s: call(s.array(s.shape()), s.between(-1, 1)), np.diagflat),
     Sample("tril_indices", lambda s: call(s.between(0, 4), s.between(0, 4), **s.some({"offset": [1, -2]})), lambda n, m, offset=0: np.stack(np.tril_indices(n, offset, m)), smooth=False, exempt=NO_INPUT),
     Sample("triu_indices", lambda s: call(s.between(0, 4), s.between(0, 4), **s.some({"offset": [1, -2]})), lambda n, m, offset=0: np.stack(np.triu_indices(n, offset, m)), smooth=False, exempt=NO_INPUT),
     # ---- several in one

@@ -4,7 +4,7 @@ import itertools
 import math
 
 import numpy as np
-from samples import HOST, Sample
+from samples import HOST, PRIMITIVES, Sample
 from strategies import POSITIVE, call
 
 import nn.functional as F
@@ -700,7 +700,7 @@ WINDOW_SAMPLES = [
     Sample("window_max", seeing_windows, window_max),
     Sample("which", whiches, which, smooth=False),
     Sample("pick", picks, pick),
-    Sample("put", puts, put),
+    Sample("put", puts, put, PRIMITIVES["put"]),
     Sample("flat_index", flat_indices, flat_index, smooth=False),
     Sample("conv", convs, convolved),
     Sample("conv_transpose", convs_back, convolved_back),

@@ -41,6 +41,65 @@ def test_a_0_d_tensor_is_a_vector_of_one_element(call):
     assert eval(call, {"T": tensor}).tolist() == ZERO_D[call]
 
 
+def test_as_strided_is_a_view():
+    """Of the same memory, written through it with the gradient that belongs to each; as in PyTorch, offsets are those of the base."""
+    x = tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], requires_grad=True)
+    y = x * 1
+    every_other = y.as_strided((3,), (2,), 1)
+    every_other.mul_(10)
+    (y * tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])).sum().backward()
+    assert y.tolist() == [1, 20, 3, 40, 5, 60]
+    assert x.grad.tolist() == [1, 20, 3, 40, 5, 60]
+    z = tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert z[1].storage_offset() == 2
+    assert z[1].as_strided((2,), (1,)).tolist() == z[1].as_strided((2,), (1,), 2).tolist() == [3, 4]
+    z.as_strided((2,), (3,))[1] = 9
+    assert z.tolist() == [[1, 2], [3, 9]]
+
+
+def test_as_strided_as_in_pytorch(torch):
+    for t in (ag, torch):
+        x = t.arange(12.0)[2:].requires_grad_()
+        windows = x.as_strided((4, 3), (2, 1), 3)
+        (windows * windows.detach()).sum().backward()
+        assert x.grad.tolist() == [0, 3, 4, 10, 6, 14, 8, 18, 10, 11]
+        assert windows.storage_offset() == 3
+        assert windows.stride() == (2, 1)
+
+
+def test_windows_that_overlap_are_not_written():
+    windows = ag.arange(4.0).as_strided((3, 2), (1, 1))
+    with pytest.raises(errors.InPlaceError, match="read-only memory cannot be modified in place; clone"):
+        windows.add_(1)
+    assert windows.tolist() == [[0, 1], [1, 2], [2, 3]]
+
+
+@pytest.mark.filterwarnings("ignore:index_reduce")  # PyTorch's, that it may change
+@pytest.mark.parametrize("how", ["prod", "mean", "amax", "amin"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_index_reduce_as_in_pytorch(how, include_self, torch):
+    rng = np.random.default_rng(0)
+    a, b, i = rng.normal(size=(3, 4)), rng.normal(size=(3, 5)), rng.integers(0, 4, 5)
+    found = []
+    for t in (ag, torch):
+        x, v = (t.tensor(w, requires_grad=True) for w in (a, b))
+        y = t.index_reduce(x, 1, t.tensor(i), v, how, include_self=include_self)
+        found.append([y.detach(), *t.autograd.grad((y * y.detach()).sum(), (x, v))])
+    for y, e in zip(*found, strict=True):
+        assert_allclose(y.array, e.numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_put_in_place():
+    x, v = ag.zeros(2, 2), tensor([5.0, 7.0], requires_grad=True)
+    y = x.put_(tensor([3, 0]), v)
+    assert y is x
+    assert x.tolist() == [[7, 0], [0, 5]]
+    x.put_(tensor([0, 0]), v, accumulate=True)
+    assert x.tolist() == [[19, 0], [0, 5]]
+    (x * x).sum().backward()
+    assert v.grad.tolist() == [2 * 19 + 2 * 5, 2 * 2 * 19]
+
+
 @pytest.mark.parametrize("call", ZERO_D)
 def test_so_it_is_to_pytorch(call, torch):
     assert eval(call, {"T": torch.tensor}).tolist() == ZERO_D[call]
@@ -447,6 +506,25 @@ CASES = [
     (lambda: x.masked_scatter(x >= 2, v), errors.ShapeError, "masked_scatter", "4 places", "3 elements"),
     (lambda: x.masked_scatter(x > 2, v.long()), errors.DtypeError, "masked_scatter", "source", "int64"),
     (lambda: x.take(tensor([6])), errors.DimError, "take", "6"),
+    (lambda: x.put(tensor([6]), v[:1]), errors.DimError, "put", "6"),
+    (lambda: x.put(n, v), errors.ShapeError, "put", "(3,)", "(2,)"),
+    (lambda: x.put(n, n), errors.DtypeError, "put", "source is int64", "float32"),
+    (lambda: ag.combinations(x), errors.ShapeError, "combinations", "vector", "(2, 3)"),
+    (lambda: ag.combinations(v, -1), errors.ShapeError, "combinations", "-1"),
+    (lambda: x.slice_scatter(v, 0), errors.ShapeError, "slice_scatter", "(2, 3)", "(3,)"),
+    (lambda: x.slice_scatter(x, step=0), errors.ArgumentError, "slice_scatter", "step", "0"),
+    (lambda: tensor(1.0).slice_scatter(v), errors.DimError, "slice_scatter", "1 dim"),
+    (lambda: x.select_scatter(v, 0, 2), errors.DimError, "select_scatter", "2", "length 2"),
+    (lambda: x.select_scatter(v, 1, 0), errors.ShapeError, "select_scatter", "(2,)", "(3,)"),
+    (lambda: x.diagonal_scatter(v), errors.ShapeError, "diagonal_scatter", "(2,)", "(3,)"),
+    (lambda: x.diagonal_scatter(v, 0, 1, 1), errors.DimError, "diagonal_scatter", "same"),
+    (lambda: x.as_strided((2,), (6,)), errors.ShapeError, "as_strided", "elements 0 to 6", "has 6"),
+    (lambda: x[1].as_strided((2,), (1,), 2), errors.ShapeError, "as_strided", "elements -1 to 0", "has 3"),
+    (lambda: x.as_strided((2,), (-1,), 2), errors.ShapeError, "as_strided", "none negative"),
+    (lambda: x.as_strided((2,), (1, 1)), errors.ShapeError, "as_strided", "equally many"),
+    (lambda: x.t().as_strided((2,), (1,)), errors.ShapeError, "as_strided", "contiguous()"),
+    (lambda: x.as_strided_scatter(v, (2,), (1,)), errors.ShapeError, "as_strided_scatter", "(2,)", "(3,)"),
+    (lambda: ag.unravel_index(n, (1,)), errors.DimError, "unravel_index", "length 1"),
     (lambda: tensor(1.0).topk(2), errors.ArgumentError, "topk", "2", "length 1"),
     (lambda: ag.searchsorted(x, v), errors.ShapeError, "searchsorted", "(3,)", "(2, 3)"),
     (lambda: ag.searchsorted(x, 1.0), errors.ShapeError, "searchsorted", "()", "(2, 3)"),

@@ -47,13 +47,16 @@ ARGUMENTS = {  # of in-place methods that take any
     "masked_scatter": (tensor([True, False]), tensor([5.0], dtype=f64)), "index_put": ((tensor([0]), tensor([1])), tensor(9.0, dtype=f64)),
     "addbmm": (tensor([[[0.5]]], dtype=f64), tensor([[[0.7, 1.3]]], dtype=f64)), "addmm": (tensor([[0.5]], dtype=f64), tensor([[0.7, 1.3]], dtype=f64)),
     **dict.fromkeys(["index_add", "index_copy"], (1, tensor([1]), tensor([[5.0]], dtype=f64))),
+    "index_reduce": (1, tensor([1]), tensor([[5.0]], dtype=f64), "amax"), "put": (tensor([1]), tensor([5.0], dtype=f64)),
+    "addr": (tensor([0.5], dtype=f64), tensor([0.7, 1.3], dtype=f64)), "renorm": (2, 0, 0.5),
+    "ldexp": (tensor([[0.5, 1.5]], dtype=f64),),
 } | dict.fromkeys(
     """add sub subtract mul multiply div divide true_divide floor_divide remainder fmod pow float_power hypot copysign atan2 arctan2
     xlogy heaviside clamp_min clamp_max""".split(),
     (tensor([0.7, 1.3], dtype=f64),),
 ) | dict.fromkeys(["addcmul", "addcdiv", "lerp"], (tensor([0.7, 1.3], dtype=f64), tensor([0.2, 0.4], dtype=f64)))  # fmt: skip
 ELSEWHERE = """eq ne lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or logical_xor logical_not
-    bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift acosh arccosh addmv baddbmm""".split()  # no gradient, or from 1 on, or in other dims
+    bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift gcd lcm nextafter acosh arccosh addmv baddbmm""".split()  # no gradient, or from 1 on, or in other dims
 
 
 @pytest.mark.parametrize("name", [name for name in autograd.api.names.IN_PLACE if name not in ELSEWHERE])
@@ -411,7 +414,13 @@ def test_an_outdated_view_is_copied_and_pickled_as_any_tensor():
 
 # ---------------------------------------------------------------- out=
 @pytest.mark.parametrize(
-    "sample", [s for s in SAMPLES if s.op in [*FUNCTIONS.values(), *autograd.linalg.__dict__.values()]], ids=lambda s: s.name
+    "sample",
+    [
+        s
+        for s in SAMPLES
+        if s.op in [*FUNCTIONS.values(), *autograd.linalg.__dict__.values()] and not getattr(s.op, "show", None)  # not all of it
+    ],
+    ids=lambda s: s.name,
 )
 @given(data=st.data())
 def test_out_takes_the_results(sample, data):

@@ -12,7 +12,7 @@ from helpers import leaf
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from samples_linalg import NO_HALF, SAMPLES
+from samples_linalg import NO_HALF, SAMPLES, exponential
 from strategies import Call
 from test_ops import Function, directions, inner, slope
 
@@ -166,6 +166,90 @@ def test_lstsq_returns_what_torchs_drivers_do(torch):
                 assert_allclose(y.array, e.numpy(), rtol=1e-10, atol=1e-12)
                 assert str(e.dtype) == f"torch.{y.dtype}"
             assert ours._fields == ("solution", "residuals", "rank", "singular_values")
+
+
+def test_lstsq_carries_gradients_where_torchs_does(torch):
+    for driver in ("gels", "gelsd"):
+        grads = []
+        for m in (autograd, torch):
+            a, b = (m.tensor(v, requires_grad=True) for v in (HIGH, array(4, 3)))
+            found = m.linalg.lstsq(a, b, driver=driver)
+            assert [y.requires_grad for y in found] == [True, True, False, False]
+            grads += m.autograd.grad(found.solution.sum() + (found.residuals**2).sum(), (a, b))
+        for g, e in zip(grads[:2], grads[2:], strict=True):
+            assert_allclose(g.array, e.numpy(), rtol=1e-9, atol=1e-11)
+
+
+def test_a_power_of_0_keeps_its_graph():
+    for n in (-2, 0, 1, 3):
+        x = autograd.tensor(2 * np.eye(2) + 0.1, requires_grad=True)
+        (g,) = autograd.grad(linalg.matrix_power(x, n).sum(), x)
+        assert (g == 0).all() == (n == 0)
+
+
+SERIES = {  # matrices that are hard for a series
+    "of a large norm": array(4, 4) * 30,
+    "of a small norm": array(3, 3) * 1e-9,
+    "far from normal": np.array([[1.0, 1e6], [0.0, -1.0]]),
+    "nilpotent": np.triu(array(5, 5), 1),
+    "a stack of all sizes": array(3, 4, 4) * np.array([1e-3, 1.0, 50.0]).reshape(-1, 1, 1),
+    "none": np.zeros((2, 0, 0)),
+    "zero": np.zeros((2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_matrix_exp_is_the_series(name):
+    """Summed up in extended precision; an error in x as small as rounding makes one of its norm times that in the exponential."""
+    x = SERIES[name]
+    expected = exponential(x.astype(np.longdouble)).astype(np.float64)
+    norm = np.abs(x).sum(-2).max(initial=1)
+    found = linalg.matrix_exp(autograd.tensor(x)).array
+    assert_allclose(found, expected, rtol=0, atol=1e-15 * norm * np.abs(expected).max(initial=0))
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_the_gradient_of_matrix_exp_is_pytorchs(name, torch):
+    x = SERIES[name]
+    ours, theirs = autograd.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    weights = array(*x.shape, seed=1)
+    linalg.matrix_exp(ours).backward(autograd.tensor(weights))
+    torch.linalg.matrix_exp(theirs).backward(torch.tensor(weights))
+    g = theirs.grad.numpy()
+    assert_allclose(ours.grad.array, g, rtol=1e-9, atol=1e-12 * np.abs(g).max(initial=0))
+
+
+def test_the_gradient_of_matrix_exp_does_not_depend_on_how_large_it_is():
+    """What comes in stands beside the matrix, but has no say in how that is halved."""
+    x = autograd.tensor(array(3, 3), requires_grad=True)
+    g = autograd.tensor(array(3, 3, seed=1))
+    small, large = (autograd.grad(linalg.matrix_exp(x), x, g * scale)[0] / scale for scale in (1.0, 2.0**60))
+    assert (small == large).all()
+
+
+def test_matrix_exp_of_what_is_not_finite_is_nan():
+    with np.errstate(all="ignore"):
+        assert linalg.matrix_exp(autograd.tensor([[np.nan, 0.0], [0.0, 1.0]])).isnan().any()
+        assert linalg.matrix_exp(autograd.tensor([[np.inf, 0.0], [0.0, 1.0]])).isnan().any()
+
+
+def test_logdet_where_there_is_none():
+    with np.errstate(all="ignore"):
+        assert autograd.logdet(autograd.tensor([[0.0, 1.0], [1.0, 0.0]])).isnan()
+        assert autograd.logdet(autograd.ones(2, 2)).item() == -np.inf
+
+
+def test_old_names_of_torch_itself(torch):
+    a = HIGH
+    for m in (autograd, torch):
+        x = m.tensor(a)
+        u, s, v = m.svd(x)
+        assert_allclose(np.asarray(u @ m.diag(s) @ v.mT), a, rtol=1e-10)
+        assert [tuple(t.shape) for t in m.svd(x, some=False)] == [(4, 4), (2,), (2, 2)]
+        assert [t.abs().sum().item() > 0 for t in m.svd(x, compute_uv=False)] == [False, True, False]
+        assert_allclose(np.asarray(m.pinverse(x)), np.linalg.pinv(a), rtol=1e-10)
+    assert_allclose(autograd.cholesky(x := autograd.tensor(a.T @ a), True).array, np.linalg.cholesky(x.array).T, rtol=1e-10)
+    assert [t.shape for t in autograd.qr(autograd.tensor(a), some=False)] == [(4, 4), (4, 2)]
 
 
 def test_names_and_defaults_are_torchs(torch):
@@ -698,6 +782,14 @@ REFUSED = [
     (lambda: linalg.qr(EYE, "raw"), errors.ArgumentError, "mode is 'reduced', 'complete' or 'r', got 'raw'"),
     (lambda: linalg.eigh(EYE, "l"), errors.ArgumentError, "UPLO is 'L' or 'U', got 'l'"),
     (lambda: linalg.lstsq(EYE, EYE, driver="best"), errors.ArgumentError, "driver is .*, got 'best'"),
+    (lambda: linalg.matrix_exp(autograd.ones(2, 3)), errors.ShapeError, "matrix_exp needs square matrices"),
+    (lambda: autograd.logdet(EYE.half()), errors.DtypeError, "logdet.* needs float32 or float64"),
+    (lambda: autograd.cholesky_solve(autograd.ones(3, 1), EYE), errors.ShapeError, r"cholesky_solve: A \(2, 2\) and B \(3, 1\) do not fit"),
+    (lambda: autograd.cholesky_inverse(autograd.ones(2, 3)), errors.ShapeError, "cholesky_inverse needs square matrices"),
+    (lambda: autograd.addr(EYE, EYE, EYE), errors.ShapeError, "addr: outer needs two vectors"),
+    (lambda: autograd.vander(EYE), errors.ShapeError, r"vander needs a vector, got shape \(2, 2\)"),
+    (lambda: autograd.renorm(EYE, 0, 0, 1.0), errors.ArgumentError, "renorm takes .* p above 0, got 0"),
+    (lambda: autograd.dist(EYE.long(), EYE.long()), errors.DtypeError, "dist: vector_norm needs a floating-point tensor"),
     (lambda: linalg.matrix_power(EYE, 0.5), errors.DtypeError, "n must be an integer, got 0.5"),
     (lambda: linalg.cross(EYE, EYE), errors.ShapeError, "cross needs length 3 along dim -1"),
     (lambda: linalg.vecdot(EYE, EYE.double()), errors.DtypeError, "vecdot needs one dtype"),

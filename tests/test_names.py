@@ -17,7 +17,7 @@ import nn  # noqa: F401
 LIST = Path(__file__).with_name("public_names.txt")
 PLACES = """
     autograd autograd.Tensor autograd.func autograd.functional autograd.linalg autograd.special autograd.random autograd.function autograd.errors
-    autograd.distributions autograd.distributions.constraints autograd.distributions.transforms
+    autograd.testing autograd.distributions autograd.distributions.constraints autograd.distributions.transforms
     nn nn.functional nn.init nn.optim nn.optim.lr_scheduler nn.optim.swa_utils nn.utils nn.utils.data nn.utils.data.transforms nn.utils.rnn
     nn.utils.prune nn.datasets nn.metrics nn.onnx nn.ops nn.plot nn.train
 """  # what users import, or look into
@@ -48,7 +48,7 @@ def public_names():
         top, *path = place.split(".")
         home = reduce(getattr, path, sys.modules[top])
         listed = getattr(home, "__all__", None)
-        for name in listed or [n for n in dir(home) if n[0] != "_"]:
+        for name in listed or [n for n in dir(home) if n[0] != "_" and hasattr(home, n)]:  # Tensor says of some that they are not
             thing = getattr(home, name)
             helper = (
                 isinstance(home, ModuleType)

@@ -37,7 +37,7 @@ LAYERS = {
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
         ops/fused ops/window ops/random ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
-        api/decomposition api/fused api/devices api/creation api/random api/passing api/torch_paths api/convert api/names linalg random special
+        api/decomposition api/fused api/devices api/absent api/creation api/random api/passing api/torch_paths api/convert api/names linalg random special testing
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         api/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
         distributions/constraints distributions/base distributions/transforms distributions/combined distributions/continuous distributions/discrete distributions/kl distributions/__init__

@@ -23,6 +23,9 @@ DRAWS = {  # what draws 100,000 numbers: their mean, standard deviation, least a
     "uniform_": (lambda g: autograd.zeros(100_000).uniform_(-1, 3, generator=g), 1, 4 / 12**0.5, -1, 3),
     "normal_": (lambda g: autograd.zeros(100_000).normal_(3, 2, generator=g), 3, 2, -9, 15),
     "exponential_": (lambda g: autograd.zeros(100_000).exponential_(0.5, generator=g), 2, 2, 0, 40),
+    "log_normal_": (lambda g: autograd.zeros(100_000).log_normal_(0.0, 0.25, generator=g), np.exp(1 / 32), (np.exp(1 / 8) - np.exp(1 / 16)) ** 0.5, 0.2, 5),
+    "geometric_": (lambda g: autograd.zeros(100_000).geometric_(0.3, generator=g), 1 / 0.3, 0.7**0.5 / 0.3, 1, 60),
+    "geometric_ whole": (lambda g: autograd.zeros(100_000).long().geometric_(0.9, generator=g), 1 / 0.9, 0.1**0.5 / 0.9, 1, 12),
     "random_": (lambda g: autograd.zeros(100_000).random_(3, generator=g), 1, (2 / 3) ** 0.5, 0, 2),
     "random_ between": (lambda g: autograd.zeros(100_000).long().random_(-1, 2, generator=g), 0, (2 / 3) ** 0.5, -1, 1),
     "random_ bytes": (lambda g: autograd.zeros(100_000, dtype=autograd.uint8).random_(generator=g), 127.5, 256 / 12**0.5, 0, 255),
@@ -131,6 +134,73 @@ def test_multinomial_without_replacement():
     assert (np.sort(drawn[:, 1]) == [1, 2, 3]).all()
 
 
+def test_multinomial_without_replacement_draws_one_after_the_other():
+    """The chance of an ordered pair is that of the first times that of the second among those that are left."""
+    w = np.array([1.0, 2.0, 3.0, 0.0])
+    rows = autograd.tensor(np.tile(w, (60_000, 1)))
+    drawn = autograd.multinomial(rows, 2, generator=autograd.Generator().manual_seed(0)).array
+    for i, j in ((0, 1), (1, 0), (2, 1), (1, 2), (0, 2), (2, 0)):
+        chance = w[i] / w.sum() * w[j] / (w.sum() - w[i])
+        found = np.mean((drawn == [i, j]).all(1))
+        assert abs(found - chance) < 4 * (chance * (1 - chance) / len(drawn)) ** 0.5
+    assert drawn.max() == 2
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_multinomial_of_many_rows_draws_from_each_its_own(replacement):
+    """Row by row as NumPy would, and never what has no weight: also at the ends of rows, where what is summed up meets."""
+    rng = np.random.default_rng(0)
+    weights = rng.random((20_000, 6)) * (rng.random((20_000, 6)) < 0.5)
+    weights[:, 3] += 0.1
+    drawn = autograd.multinomial(autograd.tensor(weights), 1, replacement, generator=autograd.Generator().manual_seed(1))
+    assert drawn.shape == (20_000, 1)
+    assert (np.take_along_axis(weights, drawn.array, 1) > 0).all()
+    chances = weights / weights.sum(1, keepdims=True)
+    counts, spread = np.bincount(drawn.array.ravel(), minlength=6), (chances * (1 - chances)).sum(0) ** 0.5
+    assert (np.abs(counts - chances.sum(0)) < 4 * spread).all()
+
+
+def test_a_rounded_up_draw_stays_in_its_row():
+    """Where a row begins at a large number, a uniform one close to 1 is rounded up to the next row's beginning."""
+
+    class Almost:
+        numpy = property(lambda self: self)
+        random = staticmethod(lambda shape: np.full(shape, 1 - 2**-53))
+
+    weights = autograd.tensor([[1.0, 2.0, 0.0]] * 5000)
+    assert (autograd.multinomial(weights, 2, True, generator=Almost()) == 1).all()
+
+
+def test_cauchy_has_the_quantiles_of_its_name():
+    x = autograd.zeros(100_000).cauchy_(2.0, 3.0, generator=autograd.Generator().manual_seed(0)).array
+    for share in (0.1, 0.25, 0.5, 0.9):
+        at = 2 + 3 * np.tan(np.pi * (share - 0.5))
+        assert abs(np.mean(x < at) - share) < 4 * (share * (1 - share) / x.size) ** 0.5
+
+
+def test_a_generator_knows_its_seed():
+    g = autograd.Generator()
+    seed = g.seed()
+    assert g.initial_seed() == seed
+    first = autograd.rand(3, generator=g)
+    assert (first == autograd.rand(3, generator=autograd.Generator().manual_seed(seed))).all()
+    assert g.manual_seed(-1).initial_seed() == 2**64 - 1
+    with autograd.random.fork_rng():
+        assert autograd.random.seed() == autograd.initial_seed()
+
+
+def test_what_is_drawn_in_a_fork_is_forgotten():
+    autograd.manual_seed(3)
+    with pytest.raises(ZeroDivisionError), autograd.random.fork_rng():
+        raise ZeroDivisionError(autograd.rand(5))
+    a = autograd.rand(3)
+    with autograd.random.fork_rng(enabled=False):
+        b = autograd.rand(3)
+    autograd.manual_seed(3)
+    assert (a == autograd.rand(3)).all()
+    assert (b == autograd.rand(3)).all()
+
+
 def test_gradients_flow_through_normal():
     mean = autograd.zeros(3, requires_grad=True)
     std = autograd.full((3,), 2.0, requires_grad=True)
@@ -148,6 +218,10 @@ REFUSED = {
     "randperm: the sizes of a tensor are integers, none negative, got (-1,)": lambda: autograd.randperm(-1),
     "random_: high must be greater than low, got 0 to 0": lambda: autograd.zeros(2).random_(0),
     "uniform_: the numbers lie between from_ and to, got 3 to 2": lambda: autograd.zeros(2).uniform_(3, 2),
+    "cauchy_: sigma is positive, got 0": lambda: autograd.zeros(2).cauchy_(0, 0),
+    "cauchy_ makes floating-point numbers, not int64": lambda: autograd.zeros(2).long().cauchy_(),
+    "geometric_: p lies between 0 and 1, got 1": lambda: autograd.zeros(2).geometric_(1),
+    "log_normal_: standard deviations are not negative, got -1": lambda: autograd.zeros(2).log_normal_(0, -1),
     "uniform_ makes floating-point numbers, not int64": lambda: autograd.zeros(2).long().uniform_(),
     "normal_: standard deviations are not negative, got -1": lambda: autograd.zeros(2).normal_(0, -1),
     "exponential_: lambd is positive, got 0": lambda: autograd.zeros(2).exponential_(0),

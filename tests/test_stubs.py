@@ -13,14 +13,15 @@ from strategies import calls
 from test_ops import records, tensors
 
 import autograd
-from autograd.api import common, decomposition, names, reduce, statistics
+from autograd.api import common, decomposition, elementwise, names, reduce, statistics
 
 GENERATOR = Path(__file__).parents[1] / "docs" / "stubs.py"
 PACKAGE = Path(autograd.__file__).parent
 TABLE = names.FUNCTIONS | names.ONLY_FUNCTIONS | names.ONLY_METHODS
 KINDS = {
     "Tensor": autograd.Tensor, "ValuesIndices": common.ValuesIndices, "MinMax": reduce.MinMax, "Histogram": statistics.Histogram,
-    "SlogdetResult": decomposition.SlogdetResult, "builtins.bool": bool, "builtins.int": int, "Any": object,
+    "SlogdetResult": decomposition.SlogdetResult, "QRResult": decomposition.QRResult, "SVDResultV": decomposition.SVDResultV,
+    "Frexp": elementwise.Frexp, "builtins.bool": bool, "builtins.int": int, "Any": object,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.dtypes import as_dtype, float64, get_default_dtype, number, promote_types, result_type
+from ..engine.graph import memory
 from ..engine.tensor import NUMPY, Tensor, wrap
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError, describe
@@ -91,11 +92,47 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return wrap(_array("as_tensor", data, dtype, copy=False))
 
 
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:  # fmt: skip
+    """`obj` as a Tensor that shares its memory where that is possible, or never (`copy=True`), or must (False) (torch.asarray).
+
+    Unless `requires_grad` it is outside of the graph.
+
+    >>> asarray([1, 2], dtype="float32")
+    tensor([1., 2.])
+    """
+    if not requires_grad:
+        leave("asarray", obj)
+        obj = obj.detach() if isinstance(obj, Tensor) else obj
+    made = as_tensor(obj, dtype, device)
+    shares = memory(made.array) is memory(getattr(obj, "array", obj)) and made.array.size > 0
+    if copy is False and not shares:
+        raise ArgumentError(f"asarray: {describe(obj)} cannot become a tensor of {made.dtype} without a copy")
+    made = made.clone() if copy and shares else made
+    return made.requires_grad_() if requires_grad else made
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A 0-d tensor of one number, in the default dtype (torch.scalar_tensor)."""
+    return tensor(s, dtype=as_dtype(dtype), requires_grad=requires_grad, device=device)
+
+
 def from_numpy(array: Any) -> Tensor:
     """A Tensor that shares the memory of `array` (torch.from_numpy)."""
     if not hasattr(array, "dtype"):
         raise DtypeError(f"from_numpy needs an array, got {type(array).__name__}; use tensor()")
     return wrap(_array("from_numpy", array, None, copy=False))
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector that shares the memory of a buffer, as bytes, of which the first `offset` are left out (torch.frombuffer).
+
+    >>> frombuffer(b"ab", dtype="uint8")
+    tensor([97, 98], dtype=uint8)
+    """
+    kind = as_dtype(dtype)
+    return wrap(np.frombuffer(buffer, kind, count, offset).view(kind)).requires_grad_(requires_grad)
 
 
 # ---------------------------------------------------------------- PyTorch's first constructors
@@ -105,11 +142,26 @@ class _AnyTuple(type):
 
 
 class Size(tuple[int, ...], metaclass=_AnyTuple):
-    """A shape: what `size()` returns. Every tuple counts as one, as `shape` is an ordinary tuple (torch.Size)."""
+    """A shape: what `size()` returns, parts and sums of it too. Every tuple counts as one, as `shape` is one (torch.Size).
+
+    >>> import autograd
+    >>> autograd.zeros(2, 3, 4).size()[1:].numel()
+    12
+    """
 
     def numel(self) -> int:
         """The number of elements in a tensor of these sizes."""
         return prod(self)
+
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, other))
 
 
 def construct(
@@ -286,6 +338,6 @@ NUMPY[np.full_like] = lambda a, fill_value, dtype=None, order="K", subok=True, s
 )
 
 globals().update(publish({f.__name__: f for f in (
-    tensor, as_tensor, from_numpy, zeros, zeros_like, new_zeros, ones, ones_like, new_ones, empty, empty_like, new_empty, full,
-    full_like, new_full, new_tensor, eye, arange, linspace, logspace,
+    tensor, as_tensor, asarray, scalar_tensor, from_numpy, frombuffer, zeros, zeros_like, new_zeros, ones, ones_like, new_ones,
+    empty, empty_like, new_empty, full, full_like, new_full, new_tensor, eye, arange, linspace, logspace,
 )}))  # fmt: skip

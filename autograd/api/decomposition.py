@@ -11,6 +11,7 @@ from .. import ops
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, DtypeError, ShapeError, describe
 from ..ops.decomposition import _above, eye
+from ..ops.elementwise import fill
 from ..ops.linalg import T, same_dtype
 from .common import Dims, some_dims
 from .elementwise import astype
@@ -143,6 +144,12 @@ def slogdet(A: Any) -> SlogdetResult:
     return SlogdetResult(*ops.decomposition.slogdet(A))
 
 
+def logdet(A: Any) -> Any:
+    """The logarithm of the determinant: NaN where that is negative, -inf, without a gradient, where it is 0 (torch.logdet)."""
+    sign, logabsdet = slogdet(A)
+    return np.where(sign < 0, np.nan, logabsdet)
+
+
 def cholesky(A: Any, *, upper: bool = False) -> Any:
     """The lower-triangular L with A = L @ L.mT, or the upper U with A = U.mT @ U (torch.linalg.cholesky).
 
@@ -198,6 +205,61 @@ def svdvals(A: Any, *, driver: str | None = None) -> Any:
     """
     _matrices("svdvals", A=A)
     return ops.decomposition.svdvals(A)
+
+
+class SVDResultV(NamedTuple):
+    """What torch.svd returns, with V where torch.linalg.svd has its transpose."""
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
+def first_cholesky(input: Any, upper: bool = False) -> Any:
+    """As `linalg.cholesky`, with `upper` by position too (torch.cholesky)."""
+    return cholesky(input, upper=upper)
+
+
+def first_qr(input: Any, some: bool = True) -> QRResult:
+    """As `linalg.qr`, of mode 'reduced', or 'complete' if not `some` (torch.qr)."""
+    return qr(input, "reduced" if some else "complete")
+
+
+def first_svd(input: Any, some: bool = True, compute_uv: bool = True) -> SVDResultV:
+    """As `linalg.svd`, but with V, not its transpose; zeros for U and V if not `compute_uv` (torch.svd).
+
+    Shape: (..., n, m); with k = min(n, m), U (..., n, k), S (..., k), V (..., m, k); U and V square if not `some`.
+    """
+    if compute_uv:
+        U, S, Vh = svd(input, not some)
+        return SVDResultV(U, S, T(Vh))
+    none: Any = [np.zeros_like(input, shape=(*input.shape[:-2], side, side)) for side in input.shape[-2:]]
+    return SVDResultV(none[0], svdvals(input), none[1])
+
+
+for _first in (first_cholesky, first_qr, first_svd):
+    _first.__name__ = _first.__qualname__ = _first.__name__.removeprefix("first_")
+
+
+def cholesky_solve(B: Any, L: Any, upper: bool = False) -> Any:
+    """The X with A X = B, by the triangle that `cholesky` made of A: L, or, if `upper`, its transpose (torch.cholesky_solve).
+
+    >>> import autograd
+    >>> A, B = autograd.tensor([[4.0, 2.0], [2.0, 3.0]]), autograd.tensor([[2.0], [5.0]])
+    >>> autograd.cholesky_solve(B, autograd.linalg.cholesky(A))
+    tensor([[-0.5000],
+            [ 2.0000]])
+    """
+    _matrices("cholesky_solve", True, L=L)
+    L = T(np.triu(L)) if upper else np.tril(L)
+    return _solve_matrices("cholesky_solve", T(L), _solve_matrices("cholesky_solve", L, B, True), True)
+
+
+def cholesky_inverse(L: Any, upper: bool = False) -> Any:
+    """The inverse of A, by the triangle that `cholesky` made of it: L, or, if `upper`, its transpose (torch.cholesky_inverse)."""
+    _matrices("cholesky_inverse", True, L=L)
+    half = inv(np.triu(L) if upper else np.tril(L))
+    return half @ T(half) if upper else T(half) @ half
 
 
 def _triangle(op: str, A: Any, UPLO: str) -> Any:
@@ -269,6 +331,11 @@ def pinv(A: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False)
     return ops.decomposition.pinv(A, *_cutoff("pinv", A, atol, rtol))
 
 
+def pinverse(input: Any, rcond: Any = 1e-15) -> Any:
+    """As `linalg.pinv`: singular values up to `rcond` times the largest count as 0 (torch.pinverse)."""
+    return pinv(input, rtol=rcond)
+
+
 def matrix_rank(A: Any, tol: Any = None, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
     """How many singular values are above max(atol, rtol * the largest) (torch.linalg.matrix_rank); options are as for `pinv`."""
     A = lower("matrix_rank", A, hermitian)
@@ -281,7 +348,7 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
 
     Shape: A (..., n, m); B (..., n, k), or vectors; the solution (..., m, k). As in PyTorch, the squared residuals come with
     any driver but 'gelsy', the default, and only if n > m and all ranks are full; the rank with any but 'gels'; the
-    singular values with 'gelsd' and 'gelss'; what does not come is empty. All drivers compute the same here.
+    singular values, as constants, with 'gelsd' and 'gelss'; what does not come is empty. All drivers compute the same here.
     """
     _matrices("lstsq", A=A)
     if driver not in (None, "gelsy", "gels", "gelsd", "gelss"):
@@ -299,7 +366,7 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
         np.squeeze(X, -1) if vector else X,
         ops.reduce.sum((A @ X - B) ** 2, (X.ndim - 2,)) if residuals else none,
         rank if driver != "gels" else astype(none, np.dtype(np.int64)),
-        ops.decomposition.svdvals(A) if driver in ("gelsd", "gelss") else none,
+        ops.decomposition.svdvals(A.detach() if isinstance(A, Tensor) else A) if driver in ("gelsd", "gelss") else none,
     )
 
 
@@ -312,9 +379,23 @@ def matrix_power(A: Any, n: int) -> Any:
     if n < 0:
         return matrix_power(inv(A), -n)
     if n < 2:
-        return clone(A) if n else eye(A)
+        return clone(A) if n else eye(A) + fill(A, 0)  # of which the gradient is 0
     half = matrix_power(A, n // 2)
     return half @ half @ A if n % 2 else half @ half
+
+
+def matrix_exp(A: Any) -> Any:
+    """The series I + A + A @ A / 2 + A @ A @ A / 6 + ... of square matrices (torch.linalg.matrix_exp).
+
+    Source: scaling and squaring, Moler and Van Loan (2003), Nineteen dubious ways to compute the exponential of a matrix.
+
+    >>> import autograd
+    >>> autograd.matrix_exp(autograd.tensor([[0.0, 2.0], [0.0, 0.0]]))
+    tensor([[1., 2.],
+            [0., 1.]])
+    """
+    _matrices("matrix_exp", True, A=A)
+    return ops.decomposition.matrix_exp(A, 1)
 
 
 def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -127,6 +127,40 @@ def rad2deg(input: Any) -> Any:
 def frac(input: Any) -> Any:
     """What is behind the decimal point, with the sign of `input` (torch.frac)."""
     return subtract(input, trunc(input))
+
+
+class Frexp(NamedTuple):
+    """What `frexp` returns."""
+
+    mantissa: Tensor
+    exponent: Tensor
+
+
+def frexp(input: Any) -> Frexp:
+    """`input` as mantissa * 2**exponent, the mantissa from 0.5 up to 1, or 0, the exponent int32 (torch.frexp).
+
+    >>> import autograd
+    >>> autograd.frexp(autograd.tensor([3.0, -0.25]))
+    Frexp(mantissa=tensor([ 0.7500, -0.5000]), exponent=tensor([ 2, -1], dtype=int32))
+    """
+    if input.dtype.kind != "f":
+        raise DtypeError(f"frexp needs a floating-point tensor, not {input.dtype}; use float() first")
+    return Frexp(ops.elementwise.mantissa(input), ops.elementwise.exponent(input))
+
+
+def ldexp(input: Any, other: Any) -> Any:
+    """`input * 2**other`; the inverse of `frexp` (torch.ldexp)."""
+    return multiply(input, pow(2.0, other))
+
+
+def isposinf(input: Any) -> Any:
+    """Where `input` is +inf (torch.isposinf)."""
+    return ops.elementwise.eq(input, math.inf)
+
+
+def isneginf(input: Any) -> Any:
+    """Where `input` is -inf (torch.isneginf)."""
+    return ops.elementwise.eq(input, -math.inf)
 
 
 def logit(input: Any, eps: float | None = None) -> Any:

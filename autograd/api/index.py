@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations as choices
+from itertools import combinations_with_replacement
 from math import prod
 from typing import Any
 
@@ -10,14 +12,17 @@ import numpy as np
 from .. import ops
 from ..engine.dtypes import result_type
 from ..engine.graph import mode
-from ..engine.inplace import Step, put, step_of
+from ..engine.inplace import Step, lineage, step_of
+from ..engine.inplace import put as write
 from ..engine.tensor import Tensor
-from ..errors import AutogradError, DimError, DtypeError, ShapeError, describe, explain
-from ..ops.common import contiguous
-from ..ops.elementwise import choose, maximum
+from ..errors import ArgumentError, AutogradError, DimError, DtypeError, ShapeError, describe, explain
+from ..ops.common import contiguous, is_contiguous
+from ..ops.elementwise import choose, floor_divide, maximum, remainder
 from ..ops.index import Index, _in_order
+from .common import one_dim
 from .elementwise import astype
 from .join import broadcast_tensors
+from .shape import need_dims, plane
 
 
 # ---------------------------------------------------------------- x[...] and x[...] = y
@@ -97,9 +102,9 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
     try:
         if basic:
-            put(input, "x[...] = y", raw, value, path=(step_of(ops.index.getslice, raw),))
+            write(input, "x[...] = y", raw, value, path=(step_of(ops.index.getslice, raw),))
         else:
-            put(
+            write(
                 input,
                 "x[...] = y",
                 raw,
@@ -210,3 +215,149 @@ def take(input: Any, index: Any) -> Any:
     size = prod(input.shape)
     check_index("take", index, size, -size)
     return ops.index.getindex(np.reshape(input, (-1,)), index)
+
+
+def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
+    """`input` with the elements of `source` at these positions of the flattened tensor (torch.Tensor.put).
+
+    Of several for one place the last stays, and has the gradient; `accumulate` adds all to what is there.
+
+    >>> import autograd
+    >>> autograd.zeros(2, 2).put(autograd.tensor([0, -1]), autograd.tensor([1.0, 2.0]))
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
+    size = prod(input.shape)
+    check_index("put", index, size, -size)
+    check_like("put", input, source=source)
+    if prod(source.shape) != prod(index.shape):
+        raise ShapeError(f"put: source {source.shape} has not as many elements as index {index.shape}")
+    flat, at, source = np.reshape(input, (-1,)), np.reshape(index, (-1,)), np.reshape(source, (-1,))
+    out = flat + ops.index.unindex(source, flat.shape, at) if accumulate else ops.index.setitem(flat, source, at)
+    return np.reshape(out, input.shape)
+
+
+def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
+    """All ways to pick `r` elements of a vector, in order, as rows (torch.combinations).
+
+    >>> import autograd
+    >>> autograd.combinations(autograd.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
+    if input.ndim != 1:
+        raise ShapeError(f"combinations needs a vector, got shape {input.shape}")
+    if not hasattr(r, "__index__") or r < 0:
+        raise ShapeError(f"combinations: r is an integer, not negative, got {r!r}")
+    if not r:
+        return input[:0]
+    picks = list((combinations_with_replacement if with_replacement else choices)(range(input.shape[0]), r))
+    return ops.index.getindex(input, np.reshape(np.array(picks, np.int64), (-1, r)))
+
+
+def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
+    """Where in a tensor of this shape stands what is at `indices` of the flattened one, dim by dim (torch.unravel_index).
+
+    >>> import autograd
+    >>> autograd.unravel_index(autograd.tensor([1, 5]), (2, 3))
+    (tensor([0, 1]), tensor([1, 2]))
+    """
+    shape = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+    check_index("unravel_index", indices, prod(shape), -prod(shape))
+    found, rest = [], remainder(indices, max(prod(shape), 1))
+    for n in shape[::-1]:
+        found.append(remainder(rest, max(n, 1)))
+        rest = floor_divide(rest, max(n, 1))
+    return tuple(found[::-1])
+
+
+# ---------------------------------------------------------------- a part, as a view shows it, and what it is replaced by
+def _replaced(op: str, input: Any, src: Any, view: Any, *args: Any) -> Any:
+    """`input` with `src` where `view(input, *args)` looks."""
+    part = view(getattr(input, "array", input), *args)
+    if src.shape != part.shape:
+        raise ShapeError(f"{op}: src must have shape {part.shape}, that of the part it replaces, got {src.shape}")
+    return ops.index.written(input, src, (step_of(view, *args),), tuple(range(input.ndim)))
+
+
+def slice_scatter(
+    input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Any:  # fmt: skip
+    """`input` with `src` in the place of the slice `start:end:step` along `dim` (torch.slice_scatter).
+
+    >>> import autograd
+    >>> autograd.zeros(4).slice_scatter(autograd.ones(2), start=1, end=3)
+    tensor([0., 1., 1., 0.])
+    """
+    need_dims("slice_scatter", input, 1)
+    axis = one_dim("slice_scatter", dim, input.ndim)
+    if step < 1:
+        raise ArgumentError(f"slice_scatter: step is positive, got {step}")
+    return _replaced("slice_scatter", input, src, ops.index.getslice, (*(slice(None),) * axis, slice(start, end, step)))
+
+
+def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
+    """`input` with `src` in the place of what stands at one position along `dim` (torch.select_scatter)."""
+    need_dims("select_scatter", input, 1)
+    axis = one_dim("select_scatter", dim, input.ndim)
+    if not -input.shape[axis] <= index < input.shape[axis]:
+        raise DimError(f"select_scatter: index {index} does not exist in dim {dim} of length {input.shape[axis]}")
+    return _replaced("select_scatter", input, src, ops.index.getslice, (*(slice(None),) * axis, int(index)))
+
+
+def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """`input` with `src` on a diagonal, in the shape that `diagonal` gives it (torch.diagonal_scatter)."""
+    dims = plane("diagonal_scatter", (dim1, dim2), input.ndim)
+    return _replaced("diagonal_scatter", input, src, ops.shape.diagonal, offset, *dims)
+
+
+# ---------------------------------------------------------------- memory, read with other sizes and strides
+def storage_offset(input: Tensor) -> int:
+    """How many elements after the beginning of what it is a view of does it begin (torch.Tensor.storage_offset)?"""
+    base = lineage(input)[0]
+    if type(input.array) is not np.ndarray or type(base.array) is not np.ndarray:
+        return 0
+    return (input.array.ctypes.data - base.array.ctypes.data) // input.array.itemsize
+
+
+def _strided(op: str, input: Any, size: Any, stride: Any, offset: int | None) -> tuple[Index, Index, int]:
+    """Sizes, strides and the offset from where `input` begins. Raises unless all of it lies within `input`."""
+    size, stride = tuple(size), tuple(stride)
+    if len(size) != len(stride) or any(n < 0 for n in (*size, *stride)):
+        raise ShapeError(f"{op}: size {size} and stride {stride} are equally many numbers, none negative")
+    if not is_contiguous(input):
+        raise ShapeError(
+            f"{op}: the elements of this tensor of shape {input.shape} lie in another order; call contiguous() first"
+        )
+    first = 0 if offset is None else offset - storage_offset(input)
+    last = first + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if 0 not in size and not 0 <= first <= last < prod(input.shape):
+        raise ShapeError(f"{op}: elements {first} to {last} are meant, of a tensor that has {prod(input.shape)}")
+    return size, stride, max(first, 0)
+
+
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """A view of the same memory with these sizes and strides, in elements, which may overlap (torch.as_strided).
+
+    `storage_offset` counts from the beginning of what `input` is a view of; left out, from that of `input`. The elements of
+    `input` lie in memory in order, and nothing outside of it is seen: PyTorch takes more. Where windows overlap, gradients add
+    up, and the view is read-only.
+
+    >>> import autograd
+    >>> x = autograd.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    >>> windows = x.as_strided((3, 2), (1, 1))
+    >>> windows.sum().backward(); windows.detach(), x.grad
+    (tensor([[1., 2.],
+            [2., 3.],
+            [3., 4.]]), tensor([1., 2., 2., 1.]))
+    """
+    return ops.index.strided(input, *_strided("as_strided", input, size, stride, storage_offset))
+
+
+def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """`input` with `src` in the place of what `as_strided` shows, which must not overlap (torch.as_strided_scatter)."""
+    where = _strided("as_strided_scatter", input, size, stride, storage_offset)
+    if src.shape != where[0]:
+        raise ShapeError(f"as_strided_scatter: src must have shape {where[0]}, got {src.shape}")
+    return put(input, ops.index.strided_places(*where, getattr(input, "array", input)), src)

@@ -16,7 +16,7 @@ from ..engine.accumulate import single
 from ..engine.graph import Array
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops.common import contiguous
-from ..ops.elementwise import absolute, multiply, sign
+from ..ops.elementwise import absolute, choose, multiply, power, sign
 from ..ops.linalg import same_dtype
 from .common import Dims, one_dim, some_dims
 from .elementwise import astype
@@ -240,6 +240,11 @@ def multi_dot(tensors: Sequence[Any]) -> Any:
     return product(0, len(xs) - 1)
 
 
+def chain_matmul(*matrices: Any) -> Any:
+    """As `linalg.multi_dot`, of matrices one by one (torch.chain_matmul)."""
+    return multi_dot(matrices)
+
+
 # ---------------------------------------------------------------- a product and something added
 def _add_product(op: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
     """`beta * input + alpha * product`; with beta 0, `input` is not looked at, as in PyTorch."""
@@ -275,6 +280,12 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
     return _add_product("addbmm", input, astype(ops.reduce.sum(bmm(batch1, batch2), (0,)), batch1.dtype), beta, alpha)
 
 
+@single
+def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """`beta * input + alpha * outer(vec1, vec2)` for a matrix and two vectors (torch.addr)."""
+    return _add_product("addr", input, outer(vec1, vec2), beta, alpha)
+
+
 # ---------------------------------------------------------------- norms and distances
 def vector_norm(input: Any, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The `ord`-norm over `dim` (one, several, or all), the elements taken as one vector (torch.linalg.vector_norm).
@@ -302,6 +313,38 @@ def vector_norm(input: Any, ord: float = 2, dim: Dims = None, keepdim: bool = Fa
     if ord < 0 and not prod(input.shape[a] for a in axis):
         raise ShapeError(f"the vector norm of order {ord} of no elements does not exist; the tensor has shape {input.shape}")
     return ops.reduce.sum(absolute(input), axis, keepdim) if ord == 1 else ops.linalg.vector_norm(input, ord, axis, keepdim)
+
+
+@single
+def dist(input: Any, other: Any, p: float = 2) -> Any:
+    """The `p`-norm of `input - other`, which broadcast, taken as one vector (torch.dist); where that is 0, so is the gradient."""
+    return vector_norm(input - other, p)
+
+
+@single
+def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
+    """With each slice along `dim` whose `p`-norm is greater than `maxnorm` made that long (torch.renorm).
+
+    >>> import autograd
+    >>> autograd.renorm(autograd.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
+    axis = one_dim("renorm", dim, input.ndim)
+    if input.ndim < 2 or maxnorm < 0 or p <= 0:
+        raise ArgumentError(
+            f"renorm takes a tensor of 2 dims or more, got {input.ndim}, p above 0, got {p}, and maxnorm from 0, got {maxnorm}"
+        )
+    norms = vector_norm(input, p, tuple(d for d in range(input.ndim) if d != axis), True)
+    return input * choose(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)  # 1e-7 is PyTorch's
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """The powers 0 to `N` - 1 of each element of a vector, in falling order or `increasing`, as rows (torch.vander)."""
+    if x.ndim != 1:
+        raise ShapeError(f"vander needs a vector, got shape {x.shape}")
+    powers = np.arange(x.shape[0] if N is None else N, like=getattr(x, "array", x))
+    return power(np.expand_dims(x, 1), powers if increasing else powers[::-1])
 
 
 @single

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from .. import ops
 from ..engine import dtypes, inplace, into
 from ..engine.tensor import Tensor, wrap
-from ..errors import ShapeError
+from ..errors import GraphError, ShapeError
 from ..ops import common
 from ..ops import elementwise as table
 from . import (
+    absent,
     convert,
     creation,
     decomposition,
@@ -82,7 +84,52 @@ def numel(self: Tensor) -> int:
     return int(self.array.size)
 
 
-def copy_(self: Tensor, src: Any) -> Tensor:
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Do the elements lie in memory in order; of images and volumes also in 'channels_last' (torch.Tensor.is_contiguous)?"""
+    last = memory_format in (passing.channels_last, passing.channels_last_3d)
+    if last and self.ndim != (4 if memory_format == passing.channels_last else 5):
+        return False
+    return common.is_contiguous(shape.movedim(self, 1, -1) if last else self)
+
+
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """This Tensor if its elements lie in memory in order, else a copy of it in which they do (torch.Tensor.contiguous).
+
+    There is no other memory format: 'channels_last' is accepted, and changes nothing.
+    """
+    return common.contiguous(self)
+
+
+def new(self: Tensor, *data: Any, **options: Any) -> Tensor:
+    """What the first constructors make, of this dtype: memory of these sizes, or these numbers (torch.Tensor.new)."""
+    return Tensor(*data, **options, op="new", dtype=self.dtype)
+
+
+def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
+    """Replace each element by what a function of Python numbers makes of it, in place and slowly (torch.Tensor.apply_)."""
+    values = [callable(v) for v in self.detach().flatten().tolist()]
+    return self._take("apply_", lambda x: wrap(np.reshape(np.array(values, x.dtype), x.shape)))
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Make this Tensor of other sizes; elements stay, in order, as far as there are any (torch.Tensor.resize_)."""
+    want = creation.as_shape("resize_", sizes)
+    if self.requires_grad:
+        raise GraphError("resize_: a tensor that requires grad cannot be resized; use reshape()")
+    if (more := prod(want) - self.array.size) > 0:
+        self.data = wrap(np.resize(np.append(self.array, np.zeros(more, self.dtype)), want))
+    else:
+        self.data = wrap(np.reshape(self.array, (-1,))[: prod(want)].reshape(want))
+    return self
+
+
+def set_(self: Tensor, source: Tensor) -> Tensor:
+    """Let this Tensor look at the memory of another one (torch.Tensor.set_)."""
+    self.data = source.detach()
+    return self
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Take the values of `src`, broadcast, in place."""
     src = _as_tensor(src)
     ops.shape.expand(src.detach(), self.shape)  # or an error that says why not
@@ -140,7 +187,7 @@ FUNCTIONS: dict[str, Any] = {
         exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh
         arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma sinc i0 xlogy logaddexp logaddexp2
         addcmul addcdiv lerp maximum minimum fmax fmin clamp where nan_to_num sign signbit heaviside frac floor ceil trunc round
-        isfinite isnan isinf isclose allclose equal eq ne lt le gt ge logical_and logical_or logical_xor logical_not
+        frexp ldexp gcd lcm nextafter isfinite isnan isinf isposinf isneginf isclose allclose equal eq ne lt le gt ge logical_and logical_or logical_xor logical_not
         bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
     """),
     "add": e.add, "sub": e.subtract, "subtract": e.subtract, "mul": table.multiply, "divide": e.div,
@@ -153,19 +200,26 @@ FUNCTIONS: dict[str, Any] = {
     **_named(scan, "cumsum cumprod cummax cummin logcumsumexp diff"),
     **_named(shape, """
         reshape flatten ravel unflatten squeeze unsqueeze transpose swapaxes permute movedim t adjoint broadcast_to tile
-        repeat_interleave flip fliplr flipud rot90 roll narrow select tril triu diagonal diag diag_embed clone
+        repeat_interleave flip fliplr flipud rot90 roll narrow select tril triu diagonal diag diag_embed diagflat clone
     """),
+    "unsafe_chunk": join.chunk, "unsafe_split": join.split, "unsafe_split_with_sizes": join.split_with_sizes,
     "swapdims": shape.transpose, "moveaxis": shape.movedim,
     **_named(join, "split split_with_sizes chunk tensor_split hsplit vsplit dsplit unbind"),
-    **_named(index, "index_put masked_fill masked_select masked_scatter take"),
-    **_named(scatter, "gather scatter scatter_add scatter_reduce take_along_dim index_select index_add index_copy index_fill"),
+    **_named(index, """
+        index_put masked_fill masked_select masked_scatter take put
+        slice_scatter select_scatter diagonal_scatter as_strided as_strided_scatter
+    """),
+    **_named(scatter, """
+        gather scatter scatter_add scatter_reduce take_along_dim index_select index_add index_copy index_fill index_reduce
+    """),
     **_named(sort, "sort argsort msort topk nonzero argwhere"),
     **_named(statistics, """
         median nanmedian kthvalue mode quantile nanquantile cov corrcoef unique unique_consecutive bincount histc histogram
     """),
-    **_named(linalg, "matmul mm bmm mv dot outer vdot inner kron cross addmm addmv addbmm baddbmm"),
-    **_named(decomposition, "det slogdet matrix_power"),
-    "norm": decomposition.p_norm, "inverse": decomposition.inv,
+    **_named(linalg, "matmul mm bmm mv dot outer vdot inner kron cross addmm addmv addbmm baddbmm addr dist renorm"),
+    **_named(decomposition, "det slogdet logdet matrix_power matrix_exp cholesky_solve cholesky_inverse pinverse"),
+    **{name: getattr(decomposition, "first_" + name) for name in ("cholesky", "qr", "svd")},
+    "ger": linalg.outer, "norm": decomposition.p_norm, "inverse": decomposition.inv,
     **_named(fused, "softmax log_softmax"),
 }  # fmt: skip
 ONLY_FUNCTIONS: dict[str, Any] = {
@@ -179,15 +233,19 @@ ONLY_FUNCTIONS: dict[str, Any] = {
     """),
     "concat": join.cat, "concatenate": join.cat, "row_stack": join.vstack,
     **_named(shape, "tril_indices triu_indices"), **_named(sort, "searchsorted bucketize isin"),
-    **_named(linalg, "einsum tensordot cdist"),
+    **_named(linalg, "einsum tensordot cdist vander chain_matmul"), "spmm": linalg.mm,
+    **_named(index, "combinations unravel_index"),
 }  # fmt: skip
 ONLY_METHODS: dict[str, Any] = {
     "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": type, "type_as": type_as,
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
-    "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "cpu": lambda self: self,
-    **_named(shape, "reshape_as expand_as sum_to_size stride"), **_named(common, "contiguous is_contiguous"), "view_as": shape.reshape_as,
-    "unfold": shape.unfold,
+    "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "char": _cast(dtypes.int8),
+    "byte": _cast(dtypes.uint8),
+    **_named(shape, "reshape_as expand_as sum_to_size stride"), "contiguous": contiguous, "is_contiguous": is_contiguous, "view_as": shape.reshape_as,
+    "unfold": shape.unfold, "storage_offset": index.storage_offset, "resize_": resize_, "set_": set_, "new": new, "apply_": apply_,
+    "resize_as_": lambda self, other: resize_(self, other.shape),
     **_named(random, "bernoulli multinomial"), "size": size, "numel": numel, "dim": lambda self: self.ndim, "nelement": numel,
+    "ndimension": lambda self: self.ndim,
     "is_floating_point": lambda self: self.dtype.kind == "f", "element_size": lambda self: self.dtype.itemsize,
     "new_tensor": creation.new_tensor, "new_zeros": creation.new_zeros, "new_ones": creation.new_ones,
     "new_empty": creation.new_empty, "new_full": creation.new_full, "polygamma": lambda self, n: e.polygamma(n, self),
@@ -201,11 +259,11 @@ IN_PLACE = """
     arctan2 sinh cosh tanh asinh acosh atanh arcsinh arccosh arctanh deg2rad rad2deg sigmoid logit relu erf erfc erfinv lgamma digamma
     sinc i0 xlogy addcmul addcdiv lerp clamp clip clamp_min clamp_max nan_to_num sign sgn heaviside frac floor ceil trunc fix round
     eq ne lt le gt ge greater greater_equal less less_equal not_equal logical_and logical_or logical_xor logical_not
-    bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift
+    bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift gcd lcm ldexp nextafter
     cumsum cumprod
     tril triu
-    addmm addmv addbmm baddbmm
-    masked_fill masked_scatter scatter scatter_add scatter_reduce index_add index_copy index_fill index_put
+    addmm addmv addbmm baddbmm addr renorm
+    masked_fill masked_scatter scatter scatter_add scatter_reduce index_add index_copy index_fill index_reduce index_put put
 """.split()  # as methods with _ at the end
 RESHAPING = "squeeze unsqueeze transpose swapaxes swapdims t".split()  # in place too, though the shape changes: no element does
 PROPERTIES: dict[str, Any] = {
@@ -216,7 +274,11 @@ PROPERTIES: dict[str, Any] = {
     "device": lambda self: devices.CPU,
     "itemsize": lambda self: self.dtype.itemsize,
     "nbytes": lambda self: self.array.size * self.dtype.itemsize,
-    "is_cuda": lambda self: False,
+    "retains_grad": lambda self: not self.is_leaf and self.node.retains,
+    "is_cpu": lambda self: True,
+    "layout": lambda self: passing.strided,
+    "real": lambda self: self,
+    **dict.fromkeys("is_cuda is_mps is_xpu is_meta is_quantized is_sparse is_sparse_csr is_nested".split(), lambda self: False),
 }
 
 
@@ -251,6 +313,10 @@ def _reflected(op: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: op(other, self)
 
 
+def _listed(self: Tensor) -> list[str]:
+    return [name for name in object.__dir__(self) if not isinstance(vars(Tensor).get(name), absent.Absent)]
+
+
 def _attach() -> None:
     put: Callable[[str, Any], None] = lambda name, value: setattr(Tensor, name, value)  # noqa: E731
     for name, op in BINARY.items():
@@ -274,6 +340,10 @@ def _attach() -> None:
         put(name + "_", _reshaping(name + "_", FUNCTIONS[name]))
     for name, function in PROPERTIES.items():
         put(name, property(function))
+    here = tuple(dir(Tensor))
+    for name in absent.pytorchs()["torch.Tensor"].difference(here):
+        put(name, absent.Absent(name, lambda: here))
+    put("__dir__", _listed)
 
 
 _attach()

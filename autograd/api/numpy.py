@@ -608,7 +608,7 @@ NUMPY |= {
     np.linalg.matrix_transpose: lambda x: T(x),
     np.linalg.pinv: lambda a, rcond=None, hermitian=False, rtol=None: decomposition.pinv(
         a, rtol=rcond if rtol is None else rtol, hermitian=hermitian),
-    np.linalg.lstsq: lambda a, b, rcond=None: tuple(decomposition.lstsq(a, b, rcond, driver="gelsd")),
+    np.linalg.lstsq: lambda a, b, rcond=None: (*decomposition.lstsq(a, b, rcond, driver="gelsd")[:3], decomposition.svdvals(a)),
     np.ptp: lambda a, axis=None, keepdims=False: np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims),
     np.trace: lambda a, offset=0, axis1=0, axis2=1, dtype=None: np.sum(np.diagonal(a, offset, axis1, axis2), -1, dtype),
     np.repeat: lambda a, repeats, axis=None: np.take(
@@ -625,8 +625,7 @@ NUMPY |= {
         np.convolve(a, np.flip(v), mode) if len(a) >= len(v) else np.flip(np.correlate(v, a, mode)),
     np.unwrap: lambda p, discont=None, axis=-1, *, period=2 * np.pi: p
         + (np.unwrap(_still(p), discont, axis, period=period) - _still(p)),
-    np.vander: lambda x, N=None, increasing=False:
-        np.expand_dims(x, 1) ** np.arange(len(x) if N is None else N)[::1 if increasing else -1],
+    np.vander: linalg.vander,
     np.polyval: lambda p, x: functools.reduce(lambda y, c: y * x + c, p, np.zeros_like(x)),
     np.polyadd: _aligned(np.add),
     np.polysub: _aligned(np.subtract),

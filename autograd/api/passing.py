@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ContextDecorator
-from types import SimpleNamespace
-from typing import Any
+from contextlib import ContextDecorator, nullcontext
+from typing import Any, Final
 
-from ..engine.dtypes import as_dtype, set_default_dtype
+from ..engine.dtypes import as_dtype, category, set_default_dtype
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, UnsupportedError
+from .absent import Place
 from .creation import TYPED
-from .devices import check_device
-from .random import default_generator, manual_seed
+from .devices import CPU, check_device
+from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 channels_last, channels_last_3d, contiguous_format, preserve_format = (
     f"torch.{name}" for name in ("channels_last", "channels_last_3d", "contiguous_format", "preserve_format")
-)  # memory formats, which `to` and `contiguous` take and ignore
+)  # memory formats, which `to`, `contiguous` and the functions that make tensors take and ignore
+strided = "torch.strided"  # the layout of all tensors
+layout = memory_format = str  # the types of these, as PyTorch names them
 
 
 # ---------------------------------------------------------------- threads and precision
@@ -68,6 +70,41 @@ set_float32_matmul_precision = _accepted("set_float32_matmul_precision")
 set_num_interop_threads = _accepted("set_num_interop_threads")
 
 
+def set_flush_denormal(mode: bool) -> bool:
+    """Nothing is changed: numbers below the least normal one are kept (torch.set_flush_denormal)."""
+    return False
+
+
+def get_default_device() -> Any:
+    """The CPU (torch.get_default_device)."""
+    return CPU
+
+
+def get_num_interop_threads() -> int:
+    """One (torch.get_num_interop_threads)."""
+    return 1
+
+
+def is_autocast_enabled(device_type: str = "cpu") -> bool:
+    """No: nothing is cast unasked (torch.is_autocast_enabled)."""
+    return False
+
+
+def is_storage(obj: Any) -> bool:
+    """No: there are no storages (torch.is_storage)."""
+    return False
+
+
+def typename(obj: Any) -> str:
+    """What PyTorch calls the type of a tensor, as 'torch.FloatTensor', or where another type is found (torch.typename)."""
+    return obj.type() if isinstance(obj, Tensor) else f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """May numbers of one dtype become those of another without leaving their category (torch.can_cast)?"""
+    return bool(category(as_dtype(from_)) <= category(as_dtype(to)))
+
+
 def are_deterministic_algorithms_enabled() -> bool:
     """They always are (torch.are_deterministic_algorithms_enabled)."""
     return True
@@ -78,18 +115,28 @@ def get_float32_matmul_precision() -> str:
     return "highest"
 
 
-def seed() -> int:
-    """Start the default generator from a seed taken from the system, and return it (torch.seed)."""
-    return default_generator.seed()
-
-
 # ---------------------------------------------------------------- compilers
 def compile(model: Any = None, *inputs: Any, **options: Any) -> Any:
     """`model` as it is: here nothing has to be compiled (torch.compile). Without it, a decorator."""
     return model if model is not None else lambda model: model
 
 
-jit = SimpleNamespace(script=compile, trace=compile, ignore=compile, export=compile, unused=compile)
+def _not_saved(*args: Any, **kwargs: Any) -> Any:
+    raise UnsupportedError("jit: no code is written to a file or read from one; save and load a state_dict")
+
+
+def _annotate(the_type: Any, value: Any) -> Any:
+    return value
+
+
+jit = Place(
+    "torch.jit", script=compile, trace=compile, ignore=compile, export=compile, unused=compile, optimized_execution=nullcontext,
+    is_scripting=lambda: False, is_tracing=lambda: False, annotate=_annotate, Final=Final, save=_not_saved, load=_not_saved,
+)  # fmt: skip
+compiler = Place(
+    "torch.compiler", compile=compile, disable=compile, allow_in_graph=compile, is_compiling=lambda: False,
+    is_exporting=lambda: False, is_dynamo_compiling=lambda: False, reset=lambda: None, cudagraph_mark_step_begin=lambda: None,
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------- mixed precision
@@ -142,7 +189,7 @@ class GradScaler:
         """Accepts what another scaler had to say."""
 
 
-amp = SimpleNamespace(autocast=autocast, GradScaler=GradScaler)
+amp = Place("torch.amp", autocast=autocast, GradScaler=GradScaler, is_autocast_available=lambda device_type: False)
 
 
 # ---------------------------------------------------------------- devices that are not there
@@ -154,25 +201,100 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
     pass
 
 
-cuda = SimpleNamespace(
-    is_available=lambda: False, device_count=lambda: 0, is_initialized=lambda: False, is_bf16_supported=lambda: False,
-    manual_seed=manual_seed, manual_seed_all=manual_seed, empty_cache=_nothing, synchronize=_nothing,
-    reset_peak_memory_stats=_nothing, memory_allocated=lambda *args: 0, max_memory_allocated=lambda *args: 0,
-    set_device=_no_gpu, current_device=_no_gpu, get_device_name=_no_gpu, get_device_properties=_no_gpu, Stream=_no_gpu,
-    Event=_no_gpu, amp=SimpleNamespace(autocast=lambda enabled=True, **options: autocast("cuda"), GradScaler=GradScaler),
+def _amp(where: str) -> Place:
+    return Place(
+        f"torch.{where}.amp", autocast=lambda enabled=True, **options: autocast(where), GradScaler=GradScaler,
+        custom_fwd=compile, custom_bwd=compile,
+    )  # fmt: skip
+
+
+_GPU = {  # what a program asks of a kind of device that is not there, or says to it
+    **dict.fromkeys("is_available is_initialized is_bf16_supported is_built".split(), lambda *args: False),
+    **dict.fromkeys("device_count memory_allocated max_memory_allocated memory_reserved".split(), lambda *args: 0),
+    **dict.fromkeys("empty_cache synchronize ipc_collect init reset_peak_memory_stats".split(), _nothing),
+    **dict.fromkeys("get_rng_state_all get_arch_list".split(), list), "set_rng_state_all": _nothing,
+    **dict.fromkeys("manual_seed manual_seed_all".split(), manual_seed), **dict.fromkeys("seed seed_all".split(), seed),
+    "initial_seed": initial_seed, "get_rng_state": lambda *args: get_rng_state(),
+    "set_rng_state": lambda state, *args: set_rng_state(state),
+    **dict.fromkeys("""
+        set_device current_device get_device_name get_device_properties get_device_capability mem_get_info Stream Event
+        current_stream default_stream stream FloatTensor DoubleTensor HalfTensor LongTensor IntTensor BoolTensor ByteTensor
+    """.split(), _no_gpu),
+}  # fmt: skip
+cuda = Place("torch.cuda", **_GPU, amp=_amp("cuda"), device=lambda *args: nullcontext())
+mps, xpu = Place("torch.mps", **_GPU), Place("torch.xpu", **_GPU)
+accelerator = Place("torch.accelerator", **_GPU, current_accelerator=lambda *args: None)
+cpu = Place(
+    "torch.cpu", is_available=lambda: True, device_count=lambda: 1, current_device=lambda: "cpu", synchronize=_nothing,
+    is_initialized=lambda: True, amp=_amp("cpu"),
 )  # fmt: skip
-_off = SimpleNamespace(is_available=lambda: False, is_built=lambda: False)
-backends = SimpleNamespace(
-    mps=_off, mkldnn=_off, openmp=_off, mkl=_off,
-    cudnn=SimpleNamespace(is_available=lambda: False, enabled=False, deterministic=True, benchmark=False, allow_tf32=False),
-    cuda=SimpleNamespace(is_built=lambda: False, matmul=SimpleNamespace(allow_tf32=False)),
+
+
+def _library(name: str, **more: Any) -> Place:
+    return Place(f"torch.backends.{name}", is_available=lambda: False, is_built=lambda: False, version=lambda: None, **more)
+
+
+_SDP = "enable_flash_sdp enable_math_sdp enable_mem_efficient_sdp enable_cudnn_sdp".split()
+backends = Place(
+    "torch.backends", **{name: _library(name, enabled=False) for name in "mps mkldnn openmp mkl opt_einsum".split()},
+    cudnn=_library(
+        "cudnn", enabled=False, deterministic=True, benchmark=False, allow_tf32=False, flags=lambda **on: nullcontext()
+    ),
+    cuda=_library(
+        "cuda", matmul=Place("torch.backends.cuda.matmul", allow_tf32=False, allow_fp16_reduced_precision_reduction=False),
+        **dict.fromkeys(_SDP, _nothing), sdp_kernel=lambda **on: nullcontext(),
+    ),
 )  # fmt: skip
-mps = SimpleNamespace(is_available=lambda: False, manual_seed=manual_seed, empty_cache=_nothing)
+version = Place("torch.version", cuda=None, hip=None, git_version=None, debug=False)
+
+
+# ---------------------------------------------------------------- processes, profilers, sparse products
+def _alone(*args: Any, **kwargs: Any) -> Any:
+    raise UnsupportedError(
+        "distributed: there is one process; ask torch.distributed.is_available() first, or leave the group out"
+    )
+
+
+distributed = Place(
+    "torch.distributed", is_available=lambda: False, is_initialized=lambda: False, get_rank=lambda *args: 0,
+    get_world_size=lambda *args: 1, barrier=_nothing, destroy_process_group=_nothing,
+    **dict.fromkeys("init_process_group new_group all_reduce all_gather broadcast reduce scatter send recv".split(), _alone),
+)  # fmt: skip
+
+
+def record_function(name: str, args: str | None = None) -> Any:
+    """A block of that name, of which no profiler hears (torch.profiler.record_function)."""
+    return nullcontext()
+
+
+def profile(*args: Any, **kwargs: Any) -> Any:
+    """Refused: Python's own profiler sees all (torch.profiler.profile)."""
+    raise UnsupportedError("profile: nothing is profiled here; run `python -m cProfile -s cumtime` on the program")
+
+
+profiler = Place("torch.profiler", record_function=record_function, profile=profile)
+
+
+# ---------------------------------------------------------------- dtypes that NumPy has not
+class NoDtype:
+    """A dtype of PyTorch's that no tensor here can have: a name to compare with, refused where it is to be used."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+NO_DTYPES = {
+    name: NoDtype(name)
+    for name in "bfloat16 complex32 complex64 complex128 cfloat cdouble chalf uint16 uint32 uint64 quint8 qint8 qint32".split()
+}
 
 
 # ---------------------------------------------------------------- names of former times
-def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:
-    """`data` itself: since PyTorch 0.4 a Tensor is its own Variable (torch.autograd.Variable)."""
+def Variable(data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:
+    """`data` itself: since PyTorch 0.4 a Tensor is its own Variable, and nothing is volatile (torch.autograd.Variable)."""
     return data.requires_grad_(requires_grad) if requires_grad else data
 
 
@@ -196,17 +318,31 @@ def backward(
 
 
 # ---------------------------------------------------------------- methods of Tensors
-def to_gpu(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def _cuda(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Refused: there is no GPU here (torch.Tensor.cuda)."""
     raise UnsupportedError("cuda: the only device here is 'cpu'; leave .cuda() out, or use to(device)")
 
 
 def same(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """This Tensor: all memory is the CPU's (torch.Tensor.pin_memory, share_memory_)."""
+    """This Tensor: all memory is the CPU's, all tensors are dense and real (torch.Tensor.cpu, pin_memory, to_dense, conj)."""
     return self
 
 
+def _address(self: Tensor) -> int:
+    """Where in memory its first element lies (torch.Tensor.data_ptr)."""
+    return int(self.array.ctypes.data)
+
+
+def _no(self: Tensor) -> bool:
+    """No: there are no complex numbers here, no quantized ones, no memory but the CPU's."""
+    return False
+
+
+_cuda.__name__ = _cuda.__qualname__ = "cuda"  # as which errors name it
 METHODS = {
-    "cuda": to_gpu, "pin_memory": same, "share_memory_": same,
-    "is_pinned": lambda self: False, "is_shared": lambda self: False,
+    "cuda": _cuda, "data_ptr": _address, "get_device": lambda self: -1,
+    **dict.fromkeys("cpu pin_memory share_memory_ to_dense coalesce conj conj_physical resolve_conj resolve_neg".split(), same),
+    **dict.fromkeys("is_pinned is_shared is_complex is_conj is_neg is_inference is_distributed".split(), _no),
+    "is_signed": lambda self: self.dtype.kind in "fi", "is_nonzero": lambda self: bool(self),
+    "is_same_size": lambda self, other: self.shape == other.shape,
 }  # fmt: skip

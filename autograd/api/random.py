@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError
 from .creation import as_shape, leaf
 from .devices import check_device
+from .elementwise import astype
 from .spelling import publish
 
 
@@ -29,12 +31,17 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         check_device("Generator", device)
-        self.numpy = np.random.default_rng()
+        self.seed()
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`; the same seed gives the same numbers."""
-        self.numpy = np.random.default_rng(int(seed) % 2**64)
+        self._seed = int(seed) % 2**64
+        self.numpy = np.random.default_rng(self._seed)
         return self
+
+    def initial_seed(self) -> int:
+        """The seed that it last started from."""
+        return self._seed
 
     def seed(self) -> int:
         """Start again from a seed taken from the system, and return it."""
@@ -88,6 +95,21 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
+def seed() -> int:
+    """Start that generator from a seed taken from the system, and return it (torch.seed)."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed that it last started from (torch.initial_seed).
+
+    >>> _ = manual_seed(3)
+    >>> initial_seed()
+    3
+    """
+    return default_generator.initial_seed()
+
+
 def get_rng_state() -> dict[str, Any]:
     """The state of the generator that is used where none is given, which can be saved (torch.get_rng_state)."""
     return default_generator.get_state()
@@ -96,6 +118,24 @@ def get_rng_state() -> dict[str, Any]:
 def set_rng_state(new_state: dict[str, Any]) -> None:
     """Let that generator go on from where `get_rng_state` was called (torch.set_rng_state)."""
     default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, device_type: str = "cpu") -> Iterator[None]:
+    """Let that generator go on after the block as if nothing had been drawn in it (torch.random.fork_rng).
+
+    >>> _ = manual_seed(0)
+    >>> with fork_rng():
+    ...     a = rand(2)
+    >>> (a == rand(2)).all().item()
+    True
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)
 
 
 # ---------------------------------------------------------------- PyTorch's names
@@ -242,6 +282,29 @@ def _fill_exponential(x: Any, source: Generator, lambd: float = 1) -> Any:
     return ops.random.exponential(source, lambd, x.shape, _float("exponential_", x.dtype))
 
 
+def _fill_cauchy(x: Any, source: Generator, median: float = 0, sigma: float = 1) -> Any:
+    """Fill with Cauchy distributed numbers, in place (torch.Tensor.cauchy_)."""
+    leave("cauchy_", median, sigma)
+    if not sigma > 0:
+        raise ArgumentError(f"cauchy_: sigma is positive, got {sigma}")
+    return np.tan(np.pi * ops.random.uniform(source, -0.5, 0.5, x.shape, _float("cauchy_", x.dtype))) * sigma + median
+
+
+def _fill_log_normal(x: Any, source: Generator, mean: float = 1, std: float = 2) -> Any:
+    """Fill with numbers whose logarithms are normal, with this mean and spread, in place (torch.Tensor.log_normal_)."""
+    _check_spread("log_normal_", std)
+    return np.exp(ops.random.normal(source, mean, std, x.shape, _float("log_normal_", x.dtype)))
+
+
+def _fill_geometric(x: Any, source: Generator, p: float) -> Any:
+    """Fill with how many tries it takes until one succeeds that does with probability p, in place (torch.Tensor.geometric_)."""
+    leave("geometric_", p)
+    if not 0 < p < 1:
+        raise ArgumentError(f"geometric_: p lies between 0 and 1, got {p}")
+    waits = ops.random.exponential(source, -math.log1p(-p), x.shape, np.dtype(np.float64))
+    return astype(np.maximum(np.ceil(waits), 1), x.dtype)
+
+
 def _fill_bernoulli(x: Any, source: Generator, p: Any = 0.5) -> Any:
     """Fill with ones, each with probability p, and zeros, in place (torch.Tensor.bernoulli_)."""
     _check_probabilities("bernoulli_", p)
@@ -261,7 +324,7 @@ def _fill_random(x: Any, source: Generator, from_: int | None = None, to: int | 
 
 FILLS: dict[str, Callable[..., Any]] = {
     "uniform_": _fill_uniform, "normal_": _fill_normal, "exponential_": _fill_exponential, "bernoulli_": _fill_bernoulli,
-    "random_": _fill_random,
+    "cauchy_": _fill_cauchy, "log_normal_": _fill_log_normal, "geometric_": _fill_geometric, "random_": _fill_random,
 }  # fmt: skip
 
 globals().update(publish({f.__name__: f for f in (

@@ -210,3 +210,17 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     check_scalar("index_fill", value)
     x, where = _slices("index_fill", input, dim, index, least=-1)
     return _as(ops.index.setitem(x, value, *where), input)
+
+
+def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:
+    """The 'prod', 'mean', 'amax' or 'amin' of the slices that `index_add` would add up (torch.index_reduce).
+
+    >>> import autograd
+    >>> autograd.zeros(2).index_reduce(0, autograd.tensor([1, 1]), autograd.tensor([3.0, 4.0]), "amax")
+    tensor([0., 4.])
+    """
+    x, where = _slices("index_reduce", input, dim, index)
+    source = _slices_of("index_reduce", x, where, source)
+    axis = len(where) - 1
+    places = np.broadcast_to(np.reshape(where[-1], (-1, *(1,) * (x.ndim - 1 - axis))), source.shape)
+    return _as(_scatter_reduce(x, axis, places, source, reduce, include_self), input)

@@ -161,13 +161,13 @@ def flip(input: Any, *axes: Any, dims: Dims = None, dim: Dims = None) -> Any:
 
 def flipud(input: Any) -> Any:
     """Upside down: dim 0 reversed (torch.flipud)."""
-    _need_dims("flipud", input, 1)
+    need_dims("flipud", input, 1)
     return ops.shape.flip(input, (0,))
 
 
 def fliplr(input: Any) -> Any:
     """Left to right: dim 1 reversed (torch.fliplr)."""
-    _need_dims("fliplr", input, 2)
+    need_dims("fliplr", input, 2)
     return ops.shape.flip(input, (1,))
 
 
@@ -261,14 +261,14 @@ def sum_to_size(input: Any, *size: Any) -> Any:
 
 
 # ---------------------------------------------------------------- parts
-def _need_dims(op: str, input: Any, least: int) -> None:
+def need_dims(op: str, input: Any, least: int) -> None:
     if input.ndim < least:
         raise DimError(f"{op} needs a tensor of {least} dims or more, got shape {input.shape}")
 
 
 def select(input: Any, dim: int, index: int) -> Any:
     """The slice at position `index` along `dim`, without that dim; a view (torch.select)."""
-    _need_dims("select", input, 1)
+    need_dims("select", input, 1)
     axis = one_dim("select", dim, input.ndim)
     if not -input.shape[axis] <= index < input.shape[axis]:
         raise DimError(f"select: index {index} is out of range, dim {dim} has length {input.shape[axis]}")
@@ -277,7 +277,7 @@ def select(input: Any, dim: int, index: int) -> Any:
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """The `length` slices along `dim` that begin at `start`, which may be counted from the end; a view (torch.narrow)."""
-    _need_dims("narrow", input, 1)
+    need_dims("narrow", input, 1)
     axis, first = one_dim("narrow", dim, input.ndim), int(start)
     n = input.shape[axis]
     if not -n <= first <= n:
@@ -290,22 +290,22 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
 
 def tril(input: Any, diagonal: int = 0, *, k: int | None = None) -> Any:
     """Zeros above the diagonal, or the `diagonal`-th above it (torch.tril)."""
-    _need_dims("tril", input, 2)
+    need_dims("tril", input, 2)
     return ops.shape.tril(input, diagonal if k is None else k)
 
 
 def triu(input: Any, diagonal: int = 0, *, k: int | None = None) -> Any:
     """Zeros below the diagonal, or the `diagonal`-th above it (torch.triu)."""
-    _need_dims("triu", input, 2)
+    need_dims("triu", input, 2)
     return ops.shape.triu(input, diagonal if k is None else k)
 
 
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The diagonal between two dims, as the last dim; a view (torch.diagonal)."""
-    return ops.shape.diagonal(input, offset, *_plane("diagonal", (dim1, dim2), input.ndim))
+    return ops.shape.diagonal(input, offset, *plane("diagonal", (dim1, dim2), input.ndim))
 
 
-def _plane(op: str, dims: tuple[int, int], ndim: int) -> tuple[int, int]:
+def plane(op: str, dims: tuple[int, int], ndim: int) -> tuple[int, int]:
     first, second = (one_dim(op, d, ndim) for d in dims)
     if first == second:
         raise DimError(f"{op}: the two dims are the same, {dims}")
@@ -314,8 +314,8 @@ def _plane(op: str, dims: tuple[int, int], ndim: int) -> tuple[int, int]:
 
 def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Matrices of zeros with the last dim of `input` as their diagonals (torch.diag_embed); what `diagonal` undoes."""
-    _need_dims("diag_embed", input, 1)
-    axes = _plane("diag_embed", (dim1, dim2), input.ndim + 1)
+    need_dims("diag_embed", input, 1)
+    axes = plane("diag_embed", (dim1, dim2), input.ndim + 1)
     rest, side = list(input.shape[:-1]), input.shape[-1] + abs(offset)
     for axis in sorted(axes):
         rest.insert(axis, side)
@@ -327,6 +327,11 @@ def diag(input: Any, diagonal: int = 0) -> Any:
     if input.ndim not in (1, 2):
         raise ShapeError(f"diag needs a vector or a matrix, got shape {input.shape}; use diagonal or diag_embed")
     return diag_embed(input, diagonal) if input.ndim == 1 else clone(ops.shape.diagonal(input, diagonal, 0, 1))
+
+
+def diagflat(input: Any, offset: int = 0) -> Any:
+    """The matrix with all elements, flattened, as its diagonal (torch.diagflat)."""
+    return diag_embed(ravel(input), offset)
 
 
 def _triangle(op: str, indices: Any) -> Any:
@@ -344,8 +349,8 @@ tril_indices, triu_indices = _triangle("tril_indices", np.tril_indices), _triang
 
 
 # ---------------------------------------------------------------- memory
-def clone(input: Any) -> Any:
-    """A copy, through which gradients flow (torch.clone)."""
+def clone(input: Any, *, memory_format: Any = None) -> Any:
+    """A copy, through which gradients flow (torch.clone). Memory formats are accepted, and change nothing."""
     return ops.shape.clone(input, "K")
 
 

@@ -21,6 +21,13 @@ _NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, an
 }  # fmt: skip
 
 
+_PASSING = (
+    "layout",
+    "pin_memory",
+    "memory_format",
+)  # what PyTorch asks of memory, for functions that make tensors: there is one kind
+
+
 @cache
 def spelled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The form of a function that users call: it takes NumPy's argument names, `axis` and `keepdims`, beside PyTorch's.
@@ -35,11 +42,12 @@ def spelled(function: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(function)
     taken = signature.parameters
     names = {theirs: ours for theirs, ours in _NUMPY_NAMES.items() if ours in taken and theirs not in taken}
+    passing = _PASSING if "device" in taken else ()
 
     @wraps(function)
     def either(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            kwargs = {names.get(k, k): v for k, v in kwargs.items()}
+            kwargs = {names.get(k, k): v for k, v in kwargs.items() if k not in passing}
             if (out := kwargs.pop("out", None)) is not None:
                 return into(out, either, *args, **kwargs)
         try:

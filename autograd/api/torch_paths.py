@@ -7,6 +7,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from .absent import ADVICE, Absent, asked, pytorchs, refuse
+from .passing import NO_DTYPES
+
 # PyTorch's module, without `torch.`: ours; or, where ours has no module, the names that it holds and where they are. Those of
 # nn are named here, not imported: autograd knows nothing of it before a program asks.
 PATHS: dict[str, str | dict[str, str]] = {
@@ -34,10 +37,17 @@ PATHS: dict[str, str | dict[str, str]] = {
     "utils.data.sampler": "nn.utils.data.sampler",
     "autograd": "autograd", "autograd.function": "autograd.function", "autograd.functional": "autograd.functional",
     "autograd.variable": {"Variable": "autograd"}, "autograd.grad_mode": "autograd.engine.grad_mode",
+    "autograd.profiler": dict.fromkeys(("record_function", "profile"), "autograd.api.passing"),
     "autograd.gradcheck": "autograd.check.gradcheck", "autograd.anomaly_mode": "autograd.check.anomaly",
     "func": "autograd.func", "linalg": "autograd.linalg", "special": "autograd.special", "random": "autograd.random",
-    "onnx": "nn.onnx", "amp": {"autocast": "autograd", "GradScaler": "autograd"}, "cuda": {}, "cuda.amp": {}, "backends": {},
-    "backends.cudnn": {}, "jit": {}, "types": {"Number": "numbers", "Tensor": "autograd"},
+    "testing": "autograd.testing", "onnx": "nn.onnx", "multiprocessing": dict.fromkeys(
+        "Pool Process Queue Event Lock Manager cpu_count get_context set_start_method".split(), "multiprocessing"),
+    "amp": {"autocast": "autograd", "GradScaler": "autograd"}, "sparse": {"mm": "autograd"},
+    **{said: {} for said in """
+        cuda cuda.amp backends backends.cudnn backends.cuda backends.mps cpu cpu.amp mps xpu accelerator compiler jit
+        distributed profiler
+    """.split()},  # of which passing.py says what there is
+    "version": {"__version__": "autograd"}, "types": {"Number": "numbers", "Tensor": "autograd"},
 }  # fmt: skip
 
 
@@ -49,11 +59,42 @@ def find(path: str) -> Any:
     entry = PATHS[path]
     if isinstance(entry, str):
         return import_module(entry)
-    made = ModuleType(f"torch.{path}", "A place in PyTorch's tree, with what stands elsewhere here.")
-    value: Any = import_module("autograd")
-    for part in path.split("."):  # what autograd has under this name already, as `cuda` and what it knows
-        value = getattr(value, part, None) if part in vars(value or made) else None
-    vars(made).update(vars(value) if value is not None else {})
+    made, names = ModuleType(f"torch.{path}", "A place in PyTorch's tree, with what stands elsewhere here."), _said()
+    for part in path.split("."):  # what is known under this name already, as `cuda` and what it knows
+        names = vars(names[part]) if part in names else {}
+    vars(made).update({name: thing for name, thing in names.items() if name[0] != "_"})
     vars(made).update({name: getattr(import_module(home), name) for name, home in entry.items()})
     vars(made).update({inner.rpartition(".")[2]: find(inner) for inner in PATHS if inner.rpartition(".")[0] == path})
+    vars(made)["__getattr__"] = asked(f"torch.{path}", vars(made))
     return made
+
+
+def _said() -> dict[str, Any]:
+    return vars(import_module("autograd.api.passing")) | vars(import_module("autograd"))
+
+
+# What PyTorch has in `torch` as well as in `torch.nn.functional`, and takes the same arguments in both.
+FUNCTIONAL = set("""
+    alpha_dropout avg_pool1d adaptive_avg_pool1d bilinear celu channel_shuffle conv1d conv2d conv3d conv_tbc conv_transpose1d
+    conv_transpose2d conv_transpose3d cosine_similarity dropout feature_alpha_dropout group_norm hardshrink layer_norm max_pool1d
+    max_pool2d max_pool3d pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu rms_norm rrelu selu threshold
+""".split())  # fmt: skip
+
+
+def torch(name: str) -> Any:
+    """What `torch.<name>` is here, if autograd itself does not know it: a module, a function of F, a method as a function.
+
+    Raises NoAttributeError, which says whether PyTorch has it, and what to do without.
+    """
+    if (found := find(name)) is not None:
+        return found
+    home: Any = import_module("autograd")
+    if name in FUNCTIONAL and (found := vars(find("nn.functional")).get(name)) is not None:
+        return found
+    if name in pytorchs()["torch"] and (method := vars(home.Tensor).get(name)) is not None and not isinstance(method, Absent):
+        return getattr(method, "fget", method)
+    if (found := NO_DTYPES.get(name)) is not None:
+        return found
+    if name in pytorchs()["torch"] and (found := _said().get(name)) is not None:
+        return found
+    refuse("torch" if name in pytorchs()["torch"] or name in ADVICE else "module 'autograd'", name, vars(home))

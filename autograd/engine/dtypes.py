@@ -32,9 +32,9 @@ def set_default_dtype(dtype: Any) -> None:
     >>> autograd.get_default_dtype()
     dtype('float32')
     """
-    if np.dtype(dtype).kind != "f":
-        raise DtypeError(f"the default dtype must be a floating-point one, not {np.dtype(dtype)}")
-    _default.set(np.dtype(dtype))
+    if (dtype := as_dtype(dtype)).kind != "f":
+        raise DtypeError(f"the default dtype must be a floating-point one, not {dtype}")
+    _default.set(dtype)
 
 
 def as_dtype(dtype: Any, found: Callable[[], str] = str) -> DType:

@@ -209,13 +209,14 @@ def _gradients(
 
 def grad(
     outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, allow_unused: bool | None = None, materialize_grads: bool = False,
+    create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+    materialize_grads: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     """The gradients of `outputs` with respect to `inputs`, as a tuple; `.grad` is left alone.
 
     Several outputs are summed, each weighted by its entry in `grad_outputs` (may be None for one element). An
     input that the outputs do not depend on is an error unless `allow_unused` (its gradient is then None) or
-    `materialize_grads` (zeros). PyTorch: torch.autograd.grad.
+    `materialize_grads` (zeros). `only_inputs` is always so, as in PyTorch: torch.autograd.grad.
 
     >>> import autograd
     >>> x = autograd.tensor(3.0, requires_grad=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import permutations
+from math import factorial
 from string import ascii_lowercase
 from typing import Any
 
@@ -98,6 +99,40 @@ def _pull_pinv(g: Array, x: Array, out: Array) -> Array:
 def _above(s: Array, atol: Any, rtol: Any) -> Array:
     """Which of some singular values, sorted, count as greater than 0; the tolerances are numbers, or columns of one for each matrix."""
     return s > np.maximum(rtol * s[..., :1], atol)
+
+
+# ---------------------------------------------------------------- the exponential
+_TERMS = [1 / factorial(n) for n in range(21)]  # of the series, up to x**20 / 20!
+
+
+def _matrix_exp(x: Array, blocks: int) -> Array:
+    """The series of x / 2**n, which is short, squared n times.
+
+    `x` is made of so many times so many blocks, those below its diagonal 0 and those on it the same matrix, whose norm says
+    what n is. So what stands above the diagonal, which is a gradient, comes out linear in what stands there.
+    """
+    size = x.shape[-1] // blocks
+    norm = np.max(np.sum(np.abs(x[..., :size, :size]), axis=-2), axis=-1, initial=0)
+    halvings = np.ceil(np.log2(np.maximum(np.where(np.isfinite(norm), norm, 1), 1)))
+    x = x * np.astype(np.expand_dims(np.exp2(-halvings), (-2, -1)), x.dtype)
+    powers = [eye(x), x, x @ x]
+    powers += [powers[2] @ x, powers[2] @ powers[2]]
+    out = _TERMS[20] * powers[0]
+    for n in range(16, -1, -4):  # by powers of the fourth power: 7 products instead of 19
+        out = out @ powers[4] + sum(_TERMS[n + i] * powers[i] for i in range(4))
+    while np.any(halvings > 0):
+        out, halvings = np.where(np.expand_dims(halvings > 0, (-2, -1)), out @ out, out), halvings - 1
+    return out
+
+
+def _pull_matrix_exp(g: Array, x: Array, blocks: int) -> Array:
+    """The exponential of [[x.T, g], [0, x.T]] has the gradient where g stands.
+
+    Source: Najfeld and Havel (1995), Derivatives of the matrix exponential and their computation.
+    """
+    n, t = x.shape[-1], T(x)
+    pair = np.concatenate([np.concatenate([t, g], -1), np.concatenate([np.zeros_like(t), t], -1)], -2)
+    return matrix_exp(pair, 2 * blocks)[..., :n, n:]
 
 
 # ---------------------------------------------------------------- determinants
@@ -242,6 +277,8 @@ solve: Any = primitive(_solve, "solve",        joint=_pull_solve,
             says="The solution X of the linear systems a @ X = b (torch.linalg.solve).")
 pinv     = primitive(_pinv, "pinv",            x=_pull_pinv,
             says="The pseudoinverse of the matrices x (torch.linalg.pinv).")
+matrix_exp: Any = primitive(_matrix_exp, "matrix_exp",  x=_pull_matrix_exp,
+            says="The exponential series of the matrices x (torch.linalg.matrix_exp).")
 mirror   = primitive(lambda x: np.tril(x) + T(np.tril(x, -1)), "mirror",  x=lambda g: g,
             says="The symmetric matrices that have the lower triangles of x.")  # as if x were symmetric already
 det      = primitive(lambda x: np.linalg.det(x), "det",  x=lambda g, x: np.expand_dims(g, (-2, -1)) * cofactor(x),

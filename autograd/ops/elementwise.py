@@ -212,6 +212,12 @@ copysign    = primitive(np.copysign,     x=lambda g, x, out: g * (np.sign(x) * n
             kink="0 in x where x = 0; 0 in y, also where it jumps",
             says="The absolute value of x with the sign of y (torch.copysign).")
 
+exponent    = primitive(lambda x: np.frexp(x)[1], "exponent",
+            says="The exponent of 2 in x, of which the mantissa is the rest (torch.frexp).")
+mantissa    = primitive(lambda x: np.frexp(x)[0], "mantissa", x=lambda g, x, out: g * ((out + (x == 0)) / (x + (x == 0))), singular=True,
+            kink="at powers of 2, where it jumps, that of numbers just above in size",
+            says="x without its exponent of 2: from 0.5 up to 1 in size, or 0 (torch.frexp).")
+
 # ---- steps: the derivative is 0 wherever there is one
 sign        = primitive(np.sign,         x=lambda g: np.zeros_like(g),
             kink="0, also where it jumps",
@@ -232,7 +238,10 @@ rint        = primitive(lambda x, decimals=0: np.round(x, decimals), "round", x=
             kink="0, also where it jumps",
             says="x rounded to so many decimals, halves to even (torch.round).")
 
-# ---- comparison and logic
+# ---- integers, comparison and logic
+gcd         = primitive(np.gcd,           says="The greatest common divisor of the integers x and y, elementwise (torch.gcd).")
+lcm         = primitive(np.lcm,           says="The least common multiple of the integers x and y, elementwise (torch.lcm).")
+nextafter   = primitive(np.nextafter,     says="The number next to x on the way to y that the dtype has (torch.nextafter).")
 eq          = primitive(np.equal,         says="Where x equals y (torch.eq).")
 ne          = primitive(np.not_equal,     says="Where x differs from y (torch.ne).")
 lt          = primitive(np.less,          says="Where x is less than y (torch.lt).")

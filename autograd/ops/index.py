@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..engine.accumulate import MANY, total_at
 from ..engine.graph import Array, memory
@@ -143,6 +144,28 @@ def _ungather(x: Array, index: Array, axis: int, shape: Index) -> Array:
     return out
 
 
+def strided_places(size: Index, stride: Index, offset: int, like: Any) -> Array:
+    """Which element of flat memory stands where, in an array of this size."""
+    place = offset + np.zeros_like(like, shape=size, dtype=np.int64)
+    for axis, (n, step) in enumerate(zip(size, stride, strict=True)):
+        place = place + np.reshape(step * np.arange(n, like=like), (n,) + (1,) * (len(size) - 1 - axis))
+    return place
+
+
+def _strided(x: Array, size: Index, stride: Index, offset: int) -> Array:
+    places, flat = strided_places(size, stride, offset, x), np.reshape(x, (-1,))
+    if type(x) is not np.ndarray or not x.flags.c_contiguous or not places.size:
+        return flat[places]
+    shared = np.unique(places).size < places.size  # then no element has a place of its own, to be written
+    return as_strided(flat[offset:], size, [n * x.itemsize for n in stride], writeable=x.flags.writeable and not shared)
+
+
+def _pull_strided(g: Array, x_shape: Index, size: Index, stride: Index, offset: int) -> Array:
+    """Where windows overlap, an element gets the sum of what comes to all its places."""
+    places = strided_places(size, stride, offset, getattr(g, "array", g))
+    return np.reshape(unindex(np.reshape(g, (-1,)), (prod(x_shape),), np.reshape(places, (-1,))), x_shape)
+
+
 def _scatter_extreme(x: Array, src: Array, index: Array, axis: int, largest: bool) -> Array:
     out = np.copy(x, order="C")
     index = _positive(index, x.shape[axis] if x.shape else 1)
@@ -181,6 +204,8 @@ scatter_extreme = primitive(_scatter_extreme, "scatter_extreme",
                                                  src=lambda g, x, src, out, index, axis: gather(_share(g, x, src, out, index, axis), index, axis) * (src == gather(out, index, axis)),
             kink="elements that tie for an extreme share equally",
             says="x with the extreme of each element and of those of src that fall on it (torch.scatter_reduce).")
+strided    = primitive(_strided, "as_strided",     x=_pull_strided, view=True,
+            says="The elements of x, in order in memory, from an offset on by strides (torch.as_strided).")
 one_hot = primitive(lambda labels, n, dtype: np.astype(np.expand_dims(labels, -1) == np.arange(n, like=labels), dtype), "one_hot", moves=True,
             says="Rows of zeros with a 1 where the labels say (torch.nn.functional.one_hot).")
 # fmt: on

@@ -1,5 +1,6 @@
 """The layers and losses without parameters of their own, as functions: the index of what the modules of this package compute."""
 
+from autograd.api.absent import asked
 from autograd.api.spelling import publish
 from autograd.ops.elementwise import sigmoid, tanh
 from autograd.api.fused import log_softmax, softmax
@@ -54,3 +55,5 @@ __all__ = [
     "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold",
 ]  # fmt: skip
 globals().update(publish({name: globals()[name] for name in __all__}, __name__))
+
+__getattr__ = asked("torch.nn.functional", globals())

@@ -1,5 +1,7 @@
 """Optimizers: what changes the parameters by their gradients (torch.optim)."""
 
+from autograd.api.absent import asked
+
 from . import lr_scheduler, swa_utils
 from .adafactor import Adafactor
 from .lbfgs import LBFGS
@@ -48,3 +50,5 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+__getattr__ = asked("torch.optim", globals())
