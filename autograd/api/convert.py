@@ -77,7 +77,7 @@ def __index__(self: Tensor) -> int:
 
 # ---------------------------------------------------------------- to print
 def __format__(self: Tensor, spec: str) -> str:
-    return format(self.item(), spec) if spec and self.array.size == 1 else str(self)
+    return format(self.item(), spec) if self.array.size == 1 and (spec or self.ndim == 0) else str(self)
 
 
 def __repr__(self: Tensor) -> str:

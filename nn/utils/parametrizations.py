@@ -132,7 +132,7 @@ class _Orthogonal(Module):
             if n != k:
                 below = cat([below, zeros(*x.shape[:-1], n - k, dtype=x.dtype)], -1)
             skew, one = below - below.mT, eye(n, dtype=x.dtype)
-            q = _exponential(skew) if self.orthogonal_map == "matrix_exp" else linalg.solve(one - skew / 2, one + skew / 2)
+            q = linalg.matrix_exp(skew) if self.orthogonal_map == "matrix_exp" else linalg.solve(one - skew / 2, one + skew / 2)
             q = q[..., :k]
         if "base" in self._buffers:
             q = self.base @ q
@@ -184,19 +184,6 @@ def _nearest_by_columns(x: Any) -> Any:
         return x.clone()
     q, r = linalg.qr(x)
     return q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
-
-
-def _exponential(x: Any) -> Any:
-    """The exponential of matrices: Taylor's series of x / 2**s, whose norm is at most 1/2, squared s times."""
-    norm = float(np.max(np.sum(np.abs(x.detach().array), -1), initial=0.0))
-    squarings = max(0, int(np.ceil(np.log2(norm))) + 1) if np.isfinite(norm) and norm > 0 else 0
-    x, one = x / 2.0**squarings, eye(x.shape[-1], dtype=x.dtype)
-    out = one
-    for i in reversed(range(1, 17)):  # Horner; 0.5**17 / 17! is below what float64 shows
-        out = one + x @ out / i
-    for _ in range(squarings):
-        out = out @ out
-    return out
 
 
 def orthogonal(module: Any, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True) -> Any:
