@@ -22,6 +22,7 @@ from autograd.engine.tensor import Tensor, wrap
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError, StateError, UnsupportedError, describe
 
+from ..containers import ParameterList
 from ..module import Module, Parameter, apart, clear, loadable
 from ..unregistered import Unregistered, unregistered
 from .options import Kind, Number, check_options, kinds_of, plain
@@ -139,8 +140,9 @@ class Optimizer:
         self._step_pre_hooks: dict[int, Any] = {}
         self._step_post_hooks: dict[int, Any] = {}
         kind = type(self).__name__
-        if isinstance(params, (Tensor, Module, Mapping)) or not isinstance(params, Iterable):
-            what = "its parameters()" if isinstance(params, Module) else "a list of tensors"
+        is_module = isinstance(params, Module) and not isinstance(params, ParameterList)
+        if is_module or isinstance(params, (Tensor, Mapping)) or not isinstance(params, Iterable):
+            what = "its parameters()" if is_module else "a list of tensors"
             raise UnsupportedError(
                 f"{kind}: params is an iterable of tensors or groups, not a {type(params).__name__}; pass {what}"
             )
