@@ -1,0 +1,52 @@
+"""How Sphinx builds the site: `python3 run.py docs`."""
+
+import re
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+import reference
+
+import autograd
+
+project, author, release = "chainrule", "the chainrule authors", autograd.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "sphinx_copybutton"]
+exclude_patterns = ["README.md"]
+default_role = "literal"
+
+myst_heading_anchors = 3  # links between pages name headings, as on GitHub
+copybutton_prompt_text, copybutton_prompt_is_regexp = r">>> |\.\.\. |\$ ", True
+autodoc_typehints = "none"  # the docstrings say what is taken
+autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "forward, extra_repr, reset_parameters"}
+autosummary_generate = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "chainrule"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "logo": {"text": "chainrule"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+}
+html_sidebars = {"tutorial": [], "mistakes": [], "index": []}
+
+
+def plain(app, what, name, thing, options, lines):
+    """Docstrings are plain sentences, with code between backticks: make that reStructuredText, examples left as they are."""
+    example = literal = False
+    for i, line in enumerate(lines):
+        example = bool(line.strip()) and (example or line.lstrip().startswith(">>> "))
+        literal = (literal or (i > 1 and lines[i - 2].endswith("::"))) and (not line.strip() or line.startswith("    "))
+        if not example and not literal:
+            parts = re.split(r"(`[^`]+`)", line)
+            lines[i] = "".join(f"`{p}`" if p[:1] == "`" else re.sub(r"([*|]|_\b)", r"\\\1", p) for p in parts)
+
+
+def setup(app):
+    app.connect("builder-inited", lambda app: reference.write())
+    app.connect("autodoc-process-docstring", plain)

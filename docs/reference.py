@@ -1,0 +1,111 @@
+"""Writes the pages of the API reference into docs/reference/, one for each topic of topics.toml: Sphinx calls it, see conf.py."""
+
+import inspect
+import sys
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent))
+
+import autograd
+import nn  # noqa: F401 (it is looked into by name)
+
+TOPICS = tomllib.loads((DOCS / "topics.toml").read_text(encoding="utf-8"))
+INDEX = """# API reference
+
+By topic. The names are PyTorch's; what stands beside each says where it is found as well. {}
+
+```{{toctree}}
+:maxdepth: 1
+
+{}
+```
+"""
+
+
+def public() -> list[str]:
+    """All public names, as the tests list them."""
+    lines = (DOCS.parent / "tests" / "public_names.txt").read_text(encoding="utf-8").splitlines()
+    return [line.partition("(")[0] for line in lines]
+
+
+def find(name: str) -> Any:
+    """What a public name stands for."""
+    home, _, last = name.rpartition(".")
+    return getattr(sys.modules.get(home) or autograd.Tensor, last)
+
+
+def entries(names: list[str]) -> dict[str, dict[str, list[str]]]:
+    """For each topic its entries, each with the other names of the same: of the function, or of a method that calls it.
+
+    Raises ValueError for what a topic lists and is not public, or two of them list, and for what is on none.
+    """
+    listed = [(w if w.startswith("nn.") else f"autograd.{w}", topic) for topic, t in TOPICS.items() for w in t["names"].split()]
+    out: dict[str, dict[str, list[str]]] = {topic: {} for topic in TOPICS}
+    others: dict[Any, list[str]] = {}  # by the first name, and by what it stands for
+    rest = [name for name in names if not isinstance(find(name), ModuleType)]
+
+    def place(name: str, topic: str) -> None:
+        if name not in rest:
+            raise ValueError(f"topics.toml, {topic}: {name} is no public name, or has its place already")
+        rest.remove(name)
+        out[topic][name] = others[name] = others[id(find(name))] = []
+
+    for word, topic in listed:
+        if "*" not in word:
+            place(word, topic)
+
+    def join() -> None:
+        for name in list(rest):
+            method = name.rpartition(".")[2] if name.startswith("autograd.Tensor.") else ""  # `x.exp_()` is told with `exp`
+            keys = [id(find(name)), *(f"autograd.{m}" for m in (method, method.rstrip("_")) if method)]
+            if (known := next((others[key] for key in keys if key in others), None)) is not None:
+                rest.remove(name)
+                known.append(name)
+                others[name] = known
+
+    join()
+    for word, topic in sorted(listed, key=lambda pair: -len(pair[0])):  # `nn.*Loss` says more than `nn.*`
+        for name in [n for n in rest if fnmatchcase(n, word) and n.count(".") == word.count(".")]:
+            place(name, topic)
+    join()
+    if rest:
+        raise ValueError(f"on no topic: {', '.join(rest)}; name them in docs/topics.toml")
+    return out
+
+
+def directive(name: str, also: list[str]) -> str:
+    """The lines by which autodoc writes an entry."""
+    thing = find(name)
+    kind = "class" if inspect.isclass(thing) else "function" if callable(thing) else "data"
+    if name.startswith("autograd.Tensor."):
+        kind = "method" if callable(thing) else "attribute"
+    lines = [f".. auto{kind}:: {name}", *(["   :no-value:"] if kind in ("data", "attribute") else [])]
+    if name == "autograd.Tensor":
+        lines.append("   :no-members:")  # they are entries of their own
+    if also:
+        names = ", ".join(f"``{n.removeprefix('autograd.')}``" for n in also)
+        lines += ["", f"   Also: {names}."]
+    return "\n".join(lines) + "\n"
+
+
+def write(folder: Path = DOCS / "reference") -> None:
+    """Write the pages, and the page that lists them."""
+    folder.mkdir(exist_ok=True)
+    topics = entries(public())
+    pages = {"index.md": INDEX.format(f"{sum(map(len, topics.values()))} entries.", "\n".join(topics))}
+    for topic, found in topics.items():
+        title, about = TOPICS[topic]["title"], TOPICS[topic]["about"].replace("`", "``")
+        table = ["   ~" + name for name in found]
+        parts = [f"{title}\n{'=' * len(title)}\n", about + "\n", "\n".join([".. autosummary::", "   :nosignatures:", "", *table, ""])]
+        pages[f"{topic}.rst"] = "\n".join([*parts, *(directive(name, also) for name, also in found.items())])
+    for old in set(folder.iterdir()) - {folder / name for name in pages}:
+        old.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:  # or Sphinx would read all of them again
+            path.write_text(text, encoding="utf-8")
