@@ -38,6 +38,8 @@ html_sidebars = {"tutorial": [], "mistakes": [], "index": []}
 
 def plain(app, what, name, thing, options, lines):
     """Docstrings are plain sentences, with code between backticks: make that reStructuredText, examples left as they are."""
+    if getattr(thing, "__module__", "") == "numpy":
+        del lines[1:]  # NumPy's own pages have the rest
     example = literal = False
     for i, line in enumerate(lines):
         example = bool(line.strip()) and (example or line.lstrip().startswith(">>> "))

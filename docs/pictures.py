@@ -1,10 +1,11 @@
-"""Makes the pictures of the tutorial, in docs/pictures/, by running the tutorial: `python docs/pictures.py`."""
+"""Makes the pictures in docs/pictures/, by running the pages that show them: `python docs/pictures.py`."""
 
 import os
 import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+PAGES = "tutorial.md", "howto/fit.md"
 sys.path.insert(0, str(DOCS.parent))
 os.environ |= {"MPLBACKEND": "agg", "SOURCE_DATE_EPOCH": "0"}  # no window, and no date in the files
 
@@ -16,5 +17,6 @@ plt.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "chainrule"}  # text as
 
 if __name__ == "__main__":
     os.chdir(DOCS / "pictures")
-    for example in Sybil([PythonCodeBlockParser()]).parse(DOCS / "tutorial.md").examples():
-        example.evaluate()
+    for page in PAGES:
+        for example in Sybil([PythonCodeBlockParser()]).parse(DOCS / page).examples():
+            example.evaluate()
