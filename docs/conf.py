@@ -4,40 +4,29 @@ import re
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import reference
 
-import autograd
-
-project, author, release = "chainrule", "the chainrule authors", autograd.__version__
+project, author, release = "chainrule", "the chainrule authors", reference.autograd.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "sphinx_copybutton"]
-exclude_patterns = ["README.md"]
-default_role = "literal"
+default_role, smartquotes = "literal", False
 
-myst_heading_anchors = 3  # links between pages name headings, as on GitHub
-copybutton_prompt_text, copybutton_prompt_is_regexp = r">>> |\.\.\. |\$ ", True
+myst_heading_anchors = 3  # links name headings as they do on GitHub
+copybutton_prompt_text, copybutton_prompt_is_regexp = r">>> |\.\.\. ", True
 autodoc_typehints = "none"  # the docstrings say what is taken
-autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "forward, extra_repr, reset_parameters"}
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "exclude-members": "forward, extra_repr, reset_parameters"}
 autosummary_generate = False
 
-html_theme = "pydata_sphinx_theme"
-html_title = "chainrule"
-html_static_path = ["static"]
-html_css_files = ["site.css"]
-html_theme_options = {
-    "logo": {"text": "chainrule"},
-    "navbar_align": "left",
-    "header_links_before_dropdown": 7,
-    "show_toc_level": 2,
-    "footer_start": ["copyright"],
-    "footer_end": ["theme-version"],
-}
+html_theme, html_title = "pydata_sphinx_theme", "chainrule"
+html_static_path, html_css_files = ["static"], ["site.css"]
+html_theme_options = {"navbar_align": "left", "header_links_before_dropdown": 7, "show_toc_level": 2}
 html_sidebars = {"tutorial": [], "mistakes": [], "index": []}
 
 
 def plain(app, what, name, thing, options, lines):
-    """Docstrings are plain sentences, with code between backticks: make that reStructuredText, examples left as they are."""
+    """Docstrings are plain sentences, with code between backticks: make that reStructuredText, and leave examples as they are."""
     if getattr(thing, "__module__", "") == "numpy":
         del lines[1:]  # NumPy's own pages have the rest
     example = literal = False

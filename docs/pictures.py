@@ -4,15 +4,16 @@ import os
 import sys
 from pathlib import Path
 
-DOCS = Path(__file__).parent
-PAGES = "tutorial.md", "howto/fit.md"
-sys.path.insert(0, str(DOCS.parent))
-os.environ |= {"MPLBACKEND": "agg", "SOURCE_DATE_EPOCH": "0"}  # no window, and no date in the files
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ["MPLBACKEND"] = "agg"  # no window
+os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date in the files
 
 import matplotlib.pyplot as plt
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+DOCS = Path(__file__).resolve().parent
+PAGES = "tutorial.md", "howto/fit.md"
 plt.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "chainrule"}  # text as text; and the same file each time
 
 if __name__ == "__main__":

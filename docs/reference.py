@@ -8,21 +8,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import autograd
 import nn  # noqa: F401 (it is looked into by name)
 
+DOCS = Path(__file__).resolve().parent
 TOPICS = tomllib.loads((DOCS / "topics.toml").read_text(encoding="utf-8"))
 INDEX = """# API reference
 
-By topic. The names are PyTorch's; what stands beside each says where it is found as well. {}
+{count} entries by topic. The names are PyTorch's where PyTorch has them.
+
+{list}
 
 ```{{toctree}}
-:maxdepth: 1
+:hidden:
 
-{}
+{pages}
 ```
 """
 
@@ -46,7 +48,7 @@ def entries(names: list[str]) -> dict[str, dict[str, list[str]]]:
     """
     listed = [(w if w.startswith("nn.") else f"autograd.{w}", topic) for topic, t in TOPICS.items() for w in t["names"].split()]
     out: dict[str, dict[str, list[str]]] = {topic: {} for topic in TOPICS}
-    others: dict[Any, list[str]] = {}  # by the first name, and by what it stands for
+    others: dict[Any, list[str]] = {}  # of an entry, by its names, and by what it stands for
     rest = [name for name in names if not isinstance(find(name), ModuleType)]
 
     def place(name: str, topic: str) -> None:
@@ -54,10 +56,6 @@ def entries(names: list[str]) -> dict[str, dict[str, list[str]]]:
             raise ValueError(f"topics.toml, {topic}: {name} is no public name, or has its place already")
         rest.remove(name)
         out[topic][name] = others[name] = others[id(find(name))] = []
-
-    for word, topic in listed:
-        if "*" not in word:
-            place(word, topic)
 
     def join() -> None:
         for name in list(rest):
@@ -68,6 +66,9 @@ def entries(names: list[str]) -> dict[str, dict[str, list[str]]]:
                 known.append(name)
                 others[name] = known
 
+    for word, topic in listed:
+        if "*" not in word:
+            place(word, topic)
     join()
     for word, topic in sorted(listed, key=lambda pair: -len(pair[0])):  # `nn.*Loss` says more than `nn.*`
         for name in [n for n in rest if fnmatchcase(n, word) and n.count(".") == word.count(".")]:
@@ -97,12 +98,14 @@ def write(folder: Path = DOCS / "reference") -> None:
     """Write the pages, and the page that lists them."""
     folder.mkdir(exist_ok=True)
     topics = entries(public())
-    pages = {"index.md": INDEX.format(f"{sum(map(len, topics.values()))} entries.", "\n".join(topics))}
+    rows = [f"- [{TOPICS[topic]['title']}]({topic}.rst): {TOPICS[topic]['about']}" for topic in topics]
+    count = sum(map(len, topics.values()))
+    pages = {"index.md": INDEX.format(count=count, list="\n".join(rows), pages="\n".join(topics))}
     for topic, found in topics.items():
-        title, about = TOPICS[topic]["title"], TOPICS[topic]["about"].replace("`", "``")
-        table = ["   ~" + name for name in found]
-        parts = [f"{title}\n{'=' * len(title)}\n", about + "\n", "\n".join([".. autosummary::", "   :nosignatures:", "", *table, ""])]
-        pages[f"{topic}.rst"] = "\n".join([*parts, *(directive(name, also) for name, also in found.items())])
+        title, about = TOPICS[topic]["title"], TOPICS[topic]["about"]
+        lines = [title, "=" * len(title), "", about, "", ".. autosummary::", "   :nosignatures:", ""]
+        lines += [*(f"   ~{name}" for name in found), "", *(directive(name, also) for name, also in found.items())]
+        pages[f"{topic}.rst"] = "\n".join(lines)
     for old in set(folder.iterdir()) - {folder / name for name in pages}:
         old.unlink()
     for name, text in pages.items():
