@@ -123,6 +123,18 @@ def test_every_public_name_is_on_one_topic(reference):
     assert "autograd.Tensor.exp_" in topics["elementwise"]["autograd.exp"]
 
 
+def test_every_entry_says_what_it_is(reference):
+    """In a docstring of its own; a comment `#:` says it of slots, the topic of numbers and dtypes."""
+    things = {name: reference.find(name) for found in reference.entries(reference.public()).values() for name in found}
+    silent = [
+        name
+        for name, thing in things.items()
+        if (callable(thing) or isinstance(thing, property))
+        and (not thing.__doc__ or thing.__doc__.startswith(("attrgetter", "Return a value for the context variable")))
+    ]
+    assert not silent
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
