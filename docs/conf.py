@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import reference
+from sphinx.pycode import ModuleAnalyzer
 
 project, author, release = "chainrule", "the chainrule authors", reference.autograd.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "sphinx_copybutton"]
@@ -38,6 +39,18 @@ def plain(app, what, name, thing, options, lines):
             lines[i] = "".join(f"`{p}`" if p[:1] == "`" else re.sub(r"([*|]|_\b)", r"\\\1", p) for p in parts)
 
 
+def source(app, module):
+    """The text of a module, and the lines of what is documented of it, also where these are a table's: for viewcode."""
+    analyzer = ModuleAnalyzer.for_module(module)
+    analyzer.find_tags()
+    names = {name.removeprefix("autograd."): lines for name, (home, *lines) in reference.sources().items() if home == module}
+    return analyzer.code, analyzer.tags | {
+        name if name.startswith("Tensor.") else name.rpartition(".")[2]: ("def", *lines) for name, lines in names.items()
+    }
+
+
 def setup(app):
+    app.connect("viewcode-follow-imported", lambda app, home, name: reference.sources().get(f"{home}.{name}", [None])[0])
+    app.connect("viewcode-find-source", source)
     app.connect("builder-inited", lambda app: reference.write())
     app.connect("autodoc-process-docstring", plain)

@@ -1,9 +1,11 @@
 """Writes the pages of the API reference into docs/reference/, one for each topic of topics.toml: Sphinx calls it, see conf.py."""
 
+import ast
 import inspect
 import sys
 import tomllib
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,6 +81,41 @@ def entries(names: list[str]) -> dict[str, dict[str, list[str]]]:
     return out
 
 
+# ---------------------------------------------------------------- where the source of an entry stands
+@cache
+def table() -> dict[int, tuple[str, int, int]]:
+    """For each primitive the module, first and last line of its entry in the table, which is an assignment."""
+    places = {}
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("autograd", "nn") and getattr(module, "__file__", None):
+            for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    thing = getattr(module, node.targets[0].id, None)
+                    if hasattr(thing, "rules") and isinstance(node.value, ast.Call):
+                        places[id(thing)] = name, node.lineno, node.end_lineno or node.lineno
+    return places
+
+
+def stands(name: str) -> tuple[str, int, int] | None:
+    """The module, first and last line of an entry; None for what has no source."""
+    thing = find(name)
+    if place := table().get(id(thing)):
+        return place
+    try:
+        thing = inspect.unwrap(thing.fget if isinstance(thing, property) else thing)
+        lines, first = inspect.getsourcelines(thing)
+    except (TypeError, OSError):
+        return None
+    return thing.__module__, first, first + len(lines) - 1
+
+
+@cache
+def sources() -> dict[str, tuple[str, int, int]]:
+    """Where each entry stands."""
+    return {name: place for found in entries(public()).values() for name in found if (place := stands(name))}
+
+
+# ---------------------------------------------------------------- pages
 def directive(name: str, also: list[str]) -> str:
     """The lines by which autodoc writes an entry."""
     thing = find(name)

@@ -15,7 +15,7 @@ if not (DOCS.parent / "autograd").is_dir():
 WRITTEN = {"reference"}  # the folder whose pages Sphinx makes, from topics.toml
 PAGES = {page.relative_to(DOCS).as_posix(): page for page in sorted(DOCS.rglob("*.md")) if page.parent.name not in WRITTEN}
 TEXTS = {name: page.read_text(encoding="utf-8") for name, page in PAGES.items()}
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 EXTERNAL = {"https://keepachangelog.com"}  # looked at by whoever adds one: the tests fetch nothing
 GENERATED = {"rules.md", "numpy.md", "pytorch_names.md", "architecture.md"}  # or run elsewhere
 PROGRAMS = {"mistakes.md", "others.md", "pytorch.md", "tutorial.md", *(n for n in PAGES if n.startswith("howto/"))}
@@ -133,6 +133,15 @@ def test_every_entry_says_what_it_is(reference):
         and (not thing.__doc__ or thing.__doc__.startswith(("attrgetter", "Return a value for the context variable")))
     ]
     assert not silent
+
+
+def test_the_source_of_an_entry_is_found_also_in_the_table(reference):
+    for name, line in (("autograd.exp", "exp "), ("autograd.Tensor.view", "def view("), ("nn.Linear", "class Linear(Module):")):
+        module, first, _ = reference.sources()[name]
+        assert Path(sys.modules[module].__file__).read_text(encoding="utf-8").splitlines()[first - 1].startswith(line)
+    names = {name for found in reference.entries(reference.public()).values() for name in found}
+    without = {name for name in names - reference.sources().keys() if callable(reference.find(name))}
+    assert {name for name in without if not name.endswith("Tensor")} == {"autograd.finfo", "autograd.iinfo"}  # NumPy's
 
 
 @pytest.mark.parametrize(
