@@ -189,7 +189,8 @@ def test_what_a_document_points_to_is_there(file):
     missing = [
         name
         for name in [*linked, *named]
-        if not any((place / name).exists() for place in (file.parent, ROOT, *PACKAGES.values()))
+        if not name.startswith("reference/")  # made with the site: test_docs.py looks after these
+        and not any((place / name).exists() for place in (file.parent, ROOT, *PACKAGES.values()))
     ]
     assert not missing, f"{file.name} points to what is not there"
 
