@@ -24,13 +24,15 @@ VENV = HERE / ".venv"
 STAMP = VENV / "chainrule.json"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 VERSION = "{}.{}".format(*sys.version_info)
-EXTRAS = ["demo", "test", "dev"]  # in pyproject.toml, each contains the one before it
+EXTRAS = ["demo", "test", "dev", "docs"]  # in pyproject.toml, each contains the one before it
 
 DEMO = [HERE / "demos" / "01_digits.py"]
+PAGES = [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", HERE / "build" / "docs"]]
 CHECKS = [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]
 TASKS = {  # name: what it does, the extra it needs, the folder it runs in (None: the user's), its commands
     "demo": ("train a network on handwritten digits; arguments go to the script", "demo", None, [DEMO]),
     "test": ("run the tests; arguments go to pytest", "test", HERE, [["-m", "pytest"]]),
+    "docs": ("build the pages into build/docs; arguments go to Sphinx", "docs", HERE, PAGES),
     "check": ("run ruff and mypy; arguments are the files to check, or none for all", "dev", HERE, CHECKS),
 }
 

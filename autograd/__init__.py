@@ -99,7 +99,7 @@ from .engine.dtypes import (
     short,
     uint8,
 )
-from .engine.dtypes import get_default_dtype, promote_types, result_type, set_default_dtype
+from .engine.dtypes import promote_types, result_type, set_default_dtype
 from .engine.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .engine.graph import touch
 from .engine.malloc import tune_memory
@@ -124,6 +124,16 @@ def __getattr__(name: str) -> _Any:
     from .api.torch_paths import torch
 
     return torch(name)
+
+
+def get_default_dtype() -> _Any:
+    """The dtype of floats for which none was said: float32, or what `set_default_dtype` made it (torch.get_default_dtype).
+
+    >>> import autograd
+    >>> autograd.get_default_dtype()
+    dtype('float32')
+    """
+    return dtypes.get_default_dtype()
 
 
 def is_tensor(obj: _Any) -> _Any:

@@ -1,11 +1,17 @@
-"""What many test files make and take apart: leaves of graphs, results that may be several, warnings, another thread."""
+"""What many test files make and take apart: leaves of graphs, results that may be several, warnings, threads, documents."""
 
+import importlib.util
+import re
 import threading
 import warnings
+from unittest import mock
 
 import numpy as np
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
 
 from autograd import tensor
+from autograd.engine.primitive import PRIMITIVES
 
 
 def leaf(values, dtype=None, **options):
@@ -37,3 +43,19 @@ def in_thread(function):
     thread.start()
     thread.join()
     return results[0]
+
+
+def run_document(file, capsys, **names):
+    """Run the Python in a Markdown file: what it prints stands beside it. The names that it made; those of PyTorch's where that is."""
+    document = Sybil([PythonCodeBlockParser()]).parse(file)
+    document.namespace |= {"__name__": file.name, **names}
+    with mock.patch.dict(PRIMITIVES):
+        for example in document.examples():
+            source = str(example.parsed)
+            if "import torch" in source and importlib.util.find_spec("torch") is None:
+                continue
+            capsys.readouterr()
+            example.evaluate()
+            said, beside = capsys.readouterr().out.splitlines(), re.findall(r"print\(.*\)  # (.*)", source)
+            assert said == beside, f"{file.name} prints {said}, not {beside}"
+    return document.namespace

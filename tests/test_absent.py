@@ -14,7 +14,7 @@ from autograd import Tensor, errors, tensor
 from autograd.api import absent, passing
 from autograd.api.torch_paths import FUNCTIONAL, PATHS, find
 
-WRITER = Path(__file__).parents[1] / "docs" / "pytorch_names.py"
+WRITER = Path(__file__).parents[1] / "docs" / "pytorch_list.py"
 
 # Lines as they stand in programs that everybody copies
 SAID = r"""
@@ -364,7 +364,7 @@ def test_no_refusal_is_left_over():
 
 # ---------------------------------------------------------------- names of PyTorch's
 def writer():
-    spec = importlib.util.spec_from_file_location("pytorch_names", WRITER)
+    spec = importlib.util.spec_from_file_location("pytorch_list", WRITER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -378,7 +378,7 @@ def test_the_list_is_pytorchs(torch):
     if version != write.VERSION:
         pytest.skip(f"the list is that of PyTorch {version}, this is {write.VERSION}")
     listed = {place: frozenset(write.names(place)) for place in write.PLACES}
-    assert listed | {"version": {version}} == absent.pytorchs(), "python docs/pytorch_names.py writes the list anew"
+    assert listed | {"version": {version}} == absent.pytorchs(), "python docs/pytorch_list.py writes the list anew"
 
 
 def test_advice_is_for_names_that_are_not_here():

@@ -57,7 +57,7 @@ ADVICE: dict[str, str] = {
 
 @cache
 def pytorchs() -> dict[str, frozenset[str]]:
-    """PyTorch's public names by their place, as `torch` or `torch.Tensor`: what docs/pytorch_names.py wrote down."""
+    """PyTorch's public names by their place, as `torch` or `torch.Tensor`: what docs/pytorch_list.py wrote down."""
     lines = Path(__file__).with_name("pytorch_names.txt").read_text(encoding="utf-8").splitlines()
     return {place: frozenset(names.split()) for place, _, names in (line.partition(": ") for line in lines)}
 

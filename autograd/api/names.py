@@ -71,7 +71,11 @@ def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 
 def _cast(dtype: Any) -> Callable[[Tensor], Tensor]:
-    return lambda self: to(self, dtype)
+    def cast(self: Tensor) -> Tensor:
+        return to(self, dtype)
+
+    cast.__doc__ = f"""This Tensor as {np.dtype(dtype)}; itself if it is that already."""
+    return cast
 
 
 def size(self: Tensor, dim: int | None = None) -> Any:
@@ -280,6 +284,25 @@ PROPERTIES: dict[str, Any] = {
     "real": lambda self: self,
     **dict.fromkeys("is_cuda is_mps is_xpu is_meta is_quantized is_sparse is_sparse_csr is_nested".split(), lambda self: False),
 }
+SAYS = {  # what help() says of those that are a line
+    "T": "With the dims in reversed order (torch.Tensor.T).",
+    "device": "Where it is: on the CPU (torch.Tensor.device).",
+    "itemsize": "The bytes of one element (torch.Tensor.itemsize).",
+    "nbytes": "The bytes of all elements (torch.Tensor.nbytes).",
+    "is_cuda": "Is it on a GPU? None is (torch.Tensor.is_cuda).",
+    "cpu": "This Tensor, which is on the CPU (torch.Tensor.cpu).",
+    "dim": "The number of dims (torch.Tensor.dim).",
+    "is_floating_point": "Are they floats (torch.Tensor.is_floating_point)?",
+    "element_size": "The bytes of one element (torch.Tensor.element_size).",
+    "fill_": "Put a number everywhere, in place (torch.Tensor.fill_).",
+    "zero_": "Put 0 everywhere, in place (torch.Tensor.zero_).",
+    "where": "This Tensor where the condition holds, `other` elsewhere (torch.Tensor.where).",
+    "polygamma": "As `autograd.polygamma(n, input)` (torch.Tensor.polygamma).",
+    "is_pinned": "Is its memory pinned for a GPU? None is (torch.Tensor.is_pinned).",
+    "is_shared": "Is its memory shared between processes? None is (torch.Tensor.is_shared).",
+}
+for _name, _says in SAYS.items():
+    (ONLY_METHODS | PROPERTIES)[_name].__doc__ = _says
 
 
 for _table in (FUNCTIONS, ONLY_FUNCTIONS, ONLY_METHODS):

@@ -40,15 +40,15 @@ class Tensor(Methods):
     """
 
     __slots__ = ("__weakref__", "_link", "_resting", "array", "node")
-    array: Array
-    node: Node | None
+    array: Array  #: The numbers, an array of NumPy's or another library's; after writing to it, call `touch`.
+    node: Node | None  #: How it was computed, and where its gradient is; None if it requires none.
     _resting: Node | None  # the node of a leaf that requires no grad for now
     _link: Any  # of a base: its family of views; of a view: how it was made; see inplace.py
-    rebinds = 0  # when a Tensor was last given another array: who holds arrays looks again when this moves
+    rebinds = 0  #: When a Tensor was last given another array: who holds arrays looks again when this moves
 
-    shape = property(attrgetter("array.shape"))
-    dtype = property(attrgetter("array.dtype"))
-    ndim = property(attrgetter("array.ndim"))
+    shape = property(attrgetter("array.shape"), doc="The length of each dim (torch.Tensor.shape).")
+    dtype = property(attrgetter("array.dtype"), doc="What its elements are (torch.Tensor.dtype).")
+    ndim = property(attrgetter("array.ndim"), doc="The number of dims (torch.Tensor.ndim).")
 
     # ------------------------------------------------------------ its place in the graph
     @property

@@ -52,7 +52,9 @@ class Binary(nn.Module):
         return LinearFunction.apply(x, Sign.apply(self.weight), self.bias)
 
     def extra_repr(self):
-        return "in_features={}, out_features={}, bias={}".format(self.weight.shape[1], self.weight.shape[0], self.bias is not None)
+        return "in_features={}, out_features={}, bias={}".format(
+            self.weight.shape[1], self.weight.shape[0], self.bias is not None
+        )
 
 
 torch.manual_seed(0)
@@ -76,4 +78,6 @@ for _ in range(80):
     first = first or loss.item()
 with torch.autograd.set_grad_enabled(False), torch.no_grad():
     quiet = net(x)
-print("learns:", loss.item() < 0.5 * first, len(norms), hidden.grad.shape == hidden.shape, quiet.requires_grad, x.grad is not None)
+print(
+    "learns:", loss.item() < 0.5 * first, len(norms), hidden.grad.shape == hidden.shape, quiet.requires_grad, x.grad is not None
+)

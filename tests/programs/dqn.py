@@ -122,4 +122,6 @@ for i_episode in range(30):
         if terminated or truncated:
             break
 values = policy_net(torch.eye(5)[:4])
-print("walks right everywhere:", bool((values.argmax(1) == 1).all()), "and values rise:", bool((values.max(1)[0].diff() > 0).all()))
+print(
+    "walks right everywhere:", bool((values.argmax(1) == 1).all()), "and values rise:", bool((values.max(1)[0].diff() > 0).all())
+)

@@ -53,4 +53,12 @@ for layer in (net[0], net[2]):
     layer.parametrizations["weight"][0].enabled = True
     parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 merged = (net(x) - target).pow(2).mean().item()
-print("adapts:", losses[-1] < losses[0] / 2, "switches off:", restored, "merges:", abs(merged - losses[-1]) < 0.05, sum(p.numel() for p in trainable))
+print(
+    "adapts:",
+    losses[-1] < losses[0] / 2,
+    "switches off:",
+    restored,
+    "merges:",
+    abs(merged - losses[-1]) < 0.05,
+    sum(p.numel() for p in trainable),
+)

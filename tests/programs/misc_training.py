@@ -62,7 +62,9 @@ groups = [
 ]
 optimizer = torch.optim.AdamW(groups, lr=3e-2)
 scheduler = SequentialLR(
-    optimizer, [ConstantLR(optimizer, 0.5, 2), CosineAnnealingWarmRestarts(optimizer, 5), LambdaLR(optimizer, lambda e: 0.9**e)], [2, 12]
+    optimizer,
+    [ConstantLR(optimizer, 0.5, 2), CosineAnnealingWarmRestarts(optimizer, 5), LambdaLR(optimizer, lambda e: 0.9**e)],
+    [2, 12],
 )
 criterion = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 1.0, 1.0]), reduction="mean")
 losses, path = AverageMeter(), os.path.join(tempfile.mkdtemp(), "checkpoint.pth.tar")
@@ -79,7 +81,12 @@ for epoch in range(20):
             optimizer.step()
             optimizer.zero_grad()
     scheduler.step()
-    state = {"epoch": epoch + 1, "state_dict": model.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
+    state = {
+        "epoch": epoch + 1,
+        "state_dict": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+    }
     torch.save(state, path)
 checkpoint = torch.load(path, map_location="cpu", weights_only=False)
 again = nn.Sequential(OrderedDict([("backbone", nn.Sequential(nn.Linear(4, 16), nn.ReLU())), ("head", nn.Linear(16, 3))]))
@@ -90,4 +97,12 @@ other.step(), one_cycle.step()
 model.eval()
 with torch.no_grad():
     right = (model(x).softmax(-1).argmax(-1) == y).float().mean().item()
-print("learned:", right > 0.85, len(missing), len(unexpected), f"{scheduler.get_last_lr()[0]:.5f}", round(one_cycle.get_last_lr()[0], 5), checkpoint["epoch"])
+print(
+    "learned:",
+    right > 0.85,
+    len(missing),
+    len(unexpected),
+    f"{scheduler.get_last_lr()[0]:.5f}",
+    round(one_cycle.get_last_lr()[0], 5),
+    checkpoint["epoch"],
+)

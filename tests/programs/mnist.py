@@ -46,7 +46,11 @@ def train(args, model, device, train_loader, optimizer, epoch):
         loss.backward()
         optimizer.step()
         if batch_idx % args.log_interval == 0 and args.verbose:
-            print("Train Epoch: {} [{}/{}]\tLoss: {:.6f}".format(epoch, batch_idx * len(data), len(train_loader.dataset), loss.item()))
+            print(
+                "Train Epoch: {} [{}/{}]\tLoss: {:.6f}".format(
+                    epoch, batch_idx * len(data), len(train_loader.dataset), loss.item()
+                )
+            )
 
 
 def test(model, device, test_loader):

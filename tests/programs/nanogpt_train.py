@@ -79,7 +79,11 @@ class GPT(nn.Module):
     def __init__(self):
         super().__init__()
         self.transformer = nn.ModuleDict(
-            dict(wte=nn.Embedding(11, n_embd), wpe=nn.Embedding(block_size, n_embd), h=nn.ModuleList([Block() for _ in range(n_layer)]))
+            dict(
+                wte=nn.Embedding(11, n_embd),
+                wpe=nn.Embedding(block_size, n_embd),
+                h=nn.ModuleList([Block() for _ in range(n_layer)]),
+            )
         )
         self.lm_head = nn.Linear(n_embd, 11, bias=False)
         self.transformer.wte.weight = self.lm_head.weight
@@ -172,7 +176,13 @@ while True:
         losses = estimate_loss()
         if losses["val"] < best_val_loss:
             best_val_loss = losses["val"]
-            checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "iter_num": iter_num, "best_val_loss": best_val_loss, "config": config}
+            checkpoint = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "iter_num": iter_num,
+                "best_val_loss": best_val_loss,
+                "config": config,
+            }
             torch.save(checkpoint, os.path.join(out_dir, "ckpt.pt"))
     for micro_step in range(gradient_accumulation_steps):
         with ctx:

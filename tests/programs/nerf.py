@@ -9,7 +9,9 @@ torch.manual_seed(2)
 def positional_encoding(tensor, num_encoding_functions=4, include_input=True, log_sampling=True):
     encoding = [tensor] if include_input else []
     if log_sampling:
-        frequency_bands = 2.0 ** torch.linspace(0.0, num_encoding_functions - 1, num_encoding_functions, dtype=tensor.dtype, device=tensor.device)
+        frequency_bands = 2.0 ** torch.linspace(
+            0.0, num_encoding_functions - 1, num_encoding_functions, dtype=tensor.dtype, device=tensor.device
+        )
     else:
         frequency_bands = torch.linspace(2.0**0.0, 2.0 ** (num_encoding_functions - 1), num_encoding_functions)
     for freq in frequency_bands:
@@ -32,7 +34,9 @@ def meshgrid_xy(tensor1, tensor2):
 
 def get_ray_bundle(height, width, focal_length, tform_cam2world):
     ii, jj = meshgrid_xy(torch.arange(width).to(tform_cam2world), torch.arange(height).to(tform_cam2world))
-    directions = torch.stack([(ii - width * 0.5) / focal_length, -(jj - height * 0.5) / focal_length, -torch.ones_like(ii)], dim=-1)
+    directions = torch.stack(
+        [(ii - width * 0.5) / focal_length, -(jj - height * 0.5) / focal_length, -torch.ones_like(ii)], dim=-1
+    )
     ray_directions = torch.sum(directions[..., None, :] * tform_cam2world[:3, :3], dim=-1)
     ray_origins = tform_cam2world[:3, -1].expand(ray_directions.shape)
     return ray_origins, ray_directions

@@ -61,4 +61,10 @@ for step in range(200):
     losses.append(loss.item())
 z, _ = flow.f(torch.from_numpy(noisy))
 back = flow.g(z)
-print("likelier:", losses[-1] < losses[0] - 0.8, "invertible:", np.allclose(back.detach().numpy(), noisy, atol=1e-4), tuple(flow.sample(5).shape))
+print(
+    "likelier:",
+    losses[-1] < losses[0] - 0.8,
+    "invertible:",
+    np.allclose(back.detach().numpy(), noisy, atol=1e-4),
+    tuple(flow.sample(5).shape),
+)

@@ -107,4 +107,6 @@ for epoch in range(20):
     scheduler.step()
 checkpoint = torch.load(os.path.join(folder, "ckpt.pth"))
 net.load_state_dict(checkpoint["net"])
-print(f"{sum(p.numel() for p in net.parameters())} parameters, best {checkpoint['acc'] >= 95}, lr {optimizer.param_groups[0]['lr']:.4f}")
+print(
+    f"{sum(p.numel() for p in net.parameters())} parameters, best {checkpoint['acc'] >= 95}, lr {optimizer.param_groups[0]['lr']:.4f}"
+)

@@ -35,7 +35,9 @@ class ContrastiveLoss(torch.nn.Module):
 
     def forward(self, output1, output2, label):
         distance = F.pairwise_distance(output1, output2, keepdim=True)
-        return torch.mean(label * torch.pow(distance, 2) + (1 - label) * torch.pow(torch.clamp(self.margin - distance, min=0.0), 2))
+        return torch.mean(
+            label * torch.pow(distance, 2) + (1 - label) * torch.pow(torch.clamp(self.margin - distance, min=0.0), 2)
+        )
 
 
 class Lookahead(Optimizer):
@@ -76,6 +78,7 @@ data = Pairs(transform=lambda x: x + 0.05 * torch.randn_like(x))
 losses = []
 for epoch in range(15):
     for (a, b), label in DataLoader(data, batch_size=20, sampler=RandomSampler(data)):
+
         def closure():
             optimizer.zero_grad()
             anchor, other = net(a), net(b)

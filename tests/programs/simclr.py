@@ -52,7 +52,9 @@ class SimCLR(object):
             scaler.update()
             with torch.no_grad():
                 _, pred = logits.topk(1, 1, True, True)
-                tops.append(pred.t().eq(labels.view(1, -1).expand_as(pred.t()))[:1].reshape(-1).float().sum(0).item() / len(labels))
+                tops.append(
+                    pred.t().eq(labels.view(1, -1).expand_as(pred.t()))[:1].reshape(-1).float().sum(0).item() / len(labels)
+                )
             if epoch >= 10:
                 self.scheduler.step()
         return tops

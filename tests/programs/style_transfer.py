@@ -50,7 +50,9 @@ class Normalization(nn.Module):
         return (img - self.mean) / self.std
 
 
-cnn = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(6, 6, 3, padding=1), nn.ReLU(inplace=True)).eval()
+cnn = nn.Sequential(
+    nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(6, 6, 3, padding=1), nn.ReLU(inplace=True)
+).eval()
 content_img, style_img = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
 content_losses, style_losses = [], []
 model = nn.Sequential(Normalization([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
