@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -122,6 +123,40 @@ def test_forward_mode_of_every_op(sample, data):
     point, direction = (tuple(map(wrap, arrays)) for arrays in (f.xs, vs))
     _, derivatives = jvp(lambda *xs: tuple(f.results(f.call.map(wrap).put(xs))), point, direction)
     assert_allclose(inner(f.us, derivatives), inner(f.pull(f.xs, f.us)[0], vs), rtol=1e-9, atol=1e-9)
+
+
+@records(where=smooth)
+@settings(max_examples=2)
+@given(st.data())
+def test_forward_mode_of_every_op_to_second_order(sample, data):
+    """Differentiated by backward, or forward once more, it is the second derivative that two backwards give."""
+    f = OpFunction(sample, data.draw(calls(sample)))
+    vs = [f.rng.uniform(-1, 1, x.shape) for x in f.xs]
+    point, direction = (tuple(map(wrap, arrays)) for arrays in (f.xs, vs))
+
+    def slope(*xs):
+        return jvp(lambda *xs: tuple(f.results(f.call.map(wrap).put(xs))), xs, direction)[1]
+
+    def weighted(*xs):
+        return sum((np.sum(d * u) for d, u in zip(slope(*xs), f.us, strict=True)), start=wrap(np.zeros(())))
+
+    expected = [d.array for d in f.second(vs)[: len(vs)]]
+    for found, right in zip(grad(weighted, tuple(range(len(vs))))(*point), expected, strict=True):
+        assert_allclose(found.array, right, rtol=1e-8, atol=1e-8)
+    assert_allclose(inner(f.us, jvp(slope, point, direction)[1]), inner(expected, vs), rtol=1e-8, atol=1e-8)
+
+
+@records(where=lambda sample: getattr(sample.op, "linear", False))
+@settings(max_examples=5)
+@given(st.data())
+def test_an_op_marked_linear_is(sample, data):
+    """Where forward mode applies it to a direction, transposing its rule gives the same."""
+    f = OpFunction(sample, data.draw(calls(sample)))
+    vs = tuple(wrap(f.rng.uniform(-1, 1, x.shape)) for x in f.xs)
+    run = lambda *xs: tuple(f.results(f.call.map(wrap).put(xs)))  # noqa: E731
+    itself = jvp(run, tuple(map(wrap, f.xs)), vs)[1]
+    with mock.patch.object(sample.op, "linear", False):
+        assert_allclose(numbers(itself), numbers(jvp(run, tuple(map(wrap, f.xs)), vs)[1]), rtol=1e-12, atol=1e-12)
 
 
 @given(programs(ENDS[1:2]), SMALL, SMALL)
@@ -492,9 +527,14 @@ def test_vmap_refuses(call, error, message):
         (
             lambda: grad(lambda x: 3)(ones(2)),
             UnsupportedError,
-            "grad: the function returns Tensors, got 3; return all else as aux",
+            "grad: the function returns Tensors, got 3, which depends on no argument; return all else as aux",
         ),
-        (lambda: grad(lambda x: x)(2.0), UnsupportedError, "grad: gradients are with respect to Tensors, got 2.0; see argnums"),
+        (
+            lambda: grad(lambda x: x)("2"),
+            UnsupportedError,
+            "grad: gradients are with respect to Tensors, arrays and floats, got '2'; argnums says which",
+        ),
+        (lambda: grad(lambda x: x)(2), DtypeError, r"only floating-point tensors have gradients, got 2; use float\(\)"),
         (
             lambda: grad(lambda x: x)(tensor(2)),
             DtypeError,

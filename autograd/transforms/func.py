@@ -16,7 +16,8 @@ from ..api.tree import tree_build, tree_map
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import inside
 from ..errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
-from .core import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
+from .core import Argnums, Call, Function, jacobian_blocks, matched, pull
+from .forward import Linear
 
 
 # ---------------------------------------------------------------- gradients
@@ -29,9 +30,8 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
         y, create = call.out, call.creates()
         if not isinstance(y, Tensor) or y.ndim or y.dtype.kind != "f":
             raise ShapeError(f"grad: the function must return a float, 0-d, got {describe(y)}; sum() it, or see jacrev")
-        gradient = tree_build(call.point, pull([y], call.inputs, [None], create, retain=create))
-        value = call.release((y, call.aux) if has_aux else y)
-        return call.release(gradient), value
+        gradient = call.as_given(pull([y], call.inputs, [None], create, retain=create))
+        return gradient, call.release((y, call.aux) if has_aux else y)
 
     return both
 
@@ -87,7 +87,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     def pullback(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         seeds = matched("vjp", cotangents, call.out)
         create = call.creates(*seeds) if create_graph is None else create_graph
-        return call.release(tree_build(call.point, pull(call.outputs, call.inputs, seeds, create, retain_graph)), create)
+        return call.as_given(pull(call.outputs, call.inputs, seeds, create, retain_graph), create)
 
     out = call.release(call.out), pullback, call.release(call.aux)
     return out if has_aux else out[:2]
@@ -129,7 +129,7 @@ def jvp(
     """
     call = Call("jvp", func, primals, {}, _all(primals), has_aux)
     directions = matched("jvp", tangents, call.point)
-    derivative = tree_build(call.out, Linear(call, "jvp" if strict else "")(directions))
+    derivative = tree_build(call.out, Linear(call, "jvp" if strict else "", once=True)(directions))
     out = call.release(call.out), derivative, call.release(call.aux)
     return out if has_aux else out[:2]
 
@@ -152,7 +152,7 @@ def _jacobian(name: str, blocks: Callable[[Call], list[list[Any]]], func: Functi
     @wraps(func, updated=())
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         call = Call(name, func, args, kwargs, argnums, has_aux)
-        found = tree_build(call.out, [call.release(tree_build(call.point, row)) for row in blocks(call)])
+        found = tree_build(call.out, [call.as_given(row) for row in blocks(call)])
         return (found, call.release(call.aux)) if has_aux else found
 
     return jacobian
