@@ -1,6 +1,7 @@
 """Functions to functions: gradients, Jacobians and products with them (torch.func)."""
 
 from .transforms.func import (
+    elementwise_grad,
     functional_call,
     grad,
     grad_and_value,
@@ -16,6 +17,6 @@ from .transforms.func import (
 )
 
 __all__ = [
-    "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize",
+    "elementwise_grad", "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

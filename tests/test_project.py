@@ -39,7 +39,7 @@ LAYERS = {
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
         api/decomposition api/fused api/devices api/creation api/random api/passing api/torch_paths api/convert api/names linalg random special
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
-        api/tree api/numpy api/__init__ transforms/core transforms/forward transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
+        api/tree api/numpy api/__init__ transforms/core transforms/forward transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function numpy
         check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__ as_torch run
     """,
     "nn": """

@@ -1,15 +1,18 @@
-"""What transforms are made of: the call of a function, gradients that go back through it, and its Jacobian."""
+"""What transforms are made of: the call of a function, gradients that go back through it, and its Jacobian both ways."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..api.join import stack
 from ..api.tree import tree_build, tree_leaves, tree_map
-from ..engine.graph import ambient, mode
+from ..engine.dtypes import DType, get_default_dtype
+from ..engine.graph import Array, ambient, mode
 from ..engine.tensor import Tensor, wrap
 from ..engine.tensor import grad as gradients
 from ..engine.warn import inside
@@ -157,3 +160,56 @@ def jacobian_blocks(outputs: Sequence[Tensor], inputs: Sequence[Tensor], create:
         columns = [stack(c) for c in zip(*rows, strict=True)] or [wrap(np.zeros_like(x.array, shape=0)) for x in inputs]
         blocks.append([c.reshape(*y.shape, *x.shape) for c, x in zip(columns, inputs, strict=True)])
     return blocks
+
+
+class Linear:
+    """The derivative of a call as a linear function of the direction, got by transposing twice.
+
+    The gradients J^T u are linear in the weights u, so their gradient with respect to u, weighted by a direction v, is
+    J v. So many directions at one point cost a backward each; for one, `forward.jvp` is quicker and holds less.
+    """
+
+    def __init__(self, call: Call, strict: str = "") -> None:
+        self.call = call
+        self.weights = [generic(t.shape, t.dtype) for t in call.outputs]
+        call.own.update(u.node for u in self.weights)
+        self.pulled = pull(call.outputs, call.inputs, self.weights, create=True, strict=strict)
+
+    def __call__(self, directions: Sequence[Tensor]) -> list[Tensor]:
+        """The derivative of each output along `directions`, of which there is one for each input."""
+        create = self.call.creates(*directions)
+        found = self.call.release(pull(self.pulled, self.weights, directions, create), create)
+        return [d if t.dtype.kind == "f" else wrap(np.zeros_like(t.array)) for d, t in zip(found, self.call.outputs, strict=True)]
+
+    def blocks(self) -> list[list[Any]]:
+        """What `jacobian_blocks` makes of the call, with one backward for each element of the inputs."""
+        inputs, outputs = self.call.inputs, self.call.outputs
+        transposed = jacobian_blocks(self.pulled, self.weights, self.call.creates())
+        return [[_swapped(row[o], x, y) for row, x in zip(transposed, inputs, strict=True)] for o, y in enumerate(outputs)]
+
+
+def generic(shape: tuple[int, ...], dtype: DType) -> Tensor:
+    """A leaf for the place of a gradient, in which what is made of it is linear: it does not matter where that is differentiated.
+
+    Except that a 0 would hide a derivative that is infinite ("zero stays zero"): so none is 0, and no simple sum of them.
+    """
+    n, dtype = prod(shape), dtype if dtype.kind == "f" else get_default_dtype()
+    numbers = _few(dtype)[:n] if n <= FEW else _generic(n, dtype)
+    return wrap(np.reshape(numbers, shape)).requires_grad_()
+
+
+FEW = 2**12
+
+
+def _generic(n: int, dtype: DType) -> Array:
+    return np.cos(np.arange(1, n + 1)).astype(dtype)
+
+
+@cache
+def _few(dtype: DType) -> Array:
+    return _generic(FEW, dtype)
+
+
+def _swapped(block: Any, x: Tensor, y: Tensor) -> Any:
+    """A block of shape (*x.shape, *y.shape) as (*y.shape, *x.shape)."""
+    return block.reshape(x.numel(), y.numel()).T.reshape(*y.shape, *x.shape)

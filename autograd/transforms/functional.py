@@ -15,8 +15,8 @@ from ..api.tree import tree_build, tree_leaves, tree_map
 from ..engine.graph import ambient
 from ..engine.tensor import Tensor, wrap
 from ..errors import ArgumentError, ShapeError, UnsupportedError, describe
-from .core import Call, Function, jacobian_blocks, matched, pull
-from .forward import Linear
+from .core import Call, Function, Linear, jacobian_blocks, matched, pull
+from .forward import along
 
 
 def _call(name: str, func: Function, inputs: Any) -> Call:
@@ -78,7 +78,7 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     with ambient(grad=create_graph):
         call = _call("jvp", func, inputs)
         directions = _weights("jvp", v, call.point)
-        return call.release(call.out), tree_build(call.out, Linear(call, "jvp" * strict, once=True)(directions))
+        return call.release(call.out), tree_build(call.out, along(call, directions, "jvp" * strict))
 
 
 def vhp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
