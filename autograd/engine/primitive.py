@@ -14,7 +14,7 @@ from numpy import ndarray
 from ..errors import NoGradientError, UnsupportedError
 from .accumulate import any_half, in_single, widened
 from .codegen import unwritten
-from .dtypes import number, promoted
+from .dtypes import REAL_SCALARS, number, promoted
 from .graph import Array, Node, Pullback, mode, tick
 from .inplace import look
 from .integers import DIVISIONS, divided
@@ -249,7 +249,7 @@ def as_array(out: Any) -> Any:
 
 # What the code that is written out for a primitive knows besides its own
 ENGINE = dict(
-    any_half=any_half, as_array=as_array, current_mode=mode, generic=np.generic, into=into, items=items,
+    any_half=any_half, as_array=as_array, current_mode=mode, generic=REAL_SCALARS, into=into, items=items,
     look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
     promoted=promoted, tick=tick, Node=Node, Results=Results, Tensor=Tensor,
 )  # fmt: skip
