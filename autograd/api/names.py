@@ -18,6 +18,7 @@ from . import (
     creation,
     decomposition,
     devices,
+    fourier,
     fused,
     index,
     join,
@@ -172,6 +173,7 @@ FUNCTIONS: dict[str, Any] = {
     **_named(decomposition, "det slogdet matrix_power"),
     "norm": decomposition.p_norm, "inverse": decomposition.inv,
     **_named(fused, "softmax log_softmax"),
+    **_named(fourier, "stft istft"),
 }  # fmt: skip
 ONLY_FUNCTIONS: dict[str, Any] = {
     **_named(e, "rsub polygamma"),

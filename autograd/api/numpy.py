@@ -71,7 +71,8 @@ PRODUCTS = (
     np.linalg.matmul, np.linalg.vecdot, np.linalg.outer, np.linalg.tensordot, np.linalg.cross, np.linalg.solve, np.linalg.lstsq,
     np.linalg.tensorsolve,
 )  # fmt: skip
-ASKING = (np.isclose, np.allclose, np.array_equal, np.array_equiv, np.save, np.savez, np.savez_compressed, np.savetxt)
+COMPARING = np.array_equal, np.array_equiv
+SAVING = np.save, np.savez, np.savez_compressed, np.savetxt
 
 
 def twin(function: Function, op: Function) -> Function:
@@ -124,7 +125,7 @@ SAME = """
     clip column_stack count_nonzero degrees=rad2deg deg2rad diag diagonal diff dsplit dstack empty_like
     flip fliplr flipud float_power full_like heaviside hsplit hstack i0 inner isin kron matmul moveaxis nan_to_num ones_like outer
     permute_dims=permute power=pow rad2deg radians=deg2rad ravel=flatten reciprocal reshape rint=round roll rot90 round sinc
-    squeeze stack tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
+    allclose isclose squeeze stack tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
 """
 IN_LINALG = """
     cholesky cond det eigh eigvalsh inv matmul matrix_norm matrix_power matrix_rank multi_dot norm slogdet svdvals vecdot
@@ -666,10 +667,10 @@ def _asks(function: Function) -> Function:
 
 
 def _value(v: Any) -> Any:
-    return _still(v) if isinstance(v, Tensor) else v
+    return v.array if isinstance(v, Tensor) else v
 
 
-NUMPY |= {f: _asks(f) for f in ASKING}
+NUMPY |= {f: _asks(f) for f in (*COMPARING, *SAVING)}
 
 
 # ---------------------------------------------------------------- products of two dtypes

@@ -26,6 +26,7 @@ PATHS: dict[str, str | dict[str, str]] = {
     "autograd": "autograd", "autograd.function": "autograd.function", "autograd.functional": "autograd.functional",
     "autograd.variable": {"Variable": "autograd"}, "autograd.grad_mode": "autograd.engine.grad_mode",
     "autograd.gradcheck": "autograd.check.gradcheck", "autograd.anomaly_mode": "autograd.check.anomaly",
+    "fft": "autograd.fft",
     "func": "autograd.func", "linalg": "autograd.linalg", "special": "autograd.special", "random": "autograd.random",
     "onnx": "nn.onnx", "amp": {"autocast": "autograd", "GradScaler": "autograd"}, "cuda": {}, "cuda.amp": {}, "backends": {},
     "backends.cudnn": {}, "jit": {}, "types": {"Number": "numbers", "Tensor": "autograd"},
