@@ -38,5 +38,5 @@ from .sparse import *
 from .upsample import *
 
 # ---------------------------------------------------------------- around nn: what PyTorch keeps in other packages
-from . import datasets, metrics, onnx, train
+from . import audio, datasets, metrics, onnx, train
 from .summary import summary

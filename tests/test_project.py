@@ -52,7 +52,7 @@ LAYERS = {
         utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms utils/data/__init__
         utils/prune utils/__init__
         datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__
-        mode onnx metrics summary train/measure train/loop train/callbacks train/__init__ __init__
+        mode onnx metrics audio summary train/measure train/loop train/callbacks train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
