@@ -167,7 +167,15 @@ def test_readme_is_there():
 
 
 DOCUMENTS = [file for folder in (ROOT, ROOT / "docs", TESTS, *PACKAGES.values()) for file in sorted(folder.glob("*.md"))]
-RUN = ["README.md", "CONTRIBUTING.md", "autograd/README.md", "docs/architecture.md", "nn/README.md", "tests/README.md"]
+RUN = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "autograd/README.md",
+    "docs/architecture.md",
+    "docs/complex.md",
+    "nn/README.md",
+    "tests/README.md",
+]
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -32,12 +32,14 @@ def _pairs(name: str, x: Any) -> Any:
     return x
 
 
-def _scale(name: str, norm: Any, n: int, inverse: bool) -> float:
-    """What the transform is to be multiplied by, of which the inverse one is divided by `n` already."""
+def _scaled(name: str, x: Any, norm: Any, n: int, inverse: bool) -> Any:
+    """A transform of `n` numbers, of which the inverse one is divided by `n` already, as `norm` wants it."""
     if norm not in (None, "backward", "ortho", "forward"):
         raise ArgumentError(f"{name}: norm is 'backward', 'ortho' or 'forward', got {norm!r}")
-    power = {"ortho": 0.5, "forward": 1.0}.get(norm, 0.0)
-    return float(n) ** (power if inverse else -power)
+    if norm in (None, "backward"):
+        return x
+    factor = n**0.5 if norm == "ortho" else n
+    return x * factor if inverse else x / factor
 
 
 def _length(name: str, x: Any, axis: int, n: int | None) -> Any:
@@ -55,7 +57,7 @@ def _transform(name: str, op: Any, x: Any, n: int | None, dim: int, norm: Any, i
     """`op`, which transforms the axis before the pairs, along `dim`."""
     axis = one_dim(name, dim, x.ndim - 1)
     x = _length(name, x, axis, n)
-    out = op(np.moveaxis(x, axis, -2)) * _scale(name, norm, x.shape[axis], inverse)
+    out = _scaled(name, op(np.moveaxis(x, axis, -2)), norm, x.shape[axis], inverse)
     return np.moveaxis(out, -2, axis)
 
 
@@ -99,7 +101,7 @@ def rfft_pairs(input: Any, n: int | None = None, dim: int = -1, norm: str | None
     x = _floats("rfft_pairs", input)
     axis = one_dim("rfft_pairs", dim, x.ndim)
     x = _length("rfft_pairs", x, axis, n)
-    out = ops.fourier.rfft(np.moveaxis(x, axis, -1)) * _scale("rfft_pairs", norm, x.shape[axis], False)
+    out = _scaled("rfft_pairs", ops.fourier.rfft(np.moveaxis(x, axis, -1)), norm, x.shape[axis], False)
     return np.moveaxis(out, -2, axis)
 
 
@@ -120,7 +122,7 @@ def irfft_pairs(input: Any, n: int | None = None, dim: int = -1, norm: str | Non
     if n < 1:
         raise ArgumentError(f"irfft_pairs is of at least one number, got n = {n}")
     x = np.moveaxis(_length("irfft_pairs", x, axis, n // 2 + 1), axis, -2)
-    return np.moveaxis(ops.fourier.irfft(x, n) * _scale("irfft_pairs", norm, n, True), -1, axis)
+    return np.moveaxis(_scaled("irfft_pairs", ops.fourier.irfft(x, n), norm, n, True), -1, axis)
 
 
 def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None) -> Tensor:
