@@ -110,7 +110,7 @@ def signal(
 
 
 def some_spectra(s):
-    n_fft, win = s.pick((4, 4), (5, 3), (8, 6))
+    n_fft, win = s.pick((8, 5), (4, 4), (5, 3), (8, 6))
     options = s.some(
         {"center": [True, False], "normalized": [True], "onesided": [True, False], "pad_mode": ["reflect", "constant"]}
     )
@@ -119,7 +119,7 @@ def some_spectra(s):
 
 
 def some_signals(s):
-    n_fft, win = s.pick((4, 4), (8, 6))
+    n_fft, win = s.pick((8, 5), (4, 4), (8, 6))
     onesided = s.pick(None, False)
     rows = n_fft if onesided is False else n_fft // 2 + 1
     options = s.some({"normalized": [True], "hop_length": [1, 2], "length": [7]}) | {"onesided": onesided}

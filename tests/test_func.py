@@ -490,13 +490,16 @@ def test_arrays_that_come_back_are_nobody_elses():
     g = grad(np.sum)(x)
     g += 1  # it was one number in memory, seen twice
     assert_array_equal(g, [2, 2])
-    out, pullback = vjp(lambda x: np.exp(x), x)
-    expected = np.exp(x)
-    out += 1
-    x += 1
-    assert_array_equal(pullback(np.ones(2))[0], expected)
+    for f, derivative in ((np.exp, np.exp), (np.sin, np.cos)):  # one keeps its result for backward, one its argument
+        out, pullback = vjp(f, x)
+        expected = derivative(x)
+        out += 1
+        x += 1
+        assert_array_equal(pullback(np.ones(2))[0], expected)
     same, slope = jvp(lambda x: x, (x,), (x,))
     assert not any(np.shares_memory(a, b) for a, b in ((same, x), (slope, x), (same, slope)))
+    direction = f64(1, 2)
+    assert not np.shares_memory(jvp(lambda x: x, (f64(3, 4),), (direction,))[1].array, direction.array)
 
 
 def test_scipy_optimizes_by_these_gradients():
