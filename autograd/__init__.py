@@ -49,6 +49,7 @@ from .api.creation import (
     zeros_like,
 )
 from .api.devices import device
+from .api.fourier import bartlett_window, blackman_window, hamming_window, hann_window
 from .api.numpy import from_dlpack
 from .api.passing import (
     GradScaler,

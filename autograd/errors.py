@@ -169,8 +169,10 @@ def misuse(function: Any, op: Any, args: Any, options: Any, error: Exception) ->
     As `explain`: what is raised inside of `op` is raised as it is, if that can be called like this.
     """
     if op is None:
-        what = f"np.{name_in_numpy(function)} does not work on Tensors"
-        return UnsupportedError(f"{what}; compose it of functions that do, or use detach().numpy()")
+        what, advice = f"np.{name_in_numpy(function)} does not work on Tensors", "compose it of functions that do"
+        if name_in_numpy(function).startswith("fft."):
+            advice = "autograd.fft has it, for pairs of a real and an imaginary part"
+        return UnsupportedError(f"{what}; {advice}, or use detach().numpy()")
     try:
         inspect.signature(op).bind(*args, **options)
     except TypeError:

@@ -2,6 +2,7 @@
 
 from .api.absent import asked
 from .transforms.func import (
+    elementwise_grad,
     functional_call,
     grad,
     grad_and_value,
@@ -18,7 +19,8 @@ from .transforms.func import (
 )
 
 __all__ = [
-    "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state",
+    "elementwise_grad", "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize",
+    "stack_module_state",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 

@@ -47,10 +47,10 @@ from .upsample import *
 from .summary import summary
 
 if _TYPE_CHECKING:
-    from . import datasets, metrics, onnx, ops, plot, train
+    from . import audio, datasets, metrics, onnx, ops, plot, train
 else:
     _absent = _asked("torch.nn", globals())
-    _AROUND = ("datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
+    _AROUND = ("audio", "datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
 
     def __getattr__(name: str) -> _Any:
         if name in _AROUND:

@@ -262,10 +262,13 @@ CALLS = {
         np.apply_along_axis(np.cumsum, 1, x)
         np.apply_over_axes(np.sum, z, [0, 2])
         np.ediff1d(x)
+        np.linspace(v, w, 4)
+        np.linspace(0.5, v, 4, endpoint=False, axis=1)
     """,
     "Products": """
         np.dot(A, B)
         np.dot(x, v[:4])
+        np.dot(y[:2, :3], z)
         np.vdot(x, y)
         np.inner(x, y)
         np.outer(v, w)

@@ -410,6 +410,7 @@ HOST = {"foreign": "random numbers come from NumPy's generator, on the host"}
 FIXED = {"keepdim": [True, False]}
 
 # fmt: off
+HOST_ONLY = {"foreign": "NumPy itself compares them, or finds positions"}
 SAMPLES = [
     # ---- arithmetic
     Sample("add", each(REAL, REAL, alpha=[2, 0.5]), lambda x, y, alpha=1: x + alpha * y, exempt={"dtypes": "alpha makes integers of booleans"}),
@@ -581,10 +582,13 @@ SAMPLES = [
     Sample("np.shape", each(REAL), np.shape, np.shape, False),
     Sample("np.ndim", each(REAL), np.ndim, np.ndim, False),
     Sample("np.size", each(REAL), np.size, np.size, False),
+    Sample("np.array_equal", each(TIED, TIED), np.array_equal, np.array_equal, False, exempt=HOST_ONLY),
+    Sample("np.array_equiv", each(TIED, TIED), np.array_equiv, np.array_equiv, False, exempt=HOST_ONLY),
 ]
 # fmt: on
 
 from samples_elementwise import SAMPLES as ELEMENTWISE  # noqa: E402  # these need Sample from here
+from samples_fourier import SAMPLES as FOURIER  # noqa: E402
 from samples_index import SAMPLES as INDEX  # noqa: E402
 from samples_linalg import SAMPLES as LINALG  # noqa: E402
 from samples_loss import LOSS_SAMPLES  # noqa: E402
@@ -594,4 +598,4 @@ from samples_reduce import SAMPLES as REDUCE  # noqa: E402
 from samples_shape import SAMPLES as SHAPE  # noqa: E402
 from samples_window import WINDOW_SAMPLES  # noqa: E402
 
-SAMPLES += [*ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES]
+SAMPLES += [*ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES, *FOURIER]

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -122,6 +123,40 @@ def test_forward_mode_of_every_op(sample, data):
     point, direction = (tuple(map(wrap, arrays)) for arrays in (f.xs, vs))
     _, derivatives = jvp(lambda *xs: tuple(f.results(f.call.map(wrap).put(xs))), point, direction)
     assert_allclose(inner(f.us, derivatives), inner(f.pull(f.xs, f.us)[0], vs), rtol=1e-9, atol=1e-9)
+
+
+@records(where=smooth)
+@settings(max_examples=2)
+@given(st.data())
+def test_forward_mode_of_every_op_to_second_order(sample, data):
+    """Differentiated by backward, or forward once more, it is the second derivative that two backwards give."""
+    f = OpFunction(sample, data.draw(calls(sample)))
+    vs = [f.rng.uniform(-1, 1, x.shape) for x in f.xs]
+    point, direction = (tuple(map(wrap, arrays)) for arrays in (f.xs, vs))
+
+    def slope(*xs):
+        return jvp(lambda *xs: tuple(f.results(f.call.map(wrap).put(xs))), xs, direction)[1]
+
+    def weighted(*xs):
+        return sum((np.sum(d * u) for d, u in zip(slope(*xs), f.us, strict=True)), start=wrap(np.zeros(())))
+
+    expected = [d.array for d in f.second(vs)[: len(vs)]]
+    for found, right in zip(grad(weighted, tuple(range(len(vs))))(*point), expected, strict=True):
+        assert_allclose(found.array, right, rtol=1e-8, atol=1e-8)
+    assert_allclose(inner(f.us, jvp(slope, point, direction)[1]), inner(expected, vs), rtol=1e-8, atol=1e-8)
+
+
+@records(where=lambda sample: getattr(sample.op, "linear", False))
+@settings(max_examples=5)
+@given(st.data())
+def test_an_op_marked_linear_is(sample, data):
+    """Where forward mode applies it to a direction, transposing its rule gives the same."""
+    f = OpFunction(sample, data.draw(calls(sample)))
+    vs = tuple(wrap(f.rng.uniform(-1, 1, x.shape)) for x in f.xs)
+    run = lambda *xs: tuple(f.results(f.call.map(wrap).put(xs)))  # noqa: E731
+    itself = jvp(run, tuple(map(wrap, f.xs)), vs)[1]
+    with mock.patch.object(sample.op, "linear", False):
+        assert_allclose(numbers(itself), numbers(jvp(run, tuple(map(wrap, f.xs)), vs)[1]), rtol=1e-12, atol=1e-12)
 
 
 @given(programs(ENDS[1:2]), SMALL, SMALL)
@@ -384,6 +419,150 @@ def test_a_zero_gradient_can_be_differentiated():
     assert autograd.grad(g, u, ones(2))[0].array[1] == 0.25
 
 
+# ---------------------------------------------------------------- arrays and floats
+def kinds(tree):
+    """The tree with the type of each leaf, and of an array its dtype."""
+    return autograd.api.tree.tree_map(lambda v: v.dtype if isinstance(v, np.ndarray) else type(v), tree)
+
+
+def as_tensors(tree):
+    return autograd.api.tree.tree_map(lambda v: wrap(np.asarray(v)), tree)
+
+
+def smooth_sum(w, x):
+    return np.sum(np.tanh(w["a"] * x) * w["b"][0]) + w["b"][0] ** 3
+
+
+def smooth_tree(w, x):
+    return {"y": np.tanh(w["a"] * x) * w["b"][0], "z": (np.sum(x),)}
+
+
+W, X = {"a": np.array([1.0, 2.0]), "b": [0.5]}, np.array([0.25, -0.5])
+ON_ARRAYS = {
+    "grad": (lambda w, x: grad(smooth_sum, (0, 1))(w, x), lambda f, a: (f, a)),
+    "grad_and_value": (lambda w, x: grad_and_value(smooth_sum, 1)(w, x), lambda f, a: (a, float)),
+    "value_and_grad": (lambda w, x: value_and_grad(smooth_sum)(w, x), lambda f, a: (float, f)),
+    "jacrev": (lambda w, x: jacrev(smooth_tree, 1)(w, x), lambda f, a: {"y": a, "z": (a,)}),
+    "jacfwd": (lambda w, x: jacfwd(smooth_tree, 1)(w, x), lambda f, a: {"y": a, "z": (a,)}),
+    "hessian": (lambda w, x: hessian(smooth_sum, 1)(w, x), lambda f, a: a),
+    "vjp": (lambda w, x: vjp(smooth_tree, w, x)[1]({"y": x, "z": (np.float64(2),)}), lambda f, a: (f, a)),
+    "vjp's value": (lambda w, x: vjp(smooth_tree, w, x)[0], lambda f, a: {"y": a, "z": (float,)}),
+    "jvp": (lambda w, x: jvp(smooth_tree, (w, x), (w, x)), lambda f, a: ({"y": a, "z": (float,)},) * 2),
+    "linearize": (lambda w, x: linearize(smooth_tree, w, x)[1](w, x), lambda f, a: {"y": a, "z": (float,)}),
+    "hvp": (lambda w, x: hvp(smooth_sum, (w, x), (w, x)), lambda f, a: (f, a)),
+    "aux": (lambda w, x: grad(lambda x: (np.sum(x), {"x": x, "n": "name"}), has_aux=True)(x)[1], lambda f, a: {"x": a, "n": str}),
+}
+
+
+@pytest.mark.parametrize("name", ON_ARRAYS)
+def test_for_arrays_and_floats_come_arrays_and_floats(name):
+    """With the very values that come for Tensors; each for its argument."""
+    run, expected = ON_ARRAYS[name]
+    found = run(W, X)
+    assert kinds(found) == expected({"a": np.dtype(np.float64), "b": [float]}, np.dtype(np.float64))
+    for a, b in zip(*map(autograd.api.tree.tree_leaves, (found, run(as_tensors(W), as_tensors(X)))), strict=True):
+        assert_array_equal(a, b.array if isinstance(b, autograd.Tensor) else b)
+
+
+def test_a_mixture_comes_back_as_it_was_given():
+    gw, gx = grad(lambda w, x: np.sum(w * x), (0, 1))(f64(1, 2), np.array([3.0, 4.0], np.float32))
+    assert isinstance(gw, autograd.Tensor)
+    assert kinds(gx) == np.float32
+    for argnums, kind in ((1, float), ((0, 1), autograd.Tensor)):  # only what is differentiated by counts
+        assert isinstance(grad_and_value(lambda w, x: np.sum(w * x), argnums)(f64(1, 2), X)[1], kind)
+    assert type(grad(lambda x: x * x)(np.float32(3))) is float
+
+
+def test_what_has_a_graph_stays_a_tensor():
+    """As an array it would lose its graph in silence."""
+    w = f64(2)[0].requires_grad_()
+    g = grad(lambda x: w * x)(3.0)
+    (g * g).backward()
+    assert w.grad.item() == 4
+    assert grad(lambda x: grad(lambda y: x * y**2)(2.0))(3.0) == 4
+    assert jvp(lambda x: grad(lambda y: x**2 * y)(1.0), (3.0,), (1.0,)) == (9, 6)
+    with autograd.no_grad():
+        assert grad(lambda x: w * x)(3.0) == 2
+
+
+def test_arrays_that_come_back_are_nobody_elses():
+    x = np.array([1.0, 2.0])
+    g = grad(np.sum)(x)
+    g += 1  # it was one number in memory, seen twice
+    assert_array_equal(g, [2, 2])
+    for f, derivative in ((np.exp, np.exp), (np.sin, np.cos)):  # one keeps its result for backward, one its argument
+        out, pullback = vjp(f, x)
+        expected = derivative(x)
+        out += 1
+        x += 1
+        assert_array_equal(pullback(np.ones(2))[0], expected)
+    same, slope = jvp(lambda x: x, (x,), (x,))
+    assert not any(np.shares_memory(a, b) for a, b in ((same, x), (slope, x), (same, slope)))
+    direction = f64(1, 2)
+    assert not np.shares_memory(jvp(lambda x: x, (f64(3, 4),), (direction,))[1].array, direction.array)
+
+
+def test_scipy_optimizes_by_these_gradients():
+    optimize = pytest.importorskip("scipy.optimize")
+
+    def residuals(x):
+        return np.concatenate([10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1]])
+
+    def rosenbrock(x):
+        return np.sum(residuals(x) ** 2)
+
+    start = np.zeros(4)
+    for options in (
+        dict(fun=rosenbrock, jac=grad(rosenbrock)),
+        dict(fun=value_and_grad(rosenbrock), jac=True),
+        dict(fun=rosenbrock, jac=grad(rosenbrock), hess=hessian(rosenbrock), method="Newton-CG", options={"xtol": 1e-10}),
+        dict(fun=rosenbrock, jac=grad(rosenbrock), hessp=lambda x, v: hvp(rosenbrock, (x,), (v,)), method="trust-krylov"),
+    ):
+        assert_allclose(optimize.minimize(x0=start, **options).x, 1, atol=1e-4)
+    assert_allclose(optimize.least_squares(residuals, start, jac=jacrev(residuals)).x, 1, atol=1e-6)
+    assert_allclose(optimize.root(grad(rosenbrock), start + 0.9, jac=hessian(rosenbrock)).x, 1, atol=1e-6)
+
+
+def test_programs_of_hips_autograd_run_after_changing_an_import():
+    """As its README has them: a function of a float, its derivatives along a curve, and the training of a classifier."""
+    import autograd.numpy.random as npr
+
+    import autograd.numpy as np
+    from autograd.func import elementwise_grad as egrad
+
+    def tanh(x):
+        return (1.0 - np.exp(-2 * x)) / (1.0 + np.exp(-(2 * x)))
+
+    assert grad(tanh)(1.0) == pytest.approx((tanh(1.0001) - tanh(0.9999)) / 0.0002, rel=1e-6)
+    x = np.linspace(-7, 7, 20)
+    t = tanh(x)
+    for f, right in ((egrad(tanh), 1 - t**2), (egrad(egrad(tanh)), -2 * t * (1 - t**2))):
+        assert_allclose(f(x), right, rtol=1e-9, atol=1e-12)
+    npr.seed(0)
+    inputs, true = npr.randn(50, 3), np.array([2.0, -1.0, 0.5])
+    targets = inputs @ true > 0
+
+    def training_loss(weights):
+        preds = 0.5 * (np.tanh(np.dot(inputs, weights) / 2.0) + 1)
+        return -np.sum(np.log(preds * targets + (1 - preds) * (1 - targets)))
+
+    weights, gradient = np.array([0.0, 0.0, 0.0]), grad(training_loss)
+    first = training_loss(weights)
+    for _ in range(100):
+        weights -= gradient(weights) * 0.01
+    assert type(weights) is np.ndarray
+    assert training_loss(weights) < 0.5 * first
+    spring = lambda x: np.array([x[1], -x[0], 2.0])  # noqa: E731
+    assert_array_equal(jacrev(spring)(np.array([3.0, 5.0])), [[0, 1], [-1, 0], [0, 0]])
+    assert np.array([1, 2], dtype=float).dtype == np.float64
+
+
+def test_grad_of_a_function_says_where_that_is():
+    for call in (lambda: autograd.grad(np.sin), lambda: autograd.grad(np.sin, 0), lambda: autograd.grad(ones(()))):
+        with pytest.raises(ArgumentError, match=r"grad takes outputs and inputs, .* of a function is func\.grad"):
+            call()
+
+
 # ---------------------------------------------------------------- vmap
 def looped(f, *args):
     return np.stack([f(*(wrap(a) for a in row)).array for row in zip(*(x.array for x in args), strict=True)])
@@ -492,9 +671,14 @@ def test_vmap_refuses(call, error, message):
         (
             lambda: grad(lambda x: 3)(ones(2)),
             UnsupportedError,
-            "grad: the function returns Tensors, got 3; return all else as aux",
+            "grad: the function returns Tensors, got 3, which depends on no argument; return all else as aux",
         ),
-        (lambda: grad(lambda x: x)(2.0), UnsupportedError, "grad: gradients are with respect to Tensors, got 2.0; see argnums"),
+        (
+            lambda: grad(lambda x: x)("2"),
+            UnsupportedError,
+            "grad: gradients are with respect to Tensors, arrays and floats, got '2'; argnums says which",
+        ),
+        (lambda: grad(lambda x: x)(2), DtypeError, r"only floating-point tensors have gradients, got 2; use float\(\)"),
         (
             lambda: grad(lambda x: x)(tensor(2)),
             DtypeError,

@@ -8,13 +8,13 @@ import pytest
 from helpers import leaves
 from helpers import vector as leaf
 from numpy.testing import assert_allclose
-from numpy_calls import ARRAYS, CALLED, CALLS, REFUSED, page
+from numpy_calls import ARRAYS, CALLED, CALLS, REFUSED, function_of, page
 
 import autograd
 from autograd import Tensor, func, grad, tensor
-from autograd.api.numpy import REDUCTIONS
+from autograd.api.numpy import COMPARING, PRODUCTS, REDUCTIONS, SAVING
 from autograd.engine.tensor import NUMPY
-from autograd.errors import InPlaceError, NoGradientError, UnsupportedError
+from autograd.errors import DtypeError, InPlaceError, NoGradientError, UnsupportedError
 
 TEXTS = [text for family in CALLS.values() for text in family]
 WORKING = [text for text in TEXTS if text not in REFUSED]
@@ -147,7 +147,15 @@ def test_page_is_up_to_date():
 def test_every_function_that_is_made_to_work_here_is_on_the_page():
     ours = [f for f, op in NUMPY.items() if op.__module__ == "autograd.api.numpy" or f in REDUCTIONS]
     rules = [f for f in ours if isinstance(getattr(f, "__self__", None), np.ufunc)]
-    counts = {np.shape, np.ndim, np.size, np.nonzero, np.searchsorted}  # they give integers
+    counts = {
+        np.shape,
+        np.ndim,
+        np.size,
+        np.nonzero,
+        np.searchsorted,
+        *COMPARING,
+        *SAVING,
+    }  # they give integers, booleans or files
     assert {f.__name__ for f in set(ours) - set(rules) - CALLED - counts} == set()
     assert {(f.__self__.nin, f.__self__.nout) for f in rules} == {(2, 1)}
 
@@ -192,6 +200,80 @@ def test_convolving_any_two_lengths(function, mode):
     for n, m in [(5, 5), (5, 2), (2, 5), (6, 3), (3, 6), (4, 1), (1, 4)]:
         a, v = np.arange(1.0, n + 1), np.arange(2.0, m + 2) ** 2
         assert_allclose(function(tensor(a), tensor(v), mode).numpy(), function(a, v, mode), rtol=1e-12)
+
+
+OF_TWO_DTYPES = [text for text in WORKING if function_of(text) in {*PRODUCTS, np.einsum} and len(letters(text)) > 1]
+
+
+@pytest.mark.parametrize("text", OF_TWO_DTYPES)
+def test_a_product_of_two_dtypes_is_one_of_what_they_become_together(text):
+    """With integers or single precision among them, by NumPy's name; each gradient has the dtype of its argument."""
+    for other in (np.int64, np.float32):
+        arrays = arrays_for(text)
+        first = letters(text)[0]
+        arrays[first] = (arrays[first] * 3).astype(other)
+        inputs = {n: autograd.from_numpy(a).requires_grad_(a.dtype.kind == "f") for n, a in arrays.items()}
+        found = run(text, inputs)
+        for r, e in zip(found, run(text, arrays), strict=True):
+            assert r.dtype == np.float64
+            assert_allclose(r.detach().numpy(), e, rtol=1e-6 if other == np.float32 else 1e-12)
+        found[0].sum().backward()
+        assert all(t.grad.dtype == t.dtype for t in inputs.values() if t.requires_grad)
+
+
+def test_products_are_of_many_functions():
+    assert {function_of(text) for text in OF_TWO_DTYPES} >= {*PRODUCTS} - {
+        np.linalg.matmul,
+        np.linalg.vecdot,
+        np.matmul,
+        np.vecdot,
+    }
+
+
+def test_an_array_takes_part_in_a_product_whatever_its_dtype():
+    x, a = leaf(1, 2), np.array([[3, 4], [5, 6]])
+    for product, expected in ((x @ a, [13, 16]), (a @ x, [11, 17]), (np.matmul(x, a), [13, 16])):
+        assert product.tolist() == expected
+        assert product.requires_grad
+    with pytest.raises(DtypeError, match="matmul needs one dtype"):  # as by PyTorch
+        x @ tensor(a)
+
+
+def test_comparing_and_saving_look_at_values(tmp_path):
+    x = leaf(1, 2)
+    assert np.isclose(x, [1, 3]).tolist() == [True, False]
+    assert np.allclose(x, np.array([1, 2 + 1e-9]))
+    assert not np.allclose(np.array([1.0, 2.1]), x)
+    assert np.array_equal(x, [1, 2])
+    assert not np.array_equal(x, x * 2)
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", a=x, b=x * 2)
+    assert_allclose(np.load(tmp_path / "x.npy"), [1, 2])
+    assert_allclose(np.load(tmp_path / "x.npz")["b"], [2, 4])
+
+
+def test_methods_of_arrays():
+    x = leaf(1.25, 2.75)
+    assert x.astype(np.float32).dtype == np.float32
+    assert round(x).tolist() == [1, 3]
+    assert round(x, 1).tolist() == [1.2, 2.8]
+    y = x.copy()
+    y.sum().backward()
+    assert x.grad.tolist() == [1, 1]
+    assert not np.shares_memory(x.detach().numpy(), y.detach().numpy())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: 1j * x, lambda x: x + 1j, lambda x: np.complex128(1j) * x, lambda x: x * np.array([1j, 2]), lambda x: np.exp(1j * x),
+        lambda x: 1j**x, lambda x: x @ np.array([1j, 2]), lambda x: x.astype(complex), lambda x: autograd.tensor([1j]),
+        lambda x: np.where(x > 0, 1j, x), lambda x: np.sqrt(x, dtype=np.complex64),
+    ],
+)  # fmt: skip
+def test_complex_numbers_are_refused_by_that_name(call):
+    with pytest.raises(DtypeError, match="there are no complex numbers; compute with pairs of a real and an imaginary part"):
+        call(leaf(1, 2))
 
 
 @pytest.mark.parametrize("mode", ["mean", "median", "maximum", "linear_ramp"])

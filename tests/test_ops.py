@@ -13,6 +13,7 @@ from strategies import Call, Quick, call, calls
 
 import autograd
 from autograd.api.names import ONLY_METHODS
+from autograd.api.numpy import SAVING
 from autograd.engine.graph import ambient
 from autograd.engine.tape import Tape
 from autograd.engine.tensor import NUMPY, Tensor, wrap
@@ -127,7 +128,7 @@ def test_every_function_has_a_record():
     assert not missing, f"{', '.join(missing)}: add a record to tests/samples_*.py"
     seen = {*ops, *CALLED}
     left = {f: getattr(op, "__wrapped__", op) for f, op in NUMPY.items() if f not in seen and op not in seen and not is_method(f)}
-    assert {f.__name__ for f, op in left.items() if op not in seen} == set()
+    assert {f for f, op in left.items() if op not in seen} == set(SAVING)  # these write files, see test_interop.py
 
 
 def is_method(function):

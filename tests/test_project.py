@@ -34,11 +34,11 @@ LAYERS = {
         engine/grad_mode engine/inplace engine/into engine/codegen engine/primitive engine/__init__
         see/symbols see/explain
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
-        ops/fused ops/window ops/random ops/__init__
+        ops/fused ops/window ops/fourier ops/random ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
-        api/decomposition api/fused api/devices api/absent api/creation api/random api/passing api/torch_paths api/convert api/names linalg random special testing
+        api/decomposition api/fused api/fourier api/devices api/absent api/creation api/random api/passing api/torch_paths api/convert api/names fft linalg random special testing
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
-        api/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
+        api/tree api/numpy api/__init__ transforms/core transforms/forward transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function numpy
         distributions/constraints distributions/base distributions/transforms distributions/combined distributions/continuous distributions/discrete distributions/kl distributions/__init__
         check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__ as_torch run
     """,
@@ -53,7 +53,7 @@ LAYERS = {
         utils/data/transforms/places utils/data/transforms/batches utils/data/transforms/__init__ utils/data/__init__
         utils/prune utils/__init__
         datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__
-        mode onnx ops/boxes ops/ctc ops/__init__ metrics/metric metrics/classes metrics/scores metrics/numbers metrics/text metrics/detection metrics/__init__
+        mode onnx audio ops/boxes ops/ctc ops/__init__ metrics/metric metrics/classes metrics/scores metrics/numbers metrics/text metrics/detection metrics/__init__
         table plot summary train/measure train/loop train/callbacks train/__init__ __init__
     """,
 }
@@ -169,7 +169,15 @@ def test_readme_is_there():
 
 
 DOCUMENTS = [file for folder in (ROOT, ROOT / "docs", TESTS, *PACKAGES.values()) for file in sorted(folder.glob("*.md"))]
-RUN = ["README.md", "CONTRIBUTING.md", "autograd/README.md", "docs/architecture.md", "nn/README.md", "tests/README.md"]
+RUN = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "autograd/README.md",
+    "docs/architecture.md",
+    "docs/complex.md",
+    "nn/README.md",
+    "tests/README.md",
+]
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops
 from ..engine.accumulate import single
-from ..engine.dtypes import float64, result_type
+from ..engine.dtypes import as_dtype, float64, number, result_type
 from ..engine.primitive import as_array
 from ..engine.tensor import Tensor, wrap
 from ..errors import ArgumentError, DtypeError
@@ -93,7 +93,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
 def astype(input: Any, dtype: Any) -> Any:
     """`input` in another dtype; integers and booleans have no gradient, so a cast to them leaves the graph."""
-    dtype = np.dtype(dtype)
+    dtype = as_dtype(dtype)
     return ops.elementwise.astype(input.detach() if isinstance(input, Tensor) and dtype.kind != "f" else input, dtype)
 
 
@@ -105,7 +105,7 @@ def pow(input: Any, exponent: Any) -> Any:
     tensor([1., 4., 9.])
     """
     if not isinstance(input, Tensor) and isinstance(exponent, Tensor) and not hasattr(input, "dtype"):
-        input, exponent = _typed(input, exponent)  # its logarithm is to have the right dtype
+        input, exponent = _typed(number("pow", "input", input), exponent)  # its logarithm is to have the right dtype
     return power(input, exponent)
 
 

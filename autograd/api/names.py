@@ -20,6 +20,7 @@ from . import (
     creation,
     decomposition,
     devices,
+    fourier,
     fused,
     index,
     join,
@@ -163,6 +164,11 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     return self._take("fill_diagonal_", lambda x: table.choose(mask, table.fill(x, fill_value), x))
 
 
+def __matmul__(self: Tensor, other: Any) -> Any:
+    """The product of matrices; with an array of another dtype as np.matmul, with such a Tensor refused, as by PyTorch."""
+    return np.matmul(self, other) if isinstance(other, np.ndarray) else linalg.matmul(self, other)
+
+
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """This Tensor in the dtype of `other`."""
     return to(self, other.dtype)
@@ -171,7 +177,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 # ---------------------------------------------------------------- the table
 BINARY = {  # operator: the op; each has a reflected and an in-place form
     "add": table.add, "sub": table.subtract, "mul": table.multiply, "truediv": table.divide, "div": table.divide, "floordiv": table.floor_divide, "mod": table.remainder,
-    "pow": e.pow, "matmul": linalg.matmul, "and": table.bitwise_and, "or": table.bitwise_or, "xor": table.bitwise_xor,
+    "pow": e.pow, "matmul": __matmul__, "and": table.bitwise_and, "or": table.bitwise_or, "xor": table.bitwise_xor,
     "lshift": table.bitwise_left_shift, "rshift": table.bitwise_right_shift,
 }  # fmt: skip
 UNARY = {"neg": table.negative, "pos": table.positive, "abs": table.absolute, "invert": table.bitwise_not}
@@ -225,6 +231,7 @@ FUNCTIONS: dict[str, Any] = {
     **{name: getattr(decomposition, "first_" + name) for name in ("cholesky", "qr", "svd")},
     "ger": linalg.outer, "norm": decomposition.p_norm, "inverse": decomposition.inv,
     **_named(fused, "softmax log_softmax"),
+    **_named(fourier, "stft istft"),
 }  # fmt: skip
 ONLY_FUNCTIONS: dict[str, Any] = {
     **_named(e, "rsub polygamma"),
@@ -253,6 +260,7 @@ ONLY_METHODS: dict[str, Any] = {
     "is_floating_point": lambda self: self.dtype.kind == "f", "element_size": lambda self: self.dtype.itemsize,
     "new_tensor": creation.new_tensor, "new_zeros": creation.new_zeros, "new_ones": creation.new_ones,
     "new_empty": creation.new_empty, "new_full": creation.new_full, "polygamma": lambda self, n: e.polygamma(n, self),
+    "astype": e.astype, "copy": shape.clone, "__round__": lambda self, ndigits=None: e.round(self, ndigits or 0),
     "copy_": copy_, "fill_diagonal_": fill_diagonal_, **{name: _random_(name, draw) for name, draw in random.FILLS.items()},
     "fill_": lambda self, value: self._take("fill_", table.fill, value), "zero_": lambda self: self._take("zero_", table.fill, 0),
     "where": lambda self, condition, other: e.where(condition, self, other), **passing.METHODS,

@@ -5,6 +5,7 @@
 - `np.nansum` and its like are `np.sum` and its like `where` there is no NaN.
 - What only moves elements, as `np.pad` and `np.insert` do, runs on their positions, and the elements follow: see `moves`.
 - What NumPy and PyTorch mean the same by is one function of ours, called as NumPy's is: see `twin`. The rest is composed.
+- Products of matrices take one dtype, as PyTorch's do; called by NumPy's names they take any: see `promoting`.
 
 `out=` of any function, and `where=` and `dtype=` of ufuncs, are seen to in conversion.py. What is missing is refused by name.
 """
@@ -23,6 +24,7 @@ import numpy as np
 
 from .. import linalg as torch_linalg
 from .. import ops
+from ..engine.dtypes import as_dtype, promote_types
 from ..engine.tensor import NUMPY, Tensor, wrap
 from ..engine.warn import leave
 from ..errors import ArgumentError, ShapeError, UnsupportedError
@@ -62,6 +64,15 @@ C_FUNCTIONS = {  # which tell nobody what they take, in some versions
     np.concatenate: "arrays axis", np.inner: "a b", np.where: "condition x y", np.vecdot: "x1 x2 axis",
     np.bincount: "x weights minlength", np.empty_like: "prototype dtype order subok shape device",
 }  # fmt: skip
+
+
+PRODUCTS = (
+    np.matmul, np.dot, np.vdot, np.inner, np.vecdot, np.outer, np.kron, np.tensordot, np.convolve, np.correlate, np.cross,
+    np.linalg.matmul, np.linalg.vecdot, np.linalg.outer, np.linalg.tensordot, np.linalg.cross, np.linalg.solve, np.linalg.lstsq,
+    np.linalg.tensorsolve,
+)  # fmt: skip
+COMPARING = np.array_equal, np.array_equiv
+SAVING = np.save, np.savez, np.savez_compressed, np.savetxt
 
 
 def twin(function: Function, op: Function) -> Function:
@@ -114,7 +125,7 @@ SAME = """
     clip column_stack count_nonzero degrees=rad2deg deg2rad diag diagonal diff dsplit dstack empty_like
     flip fliplr flipud float_power full_like heaviside hsplit hstack i0 inner isin kron matmul moveaxis nan_to_num ones_like outer
     permute_dims=permute power=pow rad2deg radians=deg2rad ravel=flatten reciprocal reshape rint=round roll rot90 round sinc
-    squeeze stack tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
+    allclose isclose squeeze stack tensordot tile trapezoid tril triu unstack=unbind vecdot vsplit vstack where zeros_like
 """
 IN_LINALG = """
     cholesky cond det eigh eigvalsh inv matmul matrix_norm matrix_power matrix_rank multi_dot norm slogdet svdvals vecdot
@@ -493,6 +504,16 @@ def _polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
+@numpy(np.linspace)
+def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """Each is a mean of both ends, weighted by their shares, so these are exact."""
+    ends = start + stop
+    share = np.linspace(0, 1, num, endpoint, dtype=ends.dtype if ends.dtype.kind == "f" else None)
+    share = np.reshape(share, (-1,) + (1,) * ends.ndim)
+    made = np.moveaxis(start * (1 - share) + stop * share, 0, axis)
+    return made if dtype is None else astype(made, dtype)
+
+
 @numpy(np.polyfit)
 def _polyfit(x: Any, y: Any, deg: int) -> Any:
     powers = np.vander(x, deg + 1)
@@ -598,7 +619,7 @@ NUMPY |= {
     np.nonzero: lambda a: sort.nonzero(a, as_tuple=True),
     np.searchsorted: lambda a, v, side="left", sorter=None: sort.searchsorted(
         *(x if isinstance(x, Tensor) else wrap(np.asarray(x)) for x in (a, v)), side=side, sorter=sorter),
-    np.dot: lambda a, b: a * b if not (np.ndim(a) and np.ndim(b)) else np.matmul(a, b),
+    np.dot: lambda a, b: a * b if not (np.ndim(a) and np.ndim(b)) else np.tensordot(a, b, (-1, -2 if np.ndim(b) > 1 else -1)),
     np.vdot: lambda a, b: linalg.dot(_flat(a), _flat(b)),
     np.linalg.outer: lambda x1, x2: np.outer(x1, x2),
     np.linalg.tensordot: lambda x1, x2, axes=2: np.tensordot(x1, x2, axes),
@@ -631,3 +652,43 @@ NUMPY |= {
     np.polysub: _aligned(np.subtract),
     np.polyder: lambda p, m=1: p if not m else np.polyder(p[:-1] * np.arange(len(p) - 1, 0, -1), m - 1),
 }  # fmt: skip
+
+
+# ---------------------------------------------------------------- what asks for values, not for gradients
+def _asks(function: Function) -> Function:
+    """`function` of NumPy on the values of Tensors: nothing differentiable comes out of it."""
+
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        found = function(*tree_map(_value, args), **tree_map(_value, kwargs))
+        return wrap(np.asarray(found)) if isinstance(found, (np.ndarray, np.generic)) else found
+
+    return asked
+
+
+def _value(v: Any) -> Any:
+    return v.array if isinstance(v, Tensor) else v
+
+
+NUMPY |= {f: _asks(f) for f in (*COMPARING, *SAVING)}
+
+
+# ---------------------------------------------------------------- products of two dtypes
+def promoting(function: Function, operands: int = maxsize) -> Function:
+    """`function`, the first `operands` of whose arrays are brought to one dtype first, which is that of np.add."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        given = [v for v in (*args, *kwargs.values()) if hasattr(v, "dtype")][:operands]
+        dtypes = [as_dtype(v.dtype) for v in given]
+        if len(set(dtypes)) < 2:
+            return function(*args, **kwargs)
+        dtype, chosen = functools.reduce(promote_types, dtypes), {id(v) for v in given}
+
+        def cast(v: Any) -> Any:
+            return np.astype(v, dtype) if id(v) in chosen else v
+
+        return function(*map(cast, args), **{name: cast(v) for name, v in kwargs.items()})
+
+    return functools.wraps(function, updated=())(called)
+
+
+NUMPY |= {f: promoting(NUMPY[f], 2) for f in PRODUCTS} | {np.einsum: promoting(NUMPY[np.einsum])}

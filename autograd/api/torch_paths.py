@@ -39,6 +39,7 @@ PATHS: dict[str, str | dict[str, str]] = {
     "autograd.variable": {"Variable": "autograd"}, "autograd.grad_mode": "autograd.engine.grad_mode",
     "autograd.profiler": dict.fromkeys(("record_function", "profile"), "autograd.api.passing"),
     "autograd.gradcheck": "autograd.check.gradcheck", "autograd.anomaly_mode": "autograd.check.anomaly",
+    "fft": "autograd.fft",
     "func": "autograd.func", "linalg": "autograd.linalg", "special": "autograd.special", "random": "autograd.random",
     "testing": "autograd.testing", "onnx": "nn.onnx", "multiprocessing": dict.fromkeys(
         "Pool Process Queue Event Lock Manager cpu_count get_context set_start_method".split(), "multiprocessing"),

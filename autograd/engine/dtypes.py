@@ -21,6 +21,8 @@ half, float, double, short, int, long = float16, float32, float64, int16, int32,
 _ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool)
 _OURS = {d: d for d in _ALL}  # one object for each: see `is`
 _SCALARS = {builtins.bool: bool, builtins.int: int64}  # a Python float has the default dtype
+REAL_SCALARS = (np.bool, np.integer, np.floating)  # NumPy's
+NO_COMPLEX = "no complex numbers; compute with pairs of a real and an imaginary part, as autograd.fft does"
 _default: ContextVar[DType] = ContextVar("default dtype", default=float32)
 get_default_dtype = _default.get
 
@@ -44,7 +46,8 @@ def as_dtype(dtype: Any, found: Callable[[], str] = str) -> DType:
     try:
         return _OURS[np.dtype(dtype).newbyteorder("=")]
     except (KeyError, TypeError):
-        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}{found()}") from None
+        advice = f"; there are {NO_COMPLEX}" if "complex" in str(dtype) else ""
+        raise DtypeError(f"tensors hold booleans, integers or floats, not {dtype}{found()}{advice}") from None
 
 
 def promote_types(a: Any, b: Any) -> DType:
@@ -77,7 +80,7 @@ def result_type(*values: Any) -> DType:
     ranks: list[DType | None] = [None, None, None]  # of tensors, 0-d tensors, Python scalars
     dtype: DType | None
     for v in values:
-        if isinstance(v, np.generic):
+        if isinstance(v, np.generic) and v.dtype.kind != "c":
             v = v.item()
         if hasattr(v, "dtype"):
             rank, dtype = (0 if v.shape else 1), as_dtype(v.dtype)
@@ -97,6 +100,8 @@ def number(op: str, argument: str, value: Any) -> Any:
     """`value`, if it is a number or speaks NumPy's protocols. Raises DtypeError."""
     if isinstance(value, (builtins.int, builtins.float, np.generic)) or hasattr(value, "__array_ufunc__"):
         return value
+    if isinstance(value, complex):
+        raise DtypeError(f"{op}: {argument} is {value!r}, and there are {NO_COMPLEX}")
     raise DtypeError(f"{op}: {argument} must be a number, an array or a tensor, not {describe(value)}")
 
 

@@ -213,13 +213,13 @@ Grads = dict[Node, Array]
 
 
 # ---------------------------------------------------------------- the sweep
-def ancestors(roots: Iterable[Node]) -> list[Node]:
-    """`roots` and every node they were made from, oldest first."""
+def ancestors(roots: Iterable[Node], since: int = 0) -> list[Node]:
+    """`roots` and every node they were made from, but none older than `since`; oldest first."""
     order = list(dict.fromkeys(roots))
     seen = set(order)
     for node in order:  # which grows meanwhile, mostly in falling order of time, so sorting it is quick
         for p in node.parents:
-            if p not in seen:
+            if p not in seen and p.time >= since:
                 seen.add(p)
                 order.append(p)
     return sorted(order, key=attrgetter("time"))
@@ -246,7 +246,7 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
     Tensor of an array and a node. When `symbolic`, rules run on Tensors, and what a node saved is attached to
     the node whose value it is.
     """
-    order = ancestors(grads)
+    order = ancestors(grads, min([n.time for n in targets or ()], default=0))  # what is older leads to none
     found: Grads = {}
     leads: set[Node] | None = None
     is_target: Callable[[Node], bool] = attrgetter("retains")

@@ -14,7 +14,7 @@ from numpy import ndarray
 from ..errors import NoGradientError, UnsupportedError
 from .accumulate import any_half, in_single, widened
 from .codegen import unwritten
-from .dtypes import number, promoted
+from .dtypes import REAL_SCALARS, number, promoted
 from .graph import Array, Node, Pullback, mode, tick
 from .inplace import look
 from .integers import DIVISIONS, divided
@@ -27,7 +27,7 @@ OUT = -1  # where the arguments are numbered from 0, the result
 def primitive(
     fun: Callable[..., Any], name: str | None = None, /, *,
     singular: bool = False, promote: slice | None = None, creates: bool = False, moves: bool = False,
-    view: bool = False, kink: str = "", says: str = "", **rules: Any,
+    view: bool = False, linear: bool = False, kink: str = "", says: str = "", **rules: Any,
 ) -> Any:  # fmt: skip
     """Make `fun`, a function of arrays, differentiable: a function of Tensors, or of plain arrays as before.
 
@@ -46,6 +46,8 @@ def primitive(
     promotion of dtypes applies to (all, for a ufunc). `creates`: makes Tensors out of arguments that are
     none. `moves`: moves elements or picks among them and computes nothing, so that half may stay as it is.
     `view`: does so in the memory of the first argument, if NumPy can; all others return memory of their own.
+    `linear`: of an argument whose rule asks neither for it nor for the result it is a linear function, where
+    arguments that this rule does not name stand at their defaults; so a change of it goes forward by `fun`.
 
     What is said about it: `says`, in one sentence, what the op computes; `kink`, in one more, where its
     derivative jumps and what is taken there. They are `op.says` and `op.kink`.
@@ -72,7 +74,7 @@ def primitive(
         raise UnsupportedError(f"{what}, which means something else in a primitive")
     op = unwritten(name, parameters, scope)
     op.fun, op.names, op.casts, op.singular, op.view = fun, names, casts, singular, view
-    op.with_care, op.kink, op.says = with_care, kink, says
+    op.with_care, op.linear, op.kink, op.says = with_care, linear, kink, says
     op.plans, plans.op = plans, op
     op.rules = {"*" + n if "*" + n in names else n: rule for n, rule in rules.items()}
     if not _is_ours(fun):
@@ -247,7 +249,7 @@ def as_array(out: Any) -> Any:
 
 # What the code that is written out for a primitive knows besides its own
 ENGINE = dict(
-    any_half=any_half, as_array=as_array, current_mode=mode, generic=np.generic, into=into, items=items,
+    any_half=any_half, as_array=as_array, current_mode=mode, generic=REAL_SCALARS, into=into, items=items,
     look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
     promoted=promoted, tick=tick, Node=Node, Results=Results, Tensor=Tensor,
 )  # fmt: skip

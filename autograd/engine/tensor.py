@@ -75,8 +75,7 @@ class Tensor(Methods):
 
     def _leaf_node(self) -> Node:
         """This leaf's node, which rests while no grad is required: a gradient may have been left on it."""
-        node = getattr(self, "_resting", None) or Node(None, (), (), self.shape, self.dtype)
-        self._resting = node
+        self._resting = node = getattr(self, "_resting", None) or Node(None, (), (), self.shape, self.dtype)
         return node
 
     @property
@@ -208,7 +207,7 @@ def _gradients(
 
 
 def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
+    outputs: Any, inputs: Any = None, grad_outputs: Any = None, retain_graph: bool | None = None,
     create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
@@ -224,6 +223,8 @@ def grad(
     >>> first.item(), autograd.grad(first, x)[0].item()
     (27.0, 18.0)
     """
+    if callable(outputs) or inputs is None:
+        raise ArgumentError("grad takes outputs and inputs, Tensors; the gradient of a function is func.grad")
     outputs, inputs = ([v] if isinstance(v, Tensor) else list(v) for v in (outputs, inputs))
     seeds = [grad_outputs] if hasattr(grad_outputs, "shape") else list(grad_outputs or [None] * len(outputs))
     if len(seeds) != len(outputs):

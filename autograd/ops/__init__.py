@@ -16,10 +16,11 @@ from . import (
     decomposition,
     fused,
     window,
+    fourier,
     random,
 )  # isort: skip
 
 __all__ = [
-    "decomposition", "elementwise", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics",
+    "decomposition", "elementwise", "fourier", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics",
     "window",
 ]  # fmt: skip

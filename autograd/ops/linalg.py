@@ -86,9 +86,9 @@ def _pull_vector_norm(g: Array, x: Array, out: Array, p: float, axis: tuple[int,
 
 
 # fmt: off
-matmul = primitive(_matmul, "matmul",  x=lambda g, y: g @ T(y),    y=lambda g, x: T(x) @ g,
+matmul = primitive(_matmul, "matmul",  x=lambda g, y: g @ T(y),    y=lambda g, x: T(x) @ g,  linear=True,
             says="The matrix product of x and y, of the last two axes (torch.matmul).")
-matvec = primitive(_matmul, "matvec",  x=lambda g, y: np.expand_dims(g, -1) * y,   y=lambda g, x: np.squeeze(T(x) @ np.expand_dims(g, -1), -1),
+matvec = primitive(_matmul, "matvec",  x=lambda g, y: np.expand_dims(g, -1) * y,   y=lambda g, x: np.squeeze(T(x) @ np.expand_dims(g, -1), -1),  linear=True,
             says="The matrices x times the vector y (torch.mv).")
 einsum = primitive(_einsum, "einsum",  joint=_pull_einsum,
             says="The sum of products of the arrays xs that a formula of letters describes (torch.einsum).")

@@ -79,9 +79,9 @@ def freedom(shape: tuple[int, ...], axis: Axis, correction: float) -> float:
 
 
 # fmt: off
-sum       = primitive(_sum, "sum",     x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g, axis, keepdims), x_shape),
+sum       = primitive(_sum, "sum",     x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g, axis, keepdims), x_shape), linear=True,
             says="The sum of x over the axes (torch.sum).")
-mean      = primitive(_mean, "mean",   x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g / count(x_shape, axis), axis, keepdims), x_shape),
+mean      = primitive(_mean, "mean",   x=lambda g, x_shape, axis, keepdims: np.broadcast_to(keep(g / count(x_shape, axis), axis, keepdims), x_shape), linear=True,
             says="The mean of x over the axes (torch.mean).")
 var       = primitive(_var, "var",     x=lambda g, x, x_shape, axis, keepdims, correction: keep(g * 2 / freedom(x_shape, axis, correction), axis, keepdims) * (x - mean(x, axis, True)),
             says="The mean squared distance of x from its mean over the axes, with correction taken from the count (torch.var).")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..api.join import stack
-from ..api.tree import tree_leaves, tree_map
-from ..engine.dtypes import get_default_dtype
+from ..api.tree import tree_build, tree_leaves, tree_map
+from ..engine.dtypes import DType, get_default_dtype
 from ..engine.graph import Array, ambient, mode
 from ..engine.tensor import Tensor, wrap
 from ..engine.tensor import grad as gradients
@@ -21,17 +23,18 @@ Argnums = int | tuple[int, ...]
 
 
 class Call:
-    """A call of a function in which stand-ins take the places of the Tensors in the arguments `argnums`.
+    """A call of a function in which stand-ins take the places of the Tensors, arrays and floats in the arguments `argnums`.
 
-    A stand-in has the values of its Tensor and a node of its own, where the gradients of this call end, whoever else uses
-    that Tensor: so transforms nest. The Tensor's node, if it has one, is the stand-in's parent, and an outer transform
-    sees through it. Whatever goes out does so by `release`, which takes off the nodes that nobody outside can know.
+    A stand-in is a Tensor that has the values of what it stands for and a node of its own, where the gradients of this call
+    end, whoever else uses that Tensor: so transforms nest. The Tensor's node, if it has one, is the stand-in's parent, and an
+    outer transform sees through it. Whatever goes out does so by `release`, which takes off the nodes that nobody outside can
+    know, or by `as_given`: for arrays and floats there come arrays and floats.
     """
 
     def __init__(
         self, name: str, func: Function, args: Sequence[Any], kwargs: Mapping[str, Any], argnums: Argnums, has_aux: bool = False
     ) -> None:
-        self.name, self.recording, self.inputs = name, mode().grad, list[Tensor]()
+        self.name, self.recording, self.inputs, self.kinds = name, mode().grad, list[Tensor](), list[type]()
         args = list(args)
         for i in (argnums,) if isinstance(argnums, int) else argnums:
             if not -len(args) <= i < len(args):
@@ -47,14 +50,18 @@ class Call:
         self.aux: Any = out[1] if has_aux else None
         self.outputs: list[Tensor] = tree_leaves(self.out)
         if odd := [t for t in self.outputs if not isinstance(t, Tensor)]:
-            raise UnsupportedError(f"{name}: the function returns Tensors, got {describe(odd[0])}; return all else as aux")
+            what = f"{name}: the function returns Tensors, got {describe(odd[0])}"
+            raise UnsupportedError(f"{what}, which depends on no argument; return all else as aux")
         self.open = self.recording and any(map(self._reaches_out, [*self.outputs, *tree_leaves(self.aux)]))
 
-    def _stand_in(self, t: Any) -> Tensor:
-        if not isinstance(t, Tensor):
-            raise UnsupportedError(f"{self.name}: gradients are with respect to Tensors, got {describe(t)}; see argnums")
+    def _stand_in(self, value: Any) -> Tensor:
+        t, kind = of_kind(value)
+        if kind is None:
+            what = f"{self.name}: gradients are with respect to Tensors, arrays and floats, got {describe(value)}"
+            raise UnsupportedError(f"{what}; argnums says which arguments these are")
         if t.dtype.kind != "f":
-            raise DtypeError(f"{self.name}: only floating-point tensors have gradients, got {describe(t)}; use float() first")
+            raise DtypeError(f"{self.name}: only floating-point tensors have gradients, got {describe(value)}; use float() first")
+        self.kinds.append(kind)
         self.inputs.append(t.view(t.shape) if self.recording and t.requires_grad else t.detach().requires_grad_())
         return self.inputs[-1]
 
@@ -71,13 +78,41 @@ class Call:
         return False
 
     def release(self, tree: Any, keep: bool | None = None) -> Any:
-        """`tree` for the outside: what depends on this call's stand-ins alone loses its node; all do unless `keep`."""
+        """`tree` for the outside: what depends on this call's stand-ins alone loses its node; all do unless `keep`.
+
+        And if they stand for arrays and floats alone, it becomes arrays, or numbers if it is 0-d.
+        """
+        return tree_map(lambda t: self._released(t, keep, float if self.kinds and Tensor not in self.kinds else Tensor), tree)
+
+    def as_given(self, leaves: Sequence[Any], keep: bool | None = None) -> Any:
+        """`leaves`, which go with the inputs, for the outside: in their structure, each of the kind that was given."""
+        return tree_build(self.point, [self._released(t, keep, k) for t, k in zip(leaves, self.kinds, strict=True)])
+
+    def _released(self, t: Any, keep: bool | None, kind: type) -> Any:
         keep = self.open if keep is None else keep
-        return tree_map(lambda t: t.detach() if isinstance(t, Tensor) and not (keep and self._reaches_out(t)) else t, tree)
+        if not isinstance(t, Tensor) or (keep and self._reaches_out(t)):  # an array would lose its graph
+            return t
+        if kind is Tensor:
+            return t.detach()
+        return t.item() if kind is float and not t.ndim else np.array(t.array)
 
     def creates(self, *seeds: Tensor) -> bool:
         """Are gradients of this call, weighted by `seeds`, to be differentiable from outside?"""
         return mode().grad and (self.open or any(s.requires_grad for s in seeds))
+
+
+def of_kind(value: Any) -> tuple[Any, type | None]:
+    """`value` as a Tensor, and the kind that goes back for it: Tensor, ndarray, float; None if it is nothing of these.
+
+    An array is copied: nobody would see that its owner writes to it.
+    """
+    if isinstance(value, Tensor):
+        return value, Tensor
+    if isinstance(value, np.ndarray):
+        return wrap(np.array(value)), np.ndarray
+    if isinstance(value, (float, int, np.generic)):
+        return wrap(np.asarray(value)), float
+    return None, None
 
 
 def pull(
@@ -100,12 +135,14 @@ def pull(
 def matched(name: str, tree: Any, like: Any) -> list[Any]:
     """The leaves of `tree`, the weights or directions for `like`, which have its structure, shapes and kind of dtype."""
 
-    def check(t: Tensor, v: Any) -> None:
-        if not isinstance(v, Tensor) or v.shape != t.shape or v.dtype.kind != t.dtype.kind:
-            raise ShapeError(f"{name}: what goes with a tensor is like it, {describe(t)}; got {describe(v)}")
+    def check(t: Tensor, value: Any) -> Tensor:
+        v, kind = of_kind(value)
+        v = v.to(t.dtype) if kind is float and t.dtype.kind == "f" else v
+        if v is None or v.shape != t.shape or v.dtype.kind != t.dtype.kind:
+            raise ShapeError(f"{name}: what goes with a tensor is like it, {describe(t)}; got {describe(value)}")
+        return v
 
-    tree_map(check, like, tree)
-    return tree_leaves(tree)
+    return tree_leaves(tree_map(check, like, tree))
 
 
 def jacobian_blocks(outputs: Sequence[Tensor], inputs: Sequence[Tensor], create: bool, strict: str = "") -> list[list[Any]]:
@@ -129,13 +166,12 @@ class Linear:
     """The derivative of a call as a linear function of the direction, got by transposing twice.
 
     The gradients J^T u are linear in the weights u, so their gradient with respect to u, weighted by a direction v, is
-    J v: every op has forward mode by its gradient rules alone. It does not matter which u that is, except that a 0 would
-    hide a derivative that is infinite ("zero stays zero"): so none is 0, and no two cancel.
+    J v. So many directions at one point cost a backward each; for one, `forward.jvp` is quicker and holds less.
     """
 
     def __init__(self, call: Call, strict: str = "") -> None:
         self.call = call
-        self.weights = [wrap(_generic(t.array)).requires_grad_() for t in call.outputs]
+        self.weights = [generic(t.shape, t.dtype) for t in call.outputs]
         call.own.update(u.node for u in self.weights)
         self.pulled = pull(call.outputs, call.inputs, self.weights, create=True, strict=strict)
 
@@ -152,10 +188,26 @@ class Linear:
         return [[_swapped(row[o], x, y) for row, x in zip(transposed, inputs, strict=True)] for o, y in enumerate(outputs)]
 
 
-def _generic(array: Array) -> Array:
-    """Numbers in the shape of `array`, of which no simple sum is 0."""
-    ones = np.ones_like(array, dtype=array.dtype if array.dtype.kind == "f" else get_default_dtype())
-    return np.reshape(np.cos(np.cumsum(ones)), array.shape)
+def generic(shape: tuple[int, ...], dtype: DType) -> Tensor:
+    """A leaf for the place of a gradient, in which what is made of it is linear: it does not matter where that is differentiated.
+
+    Except that a 0 would hide a derivative that is infinite ("zero stays zero"): so none is 0, and no simple sum of them.
+    """
+    n, dtype = prod(shape), dtype if dtype.kind == "f" else get_default_dtype()
+    numbers = _few(dtype)[:n] if n <= FEW else _generic(n, dtype)
+    return wrap(np.reshape(numbers, shape)).requires_grad_()
+
+
+FEW = 2**12
+
+
+def _generic(n: int, dtype: DType) -> Array:
+    return np.cos(np.arange(1, n + 1)).astype(dtype)
+
+
+@cache
+def _few(dtype: DType) -> Array:
+    return _generic(FEW, dtype)
 
 
 def _swapped(block: Any, x: Tensor, y: Tensor) -> Any:

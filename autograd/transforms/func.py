@@ -17,6 +17,7 @@ from ..engine.tensor import Tensor, wrap
 from ..engine.warn import inside
 from ..errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
 from .core import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
+from .forward import along
 
 
 # ---------------------------------------------------------------- gradients
@@ -29,9 +30,8 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
         y, create = call.out, call.creates()
         if not isinstance(y, Tensor) or y.ndim or y.dtype.kind != "f":
             raise ShapeError(f"grad: the function must return a float, 0-d, got {describe(y)}; sum() it, or see jacrev")
-        gradient = tree_build(call.point, pull([y], call.inputs, [None], create, retain=create))
-        value = call.release((y, call.aux) if has_aux else y)
-        return call.release(gradient), value
+        gradient = call.as_given(pull([y], call.inputs, [None], create, retain=create))
+        return gradient, call.release((y, call.aux) if has_aux else y)
 
     return both
 
@@ -55,7 +55,13 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
     needs `requires_grad`; what `func` uses besides its arguments is constant, unless an outer transform or `backward`
     differentiates by it. Transforms nest in any way. Raises ShapeError, DtypeError, UnsupportedError, ArgumentError.
 
-    >>> import autograd
+    Arrays and floats will do for Tensors, in all transforms: `func` sees Tensors in their place, and what comes back for an
+    array is an array of its dtype, and a float for a float; as long as it depends on nothing else that requires a gradient.
+    So this is the `jac` that SciPy asks for: `scipy.optimize.minimize(f, x0, jac=grad(f))`.
+
+    >>> import autograd, numpy as np
+    >>> grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0])), grad(np.tanh)(1.0)
+    (array([2., 4.]), 0.41997434161402614)
     >>> grad(lambda w: (w["a"] ** 2 * w["b"]).sum())({"a": autograd.tensor([1.0, 2.0]), "b": autograd.tensor(3.0)})
     {'a': tensor([ 6., 12.]), 'b': tensor(5.)}
     >>> grad(grad(autograd.sin))(autograd.tensor(0.5))
@@ -69,6 +75,18 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
         return (found, value[1]) if has_aux else found
 
     return gradient
+
+
+def elementwise_grad(func: Function, argnums: Argnums = 0) -> Function:
+    """As `grad`, for a function that works on each element: its derivative at each, the gradient of the sum of its output.
+
+    HIPS autograd: autograd.elementwise_grad.
+
+    >>> import numpy as np
+    >>> elementwise_grad(elementwise_grad(np.sin))(np.array([0.0, np.pi / 2])).round(12)
+    array([-0., -1.])
+    """
+    return grad(wraps(func, updated=())(lambda *args, **kwargs: np.sum(func(*args, **kwargs))), argnums)
 
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
@@ -87,7 +105,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     def pullback(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         seeds = matched("vjp", cotangents, call.out)
         create = call.creates(*seeds) if create_graph is None else create_graph
-        return call.release(tree_build(call.point, pull(call.outputs, call.inputs, seeds, create, retain_graph)), create)
+        return call.as_given(pull(call.outputs, call.inputs, seeds, create, retain_graph), create)
 
     out = call.release(call.out), pullback, call.release(call.aux)
     return out if has_aux else out[:2]
@@ -121,7 +139,7 @@ def jvp(
     """`func(*primals)` and its derivative along `tangents`, in the structure of the output (torch.func.jvp).
 
     Both are tuples, with one entry for each argument. With `has_aux`, aux comes third. If `strict`, it is an error that
-    the outputs do not depend on an input. The work is that of two gradients: see `Linear`.
+    the outputs do not depend on an input. Forward mode: the work and the memory of one gradient, see `forward.py`.
 
     >>> import autograd
     >>> jvp(autograd.sin, (autograd.tensor(0.0),), (autograd.tensor(2.0),))
@@ -129,7 +147,7 @@ def jvp(
     """
     call = Call("jvp", func, primals, {}, _all(primals), has_aux)
     directions = matched("jvp", tangents, call.point)
-    derivative = tree_build(call.out, Linear(call, "jvp" if strict else "")(directions))
+    derivative = tree_build(call.out, along(call, directions, "jvp" if strict else ""))
     out = call.release(call.out), derivative, call.release(call.aux)
     return out if has_aux else out[:2]
 
@@ -152,7 +170,7 @@ def _jacobian(name: str, blocks: Callable[[Call], list[list[Any]]], func: Functi
     @wraps(func, updated=())
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         call = Call(name, func, args, kwargs, argnums, has_aux)
-        found = tree_build(call.out, [call.release(tree_build(call.point, row)) for row in blocks(call)])
+        found = tree_build(call.out, [call.as_given(row) for row in blocks(call)])
         return (found, call.release(call.aux)) if has_aux else found
 
     return jacobian

@@ -16,6 +16,7 @@ from ..engine.graph import ambient
 from ..engine.tensor import Tensor, wrap
 from ..errors import ArgumentError, ShapeError, UnsupportedError, describe
 from .core import Call, Function, Linear, jacobian_blocks, matched, pull
+from .forward import along
 
 
 def _call(name: str, func: Function, inputs: Any) -> Call:
@@ -64,7 +65,7 @@ def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     with ambient(grad=create_graph):
         call = _call("vjp", func, inputs)
         found = pull(call.outputs, call.inputs, _weights("vjp", v, call.out), create_graph, create_graph, "vjp" * strict)
-        return call.release(call.out), call.release(tree_build(call.point, found), create_graph)
+        return call.release(call.out), call.as_given(found, create_graph)
 
 
 def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
@@ -77,7 +78,7 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     with ambient(grad=create_graph):
         call = _call("jvp", func, inputs)
         directions = _weights("jvp", v, call.point)
-        return call.release(call.out), tree_build(call.out, Linear(call, "jvp" * strict)(directions))
+        return call.release(call.out), tree_build(call.out, along(call, directions, "jvp" * strict))
 
 
 def vhp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
@@ -103,7 +104,7 @@ def _hessian_product(name: str, func: Function, inputs: Any, v: Any, create_grap
         call, value = _gradient(name, func, inputs, strict)
         seeds = _weights(name, v, call.point)
         found = pull(call.outputs, call.inputs, seeds, create_graph, create_graph, name * strict)
-        return value, call.release(tree_build(call.point, found), create_graph)
+        return value, call.as_given(found, create_graph)
 
 
 def jacobian(
@@ -154,4 +155,4 @@ def _blocks(call: Call, strict: str, strategy: str) -> Any:
         blocks = Linear(call, strict).blocks()
     else:
         blocks = jacobian_blocks(call.outputs, call.inputs, call.creates(), strict)
-    return tree_build(call.out, [call.release(tree_build(call.point, row)) for row in blocks])
+    return tree_build(call.out, [call.as_given(row) for row in blocks])

@@ -35,7 +35,7 @@ def _pull_weight(g: Array, x: Array) -> Array:
 
 # fmt: off
 affine = primitive(_affine, "linear", x=lambda g, w, x_shape: np.reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g,
-            says="x @ w.T + b (torch.nn.functional.linear).")
+            linear=True, says="x @ w.T + b (torch.nn.functional.linear).")
 # fmt: on
 
 
