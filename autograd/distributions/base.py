@@ -32,7 +32,7 @@ class Distribution:
     >>> from autograd.distributions import Normal
     >>> d = Normal(autograd.zeros(3), 1.0)
     >>> d.batch_shape, d.sample((2,)).shape, d.log_prob(0.0)
-    ((3,), (2, 3), tensor([-0.9189, -0.9189, -0.9189]))
+    (torch.Size([3]), (2, 3), tensor([-0.9189, -0.9189, -0.9189]))
     """
 
     arg_constraints: dict[str, Constraint] = {}  # noqa: RUF012 (PyTorch's form)

@@ -20,7 +20,7 @@ class Independent(Distribution):
     >>> from autograd.distributions import Normal
     >>> d = Independent(Normal(autograd.zeros(2, 3), 1.0), 1)
     >>> d.batch_shape, d.event_shape, d.log_prob(autograd.zeros(2, 3))
-    ((2,), (3,), tensor([-2.7568, -2.7568]))
+    (torch.Size([2]), torch.Size([3]), tensor([-2.7568, -2.7568]))
     """
 
     def __init__(

@@ -421,7 +421,7 @@ class Dirichlet(Family):
     >>> import autograd
     >>> d = Dirichlet(autograd.tensor([1.0, 2.0, 1.0]))
     >>> d.mean, d.log_prob(autograd.tensor([0.25, 0.5, 0.25])), d.event_shape
-    (tensor([0.2500, 0.5000, 0.2500]), tensor(1.0986), (3,))
+    (tensor([0.2500, 0.5000, 0.2500]), tensor(1.0986), torch.Size([3]))
     """
 
     concentration = parameter(constraints.independent(constraints.positive, 1))
