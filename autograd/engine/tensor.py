@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe, misuse
-from .graph import Array, Grads, Node, ambient, fit, memory, sweep
+from .graph import Array, Grads, Node, ambient, fit, memory, one_for_all, sweep
 from .tape import recording
 from .warn import warn
 
@@ -135,6 +135,7 @@ class Tensor(Methods):
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
         targets = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
         found = _gradients([self], [gradient], targets, retain_graph, create_graph)
+        one_for_all(found)
         held = _memories([gradient])
         with ambient(grad=create_graph):
             while found:

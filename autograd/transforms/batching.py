@@ -1,0 +1,125 @@
+"""Into a batch and out of it: a function run once for all samples, and gradients that cross the border."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import batch_rules  # noqa: F401 (what NumPy's functions do to batches)
+from ..api.random import levels
+from ..engine.accumulate import total
+from ..engine.graph import Array, Node, mode
+from ..engine.inplace import look
+from ..engine.primitive import moving, primitive
+from ..engine.tape import recording
+from ..api.common import one_dim
+from ..engine.tensor import Tensor, _alone, _memories, wrap
+from ..errors import ArgumentError
+from .batch import Level, put_inside, sealed, taken_out
+
+
+# ---------------------------------------------------------------- the ops at the border
+def _enter(x: Array, level: Level, axis: int) -> Array:
+    return put_inside(level, np.moveaxis(x, axis, 0))
+
+
+def _leave(x: Array, level: Level, axis: int) -> Array:
+    if (data := taken_out(level, x)) is None:
+        return np.copy(np.broadcast_to(np.expand_dims(x, axis), (*x.shape[:axis], level.size, *x.shape[axis:])))
+    data = np.moveaxis(data, 0, axis)
+    return data if getattr(getattr(data, "flags", None), "writeable", True) else np.copy(data)
+
+
+def _total(x: Array, level: Level) -> Array:
+    return x * level.size if (data := taken_out(level, x)) is None else total(data, (0,))
+
+
+# fmt: off
+enter_: Any  = moving(_enter, "enter_batch",                           x=lambda g, level, axis: leave_(g, level, axis),
+             says="A batch, whose samples lie along this axis of x.")
+leave_: Any  = moving(_leave, "leave_batch",                           x=lambda g, level, axis: enter_(g, level, axis),
+             says="The samples of a batch along this axis; repeated where they are all the same.")
+spread_: Any = moving(lambda x, level: x + 0, "spread_over_batch",     x=lambda g, level: total_(g, level),
+             says="x, which is the same for all samples, where a batch begins to use it.")
+total_: Any  = primitive(_total, "total_over_batch",                   x=lambda g, level: spread_(g, level),
+             says="The sum over all samples of a batch.")
+# fmt: on
+
+
+# ---------------------------------------------------------------- running a function for all samples
+def at_once(
+    function: Callable[..., Any], tensors: Sequence[Tensor], axes: Sequence[int | None], randomness: str = "error", fallback: str = "loop"
+) -> tuple[Any, Callable[[Tensor, int | None], Tensor]]:  # fmt: skip
+    """What `function` makes of `tensors`, of which the samples lie along `axes`, and how to bring a result out.
+
+    It runs once. A result is brought out with its samples along an axis; along None, if they are the same.
+    """
+    held = _memories(tensors)  # results have memory of their own
+    n = next(t.shape[a] for t, a in zip(tensors, axes, strict=True) if a is not None)
+    level = Level(n, randomness, fallback)
+    token = levels.set((*levels.get(), level))
+    try:
+        out = function(*(t if a is None else _entered(t, level, a % t.ndim) for t, a in zip(tensors, axes, strict=True)))
+    finally:
+        levels.reset(token)
+        level.open = recording()  # what is on a tape runs again
+    walked = dict[Node, Node | None]()
+
+    def leave(t: Tensor, axis: int | None) -> Tensor:
+        if t.node is not None:
+            _cross(t.node, level, walked)
+        t = wrap(sealed(level, t.array), t.node)
+        data = taken_out(level.seal, t.array)
+        if axis is None and data is None:
+            return t
+        if axis is None and (not n or not np.array_equal(data, np.broadcast_to(data[:1], data.shape), equal_nan=True)):
+            raise ArgumentError("vmap: out_dims is None for a result that is not the same for all slices")
+        found = leave_(t, level.seal, one_dim("vmap: out_dims", axis or 0, t.ndim + 1))
+        return _alone(found[0] if axis is None else found, held)
+
+    return out, leave
+
+
+def _entered(t: Tensor, level: Level, axis: int) -> Any:
+    """The batch of which the samples are in `t`. As all slices, it is a view that a recorded write must not change."""
+    (inside,) = slices = _slices(t, level, axis)
+    look(slices, t, _slices, (level, axis), mode().grad)
+    return inside
+
+
+def _slices(t: Tensor, level: Level, axis: int) -> Any:
+    return (enter_(t, level, axis),)
+
+
+_slices.name = "vmap"  # type: ignore[attr-defined]
+
+
+def _cross(node: Node, level: Level, walked: dict[Node, Node | None]) -> None:
+    """Let gradients leave the batch behind `node` for what is outside of it and the same for all samples: as their sum.
+
+    What is older than the batch is outside: time is the order of the graph. Where a node outside is the parent of one inside,
+    one is put between that is as old as the batch itself, and noted in `walked`. What nodes inside have kept is sealed.
+    """
+    stack = [node] if node.time > level.time else []
+    while stack:
+        if (child := stack.pop()) in walked:
+            continue
+        walked[child] = None
+        if child.saved:
+            child.saved = sealed(level, child.saved)
+        if getattr(child.plan, "op", None) is enter_ and child.saved[0] is level.seal:
+            continue
+        parents = list(child.parents)
+        for i, p in enumerate(parents):
+            if p.plan is not None and p.plan.item is not None and p.parents[0].time < level.time < p.time:
+                p.time = level.time - 0.5  # what a rule took from the saved results of an op outside is outside, too
+            if p.time < level.time:
+                if (between := walked.get(p)) is None:
+                    between = walked[p] = Node(spread_.plans[1], (p,), (level.seal,), p.shape, p.dtype)
+                    between.time = level.time
+                parents[i] = between
+            elif p.time > level.time:
+                stack.append(p)
+        child.parents = parents
