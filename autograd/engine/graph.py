@@ -12,7 +12,7 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import BatchError, FreedGraphError, InPlaceError, ShapeError, describe
+from ..errors import FreedGraphError, InPlaceError, ShapeError, describe
 from .accumulate import ACCUMULATED, settled, total
 from .switch import Switch
 
@@ -283,13 +283,6 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
         if saved and not retain:
             node.saved = saved = None
     return found
-
-
-def one_for_all(found: Grads) -> None:
-    """Raise if a gradient is one for each sample of a vmap, but its node is outside of that, which is younger."""
-    for node, g in found.items():
-        if getattr(g if hasattr(g, "time") else getattr(g, "array", g), "time", -1) > node.time:
-            raise BatchError("vmap: backward() leaves a gradient for each sample on a leaf from outside; use func.grad")
 
 
 def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:

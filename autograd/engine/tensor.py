@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe, misuse
-from .graph import Array, Grads, Node, ambient, fit, memory, one_for_all, sweep
+from .batch import one_for_all
+from .graph import Array, Grads, Node, ambient, fit, memory, sweep
 from .tape import recording
 from .warn import warn
 

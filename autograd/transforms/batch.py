@@ -44,6 +44,9 @@ class Level:
         """What stands in its place in a graph that outlives it."""
         return Level(self.size, self.randomness, self.fallback, self.time)
 
+    def __repr__(self) -> str:
+        return f"vmap of {self.size}"
+
     def draws(self, source: Any, is_default: bool) -> Any:
         """What stands for NumPy's generator `source` while this runs."""
         return Draws(self, source, is_default)
@@ -66,7 +69,8 @@ class Batched(NDArrayOperatorsMixin):
     base = property(lambda self: self.data)  # so that writes are seen through views
     flags = property(lambda self: self.data.flags)
     strides = property(lambda self: self.data.strides[1:])
-    array = property(lambda self: getattr(self.data, "array", self.data))  # all values at all levels, for who looks for some
+    array = property(lambda self: self.data)  # see engine/batch.py
+    began = property(lambda self: self.level.time)
 
     def __init__(self, level: Level, data: Array) -> None:
         self.level, self.data = level, data
@@ -410,9 +414,11 @@ class Places:
         if any(p.dtype.kind == "b" for p in self.own):
             raise Apart("vmap: a mask that differs by sample picks more elements of one than of another")
         if self.own:  # a mask that does not is the positions where it holds
+            if any(_is_mask(p) and not np.ndim(p) for p in parts):
+                raise Apart("vmap: a single boolean is among positions that differ by sample")
             parts = [q for p in parts for q in (np.nonzero(p) if _is_mask(p) else (p,))]
         places = [i for i, p in enumerate(parts) if _is_array(p)]
-        self.k = max((1 if _is_mask(p) and p.ndim else np.ndim(p) for p in map(parts.__getitem__, places)), default=0)
+        self.k = max((1 if _is_mask(p) else np.ndim(p) for p in map(parts.__getitem__, places)), default=0)
         together = places == list(range(places[0], places[-1] + 1)) if places else True
         self.ndim = rest + sum(p is None or isinstance(p, slice) for p in parts) + self.k
         self.to, self.index = 0 if together else -1, (slice(None), *parts)

@@ -81,8 +81,15 @@ family(
     np.flip, np.diff, np.split, np.array_split, np.unstack, sliding_window_view,
 )  # fmt: skip
 family(partial(with_axis, flat=True), np.argmax, np.argmin, np.cumprod, np.sort, np.argsort, np.repeat)
-RULES[np.sum] = along(lambda x, axis, keepdims=False, **k: np.sum(x, axis, keepdims=keepdims, **k) if k else total(x, axis, keepdims), 1, None)
-RULES[np.cumsum] = along(lambda x, axis, **k: np.cumsum(x, axis, **k) if k else running_total(x, axis), 1, None, flat=True)
+def _sum(x: Any, axis: Any, keepdims: bool = False, **options: Any) -> Any:
+    return np.sum(x, axis, keepdims=keepdims, **options) if options else total(x, axis if isinstance(axis, tuple) else (axis,), keepdims)
+
+
+def _cumsum(x: Any, axis: int, **options: Any) -> Any:
+    return np.cumsum(x, axis, **options) if options else running_total(x, axis)
+
+
+RULES |= {np.sum: along(_sum, 1, None), np.cumsum: along(_cumsum, 1, None, flat=True)}
 METHODS["reduce"] = METHODS["accumulate"] = lambda function: along(function, 1, 0)
 
 
@@ -265,8 +272,9 @@ def at(ufunc: Any) -> Rule:
     def rule(level: Level, out: Any, index: Any, *values: Any) -> None:
         if (data := own(level, out)) is None:
             raise Apart(f"vmap: np.{ufunc.__name__}.at puts what differs by sample into an array that is the same for all")
-        (first, *more), n = index if isinstance(index, tuple) else (index,), out.shape[0] if out.ndim else 0
-        if ufunc is np.add and out.ndim == 1 and not more and getattr(first, "ndim", 0) == 1 and first.dtype.kind in "iu" and data.flags.c_contiguous:
+        first = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+        if ufunc is np.add and out.ndim == 1 == getattr(first, "ndim", 0) and data.flags.c_contiguous and first.dtype.kind in "iu":
+            (n,) = out.shape
             places = full(level, first).data % max(1, n) + np.reshape(np.arange(level.size) * n, (level.size, 1))
             x = np.broadcast_to(aligned(level, (values[0], out))[0], places.shape)
             total_at(np.reshape(data, (-1,)), np.reshape(places, (-1,)), np.reshape(x, (-1,)))

@@ -16,7 +16,7 @@ from ..engine.primitive import moving, primitive
 from ..engine.tape import recording
 from ..api.common import one_dim
 from ..engine.tensor import Tensor, _alone, _memories, wrap
-from ..errors import ArgumentError
+from ..errors import ArgumentError, BatchError
 from .batch import Level, put_inside, sealed, taken_out
 
 
@@ -107,8 +107,9 @@ def _cross(node: Node, level: Level, walked: dict[Node, Node | None]) -> None:
         if (child := stack.pop()) in walked:
             continue
         walked[child] = None
-        if child.saved:
-            child.saved = sealed(level, child.saved)
+        if type(child.saved) is not tuple:
+            raise BatchError(f"vmap: {child.plan.name} saves what checkpoint would make again when vmap is over")
+        child.saved = sealed(level, child.saved)
         if getattr(child.plan, "op", None) is enter_ and child.saved[0] is level.seal:
             continue
         parents = list(child.parents)

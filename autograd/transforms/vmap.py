@@ -87,13 +87,14 @@ def vmap(
                 return func(*tree_build(args, leaves), **kwargs)
 
         (n,) = sizes
-        before = default_generator.get_state()
+        before = None if randomness == "error" else default_generator.get_state()
         try:
             out = _together(call, leaves, n, out_dims, randomness, chunk_size or max(n, 1), fallback)
         except BatchError:
             if fallback != "loop":
                 raise
-            default_generator.set_state(before)
+            if before is not None:
+                default_generator.set_state(before)
             out = _in_turn(call, leaves, n, out_dims, randomness)
         return tree_map(lambda t: t if t.requires_grad else t.array, out) if arrays else out  # a graph would be lost
 

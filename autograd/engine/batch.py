@@ -1,0 +1,22 @@
+"""What is to be known of batches where no vmap is: the array of a Tensor may hold a value for each sample of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import BatchError
+from .graph import Array, Node
+
+
+def whole(value: Any) -> Array:
+    """All that a Tensor, or an array, holds, of every sample: for who looks for what must be nowhere in it."""
+    while hasattr(value, "array"):  # of a Tensor, and of a batch
+        value = value.array
+    return value
+
+
+def one_for_all(found: dict[Node, Any]) -> None:
+    """Raise if a gradient is one for each sample, and its node is older than their vmap, where there is room for one only."""
+    for node, g in found.items():
+        if getattr(g, "began", getattr(getattr(g, "array", g), "began", -1)) > node.time:
+            raise BatchError("vmap: backward() leaves a gradient for each sample on a tensor from outside; use func.grad")
