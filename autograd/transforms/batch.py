@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from math import prod
+from operator import is_
 from types import FunctionType
 from typing import Any
 
@@ -267,13 +268,16 @@ def taken_out(level: Level, x: Any) -> Any:
 
 
 def sealed(level: Level, value: Any) -> Any:
-    """`value` as a graph keeps it that outlives the vmap: its gradient may be asked for later."""
+    """`value` as a graph keeps it that outlives the vmap; itself, if it has nothing of this level."""
     if value is level:
         return level.seal
     if isinstance(value, Batched):
-        return Batched(level.seal if value.level is level else value.level, sealed(level, value.data))
+        data = sealed(level, value.data)
+        mine = value.level is level
+        return Batched(level.seal if mine else value.level, data) if mine or data is not value.data else value
     if isinstance(value, (tuple, list)):
-        return _same_kind(value, [sealed(level, v) for v in value])
+        parts = [sealed(level, v) for v in value]
+        return value if all(map(is_, parts, value)) else _same_kind(value, parts)
     return value
 
 
@@ -287,23 +291,30 @@ class Apart(BatchError):
 
     def again(self, op: Any, values: list[Any]) -> Any:
         """What `op`, which raised this, makes of its arguments: with every array as a batch, or else sample by sample."""
-        if (level := top(values)) is None:
+        arrays: list[Any] = []
+        _each_array(lambda x: arrays.append(x) or x, values)
+        around = {level for x in arrays for level in _levels(x)}
+        if not around:
             raise self
-        spread: list[Any] = []
-
-        def as_batch(x: Any) -> Any:
-            spread.append(x) if own(level, x) is None else None
-            return full(level, x)
-
-        whole = _each_array(as_batch, values)
-        if spread:
-            return op(*whole)
+        for level in sorted(around, key=lambda level: -level.time):
+            if any(level not in _levels(x) for x in arrays):
+                return op(*_each_array(partial(_spread, level), values))
         apart = FunctionType(op.__code__, op.__globals__ | {"fun": one_by_one(op.fun, op.name)}, op.name, op.__defaults__)
         apart.__kwdefaults__ = op.__kwdefaults__
         try:
             return apart(*values)
         except Apart as error:
             raise BatchError(str(error)) from error
+
+
+def _levels(x: Any) -> list[Level]:
+    """The levels of a batch, the latest first."""
+    return [x.level, *_levels(x.data)] if isinstance(x, Batched) else []
+
+
+def _spread(level: Level, x: Any) -> Any:
+    """`full`, also inside of later levels."""
+    return Batched(x.level, _spread(level, x.data)) if isinstance(x, Batched) and x.level.time > level.time else full(level, x)
 
 
 def _each_array(f: Callable[[Any], Any], tree: Any) -> Any:

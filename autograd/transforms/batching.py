@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf, nextafter
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -65,18 +67,17 @@ def at_once(
     finally:
         levels.reset(token)
         level.open = recording()  # what is on a tape runs again
-    walked = dict[Node, Node | None]()
+    known, between = dict[Node, bool](), dict[Node, Node]()
 
     def leave(t: Tensor, axis: int | None) -> Tensor:
-        if t.node is not None:
-            _cross(t.node, level, walked)
-        t = wrap(sealed(level, t.array), t.node)
-        data = taken_out(level.seal, t.array)
+        data = taken_out(level, t.array)
         if axis is None and data is None:
             return t
         if axis is None and (not n or not np.array_equal(data, np.broadcast_to(data[:1], data.shape), equal_nan=True)):
             raise ArgumentError("vmap: out_dims is None for a result that is not the same for all slices")
-        found = leave_(t, level.seal, one_dim("vmap: out_dims", axis or 0, t.ndim + 1))
+        found = leave_(wrap(sealed(level, t.array), t.node), level.seal, one_dim("vmap: out_dims", axis or 0, t.ndim + 1))
+        if found.node is not None:
+            _cross(found.node, level, known, between)
         return _alone(found[0] if axis is None else found, held)
 
     return out, leave
@@ -96,31 +97,34 @@ def _slices(t: Tensor, level: Level, axis: int) -> Any:
 _slices.name = "vmap"  # type: ignore[attr-defined]
 
 
-def _cross(node: Node, level: Level, walked: dict[Node, Node | None]) -> None:
-    """Let gradients leave the batch behind `node` for what is outside of it and the same for all samples: as their sum.
+def _cross(node: Node, level: Level, known: dict[Node, bool], between: dict[Node, Node]) -> None:
+    """Let the gradients that leave the batch behind `node` be summed over the samples, and seal what was kept in there.
 
-    What is older than the batch is outside: time is the order of the graph. Where a node outside is the parent of one inside,
-    one is put between that is as old as the batch itself, and noted in `walked`. What nodes inside have kept is sealed.
+    Inside are the nodes whose gradient differs by sample: those that kept something that does, and all that were made of them.
+    Where one outside is the parent of one inside, a node is put `between`. What is older than the batch is outside; so is
+    what was made meanwhile and is the same for all, as the new node of a view that others use as well.
     """
-    stack = [node] if node.time > level.time else []
+    found, stack = [], [node]
     while stack:
-        if (child := stack.pop()) in walked:
+        child = stack.pop()
+        if child in known or child.time < level.time:
             continue
-        walked[child] = None
         if type(child.saved) is not tuple:
             raise BatchError(f"vmap: {child.plan.name} saves what checkpoint would make again when vmap is over")
-        child.saved = sealed(level, child.saved)
-        if getattr(child.plan, "op", None) is enter_ and child.saved[0] is level.seal:
-            continue
-        parents = list(child.parents)
-        for i, p in enumerate(parents):
-            if p.plan is not None and p.plan.item is not None and p.parents[0].time < level.time < p.time:
-                p.time = level.time - 0.5  # what a rule took from the saved results of an op outside is outside, too
-            if p.time < level.time:
-                if (between := walked.get(p)) is None:
-                    between = walked[p] = Node(spread_.plans[1], (p,), (level.seal,), p.shape, p.dtype)
-                    between.time = level.time
-                parents[i] = between
-            elif p.time > level.time:
-                stack.append(p)
-        child.parents = parents
+        kept, op = sealed(level, child.saved), getattr(child.plan, "op", None)
+        border = op in (enter_, leave_) and kept[0] is level.seal
+        known[child], child.saved = border or kept is not child.saved or not child.parents, kept
+        if not (border and op is enter_):
+            found.append(child)
+            stack += child.parents
+    for child in sorted(found, key=attrgetter("time")):
+        if known[child] or any(map(known.get, child.parents)):
+            known[child], child.parents = True, [p if known.get(p) else _spread(p, level, between) for p in child.parents]
+
+
+def _spread(node: Node, level: Level, between: dict[Node, Node]) -> Node:
+    """The node through which gradients go to `node`, which is outside."""
+    if node not in between:
+        between[node] = Node(spread_.plans[1], (node,), (level.seal,), node.shape, node.dtype)
+        between[node].time = nextafter(node.time, inf)
+    return between[node]

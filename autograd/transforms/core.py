@@ -135,7 +135,7 @@ def _rows(y: Tensor, inputs: Sequence[Tensor], which: range, create: bool, stric
 
     seeds = np.zeros_like(y.array, shape=(len(which), y.array.size))
     seeds[np.arange(len(which)), np.arange(which.start, which.stop)] = 1
-    rows = vmap(lambda seed: tuple(pull([y], inputs, [seed], create, strict=strict)))
+    rows = vmap(lambda seed: tuple(pull([y], inputs, [seed], create, strict=strict)), randomness="same")
     return list(rows(wrap(np.reshape(seeds, (len(which), *y.shape)))))
 
 

@@ -90,9 +90,9 @@ def vmap(
         before = None if randomness == "error" else default_generator.get_state()
         try:
             out = _together(call, leaves, n, out_dims, randomness, chunk_size or max(n, 1), fallback)
-        except BatchError:
+        except BatchError as error:
             if fallback != "loop":
-                raise
+                raise BatchError(str(error)) from error
             if before is not None:
                 default_generator.set_state(before)
             out = _in_turn(call, leaves, n, out_dims, randomness)
