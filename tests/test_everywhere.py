@@ -147,6 +147,10 @@ def wrapped(array):
     return array if isinstance(array, Tensor) else wrap(array)
 
 
+def one_gradient(ys, xs):
+    return autograd.grad(sum(y.sum() for y in ys if y.requires_grad), xs, materialize_grads=True)
+
+
 # ---------------------------------------------------------------- law 3: what a mask leaves out has no say
 def derivatives(sample, points, mask=None):
     """The op at `points`, but 0 where not `mask`; and its gradients of first and second order."""

@@ -1,4 +1,4 @@
-"""What a primitive does where its function raised: another way to the result, or the error that names the op."""
+"""What a primitive does where its function raised: go another way, or raise the error that names the op."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FAILURES = (TypeError, ValueError, IndexError, OverflowError, AttributeError, Ba
 
 
 def failed(op: Any, values: list[Any], raws: list[Any], error: Exception) -> Any:
-    """What the call gives all the same, of integers too large for a dtype, or of samples apart; or else raise an error."""
+    """What the call gives all the same, by sample or of integers too large for a dtype; or raise an error."""
     if isinstance(error, BatchError):
         return error.again(op, values)
     if isinstance(error, OverflowError) and op.name in RING:

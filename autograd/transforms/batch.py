@@ -149,7 +149,7 @@ class Batched(NDArrayOperatorsMixin):
         return np.copy(self)
 
     def astype(self, dtype: Any, **kwargs: Any) -> Any:
-        return np.astype(self, dtype)
+        return np.astype(self, dtype)  # type: ignore[call-overload]
 
     def __pow__(self, other: Any) -> Any:  # ndarrays know x**2 from power(x, 2)
         self.check()
@@ -236,12 +236,12 @@ def full(level: Level, x: Any) -> Any:
     """`x` as a batch, repeated if it is the same for all; no memory is used."""
     if isinstance(x, Batched) and x.level is level:
         return x
-    return Batched(level, np.broadcast_to(x, (level.size, *np.shape(x))))
+    return Batched(level, np.broadcast_to(x, (level.size, *(x.shape if hasattr(x, "shape") else np.shape(x)))))
 
 
 def aligned(level: Level, args: Any) -> list[Any]:
     """The data of `args`, so that they broadcast: with axes of length 1 behind the first where there are too few."""
-    ndim = max([np.ndim(a) for a in args if hasattr(a, "dtype")], default=0)
+    ndim = max([a.ndim for a in args if hasattr(a, "dtype")], default=0)
     found = []
     for a in args:
         if (data := own(level, a)) is not None:
@@ -292,7 +292,7 @@ class Apart(BatchError):
     def again(self, op: Any, values: list[Any]) -> Any:
         """What `op`, which raised this, makes of its arguments: with every array as a batch, or else sample by sample."""
         arrays: list[Any] = []
-        _each_array(lambda x: arrays.append(x) or x, values)
+        _each_array(arrays.append, values)
         around = {level for x in arrays for level in _levels(x)}
         if not around:
             raise self
@@ -425,11 +425,11 @@ class Places:
         if any(p.dtype.kind == "b" for p in self.own):
             raise Apart("vmap: a mask that differs by sample picks more elements of one than of another")
         if self.own:  # a mask that does not is the positions where it holds
-            if any(_is_mask(p) and not np.ndim(p) for p in parts):
+            if any(_is_mask(p) and not _axes(p) for p in parts):
                 raise Apart("vmap: a single boolean is among positions that differ by sample")
             parts = [q for p in parts for q in (np.nonzero(p) if _is_mask(p) else (p,))]
         places = [i for i, p in enumerate(parts) if _is_array(p)]
-        self.k = max((1 if _is_mask(p) else np.ndim(p) for p in map(parts.__getitem__, places)), default=0)
+        self.k = max((1 if _is_mask(p) else getattr(p, "ndim", 0) for p in map(parts.__getitem__, places)), default=0)
         together = places == list(range(places[0], places[-1] + 1)) if places else True
         self.ndim = rest + sum(p is None or isinstance(p, slice) for p in parts) + self.k
         self.to, self.index = 0 if together else -1, (slice(None), *parts)
@@ -450,7 +450,9 @@ class Places:
         if (data := own(level, value)) is None and not (self.to and np.ndim(value)):
             return value
         data = full(level, value).data if data is None else data
-        data = np.reshape(data, (level.size, *(1,) * (self.ndim + 1 - data.ndim), *data.shape[1 + max(0, data.ndim - 1 - self.ndim) :]))
+        data = np.reshape(
+            data, (level.size, *(1,) * (self.ndim + 1 - data.ndim), *data.shape[1 + max(0, data.ndim - 1 - self.ndim) :])
+        )
         if self.to < 0:
             return np.moveaxis(data, 0, self.k) if self.ndim else data
         return np.moveaxis(data, range(1 + self.to, 1 + self.to + self.k), range(1, 1 + self.k)) if self.to else data
@@ -466,4 +468,4 @@ def _is_array(part: Any) -> bool:
 
 def _axes(part: Any) -> int:
     """For how many axes of an array this part of an index is."""
-    return np.ndim(part) if _is_mask(part) else int(part is not None and part is not ...)
+    return getattr(part, "ndim", 0) if _is_mask(part) else int(part is not None and part is not ...)

@@ -81,8 +81,14 @@ family(
     np.flip, np.diff, np.split, np.array_split, np.unstack, sliding_window_view,
 )  # fmt: skip
 family(partial(with_axis, flat=True), np.argmax, np.argmin, np.cumprod, np.sort, np.argsort, np.repeat)
+
+
 def _sum(x: Any, axis: Any, keepdims: bool = False, **options: Any) -> Any:
-    return np.sum(x, axis, keepdims=keepdims, **options) if options else total(x, axis if isinstance(axis, tuple) else (axis,), keepdims)
+    return (
+        np.sum(x, axis, keepdims=keepdims, **options)
+        if options
+        else total(x, axis if isinstance(axis, tuple) else (axis,), keepdims)
+    )
 
 
 def _cumsum(x: Any, axis: int, **options: Any) -> Any:
@@ -104,16 +110,20 @@ def stacked(function: Any) -> Rule:
     """The rule of a function that does not mind axes before those that it works on."""
 
     def rule(level: Level, x: Any, *args: Any, **kwargs: Any) -> Any:
-        return (each(function)(level, x, *args, **kwargs) if top((args, kwargs)) is level else back(level, function(x.data, *args, **kwargs)))
+        return (
+            each(function)(level, x, *args, **kwargs)
+            if top((args, kwargs)) is level
+            else back(level, function(x.data, *args, **kwargs))
+        )
 
     return rule
 
 
 family(
     stacked,
-    np.astype, np.copy, np.nan_to_num, np.round, np.sinc, np.real, np.isneginf, np.isposinf, np.tril, np.triu, np.matrix_transpose,
-    np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.svd,
-    np.linalg.qr, np.linalg.svdvals, np.linalg.pinv, np.linalg.matrix_rank, np.linalg.matrix_power,
+    np.astype, np.copy, np.nan_to_num, np.round, np.sinc, np.real, np.isneginf, np.isposinf, np.tril, np.triu,
+    np.matrix_transpose, np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.linalg.cholesky, np.linalg.qr, np.linalg.svd,
+    np.linalg.svdvals, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.pinv, np.linalg.matrix_rank, np.linalg.matrix_power,
 )  # fmt: skip
 
 
@@ -156,8 +166,12 @@ RULES |= {
     np.size: lambda level, x, axis=None: x.size if axis is None else x.shape[axis],
     np.iscomplexobj: lambda level, x: x.dtype.kind == "c",
     np.result_type: lambda level, *xs: np.result_type(*(getattr(x, "dtype", x) for x in xs)),
-    np.array_equal: lambda level, x, y, equal_nan=False: np.shape(x) == np.shape(y) and bool(np.all((x == y) | (equal_nan & (x != x) & (y != y)))),
 }  # fmt: skip
+
+
+@rule_of(np.array_equal)
+def _array_equal(level: Level, x: Any, y: Any, equal_nan: bool = False) -> bool:
+    return np.shape(x) == np.shape(y) and bool(np.all((x == y) | ((x != x) & (y != y) & equal_nan)))
 
 
 # ---------------------------------------------------------------- that move elements
@@ -168,7 +182,7 @@ def _reshape(level: Level, x: Any, shape: Any, order: str = "C", **kwargs: Any) 
         shape = tuple(x.size // known if n == -1 else n for n in shape)
     if prod(shape) != x.size or order != "C":
         return back(level, each(np.reshape)(level, x, shape, order))
-    return Batched(level, np.reshape(x.data, (level.size, *shape), order, **kwargs))
+    return Batched(level, np.reshape(x.data, (level.size, *shape), **kwargs))
 
 
 @rule_of(np.broadcast_to)
@@ -255,7 +269,11 @@ def _searchsorted(level: Level, a: Any, v: Any, side: Any = "left", sorter: Any 
 
 @rule_of(np.isin)
 def _isin(level: Level, element: Any, test: Any, **kwargs: Any) -> Any:
-    return each(np.isin)(level, element, test, **kwargs) if own(level, test) is not None else Batched(level, np.isin(element.data, test, **kwargs))
+    return (
+        each(np.isin)(level, element, test, **kwargs)
+        if own(level, test) is not None
+        else Batched(level, np.isin(element.data, test, **kwargs))
+    )
 
 
 @rule_of(np.copyto)
@@ -273,7 +291,12 @@ def at(ufunc: Any) -> Rule:
         if (data := own(level, out)) is None:
             raise Apart(f"vmap: np.{ufunc.__name__}.at puts what differs by sample into an array that is the same for all")
         first = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-        if ufunc is np.add and out.ndim == 1 == getattr(first, "ndim", 0) and data.flags.c_contiguous and first.dtype.kind in "iu":
+        if (
+            ufunc is np.add
+            and out.ndim == 1 == getattr(first, "ndim", 0)
+            and data.flags.c_contiguous
+            and first.dtype.kind in "iu"
+        ):
             (n,) = out.shape
             places = full(level, first).data % max(1, n) + np.reshape(np.arange(level.size) * n, (level.size, 1))
             x = np.broadcast_to(aligned(level, (values[0], out))[0], places.shape)

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from . import batch_rules  # noqa: F401 (what NumPy's functions do to batches)
+from ..api.common import one_dim
 from ..api.random import levels
 from ..engine.accumulate import total
 from ..engine.graph import Array, Node, mode
 from ..engine.inplace import look
 from ..engine.primitive import moving, primitive
 from ..engine.tape import recording
-from ..api.common import one_dim
 from ..engine.tensor import Tensor, _alone, _memories, wrap
 from ..errors import ArgumentError, BatchError
+from . import batch_rules  # noqa: F401 (what NumPy's functions do to batches)
 from .batch import Level, put_inside, sealed, taken_out
 
 
@@ -52,7 +52,7 @@ total_: Any  = primitive(_total, "total_over_batch",                   x=lambda 
 
 # ---------------------------------------------------------------- running a function for all samples
 def at_once(
-    function: Callable[..., Any], tensors: Sequence[Tensor], axes: Sequence[int | None], randomness: str = "error", fallback: str = "loop"
+    function: Callable[..., Any], tensors: Sequence[Any], axes: Sequence[int | None], randomness: str, fallback: str
 ) -> tuple[Any, Callable[[Tensor, int | None], Tensor]]:  # fmt: skip
     """What `function` makes of `tensors`, of which the samples lie along `axes`, and how to bring a result out.
 
@@ -126,5 +126,5 @@ def _spread(node: Node, level: Level, between: dict[Node, Node]) -> Node:
     """The node through which gradients go to `node`, which is outside."""
     if node not in between:
         between[node] = Node(spread_.plans[1], (node,), (level.seal,), node.shape, node.dtype)
-        between[node].time = nextafter(node.time, inf)
+        between[node].time = nextafter(node.time, inf)  # type: ignore[assignment]
     return between[node]

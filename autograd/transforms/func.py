@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -165,7 +165,9 @@ def jacrev(func: Function, argnums: Argnums = 0, *, has_aux: bool = False, chunk
     tensor([[3., 0., 1.],
             [0., 3., 2.]])
     """
-    return _jacobian("jacrev", lambda c: jacobian_blocks(c.outputs, c.inputs, c.creates(), chunk_size=chunk_size), func, argnums, has_aux)
+    return _jacobian(
+        "jacrev", lambda c: jacobian_blocks(c.outputs, c.inputs, c.creates(), chunk_size=chunk_size), func, argnums, has_aux
+    )
 
 
 def jacfwd(func: Function, argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error") -> Function:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..api.join import cat, stack
 from ..api.random import default_generator, drawing_from
-from ..api.tree import tree_build, tree_leaves, tree_map
+from ..api.tree import tree_build, tree_map
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import inside
 from ..errors import ArgumentError, BatchError, GraphError, ShapeError, describe
@@ -132,7 +132,9 @@ def _together(call: Function, leaves: Leaves, n: int, out_dims: Any, randomness:
     def joined(dim: Any, *ts: Any) -> Any:
         return _the_same(ts) if dim is None else cat(ts, dim)
 
-    return parts[0] if len(parts) == 1 else tree_map(lambda dim, *bs: tree_map(lambda *ts: joined(dim, *ts), *bs), out_dims, *parts)
+    return (
+        parts[0] if len(parts) == 1 else tree_map(lambda dim, *bs: tree_map(lambda *ts: joined(dim, *ts), *bs), out_dims, *parts)
+    )
 
 
 def _the_same(ts: Sequence[Any]) -> Any:
@@ -146,7 +148,13 @@ def _in_turn(call: Function, leaves: Leaves, n: int, out_dims: Any, randomness: 
     """One slice after the other; of none, one of zeros, to see what comes out."""
 
     def slices(t: Any, dim: Any) -> Any:
-        return [t] * max(n, 1) if dim is None else t.unbind(dim) if n else [wrap(np.zeros_like(t.array, shape=np.delete(t.shape, dim)))]
+        return (
+            [t] * max(n, 1)
+            if dim is None
+            else t.unbind(dim)
+            if n
+            else [wrap(np.zeros_like(t.array, shape=np.delete(t.shape, dim)))]
+        )
 
     results = []
     before = default_generator.get_state()
