@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property, partial, partialmethod
 from math import prod
 from operator import is_
 from types import FunctionType
@@ -124,32 +124,16 @@ class Batched(NDArrayOperatorsMixin):
         return f"<{self.data.shape[0]} samples of a vmap{over}, each {self.dtype} {self.shape}:\n{self.data}>"
 
     # ------------------------------------------------------------ the methods of arrays that code outside the ops calls
-    def any(self, *args: Any, **kwargs: Any) -> Any:
-        return np.any(self, *args, **kwargs)
-
-    def all(self, *args: Any, **kwargs: Any) -> Any:
-        return np.all(self, *args, **kwargs)
-
-    def min(self, *args: Any, **kwargs: Any) -> Any:
-        return np.min(self, *args, **kwargs)
-
-    def max(self, *args: Any, **kwargs: Any) -> Any:
-        return np.max(self, *args, **kwargs)
-
-    def sum(self, *args: Any, **kwargs: Any) -> Any:
-        return np.sum(self, *args, **kwargs)
+    any, all, min, max, sum, copy, astype = (
+        partialmethod(lambda self, function, *args, **kwargs: function(self, *args, **kwargs), function)
+        for function in (np.any, np.all, np.min, np.max, np.sum, np.copy, np.astype)
+    )
 
     def reshape(self, *shape: Any) -> Any:
         return np.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def ravel(self) -> Any:
         return np.reshape(self, (-1,))
-
-    def copy(self) -> Any:
-        return np.copy(self)
-
-    def astype(self, dtype: Any, **kwargs: Any) -> Any:
-        return np.astype(self, dtype)  # type: ignore[call-overload]
 
     def __pow__(self, other: Any) -> Any:  # ndarrays know x**2 from power(x, 2)
         self.check()

@@ -84,11 +84,9 @@ family(partial(with_axis, flat=True), np.argmax, np.argmin, np.cumprod, np.sort,
 
 
 def _sum(x: Any, axis: Any, keepdims: bool = False, **options: Any) -> Any:
-    return (
-        np.sum(x, axis, keepdims=keepdims, **options)
-        if options
-        else total(x, axis if isinstance(axis, tuple) else (axis,), keepdims)
-    )
+    if options:
+        return np.sum(x, axis, keepdims=keepdims, **options)
+    return total(x, axis if isinstance(axis, tuple) else (axis,), keepdims)
 
 
 def _cumsum(x: Any, axis: int, **options: Any) -> Any:
@@ -160,13 +158,14 @@ family(like, np.zeros_like, np.ones_like, np.full_like, np.empty_like)
 
 
 # ---------------------------------------------------------------- that say what an array is
-RULES |= {
+_ABOUT: dict[Any, Rule] = {
     np.shape: lambda level, x: x.shape,
     np.ndim: lambda level, x: x.ndim,
     np.size: lambda level, x, axis=None: x.size if axis is None else x.shape[axis],
     np.iscomplexobj: lambda level, x: x.dtype.kind == "c",
     np.result_type: lambda level, *xs: np.result_type(*(getattr(x, "dtype", x) for x in xs)),
-}  # fmt: skip
+}
+RULES |= _ABOUT
 
 
 @rule_of(np.array_equal)

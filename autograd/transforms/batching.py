@@ -39,13 +39,13 @@ def _total(x: Array, level: Level) -> Array:
 
 
 # fmt: off
-enter_: Any  = moving(_enter, "enter_batch",                           x=lambda g, level, axis: leave_(g, level, axis),
+enter_: Any  = moving(_enter, "enter_batch", view=True,            x=lambda g, level, axis: leave_(g, level, axis),
              says="A batch, whose samples lie along this axis of x.")
-leave_: Any  = moving(_leave, "leave_batch",                           x=lambda g, level, axis: enter_(g, level, axis),
+leave_: Any  = moving(_leave, "leave_batch", view=True,            x=lambda g, level, axis: enter_(g, level, axis),
              says="The samples of a batch along this axis; repeated where they are all the same.")
-spread_: Any = moving(lambda x, level: x + 0, "spread_over_batch",     x=lambda g, level: total_(g, level),
+spread_: Any = moving(lambda x, level: x + 0, "spread_over_batch", x=lambda g, level: total_(g, level),
              says="x, which is the same for all samples, where a batch begins to use it.")
-total_: Any  = primitive(_total, "total_over_batch",                   x=lambda g, level: spread_(g, level),
+total_: Any  = primitive(_total, "total_over_batch",               x=lambda g, level: spread_(g, level),
              says="The sum over all samples of a batch.")
 # fmt: on
 
