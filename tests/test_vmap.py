@@ -14,6 +14,9 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import checkpoint, detect_anomaly, draw, float64, rand, tensor, zeros
+from autograd.engine.batch import whole
+from autograd.engine.graph import ambient
+from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import AnomalyError, ArgumentError, AutogradError, BatchError, GraphError, InPlaceError
 from autograd.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
@@ -388,6 +391,64 @@ def test_scores_that_are_probabilities_are_warned_of():
     assert "every row of input sums to one" in str(warnings[0].message)
 
 
+# ---------------------------------------------------------------- indices
+PARTS = {
+    "all": lambda rng, n: slice(None),
+    "some": lambda rng, n: slice(int(rng.integers(n)), None, 2),
+    "number": lambda rng, n: int(rng.integers(-n, n)),
+    "array": lambda rng, n: rng.integers(-n, n, 2),
+    "rows": lambda rng, n: rng.integers(-n, n, (3, 1)),
+    "mask": lambda rng, n: rng.random(n) < 0.6,
+    "own array": lambda rng, n: rng.integers(-n, n, (SIZE, 2)),
+    "own number": lambda rng, n: rng.integers(-n, n, SIZE),
+    "own rows": lambda rng, n: rng.integers(-n, n, (SIZE, 2, 1)),
+}
+
+
+def parts_of_an_index(rng, shape):
+    """One for each axis, perhaps with None between them, or ... for the last; and whether it differs by sample."""
+    for n in shape:
+        if rng.random() < 0.15:
+            yield None, False
+        if rng.random() < 0.15:
+            yield ..., False
+            return
+        kind = rng.choice(list(PARTS))
+        yield PARTS[kind](rng, n), kind.startswith("own")
+
+
+def test_any_index_reads_and_writes_as_in_a_loop():
+    rng, compared = np.random.default_rng(0), 0
+    while compared < 150:
+        shape = tuple(int(n) for n in rng.integers(2, 4, rng.integers(1, 4)))
+        parts = list(parts_of_an_index(rng, shape))
+        index, differs = [wrap(np.asarray(p)) if hasattr(p, "dtype") else p for p, _ in parts], [d for _, d in parts]
+        x = rng.normal(size=(SIZE, *shape))
+
+        def of_sample(i, index=index, differs=differs):
+            return tuple(p[i] if d else p for p, d in zip(index, differs, strict=True))
+
+        try:
+            expected = np.stack([wrap(x[i])[of_sample(i)].array for i in range(SIZE)])
+        except AutogradError:  # no such index
+            continue
+        value = rng.normal(size=(SIZE, *expected.shape[1:])[rng.integers(2) :])
+        own = value.ndim == expected.ndim
+
+        def write(x, v, *index):
+            y = x * 1
+            y[index] = v
+            return y
+
+        dims = [0 if d else None for d in differs]
+        found = vmap(lambda x, *index: x[index], (0, *dims), fallback="error")(wrap(x), *index)
+        np.testing.assert_array_equal(found.array, expected, err_msg=f"{shape} {parts}")
+        found = vmap(write, (0, 0 if own else None, *dims))(wrap(x), wrap(value), *index)
+        expected = [write(wrap(x[i]), wrap(value[i] if own else value), *of_sample(i)).array for i in range(SIZE)]
+        np.testing.assert_array_equal(found.array, expected, err_msg=f"{shape} {parts}")
+        compared += 1
+
+
 # ---------------------------------------------------------------- writes in place
 def test_writes_in_place_inside():
     """On what was made inside, by what differs and by what does not; gradients go through."""
@@ -491,6 +552,16 @@ def test_a_picture_shows_all_samples():
     y = vmap(f, fallback="error")(tensor([[1.0, 2.0, 3.5], [4.0, 5.0, 6.0]], dtype=float64))
     assert "[[1, 2, 3.5], [4, 5, 6]]" in sources[0]
     assert "leave_batch" in draw(y.sum(), {"w": w}).source
+
+
+def test_what_a_tape_recorded_can_be_run_again():
+    with ambient(tape=Tape()):
+        tape = autograd.engine.graph.mode().tape
+        found = vmap(grad(lambda x: (x.tanh() ** 2).sum()))(wrap(X))
+    assert_allclose(found.array, 2 * np.tanh(X) * (1 - np.tanh(X) ** 2))
+    for op, args, out in tape:
+        again = op.fun(*args)
+        np.testing.assert_array_equal(whole(again), whole(out))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.jit, when PyTorch's hessian is first called

@@ -35,7 +35,8 @@ def _leave(x: Array, level: Level, axis: int) -> Array:
 
 
 def _total(x: Array, level: Level) -> Array:
-    return x * level.size if (data := taken_out(level, x)) is None else total(data, (0,))
+    data = taken_out(level, x)
+    return total(np.broadcast_to(x, (level.size, *x.shape)) if data is None else data, (0,))
 
 
 # fmt: off
