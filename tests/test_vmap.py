@@ -270,6 +270,12 @@ def test_every_draw_is_one_for_each_sample_or_the_same(op):
         assert len(np.unique(vmap(lambda x: op(x, generator), randomness=how)(x).array, axis=0)) == number
 
 
+def test_what_draws_sample_by_sample_draws_anew_for_each():
+    x = autograd.ones(20, 9)
+    drawn = vmap(lambda x: autograd.multinomial(x, 9), randomness="different", fallback="op")(x).array
+    assert len(np.unique(drawn, axis=0)) > 1
+
+
 # ---------------------------------------------------------------- what cannot be done at once
 def test_if_is_fine_where_samples_agree_and_loops_where_not():
     x = tensor([[1.0, 2.0], [3.0, -4.0]])
