@@ -353,6 +353,14 @@ def test_checkpoint_inside_and_gradients_from_outside():
     assert_allclose(*found)
 
 
+def test_a_jacobian_may_run_again_what_draws():
+    f, x = lambda x: checkpoint(lambda x: F.dropout(x.tanh()), x), wrap(X[0])
+    autograd.manual_seed(0)
+    kept = f(x).array != 0
+    autograd.manual_seed(0)
+    assert_allclose(jacrev(f)(x).array, np.diag(2 * kept / np.cosh(X[0]) ** 2))
+
+
 def test_running_statistics_are_those_of_the_loop():
     layers = [nn.BatchNorm1d(3) for _ in range(2)]
     x = autograd.randn(4, 6, 3)
@@ -543,6 +551,8 @@ def test_anomalies_are_found_in_any_sample():
     x = tensor([[1.0, 2.0], [0.0, 4.0]])
     with detect_anomaly():
         vmap(grad(lambda x: x.exp().sum()), fallback="error")(x)
+        with pytest.raises(AnomalyError, match=r"log is -inf at \[1, 0\] \(x = 0\)"), np.errstate(divide="ignore"):
+            vmap(autograd.log, fallback="error")(x)
         with pytest.raises(AnomalyError, match=r"sqrt with respect to x is inf at \[1, 0\]"):
             vmap(grad(lambda x: x.sqrt().sum()), fallback="error")(x)
 
