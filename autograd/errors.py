@@ -5,6 +5,7 @@
     │   ├── FreedGraphError                           an earlier backward freed what is needed now
     │   ├── InPlaceError                              an in-place write would make, or made, a gradient wrong
     │   └── NoGradientError                           nothing here requires grad, or no rule says how
+    ├── BatchError        (RuntimeError)              what vmap cannot do for all samples at once, where it must not loop
     ├── AnomalyError      (RuntimeError, FloatingPointError)  a NaN or Inf, where detect_anomaly looks for them
     ├── DivisionError     (RuntimeError, ZeroDivisionError)  an integer divided by 0
     ├── GradcheckError    (RuntimeError)              a gradient is not what finite differences say
@@ -50,6 +51,14 @@ class InPlaceError(GraphError):
 
 class NoGradientError(GraphError):
     """A gradient was asked of something that has none."""
+
+
+class BatchError(AutogradError, RuntimeError):
+    """What vmap cannot do for all samples at once; it then loops, or raises this, as it was told."""
+
+    def again(self, op: Any, values: list[Any]) -> Any:
+        """What `op`, in which this was raised, makes of its arguments in another way, if there is one."""
+        raise self
 
 
 class AnomalyError(AutogradError, RuntimeError, FloatingPointError):

@@ -10,6 +10,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import autograd
+import autograd.transforms.batching
 import nn  # noqa: F401 (its primitives are on the page as well)
 from autograd.engine.primitive import PRIMITIVES
 from autograd.see.explain import describe

@@ -126,7 +126,7 @@ class _Calls(Tape):
             with (
                 in_mode(self.model, training=False),
                 ambient(grad=False, tape=self),
-                drawing_from(deepcopy(default_generator.numpy)),
+                drawing_from(deepcopy(default_generator.source)),
                 np.errstate(all="ignore"),
             ):
                 self.model(*args)

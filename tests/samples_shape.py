@@ -2,9 +2,11 @@
 
 import numpy as np
 from samples import Sample, undiagonal
-from strategies import WHOLE, call
+from strategies import WHOLE, call, shaped
 
 from autograd import Tensor
+from autograd.transforms.batch import Level
+from autograd.transforms.batching import enter_, leave_, spread_, total_
 
 NO_INPUT = {"foreign": "no array goes in"}
 
@@ -157,6 +159,28 @@ def atleast(n):
     )
 
 
+def samples_along(s):
+    x = s.array(s.shape(1, dims=(1, 3)))
+    return call(x, s.between(0, x.ndim - 1), s.between(0, x.ndim - 1))
+
+
+def there_and_back(x, axis, to):
+    """With the samples out of sight, and back in another place."""
+    level = Level(x.shape[axis])
+    return leave_(enter_(x, level, axis), level, to)
+
+
+def each_times(w, x):
+    """Each sample of w times x, which is the same for all."""
+    level = Level(w.shape[0])
+    return leave_(enter_(w, level, 0) * spread_(x, level), level, 0)
+
+
+def summed(x, axis):
+    level = Level(x.shape[axis])
+    return total_(enter_(x, level, axis), level)
+
+
 # fmt: off
 SAMPLES = [
     # ---- another arrangement
@@ -201,5 +225,10 @@ SAMPLES = [
     Sample("hsplit", cut(1, lambda n: min(n - 1, 1)), np.hsplit),
     Sample("vsplit", cut(2, lambda n: 0), np.vsplit),
     Sample("dsplit", cut(3, lambda n: 2), np.dsplit),
+    # ---- in and out of a batch
+    Sample("enter_batch", samples_along, np.moveaxis, there_and_back),
+    Sample("leave_batch", samples_along, np.moveaxis, there_and_back),
+    Sample("spread_over_batch", shaped("3,n", "3,nm"), np.multiply.outer, each_times),
+    Sample("total_over_batch", lambda s: call(x := s.array(s.shape(1, dims=(1, 3))), s.between(0, x.ndim - 1)), np.sum, summed),
 ]
 # fmt: on

@@ -147,26 +147,6 @@ def wrapped(array):
     return array if isinstance(array, Tensor) else wrap(array)
 
 
-@records(where=smooth)
-def test_vmap_is_a_loop(sample):
-    """Of two calls alike but for their numbers: the same values, and the same gradients."""
-    drawn = ([sample.make(Quick(seed, numbers)) for numbers in (0, 1)] for seed in range(9))
-    first, second = next(calls for calls in drawn if len({str([x.shape for x in c.inputs()]) for c in calls}) == 1)
-    pairs = list(zip(first.inputs(), second.inputs(), strict=True))
-
-    def one(*xs):
-        return tuple(leaves(first.put(xs).map(wrapped).run(sample.op)))
-
-    own = [[wrap(pair[i]).requires_grad_() for pair in pairs] for i in (0, 1)]
-    each = [one(*xs) for xs in own]
-    xs = [wrap(np.stack(pair)).requires_grad_() for pair in pairs]
-    ys = func.vmap(one)(*xs)
-    for y, *parts in zip(ys, *each, strict=True):
-        assert_allclose(y.detach().array, np.stack([p.detach().array for p in parts]), rtol=1e-12, atol=1e-13)
-    for g, *parts in zip(one_gradient(ys, xs), *(one_gradient(*args) for args in zip(each, own, strict=True)), strict=True):
-        assert_allclose(g.array, np.stack([p.array for p in parts]), rtol=1e-10, atol=1e-11)
-
-
 def one_gradient(ys, xs):
     return autograd.grad(sum(y.sum() for y in ys if y.requires_grad), xs, materialize_grads=True)
 

@@ -77,7 +77,8 @@ def __index__(self: Tensor) -> int:
 
 # ---------------------------------------------------------------- to print
 def __format__(self: Tensor, spec: str) -> str:
-    return format(self.item(), spec) if self.array.size == 1 and (spec or self.ndim == 0) else str(self)
+    one = self.array.size == 1 and (spec or (self.ndim == 0 and isinstance(self.array, np.ndarray)))
+    return format(self.item(), spec) if one else str(self)
 
 
 def __repr__(self: Tensor) -> str:

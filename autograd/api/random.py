@@ -33,10 +33,22 @@ class Generator:
         check_device("Generator", device)
         self.seed()
 
+    @property
+    def numpy(self) -> Any:
+        """What ops draw from: the `source`, or in a vmap what draws for all samples."""
+        drawn = self.source
+        for level in levels.get():
+            drawn = level.draws(drawn, self is default_generator)
+        return drawn
+
+    @numpy.setter
+    def numpy(self, source: np.random.Generator) -> None:
+        self.source = source
+
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`; the same seed gives the same numbers."""
         self._seed = int(seed) % 2**64
-        self.numpy = np.random.default_rng(self._seed)
+        self.source = np.random.default_rng(self._seed)
         return self
 
     def initial_seed(self) -> int:
@@ -51,31 +63,32 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """All that the next numbers depend on; `set_state` takes it back."""
-        return dict(self.numpy.bit_generator.state)
+        return dict(self.source.bit_generator.state)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from where `get_state` was called."""
-        if type(self.numpy.bit_generator).__name__ != state["bit_generator"]:
-            raise ArgumentError(f"this generator is a {type(self.numpy.bit_generator).__name__}, not {state['bit_generator']}")
-        self.numpy.bit_generator.state = state
+        if type(self.source.bit_generator).__name__ != state["bit_generator"]:
+            raise ArgumentError(f"this generator is a {type(self.source.bit_generator).__name__}, not {state['bit_generator']}")
+        self.source.bit_generator.state = state
 
 
 class _Default(Generator):
     """The generator of all threads; where `drawing_from` holds, another source stands in its place."""
 
     @property
-    def numpy(self) -> np.random.Generator:
-        """What it draws from."""
+    def source(self) -> np.random.Generator:
+        """NumPy's generator."""
         return _instead.get() or self._own
 
-    @numpy.setter
-    def numpy(self, source: np.random.Generator) -> None:
+    @source.setter
+    def source(self, source: np.random.Generator) -> None:
         if _instead.get() is None:
             self._own = source
         else:
             _instead.set(source)
 
 
+levels: ContextVar[tuple[Any, ...]] = ContextVar("the runs of vmap around, each of which says what is drawn in it", default=())
 _instead: ContextVar[np.random.Generator | None] = ContextVar("what the default generator draws from", default=None)
 default_generator = _Default()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.batch import whole
 from ..engine.grad_mode import lasting
 from ..engine.graph import Array, Node, Pullback, ambient, mode
 from ..engine.tape import Tape, recording
@@ -28,13 +29,13 @@ class Watch(Tape):
 
     def op(self, op: Any, args: list[Any], out: Any) -> None:
         """Look at the result of an op."""
-        for i, array in enumerate(out if isinstance(out, tuple) else (out,)):
+        for i, array in enumerate(map(whole, out if isinstance(out, tuple) else (out,))):
             if (bad := self.odd(array)) is None:
                 continue
             nan = bool(np.any(np.isnan(array[bad])))
             if not nan and not all(map(_finite, args)):
                 continue  # an Inf is reported where it is made; that which was given may be meant, as -inf in a mask
-            named = dict(zip(_names(op.names, len(args)), args, strict=True))
+            named = dict(zip(_names(op.names, len(args)), map(whole, args), strict=True))
             result = f"result {i} of {op.name}" if isinstance(out, tuple) else op.name
             found = _found(array, bad, named if _elementwise(op) else {})
             advice = "; if an inf is meant here, pass check_inf=False" * (not nan)
@@ -94,9 +95,9 @@ class WatchedPlan(Pullback):
             with ambient(tape=Watch(False, False, self.line._replace(within=self.name))):
                 ds = pull(g, saved)
             for place, d in zip(places, ds, strict=True):
-                array = getattr(d, "array", d)
+                array = whole(d)
                 if (bad := watch.odd(array)) is not None:
-                    named = {k: getattr(v, "array", v) for k, v in zip(("g", *self.keep), (g, *saved), strict=True)}
+                    named = {k: whole(v) for k, v in zip(("g", *self.keep), (g, *saved), strict=True)}
                     found = _found(array, bad, named if _elementwise(self.op) else {})
                     raise AnomalyError(
                         f"the gradient of {self.name} with respect to {_names(self.op.names, place + 1)[place]} is {found}; "
@@ -111,7 +112,7 @@ class WatchedPlan(Pullback):
 def _finite(value: Any) -> bool:
     """Is there neither NaN nor Inf among the numbers in an argument?"""
     kind = getattr(value, "dtype", np.dtype(type(value)) if isinstance(value, float) else np.dtype(bool)).kind
-    return kind != "f" or bool(np.all(np.isfinite(value)))
+    return kind != "f" or bool(np.all(np.isfinite(whole(value))))
 
 
 def _elementwise(op: Any) -> bool:
@@ -146,7 +147,7 @@ def _arguments(named: dict[str, Any]) -> str:
 def _argument(value: Any) -> str:
     if isinstance(value, (tuple, list)) and any(hasattr(v, "dtype") for v in value):
         return f"({', '.join(map(_argument, value))})"
-    value = getattr(value, "array", value)
+    value = whole(value)
     if not hasattr(value, "dtype"):
         return f"= {describe(value)}"
     if not value.shape:

@@ -16,8 +16,7 @@ from textwrap import indent
 from types import FunctionType
 from typing import Any
 
-from ..errors import explain
-from .integers import RING, wrapped_around
+from .failed import FAILURES, failed
 from .tensor import PRIMITIVES
 
 ARGUMENT = """\
@@ -67,7 +66,7 @@ def op({signature}, out=None):
         if _mixed and casts is not None and (_cast := promoted([{values}], casts)) is not None:
             return op(*_cast)
         _out = {out}
-    except (TypeError, ValueError, IndexError, OverflowError, AttributeError) as _error:
+    except FAILURES as _error:
         return failed(op, [{values}], [{raws}], _error)
     if type(_out) is not ndarray:
         _out = as_array(_out)
@@ -137,7 +136,7 @@ def unwritten(name: str, parameters: list[Parameter], scope: dict[str, Any]) -> 
     """A function that writes itself out, in this scope, when it is first called; it stays the same object."""
     op: Any = FunctionType(_first_call.__code__, scope, name)
     scope |= {f"_default_{p.name}": p.default for p in parameters}
-    scope |= {"op": op, "failed": failed, "write_out": write_out}
+    scope |= {"op": op, "FAILURES": FAILURES, "failed": failed, "write_out": write_out}
     op.__qualname__ = op.name = name
     op.parameters = parameters
     return spelled(op)
@@ -167,10 +166,3 @@ def write_out(op: Any) -> None:
     exec(compile(code, file, "exec"), op.__globals__, made)
     op.__defaults__, op.__kwdefaults__ = made["op"].__defaults__, made["op"].__kwdefaults__
     op.__code__ = made["op"].__code__  # last: the code before takes whatever it is given
-
-
-def failed(op: Any, values: list[Any], raws: list[Any], error: Exception) -> Any:
-    """What the call gives all the same, of integers too large for a dtype; or else raise an error."""
-    if isinstance(error, OverflowError) and op.name in RING:
-        return op(*wrapped_around(values))
-    raise explain(op.name, op.names, raws, error) from error

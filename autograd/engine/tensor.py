@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe, misuse
+from .batch import one_for_all
 from .graph import Array, Grads, Node, ambient, fit, memory, sweep
 from .hooks import tell_after_grad
 from .tape import recording
@@ -135,6 +136,7 @@ class Tensor(Methods):
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
         ends = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
         found, held = _gradients([self], [gradient], ends, retain_graph, create_graph), _memories([gradient])
+        one_for_all(found)
         with ambient(grad=create_graph):
             while found:
                 node, g = found.popitem()

@@ -13,21 +13,21 @@ from .elementwise import gamma_slope
 
 def _draw(method: Any, sizes: tuple[int, ...], dtype: Any) -> Any:
     """Numbers from one of a NumPy generator's methods, which know single and double precision only: of half, single."""
-    return np.asarray(method(sizes, np.float64 if dtype == np.float64 else np.float32))
+    return as_array(method(sizes, np.float64 if dtype == np.float64 else np.float32))
 
 
 def _normal(source: Any, mean: Array, std: Array, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(_draw(source.numpy.standard_normal, sizes, dtype) * std + mean), dtype)
+    return np.astype(as_array(_draw(source.numpy.standard_normal, sizes, dtype) * std + mean), dtype)
 
 
 def _uniform(source: Any, low: float, high: float, sizes: tuple[int, ...], dtype: Any) -> Array:
     u, (first, end) = _draw(source.numpy.random, sizes, dtype), np.asarray((low, high), dtype)
-    out = np.astype(np.asarray(u * (high - low) + low), dtype)
+    out = np.astype(as_array(u * (high - low) + low), dtype)
     return np.minimum(out, np.nextafter(end, first))  # what is just below the end may be rounded up to it
 
 
 def _exponential(source: Any, rate: float, sizes: tuple[int, ...], dtype: Any) -> Array:
-    return np.astype(np.asarray(_draw(source.numpy.standard_exponential, sizes, dtype) / rate), dtype)
+    return np.astype(as_array(_draw(source.numpy.standard_exponential, sizes, dtype) / rate), dtype)
 
 
 def _log_gamma(source: Any, shape: Array, sizes: tuple[int, ...], dtype: Any) -> Array:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.batch import whole
 from ..engine.graph import Array, Node, ancestors, memory
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, InPlaceError, NoGradientError, RenderError
@@ -183,6 +184,7 @@ def _boxes(
             box.several, dtype, shape = True, "", f"{len(shape)} results"
         line = " ".join([str(dtype)] * ("dtype" in show) + [str(shape)] * ("shape" in show)).strip()
         box.rows["type"] = [line] * bool(line)
+        value = whole(value)
         readable = value is not None and hasattr(value, "tolist")  # another library's array may not have it
         if "value" in show and readable and value.size <= _SMALL:
             box.rows["value"] = _equals("", value)
@@ -208,7 +210,7 @@ def _boxes(
             if "rule" in show:
                 box.rows["rule"] = _rule(node)
         if "grad" in show and node.grad is not None:
-            box.rows["grad"] = _gradient(node.grad.array)
+            box.rows["grad"] = _gradient(whole(node.grad))
     for t in roots:
         if t.node is not None:
             of[t.node].output = True
@@ -302,6 +304,7 @@ def _value(value: Any) -> str:
 def _plain(value: Any) -> str:
     """A saved value as one would write it: slices with colons, arrays among others by shape."""
     if _is_array(value):
+        value = whole(value)
         return f"array {value.shape}" if value.shape or not hasattr(value, "item") else short(value.item())
     if isinstance(value, tuple):
         return f"({', '.join(map(_plain, value))}{',' * (len(value) == 1)})"

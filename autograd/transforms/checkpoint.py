@@ -70,7 +70,7 @@ class _Segment:
 
     def restore(self) -> None:
         """Run again, and give each node what its twin saved."""
-        start, source, token = tick(), deepcopy(default_generator.numpy), _again.set(True)
+        start, source, token = tick(), deepcopy(default_generator.source), _again.set(True)
         if self.state is not None:
             source.bit_generator.state = self.state
         try:

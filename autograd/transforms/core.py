@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..api.join import stack
+from ..api.join import cat
 from ..api.tree import tree_build, tree_leaves, tree_map
 from ..engine.dtypes import DType, get_default_dtype
 from ..engine.graph import Array, ambient, mode
@@ -145,21 +145,35 @@ def matched(name: str, tree: Any, like: Any) -> list[Any]:
     return tree_leaves(tree_map(check, like, tree))
 
 
-def jacobian_blocks(outputs: Sequence[Tensor], inputs: Sequence[Tensor], create: bool, strict: str = "") -> list[list[Any]]:
+def jacobian_blocks(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], create: bool, strict: str = "", chunk_size: int | None = None
+) -> list[list[Any]]:
     """For each output and input the derivatives of one by the other, of shape (*output.shape, *input.shape).
 
-    A row, the derivatives of one element of an output by all inputs, takes one backward.
+    A row, the derivatives of one element of an output by all inputs, takes one backward. All rows run as one batch, or
+    `chunk_size` of them at a time.
     """
     blocks = []
     for y in outputs:
-        rows = []
-        for k in np.ndindex(y.shape):
-            seed = np.zeros_like(y.array)
-            seed[k] = 1
-            rows.append(pull([y], inputs, [wrap(seed)], create, strict=strict))
-        columns = [stack(c) for c in zip(*rows, strict=True)] or [wrap(np.zeros_like(x.array, shape=0)) for x in inputs]
+        n = y.array.size
+        step = chunk_size or max(1, _MOST // max(1, n, *(x.array.size for x in inputs)))
+        parts = [_rows(y, inputs, range(i, min(n, i + step)), create, strict) for i in range(0, max(n, 1), step)]
+        columns = [c[0] if len(c) == 1 else cat(c) for c in zip(*parts, strict=True)]
         blocks.append([c.reshape(*y.shape, *x.shape) for c, x in zip(columns, inputs, strict=True)])
     return blocks
+
+
+_MOST = 2**24  # numbers in a batch of rows
+
+
+def _rows(y: Tensor, inputs: Sequence[Tensor], which: range, create: bool, strict: str) -> list[Any]:
+    """The derivatives of these elements of `y`, one after the other, by each input."""
+    from .vmap import vmap
+
+    seeds = np.zeros_like(y.array, shape=(len(which), y.array.size))
+    seeds[np.arange(len(which)), np.arange(which.start, which.stop)] = 1
+    rows = vmap(lambda seed: tuple(pull([y], inputs, [seed], create, strict=strict)), randomness="same")
+    return list(rows(wrap(np.reshape(seeds, (len(which), *y.shape)))))
 
 
 class Linear:

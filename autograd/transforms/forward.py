@@ -129,7 +129,7 @@ def _transposed(node: Node, ts: Sequence[Any], items: dict[int, Node] | None, sa
     leaves = [u for u in us if u is not None]
     found: Any = [None] * len(leaves)
     if pairs:
-        seeds = [np.broadcast_to(t, d.shape) for d, t in pairs]
+        seeds = [np.broadcast_to(t if isinstance(t, Tensor) else wrap(t), d.shape) for d, t in pairs]
         found = gradients([d for d, _ in pairs], leaves, seeds, create_graph=create, allow_unused=True)
     rest = iter(wrap(np.zeros_like(u.array)) if d is None else d for u, d in zip(leaves, found, strict=True))
     each = [None if u is None else next(rest) for u in us]

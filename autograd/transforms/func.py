@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from ..api.join import stack
-from ..api.random import default_generator, drawing_from
-from ..api.tree import tree_build, tree_map
-from ..engine.tensor import Tensor, wrap
-from ..engine.warn import inside
-from ..errors import ArgumentError, GraphError, ShapeError, StateError, UnsupportedError, describe
+from ..api.tree import tree_build
+from ..engine.tensor import Tensor
+from ..errors import ArgumentError, ShapeError, StateError, UnsupportedError, describe
 from .core import Argnums, Call, Function, Linear, jacobian_blocks, matched, pull
 from .forward import along
+from .vmap import vmap as vmap
 
 
 # ---------------------------------------------------------------- gradients
@@ -181,18 +178,21 @@ def jacrev(func: Function, argnums: Argnums = 0, *, has_aux: bool = False, chunk
 
     Where `func` returns a Tensor, this returns its derivatives by the argument, of shape (*output.shape, *input.shape); in
     the structure of the argument, or a tuple for a tuple of `argnums`. With `has_aux`, `func` and this return (that, aux).
-    Takes one backward for each output element; `chunk_size` is accepted and changes nothing.
+    Takes one backward for all output elements at once, or for `chunk_size` of them at a time (by default, for as many as
+    give 2**24 numbers).
 
     >>> import autograd
     >>> jacrev(lambda x: x[:2] * x[2])(autograd.tensor([1.0, 2.0, 3.0]))
     tensor([[3., 0., 1.],
             [0., 3., 2.]])
     """
-    return _jacobian("jacrev", lambda c: jacobian_blocks(c.outputs, c.inputs, c.creates()), func, argnums, has_aux)
+    return _jacobian(
+        "jacrev", lambda c: jacobian_blocks(c.outputs, c.inputs, c.creates(), chunk_size=chunk_size), func, argnums, has_aux
+    )
 
 
 def jacfwd(func: Function, argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error") -> Function:
-    """As `jacrev`, with one backward for each input element: for more outputs than inputs (torch.func.jacfwd).
+    """As `jacrev`, with a backward for each input element: for more outputs than inputs (torch.func.jacfwd).
 
     `func` runs once, so that `randomness` is accepted and changes nothing.
     """
@@ -208,76 +208,6 @@ def hessian(func: Function, argnums: Argnums = 0) -> Function:
             [1., 0.]])
     """
     return jacfwd(jacrev(func, argnums), argnums)
-
-
-# ---------------------------------------------------------------- batches
-def vmap(
-    func: Function, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None
-) -> Function:
-    """The function that applies `func` to each slice of its arguments, and stacks the results (torch.vmap).
-
-    `in_dims` says along which dim an argument is sliced, None for not at all; `out_dims` where that dim is in a result,
-    None for a result that is the same for all. Each may be a number for everything, or a tuple, list or dict of them in
-    the structure of the arguments, or of the result. Keyword arguments go to every call as they are.
-
-    This is a loop: every op works in it, and so do `if` and `print` on values; it is as slow as a loop, where broadcasting
-    would be quick. `randomness` is what it means that `func` draws from the default generator: an "error", "different"
-    numbers in each call, or the "same" in all. `chunk_size` is accepted and changes nothing.
-
-    >>> import autograd
-    >>> vmap(autograd.dot, in_dims=(0, None))(autograd.tensor([[1.0, 2.0], [3.0, 4.0]]), autograd.tensor([1.0, 10.0]))
-    tensor([21., 43.])
-    """
-    if randomness not in ("error", "different", "same"):
-        raise ArgumentError(f"vmap: randomness is 'error', 'different' or 'same', got {randomness!r}")
-
-    @wraps(func, updated=())
-    def mapped(*args: Any, **kwargs: Any) -> Any:
-        dims = in_dims if isinstance(in_dims, (tuple, list)) else (in_dims,) * len(args)
-        sizes: set[int] = set()
-        slices = tree_map(lambda dim, branch: tree_map(lambda t: _slices(dim, t, sizes), branch), dims, args)
-        if len(sizes) != 1:
-            found = f"got the lengths {sorted(sizes)}" if sizes else "but in_dims is None for all of them"
-            raise ShapeError(f"vmap: the dims that in_dims names have one length, {found}")
-        (n,) = sizes
-        before = default_generator.get_state()
-        results = []
-        with nullcontext() if randomness == "different" else drawing_from(deepcopy(default_generator.numpy)):
-            for i in range(max(n, 1)):
-                if randomness == "same":
-                    default_generator.set_state(before)
-                with inside("vmap"):
-                    results.append(func(*tree_map(lambda pick: pick(i), slices), **kwargs))  # noqa: B023 (called at once)
-                if randomness == "error" and default_generator.get_state() != before:
-                    raise GraphError("vmap: the function draws random numbers; pass randomness='different' or 'same'")
-            before = default_generator.get_state()
-        if randomness == "same":
-            default_generator.set_state(before)
-        return tree_map(lambda dim, *branches: tree_map(lambda *ts: _join(dim, ts, n), *branches), out_dims, *results)
-
-    return mapped
-
-
-def _slices(dim: Any, t: Any, sizes: set[int]) -> Callable[[int], Any]:
-    """The function from a number to that slice of `t`. Of an empty dim it makes one slice of zeros, to see what comes out."""
-    if dim is None:
-        return lambda i: t
-    if not isinstance(t, Tensor) or not isinstance(dim, int) or not -t.ndim <= dim < t.ndim:
-        raise ArgumentError(f"vmap: in_dims says dim {dim!r} where the argument is {describe(t)}; None leaves it as it is")
-    sizes.add(t.shape[dim])
-    parts = t.unbind(dim) or [wrap(np.zeros_like(t.array, shape=tuple(np.delete(t.shape, dim).tolist())))]
-    return parts.__getitem__
-
-
-def _join(dim: Any, ts: Sequence[Any], n: int) -> Any:
-    """The results for `n` slices as one."""
-    if odd := [t for t in ts if not isinstance(t, Tensor)]:
-        raise ArgumentError(f"vmap: the function returns Tensors, got {describe(odd[0])}")
-    if dim is not None:
-        return stack(ts, dim) if n else stack(ts, dim).split([0, 1], dim)[0]
-    if any(not np.array_equal(t.array, ts[0].array, equal_nan=True) for t in ts):
-        raise ArgumentError("vmap: out_dims is None for a result that is not the same for all slices")
-    return ts[0]
 
 
 # ---------------------------------------------------------------- modules

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd.api.elementwise import where
 from autograd.engine.accumulate import single
+from autograd.engine.batch import whole
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor, wrap
@@ -145,7 +146,7 @@ def _lengths(name: str, lengths: Any, n: int, most: int) -> Any:
         lengths = lengths[None]
     if lengths.shape != (n,):
         raise ShapeError(f"{_OP}: {name} are {n} numbers, one for each sequence, not of shape {lengths.shape}")
-    array = lengths.array
+    array = whole(lengths)
     if not np.all((array >= 0) & (array <= most)):
         raise ArgumentError(f"{_OP}: {name} are from 0 to {most}, got {array.tolist()}")
     return lengths

@@ -10,6 +10,7 @@ from autograd import ops
 from autograd.api.elementwise import where
 from autograd.api.index import setitem
 from autograd.api.linalg import vector_norm
+from autograd.engine.batch import whole
 from autograd.engine.dtypes import int64
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import Array
@@ -72,7 +73,7 @@ def _check_rows(op: str, input: Any, weight: Any, padding_idx: int | None) -> in
         raise DtypeError(f"{op}: input holds positions, integers, not {input.dtype}; use long()")
     if weight.ndim != 2:
         raise ShapeError(f"{op}: weight is a matrix, of which to take rows; got shape {weight.shape}")
-    n, found = weight.shape[0], input.array
+    n, found = weight.shape[0], whole(input)
     if found.size and not (np.min(found) >= 0 and np.max(found) < n):
         raise DimError(f"{op}: input holds {np.min(found)} to {np.max(found)}, but weight has rows 0 to {n - 1}")
     if padding_idx is not None and not -n <= padding_idx < n:
@@ -181,7 +182,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
         raise DtypeError(f"one_hot needs integers, not {tensor.dtype}; use long()")
     if not tensor.numel() and num_classes < 0:
         raise ArgumentError("one_hot: say num_classes for a tensor without elements")
-    low, high = (np.min(tensor.array), np.max(tensor.array)) if tensor.numel() else (0, -1)
+    low, high = (np.min(whole(tensor)), np.max(whole(tensor))) if tensor.numel() else (0, -1)
     classes = int(high) + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= classes:
         raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {low} to {high}")

@@ -16,6 +16,7 @@ from autograd.api.elementwise import where
 from autograd.api.fused import log_softmax
 from autograd.engine import accumulate
 from autograd.engine.accumulate import single, total
+from autograd.engine.batch import whole
 from autograd.engine.graph import Array, mode
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor, wrap
@@ -80,7 +81,7 @@ huber           = primitive(_huber, "huber", x=lambda g, x, delta: g * np.clip(x
 
 
 # ---------------------------------------------------------------- what losses share
-# Checks look at `.array`: they only ever raise or warn, so a program captured while they pass is the same without them.
+# Checks look at `whole(t)`: they only ever raise or warn, so a program captured while they pass is the same without them.
 # They come before the work and are cheap; what was wrong is looked for only when something is.
 
 
@@ -117,14 +118,14 @@ def _check_broadcast(op: str, name: str, input: Any, weight: Any) -> None:
 
 def _check_signs(op: str, target: Any) -> None:
     """Is every label 1 or -1?"""
-    labels = target.array
+    labels = whole(target)
     if not np.all(np.abs(labels) == 1):
         wrong = labels[np.abs(labels) != 1][0]
         raise ArgumentError(f"{op}: target holds labels, 1 or -1, got {wrong}; where they are 0 and 1, 2 * target - 1 will do")
 
 
 def _check_probabilities(op: str, input: Any, advice: str) -> None:
-    found = input.array
+    found = whole(input)
     if found.size and not (_least(found) >= 0 and _largest(found) <= 1):
         what = f"input holds probabilities, from 0 to 1, got {np.min(found)} to {np.max(found)}"
         raise ArgumentError(f"{op}: {what}; {advice}")
@@ -173,8 +174,9 @@ def reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None
     if reduction == "mean" and parts is not None:
         with np.errstate(divide="ignore", invalid="ignore"):  # of nothing the mean is NaN
             loss = loss / parts
-    if loss.array != loss.array and np.any(np.isnan(target.array)):
-        raise ArgumentError(f"{op}: target holds {np.sum(np.isnan(target.array))} NaN; leave out or fill in what is unknown")
+    odd = (found := whole(loss)) != found
+    if (np.any(odd) if found.ndim else odd) and np.any(unknown := np.isnan(whole(target))):
+        raise ArgumentError(f"{op}: target holds {np.sum(unknown)} NaN; leave out or fill in what is unknown")
     return loss
 
 
@@ -287,8 +289,8 @@ def gaussian_nll_loss(
     _check_positive(op, "eps", eps)
     difference = _difference(op, input, target)
     var = wrap(np.full_like(difference.array, var, shape=())) if isinstance(var, (int, float)) else _variances(op, input, var)
-    if np.any(var.array < 0):
-        raise ArgumentError(f"{op}: var holds variances, which are not negative, got {np.min(var.array)}")
+    if np.any(whole(var) < 0):
+        raise ArgumentError(f"{op}: var holds variances, which are not negative, got {np.min(whole(var))}")
     var = var + (clip_min(var, eps) - var).detach()
     losses = (log(var) + square(difference) / var) * 0.5
     return reduced(op, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction, target)
@@ -513,7 +515,7 @@ def warn_of_probabilities(op: str, input: Any) -> bool:
     """Warn, naming the user's line, if all rows of `input` sum to one already, as softmax makes them. Was it looked at?"""
     if mode().tape is not None:
         return False
-    scores, axis = input.array, min(1, input.ndim - 1)
+    scores, axis = whole(input), min(1, input.ndim - 1) - input.ndim
     if not scores.size or scores.shape[axis] == 1 or _least(scores) < 0:
         return True
     if _largest(np.abs(np.sum(scores, axis=axis) - 1)) <= np.finfo(scores.dtype).eps ** 0.5:
@@ -566,13 +568,13 @@ def _over_labels(
 
 def _counted(op: str, classes: int, target: Any, ignore_index: int, reduction: str) -> Any:
     """Where a label is not `ignore_index`, or None for everywhere. Raises DimError for no class; warns of a mean of none."""
-    labels = target.array
+    labels = whole(target)
     if labels.size and (_least(labels) < 0 or _largest(labels) >= classes):
         check_labels(op, labels, (labels >= 0) & (labels < classes) | (labels == ignore_index), classes)
     elif mode().tape is None and not 0 <= ignore_index < classes:
         return None  # but a tape must not depend on which labels happen to be there
     counts = target != ignore_index
-    if reduction == "mean" and mode().tape is None and labels.size and not np.any(counts.array):
+    if reduction == "mean" and mode().tape is None and labels.size and not np.any(whole(counts)):
         what = f"{op}: every label is {ignore_index}, the ignore_index, so there is nothing to average, and the mean is NaN"
         warn(what)
     return counts
@@ -614,7 +616,7 @@ def multi_margin_loss(
         raise ArgumentError(f"{op}: p is 1 or 2, got {p!r}")
     _check_classes(op, input, target, weight)
     classes = _check_rows(op, input)
-    labels = target.array
+    labels = whole(target)
     check_labels(op, labels, (labels >= 0) & (labels < classes), classes)
     short = relu(margin - gather(input, target[..., None], input.ndim - 1) + input)
     losses = where(one_hot(target, classes, np.dtype(bool)), 0.0, short if p == 1 else square(short)).sum(-1) / classes
@@ -636,7 +638,7 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     if input.shape != target.shape:
         raise ShapeError(f"{op}: input {input.shape} goes with lists of labels of the same shape, got {target.shape}")
     classes = _check_rows(op, input)
-    labels = target.array
+    labels = whole(target)
     check_labels(op, labels, (labels >= -1) & (labels < classes), classes, ", nor -1")
     listed = (target < 0).cumsum(-1) == 0
     target = where(listed, target, 0)

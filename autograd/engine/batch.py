@@ -1,0 +1,24 @@
+"""What the engine knows of batches: a Tensor's array may hold a value for each sample of a vmap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import BatchError
+from .graph import Array, Node
+
+
+def whole(value: Any) -> Array:
+    """All that a Tensor or an array holds, of every sample: for checks of what must be nowhere."""
+    while hasattr(value, "array"):  # of a Tensor, and of a batch
+        value = value.array
+    return value
+
+
+def one_for_all(found: dict[Node, Any]) -> None:
+    """Raise if a gradient is one for each sample, but its node, with room for one, is older than vmap."""
+    for node, g in found.items():
+        if getattr(g, "began", getattr(getattr(g, "array", g), "began", -1)) > node.time:
+            raise BatchError(
+                "vmap: backward() leaves a gradient for each sample on a tensor from outside; use func.grad"
+            )
