@@ -19,7 +19,6 @@ import nn
 from autograd import Tensor
 from autograd.api import names as methods
 from autograd.api.random import Generator
-from autograd.engine.inplace import step_of
 from autograd.engine.primitive import PRIMITIVES
 
 for package in (autograd, nn):
@@ -312,7 +311,7 @@ def written(s, change=lambda make: make):
 def overwritten(s):
     """An array, what to put into a part of it, the step that shows this part, and an order of dims in memory."""
     x, index, v = written(s, lambda make: basic).args
-    return call(x, v, (step_of(PRIMITIVES["slice"], index),), tuple(s.rng.permutation(x.ndim).tolist()))
+    return call(x, v, ((PRIMITIVES["slice"], (index,), None),), tuple(s.rng.permutation(x.ndim).tolist()))
 
 
 def positions_along(s, least=1):

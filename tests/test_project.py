@@ -31,13 +31,13 @@ ROOT = TESTS.parent  # with README.md and pyproject.toml; the packages may be in
 LAYERS = {
     "autograd": """
         errors
-        engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/graph engine/tape engine/warn engine/hooks engine/printing engine/tensor
+        engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/hooks engine/graph engine/tape engine/warn engine/printing engine/tensor
         engine/grad_mode engine/inplace engine/into engine/codegen engine/primitive engine/__init__
         see/symbols see/explain
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
         ops/fused ops/window ops/random ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
-        api/decomposition api/fused api/devices api/creation api/random api/passing api/torch_paths api/convert api/names linalg random special
+        api/decomposition api/fused api/devices api/creation api/random api/passing api/torch_paths api/convert api/leaf api/names linalg random special
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         api/tree api/numpy api/__init__ transforms/core transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function
         check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__ as_torch run

@@ -10,7 +10,7 @@ import numpy as np
 from .. import ops
 from ..engine.dtypes import result_type
 from ..engine.graph import mode
-from ..engine.inplace import Step, put, step_of
+from ..engine.inplace import lineage, put
 from ..engine.tensor import Tensor
 from ..errors import AutogradError, DimError, DtypeError, ShapeError, describe, explain
 from ..ops.common import contiguous
@@ -97,7 +97,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
     try:
         if basic:
-            put(input, "x[...] = y", raw, value, path=(step_of(ops.index.getslice, raw),))
+            put(input, "x[...] = y", raw, value, path=((ops.index.getslice, (raw,), None),))
         else:
             put(
                 input,
@@ -114,12 +114,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 def _is_part(value: Any, input: Tensor, index: Index) -> bool:
     """Is `value` what `input[index]` gave, a view that hears of writes?"""
-    step = getattr(value, "_link", None)
-    if not isinstance(step, Step) or step.op is not ops.index.getslice:
+    if not hasattr(value, "_link"):
         return False
-    if step.base is not input if step.parents is None else step.parents is not getattr(input, "_link", None):
-        return False
-    return step.args == (index,) and (step.recorded or not mode().grad)
+    (base, path, recorded), (of, steps, known) = lineage(value), lineage(input)
+    part = (*steps, (ops.index.getslice, (index,), None))
+    return base is of and known and path == part and (recorded or not mode().grad)
 
 
 # ---------------------------------------------------------------- what the arguments must be

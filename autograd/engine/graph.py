@@ -12,8 +12,9 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import FreedGraphError, InPlaceError, ShapeError, describe
+from ..errors import FreedGraphError, InPlaceError
 from .accumulate import ACCUMULATED, settled, total
+from .hooks import run_hooks
 from .switch import Switch
 
 Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols
@@ -114,7 +115,7 @@ def check_writable(array: Array) -> None:
 
 # ---------------------------------------------------------------- long chains are freed by a loop
 # A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion,
-# on a stack that may be small, under a protection that differs from version to version. Here a dying link
+# on a stack that may be small, under a protection that differs from version to version. Here a dying node
 # hands on what it holds instead, and the outermost of them lets go of these, one by one, to any depth.
 _falling: list[Any] = []
 _catchers: list[None] = []  # not empty while somebody empties the list above
@@ -130,23 +131,10 @@ def _let_go(falling: list[Any] = _falling, catchers: list[None] = _catchers) -> 
             catchers.pop()
 
 
-class Linked:
-    """A link of a chain that may be of any length; `parents` is all that holds it together."""
-
-    __slots__ = ("parents",)
-    parents: Any
-
-    def __del__(self, fall: Any = _falling.append, catchers: Any = _catchers, let_go: Any = _let_go) -> None:
-        fall(self.parents)
-        self.parents = ()
-        if not catchers:
-            let_go()
-
-
-class Node(Linked):
+class Node:
     """A recorded operation, or a leaf. Holds what backward needs, and never a forward Tensor."""
 
-    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "plan", "retains", "saved", "shape", "time")
+    __slots__ = ("__weakref__", *"dtype grad hooks parents plan retains saved shape time".split())
     parents: Sequence[Node]
     plan: Any  # a Pullback, None for a leaf
 
@@ -156,6 +144,12 @@ class Node(Linked):
         self.grad: Any = None
         self.hooks: dict[int, Any] | None = None
         self.retains = plan is None  # does a backward leave its gradient here?
+
+    def __del__(self, fall: Any = _falling.append, catchers: Any = _catchers, let_go: Any = _let_go) -> None:
+        fall(self.parents)
+        self.parents = ()
+        if not catchers:
+            let_go()
 
     def name(self) -> str:
         """The op's name as PyTorch writes it: `MultiplyBackward`, or `AccumulateGrad` for a leaf."""
@@ -257,7 +251,7 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
         if (g := grads.pop(node, None)) is None:
             continue
         if node.hooks:
-            g = fit(_run_hooks(node, settled(g, node.dtype), attach, symbolic), node)
+            g = fit(run_hooks(node, settled(g, node.dtype), attach, symbolic), node)
         if is_target(node):
             found[node] = settled(g, node.dtype)
         plan, parents = node.plan, node.parents
@@ -283,14 +277,3 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
         if saved and not retain:
             node.saved = saved = None
     return found
-
-
-def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
-    """Show a gradient to its node's hooks, each of which may replace it, or write into it: it sees a copy."""
-    for hook in list((node.hooks or {}).values()):
-        shown = np.copy(g) if symbolic else attach(np.copy(g), None)
-        new = shown if (new := hook(shown)) is None else new
-        if describe(new) != describe(node):
-            raise ShapeError(f"a hook on {node!r} returned {describe(new)}; the gradient is {describe(node)}")
-        g = new if symbolic else getattr(new, "array", new)
-    return g if symbolic else np.copy(g)  # a hook may hold what it saw or returned

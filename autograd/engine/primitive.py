@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from itertools import compress
+from itertools import compress, count
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,8 @@ class Plan(Pullback):
 
     def among(self, which: list[int]) -> Plan:
         """This plan, for one call with a variadic argument: these of its arguments lead to gradients."""
+        if not which:
+            return self
         plan = object.__new__(Plan)
         vars(plan).update(vars(self), tracked=[*self.tracked[:-1], *which], pulls={})
         return plan
@@ -175,19 +177,17 @@ class Plan(Pullback):
 
     def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
         """See Pullback."""
-        owner: dict[Any, Node] = dict(zip(self.tracked, node.parents))  # noqa: B905 (it is slower)
-        owner[OUT] = node
-        found = []
-        for value, place in zip(node.saved, self.places):  # noqa: B905
+        owner = dict(zip(self.tracked, node.parents)) | {OUT: node}  # noqa: B905 (it is slower)
+
+        def at(value: Any, place: Any) -> Any:
             if type(value) is Results:
-                value = items(value, node)
-            elif hasattr(value, "dtype"):
-                value = attach(value, owner.get(place))
-            elif place == self.variadic and type(value) is tuple:
-                each = enumerate(value, place)
-                value = tuple(attach(v, owner.get(i)) if hasattr(v, "dtype") else v for i, v in each)
-            found.append(value)
-        return found
+                return items(value, node)
+            return attach(value, owner.get(place)) if hasattr(value, "dtype") else value
+
+        return [
+            tuple(map(at, v, count(p))) if p == self.variadic and type(v) is tuple else at(v, p)
+            for v, p in zip(node.saved, self.places)  # noqa: B905
+        ]
 
 
 def keep_zero(g: Any, d: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.accumulate import settled
 from ..engine.graph import Node, Pullback, ambient, mode
-from ..engine.inplace import lineage, overwritten, refuse, settle
+from ..engine.inplace import lineage, refuse, replaced, settle
 from ..engine.primitive import Item, primitive
 from ..engine.tape import recording
 from ..engine.tensor import Tensor, wrap
@@ -78,7 +78,7 @@ class Context:
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Say which arguments forward writes to, best before it does, and returns. InPlaceError if one must not be written."""
         for t in tensors if self._parents and self._recording else ():
-            refuse(t, *lineage(t), self._name)
+            refuse(t, self._name)
         self._dirty = tensors
 
 
@@ -215,8 +215,8 @@ class _Record(_Plan):
         found, given = list(outs), _places(args)
         for i, t in enumerate(outs):
             if self.smooth[i] and id(t) in dirty:
-                base, steps = lineage(t)
-                settle(base, overwritten(base, steps, self._result(i, node), t.array) if steps else self._result(i, node))
+                base, steps, _ = lineage(t)
+                settle(base, replaced(base, self._result(i, node), t.array, steps) if steps else self._result(i, node))
             elif self.smooth[i]:
                 found[i] = t if t.node is None and id(t) not in given else wrap(t.array)
                 found[i].node = self._result(i, node)
