@@ -130,8 +130,10 @@ def renew(view: Tensor) -> Node | None:
     return node
 
 
-def look(view: Any, at: Tensor, op: Any, args: Any, recorded: bool, item: int | None = None) -> None:
+def look(view: Any, at: Any, op: Any, args: Any, recorded: bool, item: int | None = None) -> None:
     """`view` was made of `at` by `op`, or several were: those that look at its memory are to know of it."""
+    if not isinstance(at, Tensor):
+        return
     if type(view) is tuple:
         for i, each in enumerate(view):
             look(each, at, op, args, recorded, i)

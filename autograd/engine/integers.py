@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DivisionError, describe
+from ..errors import DivisionError, describe, explain
 from .dtypes import result_type
 
 # Where reckoning modulo 2**8 and the like is exact
@@ -37,3 +37,10 @@ def divided(division: Any, args: Sequence[Any]) -> Any:
         what = f"{describe(args[0])} is divided by 0, of which no integer is the result"
         raise DivisionError(f"{division.__name__}: {what}; use / or float()")
     return out
+
+
+def failed(op: Any, values: Sequence[Any], raws: Sequence[Any], error: Exception) -> Any:
+    """What `op` gives all the same, of integers too large for a dtype; or else raise an error."""
+    if isinstance(error, OverflowError) and op.name in RING:
+        return op(*wrapped_around(values))
+    raise explain(op.name, op.names, list(raws), error) from error

@@ -17,7 +17,7 @@ from .codegen import unwritten
 from .dtypes import number, promoted
 from .graph import Array, Node, Pullback, mode, tick
 from .inplace import look
-from .integers import DIVISIONS, divided
+from .integers import DIVISIONS, divided, failed
 from .into import into
 from .tensor import NUMPY, PRIMITIVES, Tensor, wrap
 
@@ -102,8 +102,7 @@ class Plans(dict[int, Any]):
     op: Any
 
     def __missing__(self, mask: int) -> Plan:
-        plan = self[mask] = Plan(self.op, mask)
-        return plan
+        return self.setdefault(mask, Plan(self.op, mask))
 
 
 class Plan(Pullback):
@@ -123,8 +122,9 @@ class Plan(Pullback):
         self.variadic = len(names) - (names[-1][0] == "*")  # where the arguments of a variadic one start
         used = ["joint"] if "joint" in rules else self.arguments
         if missing := [n for n in used if rules.get(n) is None]:
-            what = f"{op.name} has no gradient rule for {', '.join(missing)}"
-            raise NoGradientError(f"{what}; detach() it first")
+            raise NoGradientError(
+                f"{op.name} has no gradient rule for {', '.join(missing)}; detach() it first"
+            )
         places = {n.lstrip("*"): i for i, n in enumerate(names)} | {"out": OUT}
         source = {n: n for n in places} | {f"{n}_shape": f"shape_of({n})" for n in places}
         self.wants = {n: list(inspect.signature(rules[n]).parameters)[1:] for n in used}
@@ -164,14 +164,14 @@ class Plan(Pullback):
         """See Pullback."""
         if (pull := self.pulls.get(wanted)) is not None:
             return pull
-        on = set(compress(self.tracked, wanted))
+        on = list(compress(self.tracked, wanted))
         if self.joint:
-            count = max(len(self.op.names), max(on) + 1)
-            rules = self.joint(sorted(on), tuple(i in on for i in range(count)))
+            needs = map(set(on).__contains__, range(max(len(self.op.names), on[-1] + 1)))
+            rules = self.joint(on, tuple(needs))
         else:
             each = "keep_zero(g, {})" if self.op.singular else "{}"
-            calls = [each.format(self.calls[self.op.names[i]]) for i in sorted(on)]
-            rules = self._written(f"lambda g, s: [{', '.join(calls)}]")
+            calls = ", ".join(each.format(self.calls[self.op.names[i]]) for i in on)
+            rules = self._written(f"lambda g, s: [{calls}]")
         self.pulls[wanted] = pull = (lambda g, s: rules(widened(g), widened(list(s)))) if self.half else rules
         return pull
 
@@ -247,7 +247,7 @@ def as_array(out: Any) -> Any:
 
 # What the code that is written out for a primitive knows besides its own
 ENGINE = dict(
-    any_half=any_half, as_array=as_array, current_mode=mode, generic=np.generic, into=into, items=items,
-    look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
+    any_half=any_half, as_array=as_array, current_mode=mode, failed=failed, generic=np.generic, into=into,
+    items=items, look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
     promoted=promoted, tick=tick, Node=Node, Results=Results, Tensor=Tensor,
 )  # fmt: skip
