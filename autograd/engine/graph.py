@@ -12,7 +12,7 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import FreedGraphError, InPlaceError
+from ..errors import InPlaceError
 from .accumulate import ACCUMULATED, settled, total
 from .hooks import run_hooks
 from .switch import Switch
@@ -136,7 +136,7 @@ class Node:
 
     __slots__ = ("__weakref__", *"dtype grad hooks parents plan retains saved shape time".split())
     parents: Sequence[Node]
-    plan: Any  # a Pullback, None for a leaf
+    plan: Any  # how gradients go back through it, a Plan (see primitive.py); None for a leaf
 
     def __init__(self, plan: Any, parents: Sequence[Node], saved: Any, shape: Any, dtype: Any) -> None:
         self.time, self.plan, self.parents = tick(), plan, parents
@@ -168,39 +168,6 @@ class Node:
         values = zip(self.plan.keep, self.saved, strict=True)
         each = [(n, last_write(a)) for n, v in values for a in (v if isinstance(v, tuple) else (v,))]
         return {n: last for n, last in each if last[0] > self.time}
-
-
-class Pullback:
-    """How gradients go back through an op: what a node's `plan` can do."""
-
-    name: str  # of the op
-    title: str  # the same, as in the name of a class
-    op: Any  # its primitive, or what stands for it
-    tracked: Sequence[int]  # which of its arguments are at the node's parents
-    keep: Sequence[str] = ()  # what rules call the values that a node saves
-    item: int | None = None  # the node is one of several results: which
-
-    def pull(self, g: Array, saved: Sequence[Any]) -> Sequence[Array]:
-        """The gradients of all tracked arguments, from that of the result and the saved values."""
-        return self.partial((True,) * len(self.tracked))(g, saved)
-
-    def partial(self, wanted: tuple[bool, ...]) -> Callable[[Array, Sequence[Any]], Sequence[Array]]:
-        """As `pull`, but a function that computes only those that are wanted."""
-        raise NotImplementedError
-
-    def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
-        """What `node` saved, as Tensors, each attached to the node that it is the value of."""
-        return ()
-
-    def check(self, node: Node) -> None:
-        """Raise unless the values that `node` saved are still there, and are what they were."""
-        if node.saved is None:
-            what = "the values it saved were freed by an earlier backward"
-            advice = "pass retain_graph=True to that one to go through the graph again"
-            raise FreedGraphError(f"{self.name}: {what}; {advice}")
-        if stale := node.stale():
-            what = f"{self.name}: its gradient needs {', '.join(stale)} as the forward pass left it"
-            raise InPlaceError(f"{what}, but it was modified in place since; clone() it before that write")
 
 
 Grads = dict[Node, Array]
@@ -242,10 +209,9 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
     """
     order = ancestors(grads)
     found: Grads = {}
-    leads: set[Node] | None = None
-    is_target: Callable[[Node], bool] = attrgetter("retains")
-    if targets is not None:
-        leads, is_target = set(targets), targets.__contains__
+    leads = None if targets is None else set(targets)
+    is_target: Any = attrgetter("retains") if targets is None else targets.__contains__
+    if leads is not None:
         leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first, so parents are in
     for node in reversed(order):
         if (g := grads.pop(node, None)) is None:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..engine.accumulate import settled
-from ..engine.graph import Node, Pullback, ambient, mode
+from ..engine.graph import Node, ambient, mode
 from ..engine.inplace import lineage, refuse, replaced, settle
-from ..engine.primitive import Item, primitive
+from ..engine.primitive import Item, Plan, primitive
 from ..engine.tape import recording
 from ..engine.tensor import Tensor, wrap
 from ..errors import GraphError, ShapeError, UnsupportedError, describe
@@ -157,7 +157,7 @@ def _detached(tensors: Sequence[Any]) -> tuple[Any, ...]:
 
 
 # ---------------------------------------------------------------- in the graph
-class _Plan(Pullback):
+class _Plan(Plan):
     """That of one node, which has no primitive: it stands for one, as far as the drawing and detect_anomaly ask."""
 
     wants: dict[str, Any] = {}  # noqa: RUF012 (there are no rules, and there will be none)
