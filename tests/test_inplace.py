@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -361,12 +362,30 @@ def test_views_that_are_gone_are_forgotten():
     y = leaf(1, 2) * 2
     for _ in range(1000):
         y[:1]
-    assert len(y._views) < 200
+    assert len(y._link) < 200
     for _ in range(300):
         view = y[:1]
         y.mul_(1.0)
-    assert len(y._views) < 300
+    assert len(y._link) < 300
     assert view.requires_grad
+
+
+def test_a_graph_with_writes_through_views_is_freed_at_once():
+    """Its nodes know the way to a part, but not the Tensor that it is a part of, which would lead back to them."""
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(1, 2, 3)
+        y = x * 2
+        y[1:][0].mul_(x[0])
+        y[:2] += x[1:]
+        y[[0, 2]] = x[:2]
+        node = weakref.ref(y.grad_fn)
+        y.sum().backward()
+        del y
+        assert node() is None
+    finally:
+        gc.enable()
 
 
 def test_threads_may_view_one_tensor(run_threads):

@@ -114,11 +114,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 def _is_part(value: Any, input: Tensor, index: Index) -> bool:
     """Is `value` what `input[index]` gave, a view that hears of writes?"""
-    if not hasattr(value, "_link"):
+    base, path, recorded = lineage(value)
+    if not path or path[-1][0] is not ops.index.getslice:
         return False
-    (base, path, recorded), (of, steps, known) = lineage(value), lineage(input)
-    part = (*steps, (ops.index.getslice, (index,), None))
-    return base is of and known and path == part and (recorded or not mode().grad)
+    of, steps, known = lineage(input)
+    return base is of and known and path == (*steps, (path[-1][0], (index,), None)) and (recorded or not mode().grad)
 
 
 # ---------------------------------------------------------------- what the arguments must be

@@ -59,7 +59,8 @@ def lineage(t: Tensor) -> tuple[Tensor, Sequence[Step], bool]:
 
     A Tensor that is a view of nothing is its own base. Of views of constants the steps are not known.
     """
-    return getattr(t, "_link", None) or (t, (), True)
+    link = getattr(t, "_link", None)
+    return link if type(link) is tuple else (t, (), True)
 
 
 def see(x: Any, path: Sequence[Step]) -> Any:
@@ -73,7 +74,10 @@ def see(x: Any, path: Sequence[Step]) -> Any:
 class Family(list[Any]):
     """The views of a base, held weakly; from place `fresh` on they are those whose nodes are right."""
 
-    fresh, limit = 0, 64
+    __slots__ = ("fresh", "limit")
+
+    def __init__(self) -> None:
+        self.fresh, self.limit = 0, 64
 
     def outdate(self) -> None:
         """The base has a new node: let every view make its own anew before it is used."""
@@ -89,15 +93,15 @@ class Family(list[Any]):
         """Drop the views that are gone, or have got other memory."""
         with _sorting:
             parts = self[: self.fresh], self[self.fresh : (end := len(self))]
-            old, fresh = ({id(k): k for k in part if hasattr(k(), "_link")}.values() for part in parts)
+            old, fresh = ({id(k): k for k in part if getattr(k(), "_link", None)}.values() for part in parts)
             self[:end] = [*old, *fresh]
             self.fresh, self.limit = len(old), 2 * len(self) + 64
 
 
 def enlist(view: Tensor, base: Tensor) -> None:
     """`view`, whose node is right, is to hear of writes to `base`."""
-    if (family := getattr(base, "_views", None)) is None:
-        family = base._views = Family()
+    if (family := getattr(base, "_link", None)) is None:
+        family = base._link = Family()
     family.append(ref(view))
     if len(family) > family.limit:  # which doubles, so this costs next to nothing a view
         family.forget()
@@ -142,7 +146,8 @@ def look(view: Any, at: Any, op: Any, args: Any, recorded: bool, item: int | Non
     near = type(a) is ndarray and ((owner := a.base) is b or (owner is not None and owner is b.base))
     if not near and memory(a) is not memory(b):
         return  # a copy, as reshape makes where it must
-    base, path, open = getattr(at, "_link", None) or (at, (), True)
+    link = getattr(at, "_link", None)
+    base, path, open = link if type(link) is tuple else (at, (), True)
     view._link = base, (*path, (op, args, item)) if open else (), recorded and open
     if recorded and open:  # what is made under no_grad() is a constant, and stays one
         enlist(view, base)
@@ -180,12 +185,13 @@ def put(
     the primitive that has these elements replaced, and its arguments after the array and the value.
     """
     source, raw = (value.node, value.array) if isinstance(value, Tensor) else (None, value)
-    base, steps, _ = lineage(t)
-    recorded = mode().grad and any(node is not None for node in (source, base.node, t.node))
+    base, steps, open = lineage(t)
+    recorded = mode().grad and (source or base.node or t.node) is not None
     alone = source is not None and source.time > start
     if recorded:
-        refuse(t, name)
-    save_what_is_lost(t.array, [base.node, source if alone else None], start)
+        refuse(t, base, steps, open, name)
+    if alone or base.node is not None:
+        save_what_is_lost(t.array, [n for n in (base.node, source) if n is not None], start)
     write(t.array, index, raw)
     if not recorded:
         return
@@ -197,7 +203,7 @@ def put(
 def settle(base: Tensor, node: Node | None) -> None:
     """Give a base that was written its new node, of which all views will make theirs."""
     follow(base, node)
-    if (family := getattr(base, "_views", None)) is not None:
+    if (family := getattr(base, "_link", None)) is not None:
         family.outdate()
 
 
@@ -210,9 +216,10 @@ def follow(t: Tensor, node: Node | None) -> None:
 
 def replaced(base: Tensor, source: Node | None, value: Any, path: Sequence[Step]) -> Node:
     """The node of `base`, after what the `path` shows of it got the values of `source` (None: constants)."""
-    strides = getattr(base.array, "strides", (0,) * base.ndim)
-    order = sorted(range(base.ndim), key=lambda d: -abs(strides[d]))  # of the dims in memory
-    old = base if path or source is None else wrap(base.array)  # nothing else is left of the old values
+    array = base.array
+    strides = getattr(array, "strides", (0,) * array.ndim)
+    order = sorted(range(array.ndim), key=lambda d: -abs(strides[d]))  # of the dims in memory
+    old = base if path or source is None else wrap(array)  # nothing else is left of the old values
     return overwritten(old, source, PRIMITIVES["written"], value, path, order)
 
 
@@ -220,14 +227,14 @@ def overwritten(t: Tensor, source: Node | None, op: Any, *args: Any) -> Node:
     """The node of `op(t, *args)`, which is what the array of `t` holds now: no op is run."""
     plan = op.plans[(t.node is not None) + 2 * (source is not None)]
     parents = [n for n in (t.node, source) if n is not None]
-    node = Node(plan, parents, plan.save(None, t.array, *args), t.shape, t.dtype)
+    node = Node(plan, parents, plan.save(None, t.array, *args), t.array.shape, t.array.dtype)
     if (tape := mode().tape) is not None:
         tape.node(node)
     return node
 
 
 # ---------------------------------------------------------------- what a write would spoil
-def save_what_is_lost(place: Array, nodes: list[Node | None], since: float) -> None:
+def save_what_is_lost(place: Array, nodes: list[Node], since: float) -> None:
     """Copy what nodes hold of the memory of `place`, where that is all but certain to be wanted as it was.
 
     That is what the op that makes the new values saved (its node, and those behind it back to the time
@@ -235,12 +242,12 @@ def save_what_is_lost(place: Array, nodes: list[Node | None], since: float) -> N
     """
     owner, copies = memory(place), dict[int, Array]()
     for node in nodes:  # which grows meanwhile
-        if node is None or node.plan is None:
-            continue
-        if node.saved and (node.time > since or "out" in node.plan.keep) and not node.stale():
-            node.saved = _kept(tuple(node.saved), owner, copies)
-        is_item = node.plan.item is not None  # one of several results
-        nodes += [p for p in node.parents if (is_item or p.time > since) and p not in nodes]
+        if node.time > since:
+            nodes += [p for p in node.parents if p.time > since and p not in nodes]
+        elif node.plan is not None and node.plan.item is not None:  # one of several results
+            nodes += node.parents
+        if node.saved and (node.time > since or ("out" in node.plan.keep and not node.stale())):
+            node.saved = tuple(_kept(v, owner, copies) for v in node.saved)
 
 
 def _kept(value: Any, owner: Array, copies: dict[int, Array]) -> Any:
@@ -255,18 +262,18 @@ def _kept(value: Any, owner: Array, copies: dict[int, Array]) -> Any:
 
 
 # ---------------------------------------------------------------- what may not be written
-def refuse(t: Tensor, name: str) -> None:
-    """Raise if a write to `t`, which is to be recorded, must not be."""
-    base, path, recorded = lineage(t)
+def refuse(t: Tensor, base: Tensor, path: Sequence[Step], open: bool, name: str) -> None:
+    """Raise if a write to `t`, of that lineage, which is to be recorded, must not be."""
     for which in (base, t):
         if which.node is not None and which.node.plan is None:
             what = "a leaf that requires grad" if which is t else "a view of a leaf that requires grad"
             raise InPlaceError(f"{name}: {what} can only be modified in place under no_grad()")
-    if not recorded:
+    if not open:
         what = "a view made under no_grad() cannot be modified in place where gradients are recorded"
         raise InPlaceError(f"{name}: {what}; do both inside, or both outside")
-    if several := [op.name for op, _, item in path if item is not None]:
-        what = f"{name}: this is a view made by {several[0]}, which gives several"
-        advice = "use narrow() or an index, or clone() it first"
-        raise InPlaceError(f"{what}, and these cannot be modified in place; {advice}")
+    for op, _, item in path:
+        if item is not None:
+            what = f"{name}: this is a view made by {op.name}, which gives several"
+            advice = "use narrow() or an index, or clone() it first"
+            raise InPlaceError(f"{what}, and these cannot be modified in place; {advice}")
     check_writable(t.array)

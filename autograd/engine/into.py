@@ -32,25 +32,26 @@ def into(out: Any, op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def leave(t: Tensor) -> None:
     """`t` will look at another array: its views get another base, and it is a view of nothing."""
+    if (link := getattr(t, "_link", None)) is None:
+        return
     t.node = t.node  # if that was to be made anew, now is the time
-    if hasattr(t, "_link"):
-        base, _, recorded = t._link
-        del t._link
+    base, _, recorded = lineage(t)
+    t._link = None
+    if base is not t:
         if recorded:
-            base._views.forget()
-    elif hasattr(t, "_views"):
-        stays = wrap(t.array, t.node)
-        stays._views = t._views
-        del t._views
-        for view in [known() for known in stays._views]:
-            if view is not None:
-                view._link = stays, *view._link[1:]
+            base._link.forget()
+        return
+    stays = wrap(t.array, t.node)
+    stays._link = link
+    for view in [known() for known in link]:
+        if view is not None:
+            view._link = stays, *view._link[1:]
 
 
 def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """Let `t` look at its memory in another shape: it becomes a view of what it was; so do its views."""
     if mode().grad and lineage(t)[0].node is not None:
-        refuse(t, name)
+        refuse(t, *lineage(t), name)
     with ambient(grad=True):  # or what was recorded would be lost
         new = op(t, *args, **kwargs)
     if t.node is not None and t.is_leaf and new.shape != t.shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from itertools import compress, count
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -185,17 +185,19 @@ class Plan:
 
     def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
         """What `node` saved, as Tensors, each attached to the node that it is the value of."""
-        owner = dict(zip(self.tracked, node.parents)) | {OUT: node}  # noqa: B905 (it is slower)
-
-        def at(value: Any, place: Any) -> Any:
+        owner: dict[Any, Node] = dict(zip(self.tracked, node.parents))  # noqa: B905 (it is slower)
+        owner[OUT] = node
+        found = []
+        for value, place in zip(node.saved, self.places):  # noqa: B905
             if type(value) is Results:
-                return items(value, node)
-            return attach(value, owner.get(place)) if hasattr(value, "dtype") else value
-
-        return [
-            tuple(map(at, v, count(p))) if p == self.variadic and type(v) is tuple else at(v, p)
-            for v, p in zip(node.saved, self.places)  # noqa: B905
-        ]
+                value = items(value, node)
+            elif hasattr(value, "dtype"):
+                value = attach(value, owner.get(place))
+            elif place == self.variadic and type(value) is tuple:
+                each = enumerate(value, place)
+                value = tuple(attach(v, owner.get(i)) if hasattr(v, "dtype") else v for i, v in each)
+            found.append(value)
+        return found
 
     def check(self, node: Node) -> None:
         """Raise unless the values that `node` saved are still there, and are what they were."""

@@ -37,12 +37,11 @@ class Tensor(Methods):
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_link", "_resting", "_views", "array", "node")
+    __slots__ = ("__weakref__", "_link", "_resting", "array", "node")
     array: Array
     node: Node | None
     _resting: Node | None  # the node of a leaf that requires no grad for now, see api/leaf.py
-    _link: Any  # of a view: its base, and how it comes from there; see inplace.py
-    _views: Any  # of a base: its family
+    _link: Any  # of a view: its lineage; of its base: the family of views; see inplace.py
     rebinds = 0  # when a Tensor was last given another array: who holds arrays looks again when this moves
 
     shape = property(attrgetter("array.shape"))

@@ -78,7 +78,7 @@ class Context:
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Say which arguments forward writes to, best before it does, and returns. InPlaceError if one must not be written."""
         for t in tensors if self._parents and self._recording else ():
-            refuse(t, self._name)
+            refuse(t, *lineage(t), self._name)
         self._dirty = tensors
 
 
