@@ -381,7 +381,6 @@ def test_a_graph_with_writes_through_views_is_freed_at_once():
         y[:2] += x[1:]
         y[[0, 2]] = x[:2]
         node = weakref.ref(y.grad_fn)
-        y.sum().backward()
         del y
         assert node() is None
     finally:

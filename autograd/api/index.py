@@ -117,8 +117,8 @@ def _is_part(value: Any, input: Tensor, index: Index) -> bool:
     base, path, recorded = lineage(value)
     if not path or path[-1][0] is not ops.index.getslice:
         return False
-    of, steps, known = lineage(input)
-    return base is of and known and path == (*steps, (path[-1][0], (index,), None)) and (recorded or not mode().grad)
+    of, steps, live = lineage(input)
+    return base is of and live and path == (*steps, (path[-1][0], (index,), None)) and (recorded or not mode().grad)
 
 
 # ---------------------------------------------------------------- what the arguments must be

@@ -46,7 +46,7 @@ from numpy import ndarray
 
 from ..errors import DtypeError, InPlaceError, ShapeError
 from .dtypes import category
-from .graph import Array, Node, ambient, check_writable, memory, mode, tick, write
+from .graph import Array, Node, ambient, memory, mode, tick, write
 from .tensor import PRIMITIVES, Tensor, wrap
 
 Step = tuple[Any, tuple[Any, ...], int | None]  # an op, its arguments after the first, which of its results
@@ -55,9 +55,9 @@ _sorting = RLock()  # held by the thread that takes from a family, to which othe
 
 # ---------------------------------------------------------------- what a view knows
 def lineage(t: Tensor) -> tuple[Tensor, Sequence[Step], bool]:
-    """The base that `t` is a view of, the steps from there to `t`, and whether they may be recorded.
+    """The base that `t` is a view of, the steps from there to `t`, and whether gradients go along them.
 
-    A Tensor that is a view of nothing is its own base. Of views of constants the steps are not known.
+    A Tensor that is a view of nothing is its own base. Of views of constants no steps are kept.
     """
     link = getattr(t, "_link", None)
     return link if type(link) is tuple else (t, (), True)
@@ -147,9 +147,9 @@ def look(view: Any, at: Any, op: Any, args: Any, recorded: bool, item: int | Non
     if not near and memory(a) is not memory(b):
         return  # a copy, as reshape makes where it must
     link = getattr(at, "_link", None)
-    base, path, open = link if type(link) is tuple else (at, (), True)
-    view._link = base, (*path, (op, args, item)) if open else (), recorded and open
-    if recorded and open:  # what is made under no_grad() is a constant, and stays one
+    base, path, live = link if type(link) is tuple else (at, (), True)
+    view._link = base, (*path, (op, args, item)) if live else (), recorded and live
+    if recorded and live:  # what is made under no_grad() is a constant, and stays one
         enlist(view, base)
 
 
@@ -185,11 +185,11 @@ def put(
     the primitive that has these elements replaced, and its arguments after the array and the value.
     """
     source, raw = (value.node, value.array) if isinstance(value, Tensor) else (None, value)
-    base, steps, open = lineage(t)
+    base, steps, live = lineage(t)
     recorded = mode().grad and (source or base.node or t.node) is not None
     alone = source is not None and source.time > start
     if recorded:
-        refuse(t, base, steps, open, name)
+        refuse(t, base, steps, live, name)
     if alone or base.node is not None:
         save_what_is_lost(t.array, [n for n in (base.node, source) if n is not None], start)
     write(t.array, index, raw)
@@ -262,13 +262,13 @@ def _kept(value: Any, owner: Array, copies: dict[int, Array]) -> Any:
 
 
 # ---------------------------------------------------------------- what may not be written
-def refuse(t: Tensor, base: Tensor, path: Sequence[Step], open: bool, name: str) -> None:
+def refuse(t: Tensor, base: Tensor, path: Sequence[Step], live: bool, name: str) -> None:
     """Raise if a write to `t`, of that lineage, which is to be recorded, must not be."""
     for which in (base, t):
         if which.node is not None and which.node.plan is None:
             what = "a leaf that requires grad" if which is t else "a view of a leaf that requires grad"
             raise InPlaceError(f"{name}: {what} can only be modified in place under no_grad()")
-    if not open:
+    if not live:
         what = "a view made under no_grad() cannot be modified in place where gradients are recorded"
         raise InPlaceError(f"{name}: {what}; do both inside, or both outside")
     for op, _, item in path:
@@ -276,4 +276,3 @@ def refuse(t: Tensor, base: Tensor, path: Sequence[Step], open: bool, name: str)
             what = f"{name}: this is a view made by {op.name}, which gives several"
             advice = "use narrow() or an index, or clone() it first"
             raise InPlaceError(f"{what}, and these cannot be modified in place; {advice}")
-    check_writable(t.array)

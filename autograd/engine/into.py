@@ -35,10 +35,10 @@ def leave(t: Tensor) -> None:
     if (link := getattr(t, "_link", None)) is None:
         return
     t.node = t.node  # if that was to be made anew, now is the time
-    base, _, recorded = lineage(t)
+    base, _, live = lineage(t)
     t._link = None
     if base is not t:
-        if recorded:
+        if live:
             base._link.forget()
         return
     stays = wrap(t.array, t.node)
@@ -60,7 +60,8 @@ def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any
         leave(t)
         t.array, t.node, t._resting = new.array, new.node, None
         if (link := getattr(new, "_link", None)) is not None:  # the view that `new` is
-            t._link = link
-            enlist(t, link[0])
+            t._link = base, _, live = link
+            if live:
+                enlist(t, base)
         Tensor.rebinds = tick()
     return t
