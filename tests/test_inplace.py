@@ -370,6 +370,18 @@ def test_views_that_are_gone_are_forgotten():
     assert view.requires_grad
 
 
+def test_views_hear_of_writes_after_others_were_forgotten():
+    x = leaf(1, 2)
+    y = x * 2
+    views = [y[:1] for _ in range(30)]
+    for factor in (6, 18):
+        for _ in range(300):
+            y[1:]
+        y.mul_(3)
+        for view in (views[0], views[-1], y[:1]):
+            assert grad(view.sum(), x, retain_graph=True)[0].tolist() == [factor, 0]
+
+
 def test_a_graph_with_writes_through_views_is_freed_at_once():
     """Its nodes know the way to a part, but not the Tensor that it is a part of, which would lead back to them."""
     gc.collect()
