@@ -517,7 +517,7 @@ SAMPLES = [
     Sample("index", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], lambda x, *i: x[i]),
     Sample("unindex", sparse(fancy, 1, (1, 3), unpack=True), lambda x, shape, *i: added(np.zeros(shape), x, *i)),
     Sample("setitem", lambda s: (c := written(s), call(c.args[0], c.args[2], *c.args[1]))[1], assigned),
-    Sample("written", overwritten, lambda x, v, path, order: assigned(x, v, *path[0].args[0])),
+    Sample("written", overwritten, lambda x, v, path, order: assigned(x, v, *path[0][1][0])),
     Sample("last_written", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], last_written, smooth=False),
     Sample("gather", lambda s: call(*positions_along(s)), lambda x, dim, i: x[along(i, dim)]),
     Sample("ungather", lambda s: (c := scattered(s), call(c.args[3], c.args[2], c.args[1], c.args[0].shape))[1], lambda x, i, dim, shape: added(np.zeros(shape), x, *along(i, dim))),
