@@ -370,6 +370,16 @@ def test_views_that_are_gone_are_forgotten():
     assert view.requires_grad
 
 
+def test_what_was_spoiled_already_is_not_saved_from_the_next_write():
+    x = leaf(1, 2)
+    y = x.exp()
+    y.array[...] = 0
+    touch(y.array)
+    y.add_(1)
+    with pytest.raises(InPlaceError, match="exp: its gradient needs out"):
+        y.sum().backward()
+
+
 def test_views_hear_of_writes_after_others_were_forgotten():
     x = leaf(1, 2)
     y = x * 2
