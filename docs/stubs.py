@@ -19,11 +19,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import autograd
-from autograd.api import convert, creation, names
+from autograd.api import convert, creation, leaf, names
 
 PACKAGE = Path(autograd.__file__).parent
 RETURNS = {  # what neither the signature nor the rule above says
     **dict.fromkeys("atleast_1d atleast_2d atleast_3d device nonzero size stride type unique unique_consecutive".split(), "Any"),
+    **dict.fromkeys("__array_ufunc__ __array_function__".split(), "Any"),
     **dict.fromkeys("dim element_size get_device itemsize nbytes ndimension numel".split(), "int"),
     "broadcast_shapes": "tuple[int, ...]",
     **dict.fromkeys("is_floating_point is_nonzero is_same_size is_signed is_storage is_tensor retains_grad".split(), "bool"),
@@ -54,7 +55,7 @@ def annotation(given: Any) -> str:
     """An annotation as it can stand in a stub; Python's types by their full names, as autograd and Tensor have an int too."""
     text = "Any" if given is inspect.Parameter.empty else str(getattr(given, "__name__", given))
     text = text.replace("Dims", "int | tuple[int, ...] | list[int] | None")
-    if not re.fullmatch(rf"({TYPES}|None|Any|Tensor|Generator|{'|'.join(RESULTS)}|\.\.\.|[\[\]|, ])+", text):
+    if not re.fullmatch(rf"({TYPES}|None|Any|Tensor|Generator|Node|{'|'.join(RESULTS)}|\.\.\.|[\[\]|, ])+", text):
         return "Any"
     return re.sub(rf"\b({TYPES})\b", r"builtins.\1", text)
 
@@ -85,11 +86,15 @@ def declaration(name: str, function: Any, first: str = "") -> str:
 
 def methods() -> str:
     """The text of api/methods.pyi: what Tensor inherits, for type checkers alone."""
-    plain = {name: method for name, method in convert.METHODS.items() if inspect.isfunction(method)}
-    lines = ["__slots__ = ()", "def __init__(self, *data: Any, **options: Any) -> None: ...", "data: Any"]
+    plain = {name: method for name, method in (convert.METHODS | leaf.METHODS).items() if inspect.isfunction(method)}
+    lines = ["__slots__ = ()", "def __init__(self, *data: Any, **options: Any) -> None: ..."]
+    for name, place in leaf.PROPERTIES.items():
+        result = annotation(inspect.signature(place.fget).return_annotation)
+        lines.append(f"@property\ndef {name}(self) -> {result}: ...")
+        lines += [f"@{name}.setter\ndef {name}(self, value: {result}) -> None: ..."] * bool(place.fset)
     lines += [declaration(name, function, "self") for name, function in (names.FUNCTIONS | names.ONLY_METHODS | plain).items()]
     lines += ["def __hash__(self) -> builtins.int: ...", "def __reversed__(self) -> Tensor: ..."]
-    lines += ["def _take(self, *args: Any, **kwargs: Any) -> Tensor: ...", "def _run_into(self, *args: Any) -> Any: ..."]
+    lines += ["def _take(self, *args: Any, **kwargs: Any) -> Tensor: ..."]
     lines += [f"def {name}_(self, *args: Any, **kwargs: Any) -> Tensor: ..." for name in (*names.IN_PLACE, *names.RESHAPING)]
     lines += [f"def __{form}{name}__(self, other: Any) -> Tensor: ..." for name in names.BINARY for form in ("", "r", "i")]
     lines += [f"def __{name}__(self) -> Tensor: ..." for name in names.UNARY]
@@ -98,7 +103,11 @@ def methods() -> str:
     lines += ["def __getitem__(self, index: Any) -> Tensor: ...", "def __setitem__(self, index: Any, value: Any) -> None: ..."]
     lines += [f"@property\ndef {name}(self) -> {returned(name)}: ..." for name in names.PROPERTIES]
     head = HEAD.format("What Tensor has by the table of names")
-    imports = ["from ..engine.tensor import Tensor", *(f"from .{file} import {result}" for result, file in RESULTS.items())]
+    imports = [
+        "from ..engine.graph import Node",
+        "from ..engine.tensor import Tensor",
+        *(f"from .{file} import {result}" for result, file in RESULTS.items()),
+    ]
     imports.append("from .random import Generator")
     return "\n".join([head, *imports, "", "class Methods:", indent("\n".join(lines), "    ")]) + "\n"
 

@@ -19,7 +19,6 @@ import nn
 from autograd import Tensor
 from autograd.api import names as methods
 from autograd.api.random import Generator
-from autograd.engine.inplace import step_of
 from autograd.engine.primitive import PRIMITIVES
 
 for package in (autograd, nn):
@@ -312,7 +311,7 @@ def written(s, change=lambda make: make):
 def overwritten(s):
     """An array, what to put into a part of it, the step that shows this part, and an order of dims in memory."""
     x, index, v = written(s, lambda make: basic).args
-    return call(x, v, (step_of(PRIMITIVES["slice"], index),), tuple(s.rng.permutation(x.ndim).tolist()))
+    return call(x, v, ((PRIMITIVES["slice"], (index,), None),), tuple(s.rng.permutation(x.ndim).tolist()))
 
 
 def positions_along(s, least=1):
@@ -519,7 +518,7 @@ SAMPLES = [
     Sample("index", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], lambda x, *i: x[i]),
     Sample("unindex", sparse(fancy, 1, (1, 3), unpack=True), lambda x, shape, *i: added(np.zeros(shape), x, *i)),
     Sample("setitem", lambda s: (c := written(s), call(c.args[0], c.args[2], *c.args[1]))[1], assigned),
-    Sample("written", overwritten, lambda x, v, path, order: assigned(x, v, *path[0].args[0])),
+    Sample("written", overwritten, lambda x, v, path, order: assigned(x, v, *path[0][1][0])),
     Sample("last_written", lambda s: (c := at(fancy, 1, (1, 3))(s), call(c.args[0], *c.args[1]))[1], last_written, smooth=False),
     Sample("gather", lambda s: call(*positions_along(s)), lambda x, dim, i: x[along(i, dim)]),
     Sample("ungather", lambda s: (c := scattered(s), call(c.args[3], c.args[2], c.args[1], c.args[0].shape))[1], lambda x, i, dim, shape: added(np.zeros(shape), x, *along(i, dim))),

@@ -30,13 +30,13 @@ ROOT = TESTS.parent  # with README.md and pyproject.toml; the packages may be in
 LAYERS = {
     "autograd": """
         errors
-        engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/graph engine/tape engine/warn engine/hooks engine/printing engine/batch engine/tensor
+        engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/hooks engine/graph engine/tape engine/warn engine/printing engine/batch engine/tensor
         engine/grad_mode engine/inplace engine/into engine/failed engine/codegen engine/primitive engine/__init__
         see/symbols see/explain
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
         ops/fused ops/window ops/fourier ops/random ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
-        api/decomposition api/fused api/fourier api/devices api/absent api/creation api/random api/passing api/torch_paths api/convert api/names fft linalg random special testing
+        api/decomposition api/fused api/fourier api/devices api/absent api/creation api/random api/passing api/torch_paths api/convert api/leaf api/names fft linalg random special testing
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         api/tree api/numpy api/__init__ transforms/batch transforms/batch_rules transforms/batching transforms/vmap transforms/core transforms/forward transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function numpy
         distributions/constraints distributions/base distributions/transforms distributions/combined distributions/continuous distributions/discrete distributions/kl distributions/__init__
@@ -126,7 +126,7 @@ def test_lines_are_counted_as_they_should_be():
 def test_the_core_can_be_read_in_one_sitting():
     sources = {name: (PACKAGES["autograd"] / name).read_text(encoding="utf-8") for name in CORE}
     sizes = {name: code_lines(source) for name, source in sources.items()}
-    assert sum(sizes.values()) <= 860, sizes
+    assert sum(sizes.values()) <= 730, sizes
     wide = [f"{name}: {line}" for name, source in sources.items() for line in source.splitlines() if len(line) > WIDTH]
     assert not wide, "wider than the rest of the core"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -263,7 +263,7 @@ def test_truth():
 def test_format():
     x = tensor(3.14159)
     assert f"{x:.2f}" == "3.14"
-    assert f"{x}" == "tensor(3.1416)"
+    assert f"{x}" == "3.141590118408203"  # as in PyTorch
     assert f"{tensor([3.14159]):8.3f}" == "   3.142"
     assert f"{tensor([1.0, 2.0])}" == "tensor([1., 2.])"
     assert f"{tensor(7):04d}" == "0007"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..engine.dtypes import get_default_dtype
-from ..engine.graph import Array, tick
-from ..engine.hooks import AfterGrad, RemovableHandle
-from ..engine.into import leave as leave_array
+from ..engine.graph import Array
 from ..engine.printing import format_tensor
 from ..engine.tape import recording
-from ..engine.tensor import NUMPY, Tensor, run, wrap
+from ..engine.tensor import NUMPY, Tensor
 from ..engine.warn import leave
-from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError, describe, name_in_numpy
+from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError, misuse, name_in_numpy
 
 
 # ---------------------------------------------------------------- to Python
@@ -85,67 +83,10 @@ def __repr__(self: Tensor) -> str:
     return format_tensor(self.array, self.grad_fn, self.requires_grad, get_default_dtype())
 
 
-# ---------------------------------------------------------------- its place in the graph
-def retain_grad(self: Tensor) -> None:
-    """Let `backward` leave a gradient here although this is not a leaf."""
-    self._need_node("retain_grad").retains = True
-
-
-def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
-    """Call `hook(gradient)` each time the gradient of this is known; what it returns, if anything, replaces it."""
-    node = self._need_node("register_hook")
-    node.hooks = {} if node.hooks is None else node.hooks
-    return RemovableHandle(node.hooks, hook)
-
-
-def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
-    """Call `hook(self)` each time a backward has added to `.grad` of this leaf, as for a step of its own that frees it.
-
-    Raises GraphError for what is no leaf, NoGradientError for what requires no grad.
-
-    >>> import autograd
-    >>> w = autograd.tensor([1.0, 2.0], requires_grad=True)
-    >>> handle = w.register_post_accumulate_grad_hook(lambda w: print(w.grad))
-    >>> (w * w).sum().backward()
-    tensor([2., 4.])
-    """
-    node = self._need_node("register_post_accumulate_grad_hook")
-    if not self.is_leaf:
-        what = "register_post_accumulate_grad_hook is for leaves, where backward adds to .grad"
-        raise GraphError(f"{what}; register_hook() shows the gradient of this result")
-    node.hooks = {} if node.hooks is None else node.hooks
-    return RemovableHandle(node.hooks, AfterGrad(hook, self))
-
-
-def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
-    """Set `requires_grad`, and return this Tensor."""
-    self.requires_grad = requires_grad
-    return self
-
-
-def detach_(self: Tensor) -> Tensor:
-    """Take this Tensor out of the graph."""
-    self.node = None
-    return self
-
-
-def _data(self: Tensor) -> Tensor:
-    """This Tensor outside the graph, sharing its memory. Assigning gives this one the array of another."""
-    return wrap(self.array)
-
-
-def _set_data(self: Tensor, value: Tensor) -> None:
-    if self.node is not None and (value.shape, value.dtype) != (self.node.shape, self.node.dtype):
-        raise ShapeError(f"new data is like that which requires grad, {describe(self)}; got {describe(value)}")
-    self._resting = None if value.shape != self.shape else getattr(self, "_resting", None)
-    leave_array(self)
-    self.array = value.array
-    Tensor.rebinds = tick()
-
-
 # ---------------------------------------------------------------- to a copy
 def __copy__(self: Tensor) -> Any:
-    return _leaf(type(self), self.array, self.requires_grad)
+    requires_grad = self.requires_grad
+    return _leaf(type(self), self.array, requires_grad)  # of the class that it is then: see Outdated
 
 
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
@@ -159,7 +100,7 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
 
 def __reduce__(self: Tensor) -> Any:  # values travel, graphs do not
     requires_grad = self.requires_grad and self.is_leaf
-    return _leaf, (type(self), self.array, requires_grad)  # of the class that it is then: see Outdated
+    return _leaf, (type(self), self.array, requires_grad)
 
 
 def _leaf(cls: type[Any], array: Array, requires_grad: bool) -> Any:
@@ -189,6 +130,23 @@ def __dlpack__(self: Tensor, **kwargs: Any) -> Any:
 
 def __dlpack_device__(self: Tensor) -> Any:
     return self.array.__dlpack_device__()
+
+
+def __array_ufunc__(self: Tensor, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+    function = ufunc if method == "__call__" else getattr(ufunc, method)
+    return (run_into if options else run)(function, args, options)
+
+
+def __array_function__(self: Tensor, function: Any, types: Any, args: Any, options: Any) -> Any:
+    return (run_into if "out" in options else run)(function, args, options)
+
+
+def run(function: Any, args: Any, options: dict[str, Any]) -> Any:
+    """What a function of NumPy does to Tensors. Raises UnsupportedError if that is nothing."""
+    try:
+        return NUMPY[function](*args, **options)
+    except (KeyError, TypeError) as error:
+        raise misuse(function, NUMPY.get(function), args, options, error) from error
 
 
 def run_into(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -224,9 +182,6 @@ METHODS: dict[str, Any] = {
     for f in (
         *(item, tolist, __len__, __iter__, __contains__, __bool__, __float__, __int__, __complex__, __index__),
         *(__format__, __repr__, __copy__, __deepcopy__, __reduce__, numpy, __array__, __dlpack__, __dlpack_device__),
-        *(requires_grad_, detach_, retain_grad, register_hook, register_post_accumulate_grad_hook),
+        *(__array_ufunc__, __array_function__),
     )
-} | {
-    "data": property(_data, _set_data), "_run_into": staticmethod(run_into),
-    "__nonzero__": __bool__, "__long__": __int__,  # as Python 2 had them, and PyTorch still has
-}  # fmt: skip
+} | {"__nonzero__": __bool__, "__long__": __int__}  # as Python 2 had them, and PyTorch still has

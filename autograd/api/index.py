@@ -12,7 +12,7 @@ import numpy as np
 from .. import ops
 from ..engine.dtypes import result_type
 from ..engine.graph import mode
-from ..engine.inplace import Step, lineage, step_of
+from ..engine.inplace import lineage
 from ..engine.inplace import put as write
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, DimError, DtypeError, ShapeError, describe, explain
@@ -102,7 +102,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
     try:
         if basic:
-            write(input, "x[...] = y", raw, value, path=(step_of(ops.index.getslice, raw),))
+            write(input, "x[...] = y", raw, value, path=((ops.index.getslice, (raw,), None),))
         else:
             write(
                 input,
@@ -119,12 +119,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 def _is_part(value: Any, input: Tensor, index: Index) -> bool:
     """Is `value` what `input[index]` gave, a view that hears of writes?"""
-    step = getattr(value, "_link", None)
-    if not isinstance(step, Step) or step.op is not ops.index.getslice:
+    base, path, recorded = lineage(value)
+    if not path or path[-1][0] is not ops.index.getslice:
         return False
-    if step.base is not input if step.parents is None else step.parents is not getattr(input, "_link", None):
-        return False
-    return step.args == (index,) and (step.recorded or not mode().grad)
+    of, steps, live = lineage(input)
+    return base is of and live and path == (*steps, (path[-1][0], (index,), None)) and (recorded or not mode().grad)
 
 
 # ---------------------------------------------------------------- what the arguments must be
@@ -278,7 +277,7 @@ def _replaced(op: str, input: Any, src: Any, view: Any, *args: Any) -> Any:
     part = view(getattr(input, "array", input), *args)
     if src.shape != part.shape:
         raise ShapeError(f"{op}: src must have shape {part.shape}, that of the part it replaces, got {src.shape}")
-    return ops.index.written(input, src, (step_of(view, *args),), tuple(range(input.ndim)))
+    return ops.index.written(input, src, ((view, args, None),), tuple(range(input.ndim)))
 
 
 def slice_scatter(

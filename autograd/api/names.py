@@ -24,6 +24,7 @@ from . import (
     fused,
     index,
     join,
+    leaf,
     linalg,
     passing,
     random,
@@ -355,7 +356,7 @@ def _attach() -> None:
         put(f"__r{name}__", _reflected(op))
         put(f"__i{name}__", _in_place(f"__i{name}__", op))
     put("_take", inplace.change)
-    for name, method in convert.METHODS.items():
+    for name, method in (convert.METHODS | leaf.METHODS | leaf.PROPERTIES).items():
         put(name, method)
     put("__init__", creation.construct)
     put("__reversed__", lambda self: shape.flip(self, 0) if self.ndim else self)

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..engine.batch import whole
 from ..engine.grad_mode import lasting
-from ..engine.graph import Array, Node, Pullback, ambient, mode
+from ..engine.graph import Array, Node, ambient, mode
+from ..engine.primitive import Plan
 from ..engine.tape import Tape, recording
 from ..engine.warn import Line, users_line
 from ..errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, describe
@@ -57,7 +58,7 @@ class Watch(Tape):
         return bad if np.any(bad) else None
 
 
-class WatchedPlan(Pullback):
+class WatchedPlan(Plan):
     """A plan that knows the line of its node, and looks at the gradients that its rules return."""
 
     def __init__(self, plan: Any, line: Line) -> None:

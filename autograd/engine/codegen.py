@@ -16,7 +16,6 @@ from textwrap import indent
 from types import FunctionType
 from typing import Any
 
-from .failed import FAILURES, failed
 from .tensor import PRIMITIVES
 
 ARGUMENT = """\
@@ -33,10 +32,8 @@ if isinstance({x}, Tensor):
         _dtype = _d
 elif not hasattr({x}, "dtype"):
     {raw} = {value}
-elif isinstance({x}, generic):  # NumPy's scalars are as weak as Python's
-    {raw} = {x}.item()
-else:
-    {raw}, _mixed = {x}, True
+else:  # NumPy's scalars are as weak as Python's
+    {raw}, _mixed = ({x}.item(), _mixed) if isinstance({x}, generic) else ({x}, True)
 """
 NUMBER = '{x} if type({x}) in numbers else number(op.name, "{name}", {x})'
 VARIADIC = """\
@@ -44,14 +41,6 @@ VARIADIC = """\
 for _i, _a in enumerate({x}, {first}):
 {each}
     {x}_.append(_r)
-"""
-AMONG = """\
-        if _among:
-            _plan = _plan.among(_among)
-"""
-LOOK = """\
-    if isinstance({x}, Tensor):
-        look(_result, {x}, op, ({rest}), _recording)
 """
 PRIMITIVE = """\
 def op({signature}, out=None):
@@ -78,8 +67,8 @@ def op({signature}, out=None):
     _recording, _tape = current_mode()
     _node = None
     if _mask and _recording and differentiable:
-        _plan = plans[_mask]
-{among}        _node = new(Node)
+        _plan = plans[_mask]{among}
+        _node = new(Node)
         _node.parents, _node.plan, _node.time = _parents, _plan, tick()
         _node.saved, _node.shape, _node.dtype = _plan.save(_out, {raws}), _out.shape, _out.dtype
         _node.grad, _node.hooks, _node.retains = None, None, False
@@ -98,21 +87,21 @@ def op({signature}, out=None):
 
 def text(op: Any) -> str:
     """The function that PRIMITIVE describes, for the arguments of `op`."""
-    arguments, among, signature, values, raws = "", "", [], [], []
+    arguments, among, signature, values = "", "", [], []
     operands = range(len(op.parameters))[op.casts or slice(0)]  # the others may be anything: sizes, None
     for i, p in enumerate(op.parameters):
         x, mark = op.spelling.get(p.name, p.name), f"_mask |= {1 << i}"
         value = NUMBER if i in operands else "{x}"
         if star := "*" * (p.kind is p.VAR_POSITIONAL):
-            mark, among = f"{mark}; _among.append(_i)", AMONG
+            mark, among = f"{mark}; _among.append(_i)", ".among(_among)"
             each = ARGUMENT.format(x="_a", raw="_r", mark=mark, value=value.format(x="_a", name=p.name))
-            arguments += VARIADIC.format(x=x, first=i, each=indent(each, "    "))
+            arguments += VARIADIC.format(x=x, first=i, each=indent(each, "    ").rstrip())
         else:
             arguments += ARGUMENT.format(x=x, raw=f"{x}_", mark=mark, value=value.format(x=x, name=p.name))
         values.append(f"{star}{x}")
-        raws.append(f"{star}{x}_")
         signature.append(values[-1] + ("" if p.default is p.empty else f"=_default_{p.name}"))
-    raw = ", ".join(raws)
+    raws = [f"{x}_" for x in values]
+    raw, rest = ", ".join(raws), "".join(f"{r}, " for r in raws[1:])
     return PRIMITIVE.format(
         signature=", ".join(signature if among else [*signature, "*"]),
         values=", ".join(values),
@@ -120,7 +109,7 @@ def text(op: Any) -> str:
         arguments=indent(arguments, "    ").rstrip(),
         among=among,
         out=f"fun({raw})" + f" if not _odd else with_care(fun, ({raw},))" * bool(op.with_care),
-        look=LOOK.format(x=values[0], rest="".join(f"{r}, " for r in raws[1:])) if op.view else "",
+        look=f"    look(_result, {values[0]}, op, ({rest}), _recording)\n" * op.view,
     )
 
 
@@ -136,7 +125,7 @@ def unwritten(name: str, parameters: list[Parameter], scope: dict[str, Any]) -> 
     """A function that writes itself out, in this scope, when it is first called; it stays the same object."""
     op: Any = FunctionType(_first_call.__code__, scope, name)
     scope |= {f"_default_{p.name}": p.default for p in parameters}
-    scope |= {"op": op, "FAILURES": FAILURES, "failed": failed, "write_out": write_out}
+    scope |= {"op": op, "write_out": write_out}
     op.__qualname__ = op.name = name
     op.parameters = parameters
     return spelled(op)

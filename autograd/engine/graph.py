@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from itertools import count
 from operator import attrgetter
@@ -12,8 +12,9 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import FreedGraphError, InPlaceError, ShapeError, describe
+from ..errors import InPlaceError
 from .accumulate import ACCUMULATED, settled, total
+from .hooks import run_hooks
 from .switch import Switch
 
 Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols
@@ -114,7 +115,7 @@ def check_writable(array: Array) -> None:
 
 # ---------------------------------------------------------------- long chains are freed by a loop
 # A node holds its parents, so freeing one may free all behind it. The interpreter would do that by recursion,
-# on a stack that may be small, under a protection that differs from version to version. Here a dying link
+# on a stack that may be small, under a protection that differs from version to version. Here a dying node
 # hands on what it holds instead, and the outermost of them lets go of these, one by one, to any depth.
 _falling: list[Any] = []
 _catchers: list[None] = []  # not empty while somebody empties the list above
@@ -130,25 +131,12 @@ def _let_go(falling: list[Any] = _falling, catchers: list[None] = _catchers) -> 
             catchers.pop()
 
 
-class Linked:
-    """A link of a chain that may be of any length; `parents` is all that holds it together."""
-
-    __slots__ = ("parents",)
-    parents: Any
-
-    def __del__(self, fall: Any = _falling.append, catchers: Any = _catchers, let_go: Any = _let_go) -> None:
-        fall(self.parents)
-        self.parents = ()
-        if not catchers:
-            let_go()
-
-
-class Node(Linked):
+class Node:
     """A recorded operation, or a leaf. Holds what backward needs, and never a forward Tensor."""
 
-    __slots__ = ("__weakref__", "dtype", "grad", "hooks", "plan", "retains", "saved", "shape", "time")
+    __slots__ = ("__weakref__", *"dtype grad hooks parents plan retains saved shape time".split())
     parents: Sequence[Node]
-    plan: Any  # a Pullback, None for a leaf
+    plan: Any  # how gradients go back through it, a Plan (see primitive.py); None for a leaf
 
     def __init__(self, plan: Any, parents: Sequence[Node], saved: Any, shape: Any, dtype: Any) -> None:
         self.time, self.plan, self.parents = tick(), plan, parents
@@ -156,6 +144,12 @@ class Node(Linked):
         self.grad: Any = None
         self.hooks: dict[int, Any] | None = None
         self.retains = plan is None  # does a backward leave its gradient here?
+
+    def __del__(self, fall: Any = _falling.append, catchers: Any = _catchers, let_go: Any = _let_go) -> None:
+        fall(self.parents)
+        self.parents = ()
+        if not catchers:
+            let_go()
 
     def name(self) -> str:
         """The op's name as PyTorch writes it: `MultiplyBackward`, or `AccumulateGrad` for a leaf."""
@@ -174,39 +168,6 @@ class Node(Linked):
         values = zip(self.plan.keep, self.saved, strict=True)
         each = [(n, last_write(a)) for n, v in values for a in (v if isinstance(v, tuple) else (v,))]
         return {n: last for n, last in each if last[0] > self.time}
-
-
-class Pullback:
-    """How gradients go back through an op: what a node's `plan` can do."""
-
-    name: str  # of the op
-    title: str  # the same, as in the name of a class
-    op: Any  # its primitive, or what stands for it
-    tracked: Sequence[int]  # which of its arguments are at the node's parents
-    keep: Sequence[str] = ()  # what rules call the values that a node saves
-    item: int | None = None  # the node is one of several results: which
-
-    def pull(self, g: Array, saved: Sequence[Any]) -> Sequence[Array]:
-        """The gradients of all tracked arguments, from that of the result and the saved values."""
-        return self.partial((True,) * len(self.tracked))(g, saved)
-
-    def partial(self, wanted: tuple[bool, ...]) -> Callable[[Array, Sequence[Any]], Sequence[Array]]:
-        """As `pull`, but a function that computes only those that are wanted."""
-        raise NotImplementedError
-
-    def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
-        """What `node` saved, as Tensors, each attached to the node that it is the value of."""
-        return ()
-
-    def check(self, node: Node) -> None:
-        """Raise unless the values that `node` saved are still there, and are what they were."""
-        if node.saved is None:
-            what = "the values it saved were freed by an earlier backward"
-            advice = "pass retain_graph=True to that one to go through the graph again"
-            raise FreedGraphError(f"{self.name}: {what}; {advice}")
-        if stale := node.stale():
-            what = f"{self.name}: its gradient needs {', '.join(stale)} as the forward pass left it"
-            raise InPlaceError(f"{what}, but it was modified in place since; clone() it before that write")
 
 
 Grads = dict[Node, Array]
@@ -248,16 +209,15 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
     """
     order = ancestors(grads, min([n.time for n in targets or ()], default=0))  # what is older leads to none
     found: Grads = {}
-    leads: set[Node] | None = None
-    is_target: Callable[[Node], bool] = attrgetter("retains")
-    if targets is not None:
-        leads, is_target = set(targets), targets.__contains__
+    leads = None if targets is None else set(targets)
+    is_target: Any = attrgetter("retains") if targets is None else targets.__contains__
+    if leads is not None:
         leads.update(n for n in order if not leads.isdisjoint(n.parents))  # oldest first, so parents are in
     for node in reversed(order):
         if (g := grads.pop(node, None)) is None:
             continue
         if node.hooks:
-            g = fit(_run_hooks(node, settled(g, node.dtype), attach, symbolic), node)
+            g = fit(run_hooks(node, settled(g, node.dtype), attach, symbolic), node)
         if is_target(node):
             found[node] = settled(g, node.dtype)
         plan, parents = node.plan, node.parents
@@ -283,14 +243,3 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
         if saved and not retain:
             node.saved = saved = None
     return found
-
-
-def _run_hooks(node: Node, g: Array, attach: Any, symbolic: bool) -> Array:
-    """Show a gradient to its node's hooks, each of which may replace it, or write into it: it sees a copy."""
-    for hook in list((node.hooks or {}).values()):
-        shown = np.copy(g) if symbolic else attach(np.copy(g), None)
-        new = shown if (new := hook(shown)) is None else new
-        if describe(new) != describe(node):
-            raise ShapeError(f"a hook on {node!r} returned {describe(new)}; the gradient is {describe(node)}")
-        g = new if symbolic else getattr(new, "array", new)
-    return g if symbolic else np.copy(g)  # a hook may hold what it saw or returned

@@ -1,10 +1,14 @@
-"""Hooks: a handle takes one out of where it was put."""
+"""Hooks: a handle takes one out of where it was put; those on a node are shown its gradient."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any, Self
 from weakref import ref
+
+import numpy as np
+
+from ..errors import ShapeError, describe
 
 _number = count().__next__
 
@@ -25,6 +29,17 @@ class RemovableHandle:
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
+
+
+def run_hooks(node: Any, g: Any, attach: Any, symbolic: bool) -> Any:
+    """Show a gradient to its node's hooks, each of which may replace it, or write into it: it sees a copy."""
+    for hook in list(node.hooks.values()):
+        shown = np.copy(g) if symbolic else attach(np.copy(g), None)
+        new = shown if (new := hook(shown)) is None else new
+        if describe(new) != describe(node):
+            raise ShapeError(f"a hook on {node!r} returned {describe(new)}; the gradient is {describe(node)}")
+        g = new if symbolic else getattr(new, "array", new)
+    return g if symbolic else np.copy(g)  # a hook may hold what it saw or returned
 
 
 class AfterGrad:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
 from ..errors import ArgumentError, InPlaceError, describe
 from .graph import ambient, mode, tick
-from .inplace import Step, family_of, fitting, lineage, put, refuse
+from .inplace import enlist, fitting, lineage, put, refuse
 from .tensor import Tensor, wrap
 
 
@@ -36,26 +35,23 @@ def leave(t: Tensor) -> None:
     if (link := getattr(t, "_link", None)) is None:
         return
     t.node = t.node  # if that was to be made anew, now is the time
-    if isinstance(link, Step):
-        family = family_of(link.base)
-        for views in (family.fresh, family.old):
-            others = [known for known in views if known() is not t]
-            views.clear()
-            views.extend(others)
-    else:
-        stays: Tensor = object.__new__(Tensor)
-        stays.array, stays.node, stays._link = t.array, t.node, link
-        for known in (*link.fresh, *link.old):
-            for step in lineage(view)[1] if (view := known()) is not None else ():
-                step.base = stays
-    del t._link
+    base, _, live = lineage(t)
+    t._link = None
+    if base is not t:
+        if live:
+            base._link.forget()
+        return
+    stays = wrap(t.array, t.node)
+    stays._link = link
+    for view in [known() for known in link]:
+        if view is not None:
+            view._link = stays, *view._link[1:]
 
 
 def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """Let `t` look at its memory in another shape: it becomes a view of what it was; so do its views."""
-    base, steps = lineage(t)
-    if mode().grad and base.node is not None:
-        refuse(t, base, steps, name)
+    if mode().grad and lineage(t)[0].node is not None:
+        refuse(t, *lineage(t), name)
     with ambient(grad=True):  # or what was recorded would be lost
         new = op(t, *args, **kwargs)
     if t.node is not None and t.is_leaf and new.shape != t.shape:
@@ -63,8 +59,9 @@ def reshape_in_place(t: Tensor, name: str, op: Callable[..., Tensor], *args: Any
     if new.shape != t.shape or new.array.strides != t.array.strides:
         leave(t)
         t.array, t.node, t._resting = new.array, new.node, None
-        if (step := getattr(new, "_link", None)) is not None:  # the view that `new` is
-            t._link = step
-            family_of(step.base).fresh.append(ref(t))
+        if (link := getattr(new, "_link", None)) is not None:  # the view that `new` is
+            t._link = base, _, live = link
+            if live:
+                enlist(t, base)
         Tensor.rebinds = tick()
     return t

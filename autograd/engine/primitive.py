@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from ..errors import NoGradientError, UnsupportedError
+from ..errors import FreedGraphError, InPlaceError, NoGradientError, UnsupportedError
 from .accumulate import any_half, in_single, widened
 from .codegen import unwritten
 from .dtypes import REAL_SCALARS, number, promoted
-from .graph import Array, Node, Pullback, mode, tick
+from .failed import FAILURES, failed
+from .graph import Array, Node, mode, tick
 from .inplace import look
 from .integers import DIVISIONS, divided
 from .into import into
@@ -104,12 +105,13 @@ class Plans(dict[int, Any]):
     op: Any
 
     def __missing__(self, mask: int) -> Plan:
-        plan = self[mask] = Plan(self.op, mask)
-        return plan
+        return self.setdefault(mask, Plan(self.op, mask))
 
 
-class Plan(Pullback):
-    """A primitive's rules, specialised to a mask of arguments that need gradients; a variadic one is one bit.
+class Plan:
+    """How gradients go back through a node: here by a primitive's rules; subclasses do it in other ways.
+
+    The rules are specialised to a mask of the arguments that need gradients; a variadic one is one bit.
 
     From the parameter names of the rules it writes two functions: `save` picks what to keep for backward,
     `pull` calls the rules with it. For `x * y` with only x tracked, whose rule is `lambda g, y: g * y`:
@@ -118,15 +120,18 @@ class Plan(Pullback):
         pull = lambda g, s: [x(g, s[0])]         # x is the rule for x
     """
 
+    keep: Sequence[str] = ()  # what rules call the values that a node saves
+    tracked: Sequence[int]  # which of the op's arguments are at the node's parents
+    item: int | None = None  # the node is one of several results: which
+
     def __init__(self, op: Any, mask: int) -> None:
         self.op, self.name, self.title = op, op.name, op.name.title().replace("_", "")
         names, rules, self.half, mask = op.names, op.rules, mask < 0, abs(mask)
         self.tracked = [i for i in range(mask.bit_length()) if mask >> i & 1]
         self.variadic = len(names) - (names[-1][0] == "*")  # where the arguments of a variadic one start
         used = ["joint"] if "joint" in rules else self.arguments
-        if missing := [n for n in used if rules.get(n) is None]:
-            what = f"{op.name} has no gradient rule for {', '.join(missing)}"
-            raise NoGradientError(f"{what}; detach() it first")
+        if missing := ", ".join(n for n in used if rules.get(n) is None):
+            raise NoGradientError(f"{op.name} has no gradient rule for {missing}; detach() it first")
         places = {n.lstrip("*"): i for i, n in enumerate(names)} | {"out": OUT}
         source = {n: n for n in places} | {f"{n}_shape": f"shape_of({n})" for n in places}
         self.wants = {n: list(inspect.signature(rules[n]).parameters)[1:] for n in used}
@@ -146,12 +151,14 @@ class Plan(Pullback):
             self.pull = self.partial((True,) * len(self.tracked))  # type: ignore[method-assign]
 
     @property
-    def arguments(self) -> list[str]:
+    def arguments(self) -> Sequence[str]:
         """The name of each argument that leads to a gradient."""
         return [self.op.names[min(i, self.variadic)] for i in self.tracked]
 
     def among(self, which: list[int]) -> Plan:
         """This plan, for one call with a variadic argument: these of its arguments lead to gradients."""
+        if not which:
+            return self
         plan = object.__new__(Plan)
         vars(plan).update(vars(self), tracked=[*self.tracked[:-1], *which], pulls={})
         return plan
@@ -160,23 +167,27 @@ class Plan(Pullback):
         scope = self.op.rules | {"shape_of": shape_of, "keep_zero": keep_zero}
         return eval(compile(code, f"<rules of {self.name}>", "eval"), scope)
 
+    def pull(self, g: Array, saved: Sequence[Any]) -> Sequence[Array]:
+        """The gradients of all tracked arguments, from that of the result and the saved values."""
+        return self.partial((True,) * len(self.tracked))(g, saved)
+
     def partial(self, wanted: tuple[bool, ...]) -> Any:
-        """See Pullback."""
+        """As `pull`, but a function that computes only those that are wanted."""
         if (pull := self.pulls.get(wanted)) is not None:
             return pull
-        on = set(compress(self.tracked, wanted))
+        on = list(compress(self.tracked, wanted))
         if self.joint:
-            count = max(len(self.op.names), max(on) + 1)
-            rules = self.joint(sorted(on), tuple(i in on for i in range(count)))
+            needs = map(set(on).__contains__, range(max(len(self.op.names), on[-1] + 1)))
+            rules = self.joint(on, tuple(needs))
         else:
             each = "keep_zero(g, {})" if self.op.singular else "{}"
-            calls = [each.format(self.calls[self.op.names[i]]) for i in sorted(on)]
-            rules = self._written(f"lambda g, s: [{', '.join(calls)}]")
+            calls = ", ".join(each.format(self.calls[self.op.names[i]]) for i in on)
+            rules = self._written(f"lambda g, s: [{calls}]")
         self.pulls[wanted] = pull = (lambda g, s: rules(widened(g), widened(list(s)))) if self.half else rules
         return pull
 
     def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
-        """See Pullback."""
+        """What `node` saved, as Tensors, each attached to the node that it is the value of."""
         owner: dict[Any, Node] = dict(zip(self.tracked, node.parents))  # noqa: B905 (it is slower)
         owner[OUT] = node
         found = []
@@ -190,6 +201,16 @@ class Plan(Pullback):
                 value = tuple(attach(v, owner.get(i)) if hasattr(v, "dtype") else v for i, v in each)
             found.append(value)
         return found
+
+    def check(self, node: Node) -> None:
+        """Raise unless the values that `node` saved are still there, and are what they were."""
+        if node.saved is None:
+            what = "the values it saved were freed by an earlier backward"
+            advice = "pass retain_graph=True to that one to go through the graph again"
+            raise FreedGraphError(f"{self.name}: {what}; {advice}")
+        if stale := node.stale():
+            what = f"{self.name}: its gradient needs {', '.join(stale)} as the forward pass left it"
+            raise InPlaceError(f"{what}, but it was modified in place since; clone() it before that write")
 
 
 def keep_zero(g: Any, d: Any) -> Any:
@@ -216,7 +237,7 @@ class Results(tuple[Any, ...]):
     shape = property(lambda self: shape_of(tuple(self)))
 
 
-class Item(Pullback):
+class Item(Plan):
     """The plan of a node that is one result of an op with several."""
 
     def __init__(self, item: int, name: str, title: str) -> None:
@@ -249,7 +270,7 @@ def as_array(out: Any) -> Any:
 
 # What the code that is written out for a primitive knows besides its own
 ENGINE = dict(
-    any_half=any_half, as_array=as_array, current_mode=mode, generic=REAL_SCALARS, into=into, items=items,
-    look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
-    promoted=promoted, tick=tick, Node=Node, Results=Results, Tensor=Tensor,
+    any_half=any_half, as_array=as_array, current_mode=mode, failed=failed, generic=REAL_SCALARS, into=into,
+    items=items, look=look, ndarray=ndarray, new=object.__new__, number=number, numbers=(float, int, bool),
+    promoted=promoted, tick=tick, FAILURES=FAILURES, Node=Node, Results=Results, Tensor=Tensor,
 )  # fmt: skip

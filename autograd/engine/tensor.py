@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, describe, misuse
+from ..errors import ArgumentError, GraphError, NoGradientError, ShapeError
 from .batch import one_for_all
 from .graph import Array, Grads, Node, ambient, fit, memory, sweep
 from .hooks import tell_after_grad
 from .tape import recording
-from .warn import warn
 
 if TYPE_CHECKING:
     from ..api.methods import Methods
@@ -43,66 +42,13 @@ class Tensor(Methods):
     __slots__ = ("__weakref__", "_link", "_resting", "array", "node")
     array: Array  #: The numbers, an array of NumPy's or another library's; after writing to it, call `touch`.
     node: Node | None  #: How it was computed, and where its gradient is; None if it requires none.
-    _resting: Node | None  # the node of a leaf that requires no grad for now
-    _link: Any  # of a base: its family of views; of a view: how it was made; see inplace.py
+    _resting: Node | None  # the node of a leaf that requires no grad for now, see api/leaf.py
+    _link: Any  # of a view: its lineage; of its base: the family of views; see inplace.py
     rebinds = 0  #: When a Tensor was last given another array: who holds arrays looks again when this moves
 
     shape = property(attrgetter("array.shape"), doc="The length of each dim (torch.Tensor.shape).")
     dtype = property(attrgetter("array.dtype"), doc="What its elements are (torch.Tensor.dtype).")
     ndim = property(attrgetter("array.ndim"), doc="The number of dims (torch.Tensor.ndim).")
-
-    # ------------------------------------------------------------ its place in the graph
-    @property
-    def requires_grad(self) -> bool:
-        """Do gradients flow here? May be set on leaves."""
-        return self.node is not None
-
-    @requires_grad.setter
-    def requires_grad(self, on: bool) -> None:
-        if on == (self.node is not None):
-            return
-        if not self.is_leaf:
-            what = "requires_grad can only be switched off on leaves"
-            raise GraphError(f"{what}; detach() makes a leaf of this result")
-        if not on:
-            self._resting = self._need_node("requires_grad")
-            self._resting.retains, self.node = False, None  # no gradient is wanted through graphs made before
-        elif self.dtype.kind != "f":
-            what = "only floating-point tensors can require gradients"
-            raise DtypeError(f"{what}, not {self.dtype}; use float() first")
-        else:
-            self.node = self._leaf_node()
-            self.node.retains = True
-
-    def _leaf_node(self) -> Node:
-        """This leaf's node, which rests while no grad is required: a gradient may have been left on it."""
-        self._resting = node = getattr(self, "_resting", None) or Node(None, (), (), self.shape, self.dtype)
-        return node
-
-    @property
-    def grad(self) -> Tensor | None:
-        """The gradient that `backward` left here, like this Tensor: on leaves, or after `retain_grad`."""
-        node = self.node or getattr(self, "_resting", None)
-        if node is not None and node.grad is None and not node.retains and not self.is_leaf:
-            what = ".grad of a tensor that is no leaf stays None, as backward leaves none there"
-            warn(f"{what}; call retain_grad() on it before")
-        return None if node is None else node.grad
-
-    @grad.setter
-    def grad(self, value: Tensor | None) -> None:
-        if value is not None and (value.shape, value.dtype) != (self.shape, self.dtype):
-            raise ShapeError(f"a gradient is like its tensor, {describe(self)}; got {describe(value)}")
-        (self.node or self._leaf_node()).grad = value
-
-    @property
-    def grad_fn(self) -> Node | None:
-        """The node of the op that made this, None for a leaf."""
-        return None if self.is_leaf else self.node
-
-    @property
-    def is_leaf(self) -> bool:
-        """Was it made by the user, or by ops that were not recorded?"""
-        return self.node is None or self.node.plan is None
 
     def _need_node(self, what: str) -> Node:
         if self.node is None:
@@ -110,19 +56,6 @@ class Tensor(Methods):
             raise NoGradientError(f"{what}: this tensor does not require grad; {advice}")
         return self.node
 
-    def detach(self) -> Tensor:
-        """This Tensor outside the graph, sharing its memory."""
-        return wrap(self.array)
-
-    # ------------------------------------------------------------ what NumPy's functions do to it
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
-        function = ufunc if method == "__call__" else getattr(ufunc, method)
-        return (self._run_into if options else run)(function, args, options)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        return (self._run_into if "out" in options else run)(function, args, options)
-
-    # ------------------------------------------------------------ gradients
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None,
         create_graph: bool = False, inputs: Any = None,
@@ -134,16 +67,16 @@ class Tensor(Methods):
         Raises NoGradientError, ShapeError, FreedGraphError or InPlaceError.
         """
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
-        ends = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
-        found, held = _gradients([self], [gradient], ends, retain_graph, create_graph), _memories([gradient])
+        targets = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
+        found, held = _gradients([self], [gradient], targets, retain_graph, create_graph)
         one_for_all(found)
         with ambient(grad=create_graph):
             while found:
                 node, g = found.popitem()
                 with _adding:
                     if (old := node.grad) is None:
-                        t, borrowed = _alone(g, held), create_graph  # from the graph; a view may be read-only
-                        node.grad = t.clone() if borrowed or memory(t.array) is not t.array else t
+                        t = _alone(g, held, whole=True)
+                        node.grad = t.clone() if create_graph and t is g else t
                     else:
                         t = g if isinstance(g, Tensor) else wrap(g)
                         node.grad = old + t if create_graph else old.add_(t)
@@ -160,27 +93,16 @@ def wrap(array: Array, node: Node | None = None) -> Tensor:
     return t
 
 
-def run(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
-    """What a function of NumPy does to Tensors. Raises UnsupportedError if that is nothing."""
-    try:
-        return NUMPY[function](*args, **options)
-    except (KeyError, TypeError) as error:
-        raise misuse(function, NUMPY.get(function), args, options, error) from error
-
-
 # ---------------------------------------------------------------- gradients
-def _memories(values: Iterable[Any]) -> set[int]:
-    return {id(memory(getattr(v, "array", v))) for v in values}
-
-
-def _alone(g: Any, held: set[int]) -> Tensor:
+def _alone(g: Any, held: set[int], whole: bool = False) -> Tensor:
     """The gradient `g` as a Tensor that shares memory with none that is `held`, to which it is added.
 
     One array may have come to several nodes, as in x + y, or be what backward was given; but a gradient
-    belongs to one Tensor.
+    belongs to one Tensor. That which is to stay has a `whole` array: a view may be read-only.
     """
     t = g if isinstance(g, Tensor) else wrap(g)
-    t = t.clone() if id(memory(t.array)) in held else t
+    owner = memory(t.array)
+    t = t.clone() if id(owner) in held or (whole and owner is not t.array) else t
     held.add(id(memory(t.array)))
     return t
 
@@ -188,10 +110,13 @@ def _alone(g: Any, held: set[int]) -> Tensor:
 def _gradients(
     outputs: Sequence[Tensor], seeds: Sequence[Any], targets: set[Node] | None,
     retain: bool | None, create_graph: bool,
-) -> Grads:  # fmt: skip
-    """Sweep back from `outputs`. On a tape the rules run on Tensors too, so that it hears of every step."""
+) -> tuple[Grads, set[int]]:  # fmt: skip
+    """Sweep back from `outputs`. Returns the gradients, and the memory that is somebody else's.
+
+    On a tape the rules run on Tensors too, so that it hears of every step.
+    """
     symbolic = create_graph or recording()
-    grads: Grads = {}
+    grads, held = Grads(), set[int]()
     with ambient(grad=create_graph), np.errstate(all="ignore"):
         for i, (t, seed) in enumerate(zip(outputs, seeds, strict=True)):
             if t.node is None:
@@ -203,9 +128,10 @@ def _gradients(
                 seed = wrap(np.ones_like(t.array) if seed is None else np.asarray(seed))
             if seed.shape != t.shape:
                 raise ShapeError(f"the gradient of output {i} has its shape, {t.shape}; got {seed.shape}")
+            held.add(id(memory(seed.array)))
             seed = fit(seed if symbolic else seed.array, t.node)
             grads[t.node] = grads[t.node] + seed if t.node in grads else seed
-        return sweep(grads, targets, wrap, symbolic, create_graph if retain is None else retain)
+        return sweep(grads, targets, wrap, symbolic, create_graph if retain is None else retain), held
 
 
 def grad(
@@ -232,13 +158,12 @@ def grad(
     if len(seeds) != len(outputs):
         raise ArgumentError(f"grad: there are {len(seeds)} grad_outputs for {len(outputs)} outputs")
     nodes = [t._need_node(f"grad: input {i}") for i, t in enumerate(inputs)]
-    found = _gradients(outputs, seeds, set(nodes), retain_graph, create_graph)
+    found, held = _gradients(outputs, seeds, set(nodes), retain_graph, create_graph)
     unused = [i for i, n in enumerate(nodes) if n not in found]
     if unused and not (allow_unused or materialize_grads):
         what = f"grad: the outputs do not depend on input {unused[0]}"
         raise NoGradientError(f"{what}; pass allow_unused=True if that is meant")
     if materialize_grads:
         found |= {nodes[i]: np.zeros_like(inputs[i].array) for i in unused}
-    held = _memories(seeds)
     with ambient(grad=create_graph):
         return tuple(g if g is None else _alone(g, held) for g in map(found.get, nodes))

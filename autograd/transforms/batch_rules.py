@@ -78,7 +78,8 @@ def with_axis(function: Any, flat: bool = False) -> Rule:
 family(
     with_axis,
     np.prod, np.max, np.amax, np.min, np.amin, np.mean, np.any, np.all, np.count_nonzero, np.nansum, np.std, np.var,
-    np.flip, np.diff, np.split, np.array_split, np.unstack, sliding_window_view, np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft,
+    np.flip, np.diff, np.split, np.array_split, np.unstack, sliding_window_view,
+    np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft,
 )  # fmt: skip
 family(partial(with_axis, flat=True), np.argmax, np.argmin, np.cumprod, np.sort, np.argsort, np.repeat)
 

@@ -12,11 +12,11 @@ import numpy as np
 from ..api.common import one_dim
 from ..api.random import levels
 from ..engine.accumulate import total
-from ..engine.graph import Array, Node, mode
+from ..engine.graph import Array, Node, memory, mode
 from ..engine.inplace import look
 from ..engine.primitive import moving, primitive
 from ..engine.tape import recording
-from ..engine.tensor import Tensor, _alone, _memories, wrap
+from ..engine.tensor import Tensor, _alone, wrap
 from ..errors import ArgumentError, BatchError
 from . import batch_rules  # noqa: F401 (what NumPy's functions do to batches)
 from .batch import Level, put_inside, sealed, taken_out
@@ -59,7 +59,7 @@ def at_once(
 
     It runs once. A result is brought out with its samples along an axis; along None, if they are the same.
     """
-    held = _memories(tensors)  # results have memory of their own
+    held = {id(memory(t.array)) for t in tensors if isinstance(t, Tensor)}  # results have memory of their own
     n = next(t.shape[a] for t, a in zip(tensors, axes, strict=True) if a is not None)
     level = Level(n, randomness, fallback)
     token = levels.set((*levels.get(), level))

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..engine.accumulate import settled
-from ..engine.graph import Node, Pullback, ambient, mode
-from ..engine.inplace import lineage, overwritten, refuse, settle
-from ..engine.primitive import Item, primitive
+from ..engine.graph import Node, ambient, mode
+from ..engine.inplace import lineage, refuse, replaced, settle
+from ..engine.primitive import Item, Plan, primitive
 from ..engine.tape import recording
 from ..engine.tensor import Tensor, wrap
 from ..errors import GraphError, ShapeError, UnsupportedError, describe
@@ -157,7 +157,7 @@ def _detached(tensors: Sequence[Any]) -> tuple[Any, ...]:
 
 
 # ---------------------------------------------------------------- in the graph
-class _Plan(Pullback):
+class _Plan(Plan):
     """That of one node, which has no primitive: it stands for one, as far as the drawing and detect_anomaly ask."""
 
     wants: dict[str, Any] = {}  # noqa: RUF012 (there are no rules, and there will be none)
@@ -215,8 +215,8 @@ class _Record(_Plan):
         found, given = list(outs), _places(args)
         for i, t in enumerate(outs):
             if self.smooth[i] and id(t) in dirty:
-                base, steps = lineage(t)
-                settle(base, overwritten(base, steps, self._result(i, node), t.array) if steps else self._result(i, node))
+                base, steps, _ = lineage(t)
+                settle(base, replaced(base, self._result(i, node), t.array, steps) if steps else self._result(i, node))
             elif self.smooth[i]:
                 found[i] = t if t.node is None and id(t) not in given else wrap(t.array)
                 found[i].node = self._result(i, node)
