@@ -6,7 +6,7 @@ One process for chainrule and one for PyTorch, if it is installed: threads of tw
 other. They take turns, op by op, so that whatever else the machine is doing meets both; the medians of all rounds are
 printed, the worst ratio last. Time is processor time of one process (with several threads: time on the clock). All is float32.
 The gradients of the two have to agree, or the op is not listed but named. Names select the ops that contain one of them.
---tune-memory calls autograd.tune_memory() first, which the library does not do by itself.
+--tune-memory lets glibc keep memory for all libraries; chainrule asks for that itself, PyTorch does not.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ OPS: dict[str, tuple[Callable[..., Any], Any]] = {
 }
 
 
-def worker(library: str, threads: int, tuned: bool) -> None:
+def worker(library: str, threads: int) -> None:
     """For each line read, the name of an op: time it, and print ms and the sizes of its gradients."""
     if library == "torch":
         import torch as t
@@ -108,9 +108,6 @@ def worker(library: str, threads: int, tuned: bool) -> None:
         sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         import autograd as t
         import nn.functional as F
-
-        if tuned and not t.tune_memory():
-            sys.exit("--tune-memory needs glibc, the C library of most Linuxes")
     clock = time.process_time if threads == 1 else time.perf_counter
     known: dict[str, tuple[Callable[[], Any], int]] = {}
     for line in sys.stdin:
@@ -154,11 +151,14 @@ def main() -> None:
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        worker(options.worker, options.threads, options.tune_memory)
+        worker(options.worker, options.threads)
         return
     libraries = ["chainrule", *(["torch"] if importlib.util.find_spec("torch") else [])]
-    environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(options.threads))
-    command = [sys.executable, __file__, "--threads", str(options.threads), *["--tune-memory"] * options.tune_memory, "--worker"]
+    kept = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)} if options.tune_memory else {}
+    environment = (
+        os.environ | kept | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(options.threads))
+    )
+    command = [sys.executable, __file__, "--threads", str(options.threads), "--worker"]
     workers = [
         subprocess.Popen([*command, library], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for library in libraries
