@@ -5,14 +5,13 @@ import inspect
 import sys
 import tomllib
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import autograd
 import nn  # noqa: F401 (it is looked into by name)
 
 DOCS = Path(__file__).resolve().parent
@@ -39,8 +38,8 @@ def public() -> list[str]:
 
 def find(name: str) -> Any:
     """What a public name stands for."""
-    home, _, last = name.rpartition(".")
-    return getattr(sys.modules.get(home) or autograd.Tensor, last)
+    top, *path = name.split(".")
+    return reduce(getattr, path, sys.modules[top])
 
 
 def entries(names: list[str]) -> dict[str, dict[str, list[str]]]:

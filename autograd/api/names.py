@@ -309,6 +309,16 @@ SAYS = {  # what help() says of those that are a line
     "polygamma": "As `autograd.polygamma(n, input)` (torch.Tensor.polygamma).",
     "is_pinned": "Is its memory pinned for a GPU? None is (torch.Tensor.is_pinned).",
     "is_shared": "Is its memory shared between processes? None is (torch.Tensor.is_shared).",
+    "ndimension": "The number of dims (torch.Tensor.ndimension).",
+    "get_device": "The number of the GPU that it is on: -1, none (torch.Tensor.get_device).",
+    "is_signed": "Can its numbers be negative (torch.Tensor.is_signed)?",
+    "is_nonzero": "Is its one number not 0 (torch.Tensor.is_nonzero)?",
+    "is_same_size": "Has the other the same shape (torch.Tensor.is_same_size)?",
+    "resize_as_": "As `resize_`, to the shape of another (torch.Tensor.resize_as_).",
+    "layout": "How it lies in memory: by strides (torch.Tensor.layout).",
+    "real": "This Tensor, as its numbers are real (torch.Tensor.real).",
+    "is_cpu": "Is it on the CPU? It is (torch.Tensor.is_cpu).",
+    "retains_grad": "Does backward leave a gradient here although this is no leaf (torch.Tensor.retains_grad)?",
 }
 for _name, _says in SAYS.items():
     (ONLY_METHODS | PROPERTIES)[_name].__doc__ = _says
