@@ -47,13 +47,16 @@ from .summary import summary
 
 if _TYPE_CHECKING:
     from . import datasets, metrics, onnx, ops, plot, train
+    from .plot import draw
 else:
     _AROUND = ("datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
 
     def __getattr__(name: str) -> _Any:
         if name in _AROUND:
             return _import_module(f"{__name__}.{name}")
+        if name == "draw":
+            return _import_module(f"{__name__}.plot").draw
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_AROUND})
+        return sorted({*globals(), *_AROUND, "draw"})
