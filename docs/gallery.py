@@ -12,6 +12,7 @@ import os
 import pathlib
 import sys
 import time
+from itertools import pairwise
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: a second thread would only get in the way
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -28,7 +29,7 @@ QUICK = False
 
 
 def mlp(*sizes, act=nn.Tanh):
-    layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), act())]
+    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), act())]
     return nn.Sequential(*layers[:-1])
 
 
@@ -125,8 +126,8 @@ def _training(out):
     x, y, net, history = moons(callbacks=[frame, watch])
     save(plot.history(history), out / "history.png")
     save(plot.boundary(net, x, y), out / "boundary.png")
-    film.save(out / "boundary.gif")
-    film.save(out / "boundary.html")
+    film.render(out / "boundary.gif")
+    film.render(out / "boundary.html")
     save(layers[0].histograms("weight"), out / "weights.png")
     save(layers[0].histograms("gradient"), out / "gradients.png")
 
@@ -179,7 +180,7 @@ def _surface(out):
         axis = plot.surface(ravine, paths, until=step, **sides)
         axis.set_title(f"step {step}")
         film.add(axis, f"step {step}")
-    film.save(out / "surface.gif")
+    film.render(out / "surface.gif")
 
 
 def _attention(out):
@@ -199,10 +200,11 @@ def save(picture, path):
     pyplot.close(figure)
 
 
-PICTURES = {f.__name__[1:]: f for f in (
-    _network, _network_training, _network_large, _network_convolutional, _training, _gradient_flow, _activations, _schedules, _surface,
-    _attention,
-)}  # fmt: skip
+PICTURES = {
+    "network": _network, "network_training": _network_training, "network_large": _network_large,
+    "network_convolutional": _network_convolutional, "training": _training, "gradient_flow": _gradient_flow,
+    "activations": _activations, "schedules": _schedules, "surface": _surface, "attention": _attention,
+}  # fmt: skip
 
 
 def main() -> None:

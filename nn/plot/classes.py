@@ -12,7 +12,7 @@ from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError
 
 from ..mode import in_mode
-from .common import GREY, MARKERS, PALETTE, numbers, panel, pyplot_for, tidy
+from .common import GREY, MARKERS, PALETTE, numbers, panel, tidy
 from .grids import images as draw_images
 
 __all__ = ["boundary", "confusion", "predictions"]
@@ -129,15 +129,19 @@ def predictions(
         raise ShapeError(f"plot.predictions: there are {n} images, {len(found)} outputs{targets}")
     order = np.arange(n) if truth is None else np.argsort(found == truth, kind="stable")
     order = order[:most]
-    called = (lambda i: names[i]) if names is not None else str
-    wrong = [truth is not None and found[i] != truth[i] for i in order]
-    titles = [called(found[i]) + (f", is {called(truth[i])}" if bad else "") for i, bad in zip(order, wrong, strict=True)]
+    called = str if names is None else names.__getitem__
+    real = found if truth is None else truth
+    wrong = found[order] != real[order]
+    titles = [
+        f"{called(found[i])}, is {called(real[i])}" if bad else called(found[i]) for i, bad in zip(order, wrong, strict=True)
+    ]
     axes = draw_images(numbers(images)[order], titles, ax, columns=columns)
     for axis, bad in zip(axes, wrong, strict=True):
         if bad:
             axis.spines[:].set(visible=True, color=PALETTE[1], linewidth=2.5)
             axis.title.set_color(PALETTE[1])
-    if truth is not None and ax is None and len(axes):
+    if truth is not None and ax is None:
         right = int((found == truth).sum())
-        axes[0].figure.suptitle(f"{right} of {n} right ({right / n:.1%}); mistakes first: what it says, and what it is", fontsize="medium")
+        what = f"{right} of {n} right ({right / n:.1%}); mistakes first: what it says, and what it is"
+        axes[0].figure.suptitle(what, fontsize="medium")
     return axes

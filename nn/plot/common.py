@@ -24,12 +24,14 @@ def pyplot_for(who: str) -> Any:
 
 
 def panels(who: str, n: int, ax: Any = None, size: tuple[float, float] = (4, 3), columns: int = 4) -> Any:
-    """An array of `n` Axes: those given as `ax`, or of a new figure, each as large as `size` in inches, `columns` side by side."""
+    """An array of `n` Axes: those given as `ax`, or new ones, each as large as `size` in inches, `columns` side by side."""
     pyplot = pyplot_for(who)
     if ax is not None:
         given = np.ravel(np.asarray(ax, dtype=object))
         if len(given) != n:
             raise ArgumentError(f"{who}: there are {n} panels to draw, and ax has {len(given)} Axes")
+        if odd := [one for one in given if not hasattr(one, "imshow")]:
+            raise UnsupportedError(f"{who}: ax is Axes of matplotlib, not {describe(odd[0])}")
         return given
     columns = max(1, min(columns, n))
     rows = -(-n // columns)
@@ -50,7 +52,9 @@ def figure_of(picture: Any) -> Any:
     first = np.ravel(np.asarray(picture, dtype=object))[0]
     figure = first if hasattr(first, "savefig") else getattr(first, "figure", None)
     if figure is None:
-        raise UnsupportedError(f"plot: a picture is a Figure or Axes, as the functions of nn.plot return, not {describe(picture)}")
+        raise UnsupportedError(
+            f"plot: a picture is a Figure or Axes, as the functions of nn.plot return, not {describe(picture)}"
+        )
     return figure
 
 

@@ -103,7 +103,8 @@ class Live:
             self.figure.savefig(self.path, dpi=130)
         shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
         if "IPKernelApp" in getattr(shell, "config", ()):
-            display = sys.modules["IPython"].display.display
+            from IPython.display import display
+
             if self.place is None or loop.epoch <= self.every:
                 self.place = display(self.figure, display_id=True)
             else:
@@ -141,7 +142,9 @@ def schedules(given: Any, steps: int, ax: Any = None, *, lr: float = 0.1) -> Any
             optimizer.step()
             scheduler.step()
     axis = panel("plot.schedules", ax, (6, 3.6))
-    for (name, values), colour, style in zip(rates.items(), PALETTE * len(rates), ("-", "--", "-.", ":") * len(rates), strict=False):
+    for (name, values), colour, style in zip(
+        rates.items(), PALETTE * len(rates), ("-", "--", "-.", ":") * len(rates), strict=False
+    ):
         axis.plot(range(steps), values, color=colour, linestyle=style, linewidth=2, label=name)
     tidy(axis, "learning rate", "step of the schedule")
     axis.set_ylim(bottom=0)

@@ -56,9 +56,9 @@ def surface(
 ) -> Any:  # fmt: skip
     """The level lines of `function(x, y)`, evenly spaced in the logarithm of its height, and paths over them, as of `descend`.
 
-    `x` and `y` are the sides of the picture; by default they hold all paths. A ring is where all begin, a mark where each is after
-    `until` steps, by default in the end; `minima` get a star. The function takes tensors, element by element. What leaves the
-    picture is cut off. Returns the Axes. Raises ShapeError.
+    `x` and `y` are the sides of the picture; by default they hold all paths. A ring is where all begin, a mark where each is
+    after `until` steps, by default in the end; `minima` get a star. The function takes tensors, element by element. What leaves
+    the picture is cut off. Returns the Axes. Raises ShapeError.
 
     >>> import nn
     >>> bowl = lambda x, y: x**2 + 4 * y**2
@@ -79,7 +79,9 @@ def surface(
     with no_grad():
         heights = numbers(function(*map(from_numpy, grid)))
     if heights.shape != grid[0].shape:
-        raise ShapeError(f"plot.surface: function of tensors of shape {grid[0].shape} gave {heights.shape}; it is to go element by element")
+        raise ShapeError(
+            f"plot.surface: function of tensors of shape {grid[0].shape} gave {heights.shape}; it is to go element by element"
+        )
     axis = panel("plot.surface", ax, (5.6, 4.4))
     above = heights - np.nanmin(heights)
     top = float(np.nanmax(above)) or 1.0
@@ -92,7 +94,16 @@ def surface(
         axis.plot(*shown[-1:].T, marker, color=colour, markersize=9, markeredgecolor="white", label=name, linestyle="")
         axis.plot(*path[0], "o", markersize=9, markerfacecolor="none", markeredgecolor="black", zorder=5)
     for i, point in enumerate(minima):
-        axis.plot(*point, "*", color="black", markersize=13, markeredgecolor="white", label="_" * bool(i) + "minimum", linestyle="", zorder=1.9)
+        axis.plot(
+            *point,
+            "*",
+            color="black",
+            markersize=13,
+            markeredgecolor="white",
+            label="_" * bool(i) + "minimum",
+            linestyle="",
+            zorder=1.9,
+        )
     tidy(axis, "", "$x$", "$y$")
     axis.set(xlim=sides[0], ylim=sides[1])
     axis.legend(fontsize="small", framealpha=0.9)

@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autograd.errors import ArgumentError
 
 from .common import figure_of, pyplot_for
@@ -29,7 +31,7 @@ class Film:
     ...     film.add(nn.plot.activation(lambda x, slope=slope: nn.functional.leaky_relu(x, slope)), f"slope {slope}")
     >>> film
     <Film: 3 pictures, 0.8 s>
-    >>> path = film.save("slopes.gif")  # doctest: +SKIP
+    >>> path = film.render("slopes.gif")  # doctest: +SKIP
     """
 
     def __init__(self, fps: float = 5.0, dpi: int = 100) -> None:
@@ -54,19 +56,19 @@ class Film:
         return len(self.pictures)
 
     def __repr__(self) -> str:
-        return f"<Film: {len(self)} pictures, {len(self) / self.fps:.1f} s>"
+        return f"<Film: {len(self)} picture{'s' * (len(self) != 1)}, {len(self) / self.fps:.1f} s>"
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def render(self, path: str | os.PathLike[str]) -> Path:
         """Write a `.gif`, a `.html` page, one file with a player, or as a `.png` the last picture; return the path.
 
         Raises ArgumentError for another suffix, or if there is no picture.
         """
         path = Path(path)
-        make = {".gif": self._gif, ".html": lambda: self.html().encode(), ".png": lambda: self.pictures[-1]}.get(path.suffix.lower())
-        if make is None:
+        kind = path.suffix.lower()
+        if kind not in (".gif", ".html", ".png"):
             raise ArgumentError(f"plot.Film: path ends in .gif, .html or .png, got {path.name!r}")
         self._some()
-        path.write_bytes(make())
+        path.write_bytes(self._gif() if kind == ".gif" else self.html().encode() if kind == ".html" else self.pictures[-1])
         return path
 
     def _some(self) -> None:
@@ -74,26 +76,28 @@ class Film:
             raise ArgumentError("plot.Film: there are no pictures yet; add() some")
 
     def _gif(self) -> bytes:
-        """One palette for all pictures, so that what stays the same is stored once."""
+        """One palette for all pictures, so that what stays the same from one to the next is stored once."""
         from PIL import Image
 
         images = [Image.open(BytesIO(png)).convert("RGB") for png in self.pictures]
         some = images[:: -(-len(images) // 8)]
-        mosaic = Image.new("RGB", (some[0].width, some[0].height * len(some)))
-        for i, image in enumerate(some):
-            mosaic.paste(image, (0, i * image.height))
-        palette = mosaic.quantize(255)
-        colours, ground = palette.getpalette(), 3 * palette.getpixel((0, 0))
-        colours[ground : ground + 3] = mosaic.getpixel((0, 0))  # the background stays exactly what it is
-        palette.putpalette(colours)
-        frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+        mosaic = np.concatenate([np.asarray(image) for image in some])
+        palette = Image.fromarray(mosaic).quantize(255)
+        colours = np.array(palette.getpalette()).reshape(-1, 3)
+        frames = []
+        for image in images:  # each pixel gets the very nearest colour: Pillow would round, and make grey of white
+            codes, places = np.unique(np.asarray(image) @ np.array([1 << 16, 1 << 8, 1]), return_inverse=True)
+            found = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], 1)
+            nearest = ((found**2).sum(1)[:, None] - 2 * found @ colours.T + (colours**2).sum(1)).argmin(1)
+            frames.append(Image.fromarray(nearest.astype(np.uint8)[places.reshape(image.height, image.width)]))
+            frames[-1].putpalette(palette.getpalette() or [])
         lasts = [1000 / self.fps] * (len(frames) - 1) + [max(1000 / self.fps, 2000)]  # it rests on the last
         file = BytesIO()
         frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=lasts, loop=0)
         return file.getvalue()
 
     def html(self) -> str:
-        """One page that needs nothing else: the pictures, play and pause, a step forward and back, a slider; arrows and space too."""
+        """One page that needs nothing else: the pictures, play and pause, steps, a slider, and keys for these."""
         self._some()
         pictures = [f"data:image/png;base64,{b64encode(png).decode()}" for png in self.pictures]
         data = {"pictures": pictures, "captions": self.captions, "fps": self.fps}
@@ -105,8 +109,8 @@ class Film:
         if not self.pictures:
             return escape(repr(self))
         width, height = _size(self.pictures[0])
-        frame = f'<iframe srcdoc="{escape(self.html())}" style="border:0;width:100%;max-width:{width + 20}px;height:{height + 110}px">'
-        return f"{frame}</iframe>"
+        style = f"border:0;width:100%;max-width:{width + 20}px;height:{height + 110}px"
+        return f'<iframe srcdoc="{escape(self.html())}" style="{style}"></iframe>'
 
 
 def _size(png: bytes) -> tuple[int, int]:

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.grad_mode import no_grad
-from autograd.errors import ArgumentError, ShapeError, UnsupportedError
+from autograd.errors import ArgumentError, ShapeError
 
 from ..conv import Conv1d, Conv2d
 from ..mode import in_mode
 from ..module import Module
-from .common import bare, diverging, numbers, panels, pyplot_for
+from .common import bare, diverging, numbers, panels
 
 __all__ = ["attention", "feature_maps", "filters", "images"]
 
 
-def images(batch: Any, titles: Sequence[str] = (), ax: Any = None, *, columns: int = 8, scale: tuple[float, float] | None = None) -> Any:
+def images(
+    batch: Any, titles: Sequence[str] = (), ax: Any = None, *, columns: int = 8, scale: tuple[float, float] | None = None
+) -> Any:
     """A batch of images side by side: (n, height, width) in grey, or (n, channels, height, width) with 1 or 3 channels.
 
     All share one scale, from `scale[0]`, black, to `scale[1]`, white: by default the least and the largest number in the batch.
@@ -50,8 +52,8 @@ def images(batch: Any, titles: Sequence[str] = (), ax: Any = None, *, columns: i
 def filters(layer: Any, ax: Any = None, *, most: int = 8) -> Any:
     """The kernels of a convolution: a row for each of its outputs, a column for each channel that it looks at.
 
-    `layer` is a Conv2d or its weight, (outputs, channels, height, width). Orange is negative, blue positive, on one scale. At most
-    `most` rows and columns are drawn; the title says how many there are. Returns the Axes. Raises ShapeError.
+    `layer` is a Conv2d or its weight, (outputs, channels, height, width). Orange is negative, blue positive, on one scale. At
+    most `most` rows and columns are drawn; the title says how many there are. Returns the Axes. Raises ShapeError.
 
     >>> import nn
     >>> filters(nn.Conv2d(1, 4, 3)).get_images()[0].get_array().shape  # 4 kernels of 3 x 3, eightfold, with gaps
@@ -72,8 +74,9 @@ def filters(layer: Any, ax: Any = None, *, most: int = 8) -> Any:
 def feature_maps(model: Module, input: Any, ax: Any = None, *, layers: Sequence[str] | None = None, most: int = 8) -> Any:
     """What each convolution of `model` makes of one input, channel by channel: a panel for each layer, deeper ones to the right.
 
-    `layers` names other modules whose results are shown instead, (1, channels, height, width). The input has a batch
-    dimension of 1. Orange is negative, blue positive, on a scale for each panel. Returns an array of Axes. Raises ArgumentError, ShapeError.
+    `layers` names other modules whose results are shown instead, (1, channels, height, width). The input has a batch dimension
+    of 1. Orange is negative, blue positive, on a scale for each panel. Returns an array of Axes. Raises ArgumentError,
+    ShapeError.
 
     >>> import autograd, nn
     >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3))

@@ -18,8 +18,8 @@ def gradient_flow(model: Module, ax: Any = None) -> Any:
     """How large the gradients of each parameter are, from the first layer to the last, on a logarithmic axis.
 
     A bar is the mean of their magnitudes, a dot the largest. Bars that fall to the left by powers of ten say that gradients
-    vanish on the way back, bars that rise that they explode. Parameters whose gradients are all 0 or are not there have a cross at
-    the bottom. Call it after backward. Returns the Axes. Raises StateError if no parameter has a gradient.
+    vanish on the way back, bars that rise that they explode. Parameters whose gradients are all 0 or are not there have a cross
+    at the bottom. Call it after backward. Returns the Axes. Raises StateError if no parameter has a gradient.
 
     >>> import autograd, nn
     >>> net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
@@ -41,11 +41,15 @@ def gradient_flow(model: Module, ax: Any = None) -> Any:
     axis.bar(places[flows], means[flows], color=PALETTE[0], label="mean of |gradient|")
     axis.plot(places[flows], largest[flows], "o", color=PALETTE[1], label="largest")
     if not flows.all():
-        axis.plot(places[~flows], np.full((~flows).sum(), low * 1.3), "X", color="black", markersize=8, label="none, 0 or not finite")
+        axis.plot(
+            places[~flows], np.full((~flows).sum(), low * 1.3), "X", color="black", markersize=8, label="none, 0 or not finite"
+        )
     tidy(axis, "", "", "|gradient|")
     axis.set_yscale("log")
     axis.set_ylim(bottom=low)
-    axis.set_xticks(places, found, rotation=60 if len(found) > 3 else 0, ha="right" if len(found) > 3 else "center", rotation_mode="anchor")
+    axis.set_xticks(
+        places, found, rotation=60 if len(found) > 3 else 0, ha="right" if len(found) > 3 else "center", rotation_mode="anchor"
+    )
     axis.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     return axis
 
@@ -53,8 +57,9 @@ def gradient_flow(model: Module, ax: Any = None) -> Any:
 class Layers:
     """The weights and gradients of a model, parameter by parameter, as they are each time that `record` is called.
 
-    `record` may stand among the callbacks of nn.train.fit, which calls it after each epoch, when the gradients are those of the last
-    batch; in a loop of your own call it between backward and zero_grad. Of each array it keeps at most `keep` numbers, its quantiles.
+    `record` may stand among the callbacks of nn.train.fit, which calls it after each epoch, when the gradients are those of the
+    last batch; in a loop of your own call it between backward and zero_grad. Of each array it keeps at most `keep` numbers, its
+    quantiles.
 
     >>> import autograd, nn
     >>> net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
@@ -88,13 +93,15 @@ class Layers:
     def histograms(self, what: str = "weight", ax: Any = None) -> Any:
         """How the "weight"s or "gradient"s were distributed over time: a panel for each parameter, a hill for each record.
 
-        The first record stands at the back, above, the last in front; of many, sixteen are shown. Hills are smoothed, and those of
-        one panel are as high as they hold numbers. Returns an array of Axes. Raises ArgumentError, StateError.
+        The first record stands at the back, above, the last in front; of many, sixteen are shown. Hills are smoothed, and those
+        of one panel are as high as they hold numbers. Returns an array of Axes. Raises ArgumentError, StateError.
         """
         if what not in self.found:
             raise ArgumentError(f"plot.Layers: what is 'weight' or 'gradient', got {what!r}")
         if not self.found[what]:
-            raise StateError(f"plot.Layers: no {what} was recorded yet; call record(){' after backward()' * (what == 'gradient')}")
+            raise StateError(
+                f"plot.Layers: no {what} was recorded yet; call record(){' after backward()' * (what == 'gradient')}"
+            )
         axes = panels("plot.Layers", len(self.found[what]), ax, (3, 2.8))
         for axis, (name, found) in zip(axes, self.found[what].items(), strict=True):
             _hills(axis, found)
@@ -121,3 +128,4 @@ def _hills(axis: Any, found: list[tuple[int, Any]], most: int = 16) -> None:
     shown = sorted({0, len(found) // 2, len(found) - 1})
     axis.set_yticks([len(found) - 1 - i for i in shown], [str(found[i][0] + 1) for i in shown])
     axis.tick_params(axis="y", length=0)
+    axis.locator_params(axis="x", nbins=4)

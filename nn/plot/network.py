@@ -1,4 +1,4 @@
-"""draw: a network as circles and lines, with the numbers that flow through it, forward and back, and as they change in training."""
+"""draw: a network as circles and lines, with the numbers that flow through it, forward and back, and through training."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def draw(
     """Draw `model` as a network of circles, with what flows through it when it is given one example.
 
     A circle is a unit, coloured by its activation, which stands in it; a line is a weight, blue and orange by its sign, thicker
-    the larger it is. Feature maps of convolutions are small images, with grey lines for the norms of kernels. Of columns with more
-    than `most` circles the first and the last are shown. `input` has a batch dimension of 1. With `loss`, and a `target` if it takes
-    one, the way back is known too: gradients in the circles, and on the lines. `inputs` and `outputs` are names for the circles
-    at both ends.
+    the larger it is. Feature maps of convolutions are small images, with grey lines for the norms of kernels. Of columns with
+    more than `most` circles the first and the last are shown. `input` has a batch dimension of 1. With `loss`, and a `target`
+    if it takes one, the way back is known too: gradients in the circles, and on the lines. `inputs` and `outputs` are names for
+    the circles at both ends.
 
-    The model is a chain of Linear, Conv1d and Conv2d layers with anything between them that keeps the units in their order. It runs in
-    evaluation mode, and its gradients are left alone. Returns a Network, which saves pictures, films and pages, and takes down more
-    passes as training goes on. Raises ArgumentError, ShapeError, UnsupportedError.
+    The model is a chain of Linear, Conv1d and Conv2d layers with anything between them that keeps the units in their order. It
+    runs in evaluation mode, and its gradients are left alone. Returns a Network, which saves pictures, films and pages, and
+    takes down more passes as training goes on. Raises ArgumentError, ShapeError, UnsupportedError.
 
     >>> import autograd, nn
     >>> net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
@@ -125,6 +125,9 @@ class Network:
 
         def before(module: Any, args: Any) -> None:
             if isinstance(module, _WEIGHTED):
+                if any(t is args[0] for _, _, t in calls):
+                    what = f"{calls[-1][0]} and {names[module]} are given the same tensor"
+                    raise UnsupportedError(f"draw: {what}; it draws chains, in which each layer follows from the one before")
                 calls.append((names[module], module, args[0]))
                 titles.append(names[module])
                 maps.append(())
@@ -166,8 +169,8 @@ class Network:
             if len(w) != len(there.value) or w[0].size % len(here.value) or getattr(module, "groups", 1) != 1:
                 what = f"{name or type(module).__name__} leads from {len(here.value)} to {len(there.value)} by a weight {w.shape}"
                 raise UnsupportedError(f"draw: {what}; it draws chains of Linear, Conv1d and Conv2d, whose units stay in order")
-            lines = [None if v is None else _lines(v, len(here.value)) for v in (w, None if g is None else g.array)]
-            gaps.append(Gap(*lines, signless=w[0].size > len(here.value)))
+            n = len(here.value)
+            gaps.append(Gap(_lines(w, n), None if g is None else _lines(g.array, n), w[0].size > n))
         loss = None if value is None else value.item()
         self.passes.append(Pass(columns, gaps, loss))
         when = f"epoch {loop.epoch}" if loop is not None else f"pass {len(self.passes)}" if len(self.passes) > 1 else "start"
@@ -175,7 +178,7 @@ class Network:
 
     # ------------------------------------------------------------ drawing
     def plot(self, ax: Any = None, *, which: int = -1, gradients: bool = False) -> Any:
-        """One pass, by default the last, with its activations and weights, or the gradients of the loss by them. Returns the Axes."""
+        """One pass, by default the last: its activations and weights, or the gradients of the loss by them. Returns the Axes."""
         now = self.passes[which]
         if gradients and now.loss is None:
             raise ArgumentError("plot: there are gradients only with a loss; pass loss= to draw")
@@ -195,7 +198,9 @@ class Network:
         film = Film(fps if what == "pass" else 3 * fps, dpi)
         if what == "training":
             for i, (now, caption) in enumerate(zip(self.passes, self.captions, strict=True)):
-                film.add(self._paint(None, now, ["value"] * len(now.columns), ["value"] * len(now.gaps), self.captions[i]), caption)
+                film.add(
+                    self._paint(None, now, ["value"] * len(now.columns), ["value"] * len(now.gaps), self.captions[i]), caption
+                )
             return film
         now = self.passes[-1]
         n = len(now.gaps)
@@ -205,14 +210,23 @@ class Network:
                 gaps[k - 1] = "value"
                 self._shoot(film, now, columns, gaps, f"forward: times the weights of layer {k}", k - 1)
             columns[k] = "value"
-            self._shoot(film, now, columns, gaps, "forward: the input" if k == 0 else f"forward: what comes out of layer {k}", k - 1)
+            self._shoot(
+                film, now, columns, gaps, "forward: the input" if k == 0 else f"forward: what comes out of layer {k}", k - 1
+            )
         if now.loss is None:
             return film
         self._shoot(film, now, columns, gaps, f"the loss is {now.loss:.4g}", None)
         for k in range(n, -1, -1):
             columns[k] = "grad"
             last = "backward: the gradient of the loss by the output"
-            self._shoot(film, now, columns, gaps, last if k == n else f"backward: the gradient by the input of layer {k + 1}", k if k < n else None)
+            self._shoot(
+                film,
+                now,
+                columns,
+                gaps,
+                last if k == n else f"backward: the gradient by the input of layer {k + 1}",
+                k if k < n else None,
+            )
             if k:
                 gaps[k - 1] = "grad"
                 self._shoot(film, now, columns, gaps, f"backward: the gradients by the weights of layer {k}", k - 1)
@@ -222,10 +236,10 @@ class Network:
         film.add(self._paint(None, now, columns, gaps, title, lit), title)
 
     def render(self, path: str | os.PathLike[str], *, gradients: bool = False) -> Path:
-        """Write a picture of the last pass, `.png`, `.svg` or `.pdf`, or a film, `.gif` or `.html`, as `film()` gives it; return the path."""
+        """Write the last pass, as `.png`, `.svg` or `.pdf`, or a film of `film()`, as `.gif` or `.html`; return the path."""
         path = Path(path)
         if path.suffix.lower() in (".gif", ".html"):
-            return self.film().save(path)
+            return self.film().render(path)
         if path.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise ArgumentError(f"render: path ends in .png, .svg, .pdf, .gif or .html, got {path.name!r}")
         figure = self.plot(gradients=gradients).figure
@@ -248,7 +262,7 @@ class Network:
         axis = panel("draw", ax, size)
         for k, (gap, kind) in enumerate(zip(now.gaps, gaps, strict=True)):
             self._paint_gap(axis, gap, kind, places[k], places[k + 1], k * apart / scale, apart / scale, lit in (None, k), scale)
-        maps = {what: diverging(*colours) for what, colours in _SIGNED.items()}
+        maps = {what: diverging(*colours).with_extremes(bad="black") for what, colours in _SIGNED.items()}
         for k, (column, kind) in enumerate(zip(now.columns, columns, strict=True)):
             values = getattr(column, kind, None)
             most = 1.0 if values is None else self._most(kind, k if values.ndim == 3 else None)
@@ -257,9 +271,11 @@ class Network:
             what = f"{n} map{'s' * (n > 1)}, {sides[0]} × {sides[1]}" if sides else f"{n} unit{'s' * (n > 1)}"
             above = float(places[k][1].max()) + (0.33 if len(places[k][0]) > 1 or not sides else 0.6) / scale
             ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-            axis.text(k * apart / scale, above, f"{column.title}\n{what}", ha="center", va="bottom", fontsize=8.5 * text, bbox=ground)
-            names = self.names[k > 0] if k in (0, len(places) - 1) else None
-            for i, y in zip(*places[k][:2], strict=True) if names is not None else ():
+            axis.text(
+                k * apart / scale, above, f"{column.title}\n{what}", ha="center", va="bottom", fontsize=8.5 * text, bbox=ground
+            )
+            names = {0: self.names[0], len(places) - 1: self.names[1]}.get(k) or [""] * n
+            for i, y in zip(*places[k][:2], strict=True):
                 side, at = ("right", -0.35) if k == 0 else ("left", 0.35)
                 axis.text(k * apart / scale + at, y, names[i], ha=side, va="center", fontsize=9 * scale)
         axis.set(xlim=(-1.3 / scale, (size[0] - 1.3) / scale), ylim=(-top - 0.4 / scale, top + 0.9 / scale), aspect="equal")
@@ -306,12 +322,14 @@ class Network:
             axis.add_collection(LineCollection(segments, colors=FAINT, linewidths=0.5 * scale, zorder=1))
             return
         chosen = values[np.ix_(targets, sources)].ravel()
-        share = np.abs(chosen) / self._widest(kind, gap.signless)
+        share = np.nan_to_num(np.abs(chosen) / self._widest(kind, gap.signless), nan=1.0, posinf=1.0)
         _, negative, positive = _SIGNED[kind]
-        colours = [GREY if gap.signless else positive if v > 0 else negative for v in chosen]
+        signs = np.select(
+            [~np.isfinite(chosen), np.full(chosen.shape, gap.signless), chosen > 0], ["black", GREY, positive], negative
+        )
         strength = np.clip(0.15 + 0.85 * share, 0, 1) * (1.0 if lit else 0.5) * min(1.0, (400 / len(share)) ** 0.5)
         widths = (0.4 + 3.2 * share) * scale
-        axis.add_collection(LineCollection(segments, colors=colours, linewidths=widths, alpha=strength, zorder=1 + lit))
+        axis.add_collection(LineCollection(segments, colors=list(signs), linewidths=widths, alpha=strength, zorder=1 + lit))
 
 
 def _largest(arrays: Iterable[Any]) -> float:
@@ -354,7 +372,7 @@ def _paint_column(axis: Any, values: Any, column: Column, place: Any, x: float, 
     from matplotlib.patches import Circle, Rectangle
 
     shown, heights, dots = place
-    frame = {"edgecolor": GREY, "linewidth": 0.8 * scale, "zorder": 4}
+    frame: dict[str, Any] = {"edgecolor": GREY, "linewidth": 0.8 * scale, "zorder": 4}
     for i, y in zip(shown, heights, strict=True):
         if column.value.ndim == 3:
             side = 0.44 * _PITCH if len(shown) > 1 else 0.5 / scale

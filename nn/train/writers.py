@@ -18,8 +18,8 @@ __all__ = ["JSONLogger", "TensorBoard"]
 class JSONLogger(Callback):
     """Writes a line of JSON for each epoch, as soon as it is finished: {"epoch": 1, "loss": 0.5, ...}.
 
-    Also what a table has no place for, such as a matrix. NaN and infinite numbers, which JSON lacks, are null. A run that goes on with
-    a history writes its earlier epochs first.
+    Also what a table has no place for, such as a matrix. NaN and infinite numbers, which JSON lacks, are null. A run that goes
+    on with a history writes its earlier epochs first.
 
     >>> from nn.train import fit
     >>> logger = JSONLogger("run.jsonl")  # fit(net, loss, optimizer, batches, epochs=50, callbacks=[logger])
@@ -53,10 +53,11 @@ def _finite(value: Any) -> Any:
 class TensorBoard(Callback):
     """Writes what is measured as event files that TensorBoard shows: `tensorboard --logdir runs`.
 
-    Training and validation stand in one chart, as "loss/train" and "loss/validation"; "lr" too. With `histograms`, each parameter and
-    its gradients, those of the epoch's last batch, are shown as distributions; `every` is how many epochs lie between two of them. The
-    files are written by tensorboardX, which needs neither PyTorch nor TensorFlow: pip install 'chainrule[tensorboard]'. `folder` is
-    that of one run; beside others, as in "runs/wide", they are compared. Raises MissingError without tensorboardX.
+    Training and validation stand in one chart, as "loss/train" and "loss/validation"; "lr" too. With `histograms`, each
+    parameter and its gradients, those of the epoch's last batch, are shown as distributions; `every` is how many epochs lie
+    between two of them. The files are written by tensorboardX, which needs neither PyTorch nor TensorFlow: pip install
+    'chainrule[tensorboard]'. `folder` is that of one run; beside others, as in "runs/wide", they are compared. Raises
+    MissingError without tensorboardX.
 
     >>> from nn.train import fit
     >>> board = TensorBoard("runs/first")  # fit(net, loss, optimizer, batches, epochs=50, callbacks=[board])
