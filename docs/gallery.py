@@ -16,6 +16,7 @@ from itertools import pairwise
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: a second thread would only get in the way
 os.environ.setdefault("MPLBACKEND", "Agg")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import autograd
 import nn

@@ -222,6 +222,8 @@ def test_examples_in_docstrings_run(file):
         for test in doctest.DocTestFinder(exclude_empty=True).find(module):
             runner.run(test, out=report.write)
     autograd.default_generator.set_state(random)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     assert not runner.failures, report.getvalue()
 
 

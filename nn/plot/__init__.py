@@ -6,7 +6,7 @@ and areas are in Okabe and Ito's colours, which colour-blind readers can tell ap
 
 >>> import autograd, nn
 >>> ax = nn.plot.activation("tanh")
->>> [line.get_label() for line in ax.get_lines()]
+>>> [text.get_text() for text in ax.get_legend().get_texts()]
 ['tanh', 'its derivative']
 >>> ax.figure.savefig("tanh.png")  # doctest: +SKIP
 """

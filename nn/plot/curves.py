@@ -166,7 +166,7 @@ def activation(function: Any, ax: Any = None, *, between: tuple[float, float] = 
     function or the derivative jumps, its curve is interrupted. Returns the Axes. Raises ArgumentError, ShapeError.
 
     >>> ax = activation("relu")
-    >>> [float(line.get_ydata()[-1]) for line in ax.get_lines()]  # at 4
+    >>> [float(line.get_ydata()[-1]) for line in ax.get_lines()[:2]]  # at 4
     [4.0, 1.0]
     """
     name, f = _named(function)
@@ -179,14 +179,11 @@ def activation(function: Any, ax: Any = None, *, between: tuple[float, float] = 
         raise ShapeError(f"plot.activation: {name} of a tensor of shape (801,) is one of the same shape, got {describe(y)}")
     y.sum().backward()
     axis = panel("plot.activation", ax, (4, 3))
-    axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
-    axis.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-    for guide in axis.get_lines():
-        guide.set_label("_guide")
-    places = x.numpy() if not x.requires_grad else x.detach().numpy()
     for values, label, style in ((y, name, "-"), (x.grad, "its derivative", "--")):
         colour = PALETTE[style == "--"]
-        axis.plot(places, _interrupted(numbers(values)), style, color=colour, linewidth=2, label=label)
+        axis.plot(numbers(x), _interrupted(numbers(values)), style, color=colour, linewidth=2, label=label)
+    axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    axis.axvline(0, color="0.8", linewidth=0.8, zorder=0)
     tidy(axis, name, "x")
     axis.legend(frameon=False, fontsize="small")
     return axis
@@ -208,7 +205,7 @@ def activations(functions: Sequence[Any] = GALLERY, ax: Any = None, *, between: 
             axis.get_legend().remove()
             axis.set_xlabel("")
     if len(functions) > 4:
-        lines = axes[0].get_lines()[-2:]
+        lines = axes[0].get_lines()[:2]
         axes[0].legend(lines, ["the function", "its derivative"], frameon=False, fontsize="small")
     return axes
 

@@ -121,7 +121,8 @@ def _hills(axis: Any, found: list[tuple[int, Any]], most: int = 16) -> None:
     first, last = np.array([0.80, 0.88, 0.94]), np.array([0, 0.447, 0.698])
     for i, bump in enumerate(bumps):
         base = len(found) - 1 - i
-        shade = tuple(first + (last - first) * i / max(len(found) - 1, 1))
+        share = i / max(len(found) - 1, 1)
+        shade = tuple(first * (1 - share) + last * share)
         axis.fill_between(places, base, base + 2.5 * bump / tallest, color=shade, edgecolor="white", linewidth=0.8, zorder=i + 2)
     if low < 0 < high:
         axis.axvline(0, color=GREY, linewidth=0.8, linestyle=":", zorder=1)

@@ -120,7 +120,7 @@ class Network:
     def record(self, loop: Any = None) -> None:
         """Run the model as it is now, forward and back, and keep the numbers."""
         calls: list[tuple[str, Module, Tensor]] = []
-        titles, maps = ["input"], [tuple(self.input.shape[1:])]
+        titles, maps = ["input"], [_planes(tuple(self.input.shape[1:]), True)]
         names = {module: name for name, module in self.model.named_modules()}
 
         def before(module: Any, args: Any) -> None:
@@ -136,7 +136,7 @@ class Network:
             if calls:
                 titles[-1] = f"{names[module]}: {type(module).__name__}" if names[module] else type(module).__name__
             if isinstance(out, Tensor) and out.ndim > 2:
-                maps[-1] = tuple(out.shape[1:])
+                maps[-1] = _planes(tuple(out.shape[1:]), not calls)
 
         with ExitStack() as ends:
             for module in names:
@@ -336,20 +336,26 @@ def _largest(arrays: Iterable[Any]) -> float:
     return max((float(np.abs(v[np.isfinite(v)]).max(initial=0)) for v in arrays if v is not None), default=0.0) or 1.0
 
 
-def _items(t: Any, shape: tuple[int, ...]) -> Any:
+def _planes(shape: tuple[int, ...], first: bool) -> tuple[int, ...]:
+    """How many maps, and of which height and width: two numbers are at `first` those of one image, later maps of one row."""
+    if len(shape) == 2:
+        return (1, *shape) if first else (shape[0], 1, shape[1])
+    return shape if len(shape) > 2 else ()
+
+
+def _items(t: Any, planes: tuple[int, ...]) -> Any:
     """The numbers of one column: (n,) of units, or (n, height, width) of maps, also where these were flattened after all."""
     if t is None:
         return None
-    array = t.detach().array[0]
-    if array.ndim == 1 and len(shape) > 1:
-        if len(shape) == 3 and math.prod(shape) != array.size and array.size % shape[0] == 0:  # a function has pooled them
-            side = math.isqrt(each := array.size // shape[0])
-            shape = (shape[0], side, side) if side * side == each else (shape[0], 1, each)
-        array = array.reshape(shape) if math.prod(shape) == array.size else array
-    array = np.array(array[None] if array.ndim == 2 and len(shape) == 2 else array)
-    if array.ndim > 1 and array[0].size == 1:  # maps of one place are units
-        array = array.reshape(-1)
-    return array[:, None, :] if array.ndim == 2 else array
+    array = t.detach().array[0].copy()
+    if array.ndim == 1 and planes:
+        if math.prod(planes) != array.size and array.size % planes[0] == 0:  # a function has pooled them
+            side = math.isqrt(each := array.size // planes[0])
+            planes = (planes[0], side, side) if side * side == each else (planes[0], 1, each)
+        array = array.reshape(planes) if math.prod(planes) == array.size else array
+    elif array.ndim == 2:
+        array = array[:, None]
+    return array.reshape(-1) if array[0].size == 1 else array  # maps of one place are units
 
 
 def _lines(weight: Any, sources: int) -> Any:
