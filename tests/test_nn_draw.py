@@ -69,16 +69,14 @@ def test_circles_hold_activations_and_lines_are_weights():
         r, g, b = rgb(circle.get_facecolor())
         assert (b >= g >= r) if value > 0 else (r >= g >= b)
     first, second = lines(axis)
-    for collection, weight, (x0, x1) in ((first, net[0].weight, (0, 2)), (second, net[3].weight, (2, 4))):
-        w = weight.detach().numpy().ravel()  # by target, then by source
-        assert len(collection.get_segments()) == w.size
+    centers = np.array([circle.center for circle in circles(axis)])
+    columns = centers[:2], centers[2:5], centers[5:]
+    for collection, layer, here, there in zip((first, second), (net[0], net[3]), columns, columns[1:], strict=False):
+        w = layer.weight.detach().numpy().ravel()  # by target, then by source
         assert [rgb(c) for c in collection.get_colors()] == [BLUE if v > 0 else ORANGE for v in w]
-        widths = np.array(collection.get_linewidths())
-        assert np.array_equal(np.argsort(widths), np.argsort(np.abs(w)))
-        ends = np.array(collection.get_segments())
-        np.testing.assert_allclose(ends[:, :, 0], np.tile([x0, x1], (w.size, 1)))
-    top_left = circles(axis)[0].center
-    np.testing.assert_allclose(first.get_segments()[0][0], top_left)
+        assert np.array_equal(np.argsort(collection.get_linewidths()), np.argsort(np.abs(w)))
+        ends = [[source, target] for target in there for source in here]
+        np.testing.assert_allclose(collection.get_segments(), ends)
 
 
 def test_gradients_are_those_of_backward_and_the_model_is_left_alone():
@@ -115,6 +113,11 @@ def test_columns_say_what_they_are():
     assert {"input\n2 units", "2: Dropout\n3 units", "3: Linear\n2 units", "left", "right", "cat", "dog"} <= set(said)
     (bar,) = axis.child_axes
     assert re.fullmatch(r"activation; lines: weight, the widest is 0\.\d\d", bar.get_xlabel())
+
+
+def test_one_scale_holds_for_all_circles():
+    network = nn.draw(small(), autograd.tensor([[1.0, -9.0]]))
+    assert network.plot().child_axes[0].get_xlim() == (-9, 9)
 
 
 def test_large_layers_are_elided():
@@ -268,6 +271,7 @@ def test_pictures_of_all_kinds(tmp_path, pyplot):
     assert svg.count(b"<path") > 3
     assert Image.open(io.BytesIO(gif)).n_frames == 3
     assert page.count(b"data:image/png;base64,") == 3
+    assert network._repr_png_().startswith(b"\x89PNG")
     assert pyplot.get_fignums() == []
     with pytest.raises(ArgumentError, match=r"path ends in \.png, \.svg"):
         network.render(tmp_path / "net.mp4")

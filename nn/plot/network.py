@@ -247,6 +247,12 @@ class Network:
         pyplot_for("draw").close(figure)
         return path
 
+    def _repr_png_(self) -> bytes:
+        """What notebooks show: the picture of the last pass."""
+        film = Film()
+        film.add(self.plot())
+        return film.pictures[0]
+
     def _paint(self, ax: Any, now: Pass, columns: list[str], gaps: list[str], title: str, lit: int | None = None) -> Any:
         """Each column and gap as "value", "grad" or "empty"; the lines of the gap `lit` stand out."""
         from matplotlib.cm import ScalarMappable
