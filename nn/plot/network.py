@@ -195,45 +195,37 @@ class Network:
         what = what or ("training" if len(self.passes) > 1 else "pass")
         if what not in ("pass", "training"):
             raise ArgumentError(f"film: what is 'pass' or 'training', got {what!r}")
-        film = Film(fps if what == "pass" else 3 * fps, dpi)
         if what == "training":
-            for i, (now, caption) in enumerate(zip(self.passes, self.captions, strict=True)):
-                film.add(
-                    self._paint(None, now, ["value"] * len(now.columns), ["value"] * len(now.gaps), self.captions[i]), caption
-                )
+            film = Film(3 * fps, dpi)
+            for now, caption in zip(self.passes, self.captions, strict=True):
+                n = len(now.gaps)
+                film.add(self._paint(None, now, ["value"] * (n + 1), ["value"] * n, caption), caption)
             return film
-        now = self.passes[-1]
+        film, now = Film(fps, dpi), self.passes[-1]
         n = len(now.gaps)
         columns, gaps = ["empty"] * (n + 1), ["empty"] * n
-        for k in range(n + 1):  # two pictures for each layer: its lines light up, then the column that they lead to is filled
-            if k:
-                gaps[k - 1] = "value"
-                self._shoot(film, now, columns, gaps, f"forward: times the weights of layer {k}", k - 1)
-            columns[k] = "value"
-            self._shoot(
-                film, now, columns, gaps, "forward: the input" if k == 0 else f"forward: what comes out of layer {k}", k - 1
-            )
+
+        def shoot(title: str, lit: int | None = None) -> None:
+            film.add(self._paint(None, now, columns, gaps, title, lit), title)
+
+        columns[0] = "value"
+        shoot("forward: the input")
+        for k in range(n):  # two pictures for each layer: its lines light up, then the column that they lead to is filled
+            gaps[k] = "value"
+            shoot(f"forward: times the weights of layer {k + 1}", k)
+            columns[k + 1] = "value"
+            shoot(f"forward: what comes out of layer {k + 1}", k)
         if now.loss is None:
             return film
-        self._shoot(film, now, columns, gaps, f"the loss is {now.loss:.4g}", None)
-        for k in range(n, -1, -1):
+        shoot(f"the loss is {now.loss:.4g}")
+        columns[n] = "grad"
+        shoot("backward: the gradient of the loss by the output")
+        for k in reversed(range(n)):
+            gaps[k] = "grad"
+            shoot(f"backward: the gradients by the weights of layer {k + 1}", k)
             columns[k] = "grad"
-            last = "backward: the gradient of the loss by the output"
-            self._shoot(
-                film,
-                now,
-                columns,
-                gaps,
-                last if k == n else f"backward: the gradient by the input of layer {k + 1}",
-                k if k < n else None,
-            )
-            if k:
-                gaps[k - 1] = "grad"
-                self._shoot(film, now, columns, gaps, f"backward: the gradients by the weights of layer {k}", k - 1)
+            shoot(f"backward: the gradient by the input of layer {k + 1}", k)
         return film
-
-    def _shoot(self, film: Film, now: Pass, columns: list[str], gaps: list[str], title: str, lit: int | None) -> None:
-        film.add(self._paint(None, now, columns, gaps, title, lit), title)
 
     def render(self, path: str | os.PathLike[str], *, gradients: bool = False) -> Path:
         """Write the last pass, as `.png`, `.svg` or `.pdf`, or a film of `film()`, as `.gif` or `.html`; return the path."""
