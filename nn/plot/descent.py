@@ -98,7 +98,7 @@ def surface(
             *point,
             "*",
             color="black",
-            markersize=13,
+            markersize=20,
             markeredgecolor="white",
             label="_" * bool(i) + "minimum",
             linestyle="",
