@@ -48,6 +48,7 @@ from .summary import summary
 
 if _TYPE_CHECKING:
     from . import audio, datasets, metrics, onnx, ops, plot, train
+    from .plot import draw
 else:
     _absent = _asked("torch.nn", globals())
     _AROUND = ("audio", "datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
@@ -55,7 +56,9 @@ else:
     def __getattr__(name: str) -> _Any:
         if name in _AROUND:
             return _import_module(f"{__name__}.{name}")
+        if name == "draw":
+            return _import_module(f"{__name__}.plot").draw
         return _absent(name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_AROUND})
+        return sorted({*globals(), *_AROUND, "draw"})

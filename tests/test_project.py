@@ -54,7 +54,7 @@ LAYERS = {
         utils/prune utils/__init__
         datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__
         mode onnx audio ops/boxes ops/ctc ops/__init__ metrics/metric metrics/classes metrics/scores metrics/numbers metrics/text metrics/detection metrics/__init__
-        table plot summary train/measure train/loop train/callbacks train/__init__ __init__
+        table plot/common plot/film plot/curves plot/descent plot/grids plot/classes plot/layers plot/network plot/__init__ summary train/measure train/loop train/callbacks train/writers train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
@@ -220,6 +220,8 @@ def test_examples_in_docstrings_run(file):
         for test in doctest.DocTestFinder(exclude_empty=True).find(module):
             runner.run(test, out=report.write)
     autograd.default_generator.set_state(random)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     assert not runner.failures, report.getvalue()
 
 

@@ -21,3 +21,4 @@ written by hand, or half of one, goes with them just as well.
 from .callbacks import *
 from .loop import *
 from .measure import *
+from .writers import *
