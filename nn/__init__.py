@@ -48,6 +48,7 @@ from .summary import summary
 
 if _TYPE_CHECKING:
     from . import datasets, metrics, onnx, ops, plot, train
+    from .train.doctor import doctor
 else:
     _absent = _asked("torch.nn", globals())
     _AROUND = ("datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
@@ -55,7 +56,9 @@ else:
     def __getattr__(name: str) -> _Any:
         if name in _AROUND:
             return _import_module(f"{__name__}.{name}")
+        if name == "doctor":
+            return _import_module(f"{__name__}.train.doctor").doctor
         return _absent(name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_AROUND})
+        return sorted({*globals(), *_AROUND, "doctor"})

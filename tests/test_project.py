@@ -54,7 +54,7 @@ LAYERS = {
         utils/prune utils/__init__
         datasets/shipped datasets/tables datasets/images datasets/generated datasets/__init__
         mode onnx ops/boxes ops/ctc ops/__init__ metrics/metric metrics/classes metrics/scores metrics/numbers metrics/text metrics/detection metrics/__init__
-        table plot summary train/measure train/loop train/callbacks train/__init__ __init__
+        table plot calls summary train/measure train/loop train/callbacks train/record train/examination train/doctor train/__init__ __init__
     """,
 }
 ORDER = {package: names.split() for package, names in LAYERS.items()}
