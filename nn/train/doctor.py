@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.api.random import default_generator, drawing_from
-from autograd.engine.grad_mode import no_grad
+from autograd.engine.grad_mode import enable_grad, no_grad
 from autograd.engine.graph import mode, write
 from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
@@ -266,7 +266,7 @@ def untouched(model: Any, loss: Any, optimizer: Any) -> Iterator[None]:
         for t, _, grad in values:
             if grad is not None:
                 t.grad = None
-        with drawing_from(deepcopy(default_generator.numpy)):
+        with enable_grad(), drawing_from(deepcopy(default_generator.numpy)):
             yield
     finally:
         for own, before in attributes:

@@ -119,7 +119,7 @@ def not_optimized(record: Record) -> Found:
     names = [name for name, p in record.parameters.items() if name in record.gradients and not record.optimized(p)]
     if names:
         what = f"{len(names)} of {len(record.parameters)} parameters have gradients, but no optimizer has them"
-        advice = "make the optimizer of model.parameters(), after all parts of the model are there"
+        advice = "make the optimizer of model.parameters(), after all parts of the model are there; freeze what is not to learn"
         yield some(names), what, len(names) / len(record.parameters), advice
 
 
@@ -229,8 +229,9 @@ def dead_units(record: Record) -> Found:
     dead = _shares(record, ("relu", "hardtanh"), DEAD, lambda u: float(u.off.mean()))
     if dead:
         worst = max(dead, key=dead.__getitem__)
-        off = record.units[worst].off
-        what = f"at {worst} {off.sum()} of {off.size} units gave 0, or their limit, in all of {record.units[worst].examples:,} cases"
+        units = record.units[worst]
+        gave = "0" if units.op == "relu" else "a limit"
+        what = f"at {worst} {units.off.sum()} of {units.off.size} units gave {gave} in all of {units.examples:,} cases"
         yield some(dead), what, dead[worst], "a smaller lr, another init or smaller biases, or nn.LeakyReLU"
 
 
