@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.api.random import default_generator, drawing_from
+from autograd.api.random import default_generator
 from autograd.engine.grad_mode import enable_grad, no_grad
 from autograd.engine.graph import mode, write
 from autograd.engine.tensor import Tensor
@@ -261,12 +261,12 @@ def untouched(model: Any, loss: Any, optimizer: Any) -> Iterator[None]:
     tensors += [t for m in (model, loss) if isinstance(m, Module) for u in unregistered(m) for t in u.leaves]
     tensors += [p for group in getattr(optimizer, "param_groups", ()) for p in group["params"]]
     values = [(t, t.array.copy(), t.grad if t.is_leaf else None) for t in {id(t): t for t in tensors}.values()]
-    drawn = random.getstate(), np.random.get_state()  # a model may draw from these
+    drawn = random.getstate(), np.random.get_state(), default_generator.get_state()  # a model may draw from all of them
     try:
         for t, _, grad in values:
             if grad is not None:
                 t.grad = None
-        with enable_grad(), drawing_from(deepcopy(default_generator.numpy)):
+        with enable_grad():
             yield
     finally:
         for own, before in attributes:
@@ -279,6 +279,7 @@ def untouched(model: Any, loss: Any, optimizer: Any) -> Iterator[None]:
                 t.grad = grad
         random.setstate(drawn[0])
         np.random.set_state(drawn[1])
+        default_generator.set_state(drawn[2])
 
 
 def _check(who: str, model: Any, *optimizers: Any) -> None:
