@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd.api.convert import register_hook
 from autograd.api.tree import tree_leaves
 from autograd.check.anomaly import Watch, WatchedPlan
 from autograd.engine.graph import Array, Node, ambient, memory, mode
@@ -119,7 +118,7 @@ class Record(Calls, Watch):
     def __enter__(self) -> Any:
         super().__enter__()
         for name, p in self.parameters.items():
-            self.ends.enter_context(register_hook(p, self._gradient_of(name, p)))
+            self.ends.enter_context(p.register_hook(self._gradient_of(name, p)))
         for when, hear in (("pre", self._before_step), ("post", self._after_step)):
             if (register := getattr(self.optimizer, f"register_step_{when}_hook", None)) is not None:
                 self.ends.enter_context(register(hear))
