@@ -165,7 +165,7 @@ SOUND += [regression, probabilities, quasi_newton, fine_tuned, learned]
 
 @pytest.mark.parametrize("make", SOUND, ids=lambda make: make.__name__)
 def test_nothing_is_found_in_a_sound_model(make):
-    for seed in range(3):
+    for seed in range(2):
         autograd.manual_seed(seed)
         net, batch, loss, optimizer = make()
         for given in (optimizer, None):
@@ -369,6 +369,30 @@ def test_a_broken_model_is_found_out_and_the_mended_one_is_sound(problem):
 def test_what_is_said(make, says):
     report = nn.doctor(*make())
     assert any(re.search(says, f.what) for f in report.findings), report
+
+
+def test_the_units_of_a_convolution_are_its_channels():
+    net, batch, loss, optimizer = cnn()
+    with autograd.no_grad():
+        net[0].bias[:6] = -9
+    (finding,) = nn.doctor(net, batch, loss, optimizer).findings
+    assert finding[:2] == ("dead units", "1 (ReLU)")
+    assert finding.value == 6 / 8
+    assert f"6 of 8 units gave 0 in all of {64 * 6 * 6 * 5:,} cases" in finding.what
+
+
+def test_what_a_model_returns_may_be_sure():
+    x = randn(64, 10)
+    net = binary(nn.Sigmoid())
+    with autograd.no_grad():
+        net[0].weight.copy_(tensor(np.eye(8, 10, dtype=np.float32)))
+        net[2].weight.copy_(tensor(np.eye(1, 8, dtype=np.float32) * 1000))
+        net[2].bias.fill_(-100)
+    y = (x[:, :1] > 0.1).float()
+    report = nn.doctor(net, (x, y), nn.BCELoss(), optim.SGD(net.parameters(), lr=1e-9))
+    assert "saturated units" not in problems(report)
+    report = nn.doctor(nn.Sequential(*net, nn.Linear(1, 1), nn.Sigmoid()), (x, y), nn.BCELoss())
+    assert ("saturated units", "3 (Sigmoid)") in [finding[:2] for finding in report.findings]
 
 
 # ---------------------------------------------------------------- all is left as it was
@@ -590,6 +614,8 @@ RATES = Rates([1e-3, 1e-2, 1e-1, 1.0, 10.0], [2.0, 1.9, 1.5, 0.5, 0.7, 9.0], 0.0
 
 def test_what_a_range_test_says():
     assert (RATES.fastest, RATES.limit, RATES.suggestion) == (0.1, 10.0, 0.1)
+    noisy = Rates([1e-3, 1e-2, 1e-1, 1.0], [2.0, 1.5, 2.5, 1.4, 1.4], 0.01)
+    assert (noisy.fastest, noisy.limit) == (1e-3, None), "what only makes up for a rise does not count"
     flat = Rates([1e-3, 1e-2], [2.0, 2.0, 2.0], 0.01)
     assert (flat.fastest, flat.limit, flat.suggestion) == (None, None, None)
     steep = Rates([1e-3, 1e-2], [2.0, 1.0, float("nan")], 0.01)
