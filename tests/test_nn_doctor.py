@@ -381,6 +381,19 @@ def test_the_units_of_a_convolution_are_its_channels():
     assert f"6 of 8 units gave 0 in all of {64 * 6 * 6 * 5:,} cases" in finding.what
 
 
+def test_two_activations_of_one_module_are_told_apart():
+    def forward(net, x):
+        x = F.relu(net.first(x))
+        return net.last(F.relu(net.middle(x)))
+
+    net = Net(forward, middle=nn.Linear(32, 32))
+    with autograd.no_grad():
+        net.middle.bias.fill_(-9)
+    (finding,) = nn.doctor(*classes(net)).findings
+    assert finding[:2] == ("dead units", "Net")
+    assert "32 of 32 units gave 0 in all of 320 cases" in finding.what
+
+
 def test_what_a_model_returns_may_be_sure():
     x = randn(64, 10)
     net = binary(nn.Sigmoid())

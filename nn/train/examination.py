@@ -226,30 +226,29 @@ def not_finite(record: Record) -> Found:
 @check
 def dead_units(record: Record) -> Found:
     """Units of a ReLU that are 0 whatever comes in, and so never learn."""
-    dead = _shares(record, ("relu", "hardtanh"), DEAD, lambda u: float(u.off.mean()))
+    dead = _worst(record, ("relu", "hardtanh"), DEAD, lambda u: float(u.off.mean()))
     if dead:
-        worst = max(dead, key=dead.__getitem__)
-        units = record.units[worst]
-        gave = "0" if units.op == "relu" else "a limit"
-        what = f"at {worst} {units.off.sum()} of {units.off.size} units gave {gave} in all of {units.examples:,} cases"
-        yield some(dead), what, dead[worst], "a smaller lr, another init or smaller biases, or nn.LeakyReLU"
+        share, u = dead[0]
+        gave = "0" if u.op == "relu" else "a limit"
+        what = f"at {u.place} {u.off.sum()} of {u.off.size} units gave {gave} in all of {u.examples:,} cases"
+        yield some(u.place for _, u in dead), what, share, "a smaller lr, another init or smaller biases, or nn.LeakyReLU"
 
 
 @check
 def saturated_units(record: Record) -> Found:
     """Sigmoids and tanhs that are where they are flat, so that hardly a gradient passes."""
-    flat = _shares(record, ("sigmoid", "tanh"), SATURATED, lambda u: u.flat / u.size)
+    flat = _worst(record, ("sigmoid", "tanh"), SATURATED, lambda u: u.flat / u.size)
     if flat:
-        worst = max(flat, key=flat.__getitem__)
-        what = f"at {worst} {flat[worst]:.0%} of the results of {record.units[worst].op} lie where it is flat"
+        share, u = flat[0]
+        what = f"at {u.place} {share:.0%} of the results of {u.op} lie where it is flat"
         advice = "smaller first weights, inputs of mean 0 and variance 1, a normalization before it, or nn.ReLU"
-        yield some(flat), what, flat[worst], advice
+        yield some(u.place for _, u in flat), what, share, advice
 
 
-def _shares(record: Record, ops: tuple[str, ...], least: float, share: Callable[[Units], float]) -> dict[str, float]:
-    """The share of each activation among `ops` that has at least this one, of enough examples."""
-    shares = {where: share(u) for where, u in record.units.items() if u.op in ops and u.examples >= EXAMPLES}
-    return {where: value for where, value in shares.items() if value >= least}
+def _worst(record: Record, ops: tuple[str, ...], least: float, share: Callable[[Units], float]) -> list[tuple[float, Units]]:
+    """Those activations among `ops` whose share is at least this, of enough examples, with it; the worst first."""
+    shares = [(share(u), u) for u in record.units.values() if u.op in ops and u.examples >= EXAMPLES]
+    return sorted((pair for pair in shares if pair[0] >= least), key=lambda pair: -pair[0])
 
 
 @check
@@ -328,5 +327,5 @@ def best(rates: Any) -> str:
 
 def some(names: Iterable[str], most: int = 3) -> str:
     """`a, b, c and 4 more`."""
-    names = list(names)
+    names = list(dict.fromkeys(names))
     return ", ".join(names[:most]) + f" and {len(names) - most} more" * (len(names) > most)

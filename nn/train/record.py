@@ -11,6 +11,7 @@ from autograd.api.tree import tree_leaves
 from autograd.check.anomaly import Watch, WatchedPlan
 from autograd.engine.graph import Array, Node, ambient, memory, mode
 from autograd.engine.tensor import Tensor
+from autograd.engine.warn import Line, users_line
 from autograd.errors import AnomalyError
 
 from ..calls import Calls
@@ -37,6 +38,7 @@ OF_LOGITS = {"cross_entropy": "softmax", "binary_cross_entropy_with_logits": "si
 class Units(NamedTuple):
     """Of the results of an activation: how many were looked at for each unit, where its slope is small, and for how many."""
 
+    place: str
     op: str
     examples: int
     off: Array  # of each unit: was the slope small for every example?
@@ -84,7 +86,7 @@ class Record(Calls, Watch):
         self.falls: list[float] = []  # by how much a step lowers the loss, by the gradients
         self.reached: set[int] = set()  # the ids of leaves outside of the model that had a gradient
         self.kept: set[str] = set()  # parameters that still had the gradient of the last step
-        self.units: dict[str, Units] = {}  # by the module whose activation it is
+        self.units: dict[Any, Units] = {}  # by module, op, the user's line, and how many there are
         self.scores: Scores | None = None
         self.broadcast: tuple[Any, ...] | None = None  # an op of the loss, its two shapes, and that which came out
         self.asleep: set[str] = set()  # modules in evaluation while gradients are recorded
@@ -98,7 +100,7 @@ class Record(Calls, Watch):
         self._used: set[str] = set()  # parameters whose gradient a step has used, and no backward has added to since
         self._before: dict[str, Array] = {}
         self._axis, self._weighs = -1, "the loss"
-        self._activations: list[tuple[Array, str, str, Array, int]] = []  # of the forward that runs
+        self._activations: list[tuple[Array, str, str, Line, Array, int]] = []  # of the forward that runs
         self._squashed: dict[int, tuple[Array, str]] = {}
 
     def known(self, model: Module, loss: Any) -> set[int]:
@@ -108,9 +110,10 @@ class Record(Calls, Watch):
 
     def place(self, module: Module | None = None) -> str:
         """The full name of a module, by default of that which runs, with its kind."""
-        module = module or (self.running[-1] if self.running else None)
         if module is None:
-            return "the loss"
+            if not self.running:
+                return "the loss"
+            module = self.running[-1]
         name, kind = self.names.get(module, ""), type(module).__name__
         return f"{name} ({kind})" if name else kind
 
@@ -151,14 +154,15 @@ class Record(Calls, Watch):
                 self._add_up(*found)
         self._activations = []
 
-    def _add_up(self, where: str, op: str, slope: Array, axis: int) -> None:
+    def _add_up(self, place: str, op: str, line: Line, slope: Array, axis: int) -> None:
         low = slope < FLAT
         others = tuple(i for i in range(low.ndim) if i != axis % low.ndim)
-        now = Units(op, low.size // low.shape[axis], np.all(low, axis=others), int(low.sum()), low.size)
-        old = self.units.get(where)
-        if old is not None and old.op == op and old.off.shape == now.off.shape:
-            now = Units(op, old.examples + now.examples, old.off & now.off, old.flat + now.flat, old.size + now.size)
-        self.units[where] = now
+        now = Units(place, op, low.size // low.shape[axis], np.all(low, axis=others), int(low.sum()), low.size)
+        key = place, op, line, low.shape[axis]
+        if (old := self.units.get(key)) is not None:
+            sums = old.examples + now.examples, old.off & now.off, old.flat + now.flat, old.size + now.size
+            now = Units(place, op, *sums)
+        self.units[key] = now
 
     # ------------------------------------------------------------ ops
     def op(self, op: Any, args: list[Any], out: Any) -> None:
@@ -175,7 +179,7 @@ class Record(Calls, Watch):
         if name in CHANNELS or name in FEATURES:
             self._axis, self._weighs = 1 if name in CHANNELS else -1, self.place()
         if self.running and name in SLOPES and out.ndim > 1 and out.size:
-            self._activations.append((out, self.place(), name, SLOPES[name](out, *args[1:]), self._axis))
+            self._activations.append((out, self.place(), name, users_line(), SLOPES[name](out, *args[1:]), self._axis))
         if name in SQUASHES:
             self._squashed[id(memory(out))] = out, f"{name} at {self.place()}"
         if name in OF_LOGITS and self.scores is None and out.size:
