@@ -464,6 +464,21 @@ def test_all_is_left_as_it_was(begun, broken):
     assert everything(net, optimizer) == before
 
 
+def test_another_model_in_the_loss_is_left_as_it_was():
+    net, judge, x = nn.Linear(4, 4), nn.Linear(4, 1), randn(32, 4)
+    judge(x).sum().backward()
+    judge.bias.grad = None
+    before = judge.weight.grad, judge.weight.grad.tolist()
+
+    def loss(output, _):
+        return F.binary_cross_entropy_with_logits(judge(output), autograd.ones(32, 1))
+
+    assert nn.doctor(net, x, loss, optim.Adam(net.parameters())).ok
+    assert judge.weight.grad is before[0]
+    assert judge.weight.grad.tolist() == before[1]
+    assert judge.bias.grad is None
+
+
 def test_examining_changes_no_training():
     def trained(examined):
         autograd.manual_seed(0)
@@ -572,6 +587,11 @@ def test_fit_has_other_rates_looked_at_by_their_steps():
     assert "learning rate too high, the optimizer: a step changes" in str(warning.message)
     (warning,) = trained(layers(2, nn.ReLU), Doctor(), optimizer=optim.SGD, lr=1e-7)[1]
     assert "learning rate too low, the optimizer: a step changes no layer by more than" in str(warning.message)
+
+
+def test_large_steps_that_lead_down_are_good_ones():
+    net, batch, loss, optimizer = classes(layers(2, nn.ReLU), optimizer=optim.LBFGS, lr=1)
+    assert not warned(lambda: fit(net, loss, optimizer, [batch] * 3, 2, callbacks=[Doctor()], verbose=False))[1]
 
 
 def test_an_epoch_shorter_than_the_doctor_wants_is_told_in_its_end():

@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd.api.random import default_generator
 from autograd.engine.grad_mode import enable_grad, no_grad
-from autograd.engine.graph import mode, write
+from autograd.engine.graph import Node, ancestors, mode, write
 from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, AutogradError, GraphError, UnsupportedError, shown
@@ -72,9 +72,9 @@ def doctor(
     _check("doctor", model, *[optimizer] * (optimizer is not None))
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ArgumentError(f"doctor: steps is a whole number, 1 or more, got {steps!r}")
-    with untouched(model, loss, optimizer), warnings.catch_warnings(record=True) as told, np.errstate(all="ignore"):
+    with untouched(model, loss, optimizer) as leaves, warnings.catch_warnings(record=True) as told, np.errstate(all="ignore"):
         warnings.simplefilter("always")
-        run = _Steps(model, loss, optimizer, inputs, target)
+        run = _Steps(model, loss, optimizer, inputs, target, leaves)
         record = Record(model, run.optimizer, loss)
         record.target = target
         try:
@@ -191,9 +191,9 @@ def lr_range_test(
         raise UnsupportedError(f"lr_range_test: {type(optimizer).__name__} has no groups with an 'lr'")
     lrs: list[float] = []
     losses: list[float] = []
-    with untouched(model, loss, optimizer), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with untouched(model, loss, optimizer) as leaves, warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # what there is to say, the steps before have said
-        run = _Steps(model, loss, optimizer, inputs, target)
+        run = _Steps(model, loss, optimizer, inputs, target, leaves)
         shares = [float(group["lr"]) / own if own else 1.0 for group in run.optimizer.param_groups]
         for lr in np.geomspace(low, high, steps).tolist():
             for group, share in zip(run.optimizer.param_groups, shares, strict=True):
@@ -218,8 +218,8 @@ def _rate(optimizer: Any) -> float | None:
 class _Steps:
     """Steps on one batch, by a copy of the optimizer that has the same parameters, and a state of its own."""
 
-    def __init__(self, model: Module, loss: Any, optimizer: Any, inputs: Any, target: Any) -> None:
-        self.model, self.loss, self.inputs, self.target = model, loss, inputs, target
+    def __init__(self, model: Module, loss: Any, optimizer: Any, inputs: Any, target: Any, leaves: dict[Node, Any]) -> None:
+        self.model, self.loss, self.inputs, self.target, self.leaves = model, loss, inputs, target, leaves
         self.optimizer = optimizer
         if optimizer is not None:
             self.optimizer = deepcopy(optimizer, {id(p): p for group in optimizer.param_groups for p in group["params"]})
@@ -239,6 +239,9 @@ class _Steps:
             if self.optimizer is not None:
                 self.optimizer.zero_grad()
             loss = self.forward()
+            for node in ancestors([loss.node]) if loss.requires_grad else ():
+                if node.plan is None and node not in self.leaves:  # it may belong to another model, as in a GAN
+                    self.leaves[node], node.grad = node.grad, None
             loss.backward()
             first.append(loss.item())
             return first[-1]
@@ -251,8 +254,11 @@ class _Steps:
 
 
 @contextmanager
-def untouched(model: Any, loss: Any, optimizer: Any) -> Iterator[None]:
-    """Whatever happens: in the end modules, tensors, gradients and random numbers are as they were, to the bit."""
+def untouched(model: Any, loss: Any, optimizer: Any) -> Iterator[dict[Node, Any]]:
+    """Whatever happens: in the end modules, tensors, gradients and random numbers are as they were, to the bit.
+
+    It gives a dict, for leaves of others that a backward comes to: the gradients that they had, and are to have again.
+    """
     modules = list(dict.fromkeys(m for top in (model, loss) if isinstance(top, Module) for m in top.modules()))
     attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for m in modules:
@@ -262,13 +268,16 @@ def untouched(model: Any, loss: Any, optimizer: Any) -> Iterator[None]:
     tensors += [p for group in getattr(optimizer, "param_groups", ()) for p in group["params"]]
     values = [(t, t.array.copy(), t.grad if t.is_leaf else None) for t in {id(t): t for t in tensors}.values()]
     drawn = random.getstate(), np.random.get_state(), default_generator.get_state()  # a model may draw from all of them
+    leaves: dict[Node, Any] = {}
     try:
         for t, _, grad in values:
             if grad is not None:
                 t.grad = None
         with enable_grad():
-            yield
+            yield leaves
     finally:
+        for node, grad in leaves.items():
+            node.grad = grad
         for own, before in attributes:
             own.clear()
             own.update(before)
@@ -355,8 +364,10 @@ class Doctor(Callback):
 
     def on_batch_end(self, loop: Loop) -> None:
         """End, after some steps, and say what was found."""
-        if self.listening and self.record is not None and self.record.steps >= self.steps:
-            self._tell(loop)
+        if self.listening and self.record is not None:
+            self.record.trend.append(loop.step_loss)
+            if self.record.steps >= self.steps:
+                self._tell(loop)
 
     def on_epoch_end(self, loop: Loop) -> None:
         """End at the latest, in an epoch of fewer steps."""

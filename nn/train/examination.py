@@ -18,7 +18,7 @@ SATURATED = 0.5  # the share of results where the slope is small
 EXAMPLES = 16  # of fewer, many units are off by chance
 VANISHING = 1e-4  # a gradient beside the largest, each beside its weights
 EXPLODING = 1e2  # a gradient beside its weights
-LARGE_STEP, SMALL_STEP = 0.5, 1e-6  # a step beside the weights
+LARGE_STEP, SMALL_STEP = 0.5, 1e-6  # a step beside the weights, or a gradient that ought to make one
 SLOW = 1e4  # so many steps, to get as far as other rates come in the range test
 
 
@@ -139,7 +139,8 @@ def not_updated(record: Record) -> Found:
     """Parameters that stay as they are, to the bit, although they have a gradient."""
     names = [
         name for name, updates in record.updates.items()
-        if not any(updates) and any(record.gradients.get(name, ())) and record.held(record.parameters[name])
+        if not any(updates) and record.held(record.parameters[name])
+        and max(record.gradients.get(name, [0])) > SMALL_STEP * record.scale(name)
     ]  # fmt: skip
     if names:
         what = f"{len(names)} of {len(record.parameters)} parameters have gradients, but no step changed them"
@@ -293,7 +294,9 @@ def learning_rate_too_high(record: Record) -> Found:
             what = f"in {len(losses) - 1} steps on one batch the loss went from {losses[0]:.3g} to {losses[-1]:.3g}"
             yield "the optimizer", what, rise / max(abs(losses[0]), 1e-3), f"a smaller lr{best(rates)}"
         return
-    steps = _steps(record)
+    steps, trend = _steps(record), record.trend
+    if trend and trend[-1] <= trend[0]:  # large steps may be good ones
+        return
     if steps and (worst := max(steps, key=steps.__getitem__)) and steps[worst] > LARGE_STEP:
         what = f"a step changes {worst} by {steps[worst]:.2g} of its size"
         yield "the optimizer", what, steps[worst], "a smaller lr; about 0.001 is usual"

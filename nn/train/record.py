@@ -77,6 +77,7 @@ class Record(Calls, Watch):
         self.begun = False  # were there steps before? Whoever knows says so
         self.steps = 0
         self.losses: list[float] = []  # of one batch, if whoever takes the steps tells them; and so the next two
+        self.trend: list[float] = []  # of the losses of other batches
         self.target: Any = None
         self.rates: Any = None
         self.called: set[Module] = set()
@@ -249,7 +250,7 @@ class Record(Calls, Watch):
     def scale(self, name: str) -> float:
         """How large the numbers of a matrix are, or would be in the beginning if that is more."""
         p = self.parameters[name]
-        return max(self.sizes.get(name) or rms(p.array), (p.shape[0] / max(p.numel(), 1)) ** 0.5)
+        return max(self.sizes.get(name) or rms(p.array), (p.shape[0] / max(p.numel(), 1)) ** 0.5 if p.ndim > 1 else 1.0)
 
 
 class _Heard(WatchedPlan):
