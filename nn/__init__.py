@@ -49,16 +49,18 @@ from .summary import summary
 if _TYPE_CHECKING:
     from . import audio, datasets, metrics, onnx, ops, plot, train
     from .plot import draw
+    from .train.doctor import doctor
 else:
     _absent = _asked("torch.nn", globals())
     _AROUND = ("audio", "datasets", "metrics", "onnx", "ops", "plot", "train")  # imported when asked for
+    _FUNCTIONS = {"draw": "plot", "doctor": "train.doctor"}  # and where these are
 
     def __getattr__(name: str) -> _Any:
         if name in _AROUND:
             return _import_module(f"{__name__}.{name}")
-        if name == "draw":
-            return _import_module(f"{__name__}.plot").draw
+        if name in _FUNCTIONS:
+            return getattr(_import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
         return _absent(name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_AROUND, "draw"})
+        return sorted({*globals(), *_AROUND, *_FUNCTIONS})

@@ -16,10 +16,10 @@ from autograd.api.random import default_generator, drawing_from
 from autograd.api.tree import tree_leaves
 from autograd.engine.dtypes import get_default_dtype
 from autograd.engine.graph import Array, ambient
-from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, UnsupportedError, describe, shown
 
+from .calls import Calls
 from .mode import in_mode
 from .module import Module
 from .table import as_html, as_text
@@ -105,41 +105,27 @@ MULTIPLY_ADDS: dict[str, Callable[..., int]] = {
 
 
 # ---------------------------------------------------------------- what happens in a run
-class _Calls(Tape):
+class _Calls(Calls):
     """Listens to one run of a model: which modules were called, what they returned, and how much they multiplied."""
 
-    records = False
-
     def __init__(self, model: Module) -> None:
-        self.model = model
+        super().__init__(model)
         self.shapes: dict[Module, Counter[str]] = {}  # what each module returned, and how often
         self.multiply_adds: Counter[Module] = Counter()  # of each, not counting the modules in it
-        self.running = [model]
 
     def run(self, args: tuple[Any, ...]) -> None:
         """Call the model once, and leave it as it was."""
-        handles = []
-        try:
-            for module in self.model.modules():
-                handles.append(module.register_forward_pre_hook(self._enter, prepend=True))
-                handles.append(module.register_forward_hook(self._leave))
-            with (
-                in_mode(self.model, training=False),
-                ambient(grad=False, tape=self),
-                drawing_from(deepcopy(default_generator.source)),
-                np.errstate(all="ignore"),
-            ):
-                self.model(*args)
-        finally:
-            for handle in handles:
-                handle.remove()
+        with (
+            in_mode(self.model, training=False),
+            ambient(grad=False),
+            drawing_from(deepcopy(default_generator.source)),
+            np.errstate(all="ignore"),
+            self,
+        ):
+            self.model(*args)
 
-    def _enter(self, module: Module, args: Any) -> None:
-        self.running.append(module)
-
-    def _leave(self, module: Module, args: Any, output: Any) -> None:
-        while self.running.pop() is not module:  # a module that failed, if that was caught, is still there
-            pass
+    def left(self, module: Module, output: Any) -> None:
+        """Note the shapes of what it returned."""
         shapes = [str(tuple(v.shape)) for v in tree_leaves(output) if hasattr(v, "shape")]
         self.shapes.setdefault(module, Counter())[", ".join(shapes)] += 1
 

@@ -21,7 +21,7 @@ from ..optim.lr_scheduler import ReduceLROnPlateau
 from ..parameter import Parameter
 from .common import GREY, PALETTE, figure_of, numbers, panel, panels, pyplot_for, tidy
 
-__all__ = ["Live", "activation", "activations", "history", "schedules"]
+__all__ = ["Live", "activation", "activations", "history", "lr_range", "schedules"]
 
 
 # ---------------------------------------------------------------- training
@@ -68,6 +68,30 @@ def history(h: Mapping[str, Sequence[Any]], ax: Any = None) -> Any:
         if name != "lr":
             axis.legend(fontsize="small", edgecolor="none")
     return axes if ax is None else ax
+
+
+def lr_range(rates: Any, ax: Any = None) -> Any:
+    """The loss over the learning rate, of what nn.train.lr_range_test returned: where it fell fastest, and what was too high.
+
+    The optimizer's own rate is marked. Losses far above the first are cut off. Returns the Axes; raises MissingError without
+    matplotlib.
+    """
+    ax = panel("plot.lr_range", ax, (5.5, 3.2))
+    lrs, losses = rates.lrs, rates.losses[1 : len(rates.lrs) + 1]  # each after the step
+    ax.plot(lrs, losses, PALETTE[0], linewidth=2, zorder=3)
+    least, right = min(filter(math.isfinite, rates.losses)), 2 * lrs[-1]
+    height = max(rates.losses[0] - least, 0.02 * abs(least), 1e-12)
+    tidy(ax, "", "learning rate", "loss after the step")
+    ax.set(xscale="log", xlim=(lrs[0], right), ylim=(least - 0.1 * height, rates.losses[0] + 0.6 * height))
+    if rates.fastest is not None:
+        label = f"falls fastest at {rates.fastest:.2g}"
+        ax.plot(rates.fastest, losses[lrs.index(rates.fastest)], "o", color=PALETTE[2], ms=8, zorder=4, label=label)
+    if rates.limit is not None:
+        ax.axvspan(rates.limit, right, color=PALETTE[1], alpha=0.15, lw=0, label=f"too high from {rates.limit:.2g} on")
+    if rates.lr > 0:
+        ax.axvline(rates.lr, color=GREY, linestyle="--", label=f"the optimizer's, {rates.lr:.2g}")
+    ax.legend(fontsize="small", edgecolor="none", loc="lower left")
+    return ax
 
 
 class Live:

@@ -19,6 +19,7 @@ written by hand, or half of one, goes with them just as well.
 """
 
 from .callbacks import *
+from .doctor import *
 from .loop import *
 from .measure import *
 from .writers import *

@@ -61,7 +61,7 @@ def checked(who: str, name: str, data: Any) -> Any:
     return data
 
 
-def _split(who: str, batch: Any) -> Batch:
+def split(who: str, batch: Any) -> Batch:
     """The inputs and the target of a batch, and how many examples it has."""
     if isinstance(batch, (tuple, list)) and batch and not hasattr(batch, "_fields"):
         *inputs, target = batch
@@ -76,7 +76,7 @@ def _split(who: str, batch: Any) -> Batch:
 def batches_of(who: str, data: Any) -> Generator[Batch, None, None]:
     """The batches in `data`. To be closed, so that workers that load them end with it, whatever happens."""
     for batch in data:
-        yield _split(who, batch)
+        yield split(who, batch)
 
 
 def _examples(target: Any) -> int:
