@@ -706,12 +706,12 @@ def test_the_picture_of_a_range_test(pyplot):
     assert ax.get_ylim()[1] < 9, "what is far above the first loss is cut off"
     ax.figure.canvas.draw()
     _, given = pyplot.subplots()
-    assert nn.plot.lr_range(Rates([1e-3, 1e-2], [2.0, 2.0, float("nan")], 0.0), given) is given
+    assert Rates([1e-3, 1e-2], [2.0, 2.0, float("nan")], 0.0).plot(given) is given
 
 
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(MissingError, match=r"plot.lr_range needs matplotlib"):
+    with pytest.raises(MissingError, match=r"Rates.plot needs matplotlib"):
         RATES.plot()
 
 
