@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import autograd
 import nn  # noqa: F401 (its primitives are on the page as well)
 from autograd.engine.primitive import PRIMITIVES
-from autograd.see.explain import describe
+from autograd.see.help import describe
 from autograd.see.symbols import Formula, formulas
 
 HEAD = """# The rules

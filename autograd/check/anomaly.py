@@ -106,8 +106,9 @@ class WatchedPlan(Around):
                 if (bad := watch.odd(array)) is not None:
                     named = {k: getattr(v, "array", v) for k, v in zip(("g", *self.keep), (g, *saved), strict=True)}
                     found = _found(array, bad, named if _elementwise(self.op) else {})
+                    argument = argument_names(self.op.names, place + 1)[place]
                     raise AnomalyError(
-                        f"the gradient of {self.name} with respect to {argument_names(self.op.names, place + 1)[place]} is {found}; "
+                        f"the gradient of {self.name} with respect to {argument} is {found}; "
                         f"it was made of {_arguments(named)}; {self.name} was called at {self.line}; backward at {self.swept}"
                     )
             return ds

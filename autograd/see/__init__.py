@@ -1,1 +1,40 @@
-"""Seeing: the graph drawn, and rules as formulas."""
+"""Seeing: graphs drawn, recordings of what a program does, the chain rule explained, rules as formulas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .derivation import Derivation
+    from .record import Recording
+
+
+def watch(names: Any = None) -> Recording:
+    """Record what is computed, written in place and sent backward in a with-block; the graph is not changed by it.
+
+    The recording, a `Recording`, knows what no graph keeps: the value of every result, the gradient that came to it and what
+    each path added to it, constants, names, the lines of the program and the modules that were being called. It can be drawn
+    (`autograd.draw`), stepped through in a page (`.html(path)`) and explained (`autograd.explain`).
+
+    Values are called by the variables that hold them, parameters by their full names in the outermost module that is
+    called; `names`, a dict of names and Tensors or a Module, goes before. Several values of one variable are h, h_2, h_3.
+
+    What is computed outside of the block is a leaf in it, and gradients are heard of until its end: so call backward() in it.
+    Raises GraphError while a tape records.
+
+    >>> import autograd
+    >>> w = autograd.tensor(3.0, requires_grad=True)
+    >>> with autograd.watch() as tape:
+    ...     h = w * w
+    ...     loss = 2 * h + w
+    ...     loss.backward()
+    >>> [(e.name, e.results[0].name, float(e.results[0].array)) for e in tape.events]
+    [('multiply', 'h', 9.0), ('multiply', '', 18.0), ('add', 'loss', 21.0)]
+    >>> float(tape.gradient(h)), float(tape.gradient(w))  # also of what is no leaf
+    (2.0, 13.0)
+    >>> [(c.event.name, c.argument, float(c.d.array)) for c in tape.backwards[0].to(tape.value(w))]
+    [('add', 'y', 1.0), ('multiply', 'x', 6.0), ('multiply', 'y', 6.0)]
+    """
+    from .record import Recording  # here, as most programs watch nothing
+
+    return Recording(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 from weakref import ref
@@ -30,6 +30,7 @@ class Value:
     def __init__(self, array: Any, made: Event | None = None) -> None:
         self.array = array  # None: the result of a Function that nothing used
         self.name = ""  # what the user calls it: a variable, a parameter's full name; later values of one name have a number
+        self.symbol = ""  # what it is called in formulas: its name, or v1, v2, ... for results and c1, c2, ... for constants
         self.node: Node | None = None  # where gradients to it go, None if there are none
         self._made = None if made is None else ref(made)  # weakly: the recording holds its events, in a list, not in a chain
 
@@ -40,11 +41,9 @@ class Value:
 
     @property
     def title(self) -> str:
-        """Its name; without one, that of its op and a number, `tanh #4`, or `data`."""
-        if self.name or (made := self.made) is None:
-            return self.name or ("leaf" if self.node is not None else "data")
-        place = f"[{made.results.index(self)}]" if len(made.results) > 1 else ""
-        return f"{made.name} #{made.number}{place}"
+        """What it is called where there is room: its name, or its symbol with its op, `v4 tanh`."""
+        made = self.made
+        return self.name or " ".join(part for part in (self.symbol, "" if made is None else made.name) if part)
 
     def __repr__(self) -> str:
         return f"<Value {self.title} {getattr(self.array, 'dtype', '')} {getattr(self.array, 'shape', '')}>"
@@ -119,6 +118,7 @@ class Contribution(NamedTuple):
 
     event: Event  # whose rule it is
     argument: str  # for which argument
+    g: Value | list[Value | None]  # what it was given: the gradient of the event's result, see Pull
     to: Value  # which that was
     d: Value  # what the rule returned
     total: Value | None  # the gradient of `to` that had come together before, None for the first
@@ -197,7 +197,6 @@ class Recording(Tape):
         self._known: dict[int, Value] = {}  # by the id of the array that holds it now
         self._held: dict[int, list[tuple[Array, Value]]] = {}  # by the id of the owner of their memory
         self._at: dict[Node, Value] = {}  # by node
-        self._leaves: list[Value] = []
         self._modules: dict[int, tuple[Any, dict[int, str]]] = {}  # the outermost called, with the names of those inside
         self._parameters: dict[int, str] = {}  # by the id of the array
         self._calls: list[tuple[FrameType, Call]] = []  # those of the last op
@@ -329,7 +328,6 @@ class Recording(Tape):
         value = Value(array, made)
         self._hold(array, value)
         if made is None:
-            self._leaves.append(value)
             value.name = self._parameters.get(id(array), "")
         return value
 
@@ -439,17 +437,17 @@ class Recording(Tape):
                             known.name = f"{name}[{key!r}]"
 
     def _number_names(self) -> None:
-        """Tell values of one name apart: h, h_2, h_3."""
-        taken = {v.name for v in self.values}
-        seen: dict[str, int] = {}
-        for value in self.values:
-            if not (name := value.name):
-                continue
-            seen[name] = n = seen.get(name, 0) + 1
-            while n > 1 and f"{name}_{n}" in taken:
-                n += 1
-            if n > 1:
-                seen[name], value.name = n, f"{name}_{n}"
+        """Tell values of one name apart: h, h_2, h_3; and give symbols to those without: v1, v2, ... and c1, c2, ..."""
+        values = self.values
+        taken, seen = {v.name for v in values}, dict[str, int]()
+        for value in values:
+            name = value.name or ("c" if value.made is None else "v")
+            while (n := seen.get(name, 0) + 1) and (text := name + f"_{n}" * (n > 1) if value.name else f"{name}{n}"):
+                seen[name] = n
+                if text == value.name or text not in taken:
+                    break
+            value.symbol = text
+            value.name = text if value.name else ""
 
     # ------------------------------------------------------------ backward
     def _backward(self, frame: FrameType) -> Backward:
@@ -473,21 +471,22 @@ class Recording(Tape):
                 if not backward.to(result):
                     backward.roots.append((result, part))
                 backward.gradients[result] = part
+        incoming: Any = gs if isinstance(g, list) else gs[0]
         found: list[Contribution] = []
         for place, d in zip((i for i, w in zip(node.plan.tracked, wanted, strict=True) if w), ds, strict=True):
             if d is None:
                 continue
-            to = event.arguments[event.places[place]]
-            one = Contribution(
-                event, event.places[place], to, self._value(_array(d)), backward.gradients.get(to), len(backward.contributions)
-            )
+            name = event.places[place]
+            to = event.arguments[name]
+            known, number = backward.gradients.get(to), len(backward.contributions)
+            one = Contribution(event, name, incoming, to, self._value(_array(d)), known, number)
             found.append(one)
             backward.contributions.append(one)
             backward._to.setdefault(to, []).append(one)
-            backward.gradients[to] = Value(_plus(one))
+            backward.gradients[to] = self._value(_plus(one))
             if to.node is not None and to.node.hooks and to.node.plan is None and len(backward._to[to]) == 1:
                 self._listen(backward, to)
-        backward.pulls.append(Pull(event, gs if isinstance(g, list) else gs[0], found, bool(node.hooks)))  # type: ignore[arg-type]
+        backward.pulls.append(Pull(event, incoming, found, bool(node.hooks)))
 
     def _listen(self, backward: Backward, leaf: Value) -> None:
         """Hear what the hooks of a leaf make of its gradient, as the last of them."""
@@ -564,32 +563,3 @@ def named(names: Any, what: str) -> list[tuple[str, Tensor]]:
     if odd := [(n, t) for n, t in names.items() if not isinstance(t, Tensor)]:
         raise ArgumentError(f"{what}: {odd[0][0]!r} is no Tensor but {type(odd[0][1]).__name__}")
     return [(str(n), t) for n, t in names.items()]
-
-
-def watch(names: Any = None) -> Recording:
-    """Record what is computed, written in place and sent backward in a with-block; the graph is not changed by it.
-
-    The recording, a `Recording`, knows what no graph keeps: the value of every result, the gradient that came to it and what
-    each path added to it, constants, names, the lines of the program and the modules that were being called. It can be drawn
-    (`autograd.draw`), stepped through in a page (`.html(path)`) and explained (`autograd.explain`).
-
-    Values are called by the variables that hold them, parameters by their full names in the outermost module that is
-    called; `names`, a dict of names and Tensors or a Module, goes before. Several values of one variable are h, h_2, h_3.
-
-    What is computed outside of the block is a leaf in it, and gradients are heard of until its end: so call backward() in it.
-    Raises GraphError while a tape records.
-
-    >>> import autograd
-    >>> w = autograd.tensor(3.0, requires_grad=True)
-    >>> with autograd.watch() as tape:
-    ...     h = w * w
-    ...     loss = 2 * h + w
-    ...     loss.backward()
-    >>> [(e.name, e.results[0].name, float(e.results[0].array)) for e in tape.events]
-    [('multiply', 'h', 9.0), ('multiply', '', 18.0), ('add', 'loss', 21.0)]
-    >>> float(tape.gradient(h)), float(tape.gradient(w))  # also of what is no leaf
-    (2.0, 13.0)
-    >>> [(c.event.name, c.argument, float(c.d.array)) for c in tape.backwards[0].to(tape.value(w))]
-    [('add', 'y', 1.0), ('multiply', 'x', 6.0), ('multiply', 'y', 6.0)]
-    """
-    return Recording(names)

@@ -10,7 +10,7 @@ from samples import PRIMITIVES
 
 import autograd
 import nn.functional as F
-from autograd.see.explain import describe, docstrings, session
+from autograd.see.help import describe, docstrings, session
 from autograd.see.symbols import Brief, formulas
 
 MODULES = [autograd, autograd.special, autograd.linalg, autograd.random, autograd.func, F]
