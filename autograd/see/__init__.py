@@ -38,3 +38,32 @@ def watch(names: Any = None) -> Recording:
     from .record import Recording  # here, as most programs watch nothing
 
     return Recording(names)
+
+
+def explain(tensor: Any, names: Any = None, *, to: Any = None, backward: int = -1, limit: int = 100) -> Derivation:
+    """The chain rule of this very graph, step by step: formulas in the names of the program, numbers, and finite differences.
+
+    `tensor` is a Tensor, several, or a recording (`autograd.watch`). Of each op it says what it computed and, going back, the
+    gradient g that has come to its result, what its rules make of that for each argument, and what these add up to. The
+    formulas are the rules themselves, run on symbols. Beside the gradients stand finite differences: the recorded ops run
+    again in double precision, with one number changed.
+
+    `to`, Tensors or names, leaves out what does not lead to these. `backward` says which of the backwards that a recording
+    heard, `limit` how many ops are written out. `names` are as for `draw`. The result is text (`print` it), `.latex()`,
+    and `.html(path)`; notebooks show it as tables. A graph that was not recorded lacks constants that no rule needs, `?`.
+    Raises NoGradientError without a graph, FreedGraphError after a backward that nobody recorded.
+
+    >>> import autograd
+    >>> w = autograd.tensor(3.0, requires_grad=True)
+    >>> with autograd.watch() as tape:
+    ...     h = w * w
+    ...     loss = 2 * h + w
+    ...     loss.backward()
+    >>> print(autograd.explain(loss))
+    """
+    import sys
+
+    from .derivation import derive
+    from .trace import recorded
+
+    return derive(recorded(tensor, names, "explain", sys._getframe(1)), to, backward, limit, "explain")

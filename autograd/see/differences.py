@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.graph import Array
-from .record import Backward, Event, Op, Recording, Value, Write
+from .record import Backward, Event, Recording, Unknown, Value, Write
 
 _STEP = 1e-5  # times the size of the number: the error of central differences is then about 1e-10
 _ELEMENTS = 12  # of a larger array, so many are tried, evenly spread
@@ -85,20 +85,27 @@ def _run(events: list[Event], backward: Backward, value: Value, array: Array) ->
     """What backward started from, times the gradients that it was given, if `value` is `array`."""
     now: dict[Value, Array] = {value: array}
 
-    def given(name: str, argument: Any, event: Event) -> Any:
+    def given(name: str, argument: Any, event: Event, now: dict[Value, Array]) -> Any:
         if isinstance(argument, (tuple, list)):
-            return type(argument)(given(name, a, event) for a in argument)
+            return type(argument)(given(name, a, event, now) for a in argument)
+        if isinstance(argument, Unknown):
+            return 0.0
         if isinstance(argument, Value):
             followed = name in event.tracked and argument in now
             return now[argument] if followed else _double(argument.array)
         return np.float64 if isinstance(argument, np.dtype) and argument.kind == "f" else argument
 
     for event in events:
-        assert isinstance(event, Op), "others are not run"
-        out = event.op.fun(*(given(n, a, event) for n, a in event.arguments.items()))
+        out = event.op.fun(*(given(n, a, event, now) for n, a in event.arguments.items()))
+        if any(isinstance(a, Unknown) for a in event.arguments.values()):  # no rule asks for it, so what it adds is a constant
+            before = event.op.fun(*(given(n, a, event, {}) for n, a in event.arguments.items()))
+            known = event.results[0].array
+            out = out - before + (0 if known is None else known)
         now.update(zip(event.results, out if isinstance(out, tuple) else (out,), strict=True))
     return float(sum(np.sum(now[root] * np.asarray(seed.array, np.float64)) for root, seed in backward.roots if root in now))
 
 
-def _double(array: Array) -> Array:
+def _double(array: Array) -> Any:
+    if array is None:  # nobody kept it, and no rule asks for it
+        return 0.0
     return np.asarray(array, np.float64) if array.dtype.kind == "f" else array

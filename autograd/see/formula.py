@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .record import Contribution, Event, Value
+from .record import Contribution, Event, Unknown, Value
 from .symbols import ATOM, Brief, on_symbols, short
 
+SMALL = 9  # arrays of up to so many elements are written out
 Write = Callable[[str, Any], Brief]  # from what a value is called, and its array, to the symbol that stands for it
 
 
@@ -22,7 +23,7 @@ def names(name: str, array: Any) -> Brief:
 
 def numbers(name: str, array: Any) -> Brief:
     """By its number, if it is one."""
-    if np.size(array) != 1:
+    if array is None or np.size(array) != 1:
         return Brief(name, like=array)
     number = np.asarray(array).item()
     return Brief(short(number), binds=4 if number < 0 else ATOM, like=array)  # so that it is `3 - (-2)`
@@ -30,7 +31,8 @@ def numbers(name: str, array: Any) -> Brief:
 
 def shapes(name: str, array: Any) -> Brief:
     """By its shape."""
-    return Brief(f"({'×'.join(map(str, array.shape))})" if array.shape else "1", like=array)
+    shape = np.shape(array)
+    return Brief(f"({'×'.join(map(str, shape))})" if shape else "1", like=array)
 
 
 _SIGNS = {np.not_equal: (r"\ne", 1), np.equal: ("=", 1), np.less_equal: (r"\le", 1), np.greater_equal: (r"\ge", 1)}
@@ -107,7 +109,7 @@ def latex(name: str, array: Any) -> Latex:
 def latex_numbers(name: str, array: Any) -> Latex:
     """By its number, in LaTeX."""
     number = numbers(name, array)
-    return Latex(in_latex(name) if np.size(array) != 1 else repr(number), binds=number.binds, like=array)
+    return Latex(in_latex(name) if array is None or np.size(array) != 1 else repr(number), binds=number.binds, like=array)
 
 
 # ---------------------------------------------------------------- what is run on them
@@ -124,7 +126,7 @@ def forward(event: Event, write: Write = names) -> str:
                 return text
         except Exception:  # it is more than a formula
             pass
-    shown = {n: s for n, s in given.items() if isinstance(event.arguments[n], Value)}
+    shown = {n: s for n, s in given.items() if isinstance(event.arguments[n], (Value, Unknown))}
     said = {n: s for n, s in given.items() if n not in shown and not _dull(event, n)}
     try:
         return repr(kind.call(event.name, [*shown.values()], said, {}))
@@ -183,19 +185,37 @@ def _wanted(event: Event, want: str, write: Write) -> Any:
 def _symbols(value: Any, write: Write) -> Any:
     if isinstance(value, (tuple, list)):
         return type(value)(_symbols(v, write) for v in value)
-    return write(value.symbol, value.array) if isinstance(value, Value) else value
+    return write(value.symbol, value.array) if isinstance(value, (Value, Unknown)) else value
 
 
 # ---------------------------------------------------------------- numbers
 def nested(array: Any) -> str:
     """The numbers of a small array, in short; of a larger one its shape and norm."""
+    if array is None:
+        return "?"
     array = np.asarray(array)
-    if array.size > 9:
-        with np.errstate(all="ignore"):
-            norm = float(np.linalg.norm(np.ravel(array).astype(np.float64)))
-        return f"{'×'.join(map(str, array.shape))}, norm {short(norm)}"
+    if array.size > SMALL:
+        return f"({'×'.join(map(str, array.shape))}, norm {short(norm(array))})"
 
     def text(values: Any) -> str:
         return f"[{', '.join(map(text, values))}]" if isinstance(values, list) else short(values)
 
     return text(array.tolist())
+
+
+def norm(array: Any) -> float:
+    """The square root of the sum of squares."""
+    with np.errstate(all="ignore"):
+        return float(np.linalg.norm(np.ravel(np.asarray(array)).astype(np.float64)))
+
+
+def matrix(array: Any) -> str:
+    """A small array in LaTeX; of a larger one where it lies."""
+    array = np.asarray(array)
+    if array.ndim > 2 or array.size > SMALL:
+        size = r" \times ".join(map(str, array.shape))
+        return rf"\text{{in }} \mathbb{{R}}^{{{size}}}"
+    if not array.ndim:
+        return short(array.item())
+    rows = r" \\ ".join(" & ".join(map(short, row)) for row in np.atleast_2d(array).tolist())
+    return rf"\begin{{bmatrix}} {rows} \end{{bmatrix}}"

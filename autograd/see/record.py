@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 from weakref import ref
@@ -45,8 +47,22 @@ class Value:
         made = self.made
         return self.name or " ".join(part for part in (self.symbol, "" if made is None else made.name) if part)
 
+    @property
+    def shape(self) -> Any:
+        """Its shape, which is known even where nobody kept the array."""
+        return self.node.shape if self.array is None and self.node is not None else np.shape(self.array)
+
     def __repr__(self) -> str:
-        return f"<Value {self.title} {getattr(self.array, 'dtype', '')} {getattr(self.array, 'shape', '')}>"
+        return f"<Value {self.title} {self.shape}>"
+
+
+class Unknown:
+    """Stands for an argument that no node kept, in the recording of a graph that was made before."""
+
+    symbol, array = "?", None
+
+    def __repr__(self) -> str:
+        return "?"
 
 
 class Call(NamedTuple):
@@ -262,6 +278,22 @@ class Recording(Tape):
         value = tensor if isinstance(tensor, Value) else self.value(tensor)
         return next((g for b in self.backwards[::-1] if (g := b.gradient(value)) is not None), None)
 
+    def html(self, path: str | os.PathLike[str], backward: int = -1, title: str = "") -> Path:
+        """Write a page in which one steps through the pass and back, in any browser, without a network; return its path.
+
+        Forward, each op is a step; backward, each contribution to a gradient is one, with the rule as a formula and in
+        numbers. `backward` says which one, if several were heard.
+        """
+        from .page import page, write_page
+
+        return write_page(path, page(self, backward, title))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What notebooks show: the page, where there is something in it."""
+        from .page import frame, page
+
+        return {"text/plain": repr(self)} | ({"text/html": frame(page(self))} if self.events else {})
+
     # ------------------------------------------------------------ what the engine says
     def op(self, op: Any, args: list[Any], out: Any) -> None:
         """Take down a primitive that was called."""
@@ -446,7 +478,7 @@ class Recording(Tape):
                 seen[name] = n
                 if text == value.name or text not in taken:
                     break
-            value.symbol = text
+            value.symbol = text if text != "g" else "g_1"  # in formulas g is the gradient that comes in
             value.name = text if value.name else ""
 
     # ------------------------------------------------------------ backward

@@ -14,7 +14,7 @@ from ..engine.primitive import OUT
 from ..engine.tensor import Tensor, grad
 from ..engine.warn import Line
 from ..errors import FreedGraphError, NoGradientError
-from .record import Op, Overheard, Recording, Value
+from .record import Op, Overheard, Recording, Unknown, Value
 
 
 def recorded(tensors: Any, names: Any, what: str, frame: FrameType | None = None) -> Recording:
@@ -27,8 +27,8 @@ def recorded(tensors: Any, names: Any, what: str, frame: FrameType | None = None
     roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not (nodes := [t.node for t in roots if t.node is not None]):
         raise NoGradientError(f"{what}: no graph leads to this tensor, as nothing it was made of requires grad")
-    heard = {tape for n in nodes if (tape := _listener(n)) is not None}
-    tape = heard.pop() if len(heard) == 1 else None
+    heard = {id(tape): tape for n in nodes if (tape := _listener(n)) is not None}
+    tape = heard.popitem()[1] if len(heard) == 1 else None
     if tape is not None and any(r in tape._at and tape._at[r] in b.gradients for b in tape.backwards for r in nodes):
         return tape
     if tape is None:
@@ -113,13 +113,6 @@ def _from_graph(roots: list[Tensor], nodes: Iterable[Node], names: Any, frame: F
     return tape
 
 
-class Unknown:
-    """Stands for an argument that no node kept."""
-
-    def __repr__(self) -> str:
-        return "?"
-
-
 def _fill(tape: Recording, event: Op, place: int, saved: Any) -> None:
     """What a node saved of an argument: a value that is known already gets its array, others are constants."""
     several = isinstance(saved, tuple) and event.op.names[-1][0] == "*" and place >= len(event.op.names) - 1
@@ -153,9 +146,9 @@ def _complete(tape: Recording) -> None:
     for event in tape.events:
         if event.results[0].array is not None or getattr(event.op, "fun", None) is None:
             continue
-        arguments = [a.array if isinstance(a, Value) else a for a in event.arguments.values()]
-        if any(a is None and isinstance(v, Value) or isinstance(a, Unknown) for a, v in zip(arguments, event.arguments.values(), strict=True)):
+        if any(isinstance(a, (Value, Unknown)) and a.array is None for a in event.arguments.values()):
             continue
+        arguments = [a.array if isinstance(a, Value) else a for a in event.arguments.values()]
         try:
             with np.errstate(all="ignore"):
                 out = event.op.fun(*arguments)
