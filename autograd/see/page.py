@@ -170,13 +170,15 @@ class _Page:
             result = ", ".join(nested(r.array) for r in event.results)
             sides = [forward(event), *([forward(event, numbers)] if _scalar(event) else []), result if result != "?" else ""]
             say = " = ".join([", ".join(r.symbol for r in event.results), *filter(None, dict.fromkeys(sides))])
-            found.append({"kind": "forward", "item": self.items[event], "say": f"Compute {say}"})
+            module = f" in {event.modules[-1]!r}" if event.modules else ""
+            lead = f"Forward{module}: compute {', '.join(r.symbol for r in event.results)}"
+            found.append({"kind": "forward", "item": self.items[event], "lead": lead, "say": say})
         if self.backward is None:
             return found
         for root, seed in self.backward.roots:
             if (event := self.owner.get(root)) is not None:
-                say = f"Backward starts: ∂{self.of}/∂{root.symbol} = {nested(seed.array)}"
-                found.append({"kind": "seed", "item": self.items[event], "say": say, "total": self.array(seed.array)})
+                lead, say = "Backward starts here", f"∂{self.of}/∂{root.symbol} = {nested(seed.array)}"
+                found.append({"kind": "seed", "item": self.items[event], "lead": lead, "say": say, "total": self.array(seed.array)})
         formulas = list(dict.fromkeys(f for c in self.backward.contributions if (f := rule(c)) is not None))
         for one in self.backward.contributions:
             if one.event in self.items and (to := self._box(one.to)) is not None:
@@ -199,8 +201,11 @@ class _Page:
             say += f"; that makes {nested(total)}"
         if len(parts) > 1:
             say += f" (path {parts.index(one) + 1} of {len(parts)})"
+        results = ", ".join(r.symbol for r in one.event.results)
+        incoming = ", ".join("nothing" if g is None else nested(g.array) for g in (one.g if isinstance(one.g, list) else [one.g]))
+        lead = f"Back through {results} = {forward(one.event)}, where g = ∂{self.of}/∂{results} = {incoming}"
         step = {
-            "kind": "back", "item": to, "from": self.items[one.event], "edge": f"{one.event.number}/{one.argument}", "say": say,
+            "lead": lead, "kind": "back", "item": to, "from": self.items[one.event], "edge": f"{one.event.number}/{one.argument}", "say": say,
             "which": which, "formula": t.formula, "numeric": t.numeric, "fitted": t.fitted, "plus": t.plus,
             "added": self.array(one.fitted), "total": self.array(total), "before": one.total and self.array(one.total.array),
             "g": [None if g is None else self.array(g.array) for g in (one.g if isinstance(one.g, list) else [one.g])],
@@ -399,8 +404,8 @@ def _dot(clusters: dict[tuple[Any, ...], list[str]], lines: list[str]) -> str:
         body += clusters.get(path, [])
         todo += list(inner.get(path, ()))[::-1]
     font = 'fontname="Helvetica,Arial,sans-serif"'
-    head = f'rankdir=LR; bgcolor="transparent"; nodesep=0.25; ranksep=0.45; {font}; fontsize=10; labeljust=l; style=rounded;'
-    style = f'node [{font} shape=box style="rounded,filled" fontsize=11 margin="0.14,0.06" height=0.3]; edge [arrowsize=0.7];'
+    head = f'rankdir=LR; bgcolor="transparent"; nodesep=0.25; ranksep=0.45; {font}; fontsize=12; labeljust=l; style=rounded;'
+    style = f'node [{font} shape=box style="rounded,filled" fontsize=12 margin="0.2,0.05" height=0.3]; edge [arrowsize=0.7];'
     return "digraph pass {\n" + "\n".join([head, style, *body, *lines]) + "\n}"
 
 
@@ -415,14 +420,14 @@ def _node(id: str, item: Item) -> str:
     else:
         texts = [symbol, about]
     tracked = isinstance(item, Event) or item.node is not None
-    texts += ["∂ norm 0.00000"] * tracked  # room for the gradient
+    texts += ["‖grad‖ 0.000e+0"] * tracked  # room for the gradient
     style = {"param": "filled", "data": "filled", "op constant": '"rounded,filled,dashed"'}.get(_kind(item), '"rounded,filled"')
     return f'{id} [id={id} class="{_kind(item)}" style={style} label={_quoted(chr(10).join(texts))}]'
 
 
 def _module_node(id: str, call: Any, count: int, last: Event) -> str:
     texts = [f"{call.name}: {call.kind}" if call.name else call.kind, f"{count} operation{'s' * (count != 1)}"]
-    texts += [_size(last.results[0].shape), "∂ norm 0.00000"]
+    texts += [_size(last.results[0].shape), "‖grad‖ 0.000e+0"]
     return f'{id} [id={id} class="op closed" label={_quoted(chr(10).join(texts))}]'
 
 
