@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ArgumentError
 from .differences import Difference, difference
-from .formula import Latex, forward, in_latex, latex, latex_numbers, matrix, names, nested, numbers, rule, shapes
+from .formula import Latex, forward, in_latex, latex, latex_numbers, matrix, nested, numbers, rule, shapes
 from .record import Backward, Contribution, Event, Recording, Value
 from .symbols import short
 
@@ -25,7 +25,9 @@ class Term(NamedTuple):
     result: str
 
     def __str__(self) -> str:
-        return " = ".join(part for part in (self.formula, self.numeric, self.result) if part) + f"  ({self.fitted})" * bool(self.fitted)
+        return " = ".join(part for part in (self.formula, self.numeric, self.result) if part) + f"  ({self.fitted})" * bool(
+            self.fitted
+        )
 
 
 def term(one: Contribution) -> Term:
@@ -43,7 +45,9 @@ def term(one: Contribution) -> Term:
 def fitting(one: Contribution) -> str:
     """What the engine does to what a rule returned, to make it look like what it is the gradient of."""
     axes = one.summed
-    parts = [f"summed over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}, as {one.to.symbol} was broadcast"] * bool(axes)
+    parts = [
+        f"summed over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}, as {one.to.symbol} was broadcast"
+    ] * bool(axes)
     return "; ".join(parts + [f"cast to {one.cast}"] * (one.cast is not None))
 
 
@@ -145,8 +149,8 @@ class Derivation:
             for one in terms:
                 rows.append(self._latex_term(pull.event, one))
         for value in self.targets:
-            if len(parts := self.backward.to(value)) > 1:
-                total = " + ".join(matrix(c.fitted) for c in parts) if value.shape == () else rf"\text{{{len(parts)} terms}}"
+            if len(added := self.backward.to(value)) > 1:
+                total = " + ".join(matrix(c.fitted) for c in added) if value.shape == () else rf"\text{{{len(added)} terms}}"
                 rows.append(f"{self._partial(value.symbol)} &= {total} = {matrix(self.backward.gradient(value))}")
         body = " \\\\\n".join(rows)
         return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
@@ -174,7 +178,7 @@ class Derivation:
             _table("Forward", ("value", "is", "line"), [
                 (", ".join(r.symbol for r in e.results), _forward_text(e), _line(e)) for e in self.events[: self.limit]
             ]),
-            _table(f"Backward: g is the gradient that has come to the result", ("of", "adds to", "rule", "numbers"), [
+            _table("Backward: g is the gradient that has come to the result", ("of", "adds to", "rule", "numbers"), [
                 (p.event.results[0].symbol, self._d(t.to), f"{'+=' if t.plus else '='} {t.formula}", _numbers_of(t))
                 for p, terms in self.pulls[: self.limit] for t in map(term, terms)
             ]),
@@ -193,7 +197,8 @@ class Derivation:
 
 
 _STYLE = (
-    ".derivation{font:14px/1.5 system-ui,sans-serif;color-scheme:light dark}.derivation table{border-collapse:collapse;margin:0 0 1em}"
+    ".derivation{font:14px/1.5 system-ui,sans-serif;color-scheme:light dark}"
+    ".derivation table{border-collapse:collapse;margin:0 0 1em}"
     ".derivation caption{text-align:left;font-weight:600}.derivation th{text-align:left;font-weight:400;opacity:.7}"
     ".derivation td{font-family:ui-monospace,monospace;text-align:left}"
     ".derivation td,.derivation th{padding:1px 12px 1px 0;border-bottom:1px solid #8884}"

@@ -36,15 +36,12 @@ def shapes(name: str, array: Any) -> Brief:
 
 
 _SIGNS = {np.not_equal: (r"\ne", 1), np.equal: ("=", 1), np.less_equal: (r"\le", 1), np.greater_equal: (r"\ge", 1)}
+_WORDS = {name: rf"\{name}" for name in "log sin cos tan tanh sinh cosh arcsin arccos arctan max min".split()}
+_WORDS |= dict(maximum=r"\max", minimum=r"\min", amax=r"\max", amin=r"\min", sum=r"\textstyle\sum")
 
 
 class Latex(Brief):
     """A symbol that is written in LaTeX."""
-
-    WORDS = dict(
-        log=r"\log", sin=r"\sin", cos=r"\cos", tan=r"\tan", tanh=r"\tanh", sinh=r"\sinh", cosh=r"\cosh", arcsin=r"\arcsin",
-        arccos=r"\arccos", arctan=r"\arctan", maximum=r"\max", minimum=r"\min", amax=r"\max", amin=r"\min", sum=r"\textstyle\sum",
-    )  # fmt: skip
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
@@ -79,7 +76,7 @@ class Latex(Brief):
     def call(cls, function: Any, args: Any, kwargs: Any, scope: Any) -> Any:
         """A function that has a sign in mathematics by that, others by their names."""
         if isinstance(function, str):
-            function = cls.WORDS.get(function) or rf"\operatorname{{{_escaped(function)}}}"
+            function = _WORDS.get(function) or rf"\operatorname{{{_escaped(function)}}}"
         return super().call(function, args, kwargs, scope)
 
     def __repr__(self) -> str:

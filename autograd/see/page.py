@@ -15,14 +15,14 @@ import numpy as np
 
 from ..engine.graph import Array
 from ..errors import ArgumentError
-from .derivation import fitting, term
+from .derivation import term
 from .differences import difference
 from .draw import _layout
-from .formula import forward, nested, norm, numbers, rule
-from .record import Backward, Contribution, Event, Recording, Unknown, Value, Write
-from .symbols import short
+from .formula import forward, nested, norm, numbers
+from .record import Backward, Contribution, Event, Recording, Value, Write
 
 _NUMBERS = 256  # arrays of up to so many elements are shown as numbers, larger ones by statistics
+_STEPS, _FEWER = 300, 36  # but in a backward of more steps, of up to so many
 _BINS = 24  # of their histograms
 _READABLE = 60  # boxes: with more, modules are closed at first
 _BOXES = 1500  # more are not laid out
@@ -73,6 +73,9 @@ class _Page:
                 if (made := value.made) is None or made not in self.events:
                     self.items.setdefault(value, len(self.items))
             self.items[event] = len(self.items)
+        self.terms = [term(c) for c in self.backward.contributions] if self.backward else []
+        self.pulled = {p.event: p.contributions for p in self.backward.pulls} if self.backward else {}
+        self.written = {e.results[0]: e for e in tape.events if isinstance(e, Write) and _in_place(e)}
         self.owner = {r: e for e in self.events if not _in_place(e) for r in e.results}
 
     def _relevant(self) -> list[Event]:
@@ -90,12 +93,12 @@ class _Page:
 
     # ------------------------------------------------------------ arrays
     def array(self, array: Any) -> int | None:
-        """The number under which an array is in the page."""
+        """The number under which an array is in the page; None if nobody kept it."""
         if array is None:
             return None
         if id(array) not in self.known:
             self.known[id(array)] = len(self.arrays), array
-            self.arrays.append(_shown(np.asarray(array)))
+            self.arrays.append(_shown(np.asarray(array), _NUMBERS if len(self.terms) <= _STEPS else _FEWER))
         return self.known[id(array)][0]
 
     # ------------------------------------------------------------ boxes
@@ -117,16 +120,14 @@ class _Page:
         return said
 
     def _rules(self, event: Event) -> list[str]:
-        found = [c for c in (self.backward.contributions if self.backward else ()) if c.event is event]
-        return [f"∂{self.of}/∂{c.to.symbol}: {rule(c) or f'the rule of {event.name}'}" for c in found]
+        return [f"∂{self.of}/∂{t.to}: {t.formula}" for t in (self.terms[c.number] for c in self.pulled.get(event, ()))]
 
     def _notes(self, event: Event) -> list[str]:
         notes = [f"{v.symbol} is cut off here: no gradient goes back through it" for v in event.detached.values()]
         if not event.grad:
             notes.append("under no_grad(): not recorded")
-        for write in self.tape.events[event.number + 1 :]:
-            if isinstance(write, Write) and write.results[0] in event.results and write is not event:
-                notes.append(f"written in place: {write.arguments['x'].symbol} became {write.results[0].symbol}, {_line(write)}")
+        for write in filter(None, map(self.written.get, event.results)):
+            notes.append(f"written in place: {write.arguments['x'].symbol} became {write.results[0].symbol}, {_line(write)}")
         if isinstance(event, Write):
             notes.append("a write in place")
         if event.within is not None:
@@ -155,7 +156,9 @@ class _Page:
                 if self.backward is None or not isinstance(value, Value) or time.monotonic() > end:
                     continue
                 if (d := difference(self.tape, self.backward, value)) is not None:
-                    places = f"{len(d.places)} of {value.array.size} numbers" if len(d.places) < value.array.size else "every number"
+                    places = (
+                        f"{len(d.places)} of {value.array.size} numbers" if len(d.places) < value.array.size else "every number"
+                    )
                     words = "agree" if d.agrees else "do not agree"
                     said = f"finite differences {words} (tried at {places}, relative difference {d.worst:.0e})"
                     found[value] = [d.agrees, said]
@@ -176,10 +179,10 @@ class _Page:
         if self.backward is None:
             return found
         for root, seed in self.backward.roots:
-            if (event := self.owner.get(root)) is not None:
-                lead, say = "Backward starts here", f"∂{self.of}/∂{root.symbol} = {nested(seed.array)}"
-                found.append({"kind": "seed", "item": self.items[event], "lead": lead, "say": say, "total": self.array(seed.array)})
-        formulas = list(dict.fromkeys(f for c in self.backward.contributions if (f := rule(c)) is not None))
+            if (start := self._box(root)) is not None:
+                said = {"lead": "Backward starts here", "say": f"∂{self.of}/∂{root.symbol} = {nested(seed.array)}"}
+                found.append({"kind": "seed", "item": start, "total": self.array(seed.array), "part": _part(root), **said})
+        formulas = list(dict.fromkeys(self.terms[c.number].formula for c in self.backward.contributions))
         for one in self.backward.contributions:
             if one.event in self.items and (to := self._box(one.to)) is not None:
                 found.append(self._step(one, to, formulas))
@@ -193,7 +196,7 @@ class _Page:
 
     def _step(self, one: Contribution, to: int, formulas: list[str]) -> dict[str, Any]:
         assert self.backward is not None, "it has contributions"
-        t, parts = term(one), self.backward.to(one.to)
+        t, parts = self.terms[one.number], self.backward.to(one.to)
         total = one.fitted if one.total is None else one.total.array + one.fitted
         which = f"∂{self.of}/∂{t.to}"
         say = f"{which} {'+=' if t.plus else '='} {t}"
@@ -205,11 +208,11 @@ class _Page:
         incoming = ", ".join("nothing" if g is None else nested(g.array) for g in (one.g if isinstance(one.g, list) else [one.g]))
         lead = f"Back through {results} = {forward(one.event)}, where g = ∂{self.of}/∂{results} = {incoming}"
         step = {
-            "lead": lead, "kind": "back", "item": to, "from": self.items[one.event], "edge": f"{one.event.number}/{one.argument}", "say": say,
-            "which": which, "formula": t.formula, "numeric": t.numeric, "fitted": t.fitted, "plus": t.plus,
+            "kind": "back", "item": to, "from": self.items[one.event], "edge": f"{one.event.number}/{one.argument}",
+            "lead": lead, "say": say, "which": which, "formula": t.formula, "fitted": t.fitted, "plus": t.plus,
             "added": self.array(one.fitted), "total": self.array(total), "before": one.total and self.array(one.total.array),
             "g": [None if g is None else self.array(g.array) for g in (one.g if isinstance(one.g, list) else [one.g])],
-            "part": one.to.made.results.index(one.to) if one.to.made is not None and len(one.to.made.results) > 1 else 0,
+            "part": _part(one.to),
         }  # fmt: skip
         if one.fitted.size == 1 and np.all(np.isfinite(one.fitted)):
             step["quiz"] = {"number": float(np.ravel(one.fitted)[0])}
@@ -320,6 +323,11 @@ def _values_in(argument: Any) -> list[Value]:
     return [argument] if isinstance(argument, Value) else []
 
 
+def _part(value: Value) -> int:
+    """Which of several results it is."""
+    return value.made.results.index(value) if value.made is not None else 0
+
+
 def _in_place(event: Event) -> bool:
     """A write whose values are another op's result: that op's box says so."""
     return isinstance(event, Write) and event.results[0].made is not event
@@ -350,25 +358,36 @@ def _dead(out: Array) -> list[str]:
         return [f"{dead} of {of} are 0 here: no gradient goes through these"] if dead else []
     unit = 1 if out.ndim > 2 else out.ndim - 1
     off = np.all(out <= 0, axis=tuple(d for d in range(out.ndim) if d != unit))
-    return [f"{int(off.sum())} of {off.size} units are 0 for the whole batch (dead): no gradient goes through"] if off.any() else []
+    return (
+        [f"{int(off.sum())} of {off.size} units are 0 for the whole batch (dead): no gradient goes through"] if off.any() else []
+    )
 
 
-def _shown(array: Array) -> dict[str, Any]:
+def _shown(array: Array, most: int) -> dict[str, Any]:
     """An array as the page has it: its numbers if they are few, and statistics."""
     said: dict[str, Any] = {"shape": _size(array.shape), "n": array.size, "text": nested(array) if array.size == 1 else ""}
     columns = array.shape[-1] if array.ndim else 1
-    if array.size <= _NUMBERS:
+    if array.size <= most:
         said |= {"rows": [[_number(v) for v in row] for row in np.reshape(array, (-1, columns)).tolist()] if array.size else []}
     if array.size and array.dtype.kind in "fiub":
         flat = np.ravel(array).astype(np.float64)
         finite = flat[np.isfinite(flat)]
         ends = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
         size = norm(array)
-        said |= {"min": _number(ends[0]), "max": _number(ends[1]), "top": max(abs(ends[0]), abs(ends[1])), "zeros": int((flat == 0).sum())}
-        said |= {"mean": _number(float(finite.mean()) if finite.size else 0.0), "norm": _number(size), "odd": flat.size - finite.size}
+        said |= {
+            "min": _number(ends[0]),
+            "max": _number(ends[1]),
+            "top": max(abs(ends[0]), abs(ends[1])),
+            "zeros": int((flat == 0).sum()),
+        }
+        said |= {
+            "mean": _number(float(finite.mean()) if finite.size else 0.0),
+            "norm": _number(size),
+            "odd": flat.size - finite.size,
+        }
         said["rms"] = size / flat.size**0.5 if np.isfinite(size) else 0.0
         said["text"] = said["text"] or f"norm {said['norm']}"
-        if array.size > _NUMBERS and finite.size:
+        if array.size > most and finite.size:
             said["bins"] = np.histogram(finite, _BINS)[0].tolist()
     return said
 
