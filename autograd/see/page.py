@@ -19,7 +19,7 @@ from .derivation import term
 from .differences import difference
 from .draw import _layout
 from .formula import forward, nested, norm, numbers
-from .record import Backward, Contribution, Event, Recording, Value, Write
+from .record import Backward, Call, Contribution, Event, Recording, Value, Write
 
 _NUMBERS = 256  # arrays of up to so many elements are shown as numbers, larger ones by statistics
 _STEPS, _FEWER = 300, 36  # but in a backward of more steps, of up to so many
@@ -73,6 +73,7 @@ class _Page:
                 if (made := value.made) is None or made not in self.events:
                     self.items.setdefault(value, len(self.items))
             self.items[event] = len(self.items)
+        self.own: dict[Any, Any] = {}  # by module: the nodes of its parameters, the ids of its buffers' arrays
         self.terms = [term(c) for c in self.backward.contributions] if self.backward else []
         self.pulled = {p.event: p.contributions for p in self.backward.pulls} if self.backward else {}
         self.written = {e.results[0]: e for e in tape.events if isinstance(e, Write) and _in_place(e)}
@@ -106,7 +107,7 @@ class _Page:
         """What there is to say about a box."""
         values = [item] if isinstance(item, Value) else item.results
         said: dict[str, Any] = {
-            "symbol": ", ".join(v.symbol for v in values), "kind": _kind(item), "values": [self.array(v.array) for v in values],
+            "symbol": ", ".join(v.symbol for v in values), "kind": _kind(item), "symbols": [v.symbol for v in values], "values": [self.array(v.array) for v in values],
             "shape": ", ".join(_size(v.shape) for v in values), "flags": self.flags(item, values),
         }  # fmt: skip
         if isinstance(item, Event):
@@ -235,7 +236,7 @@ class _Page:
             count = len({c.number for c in closed.values()}) + len(self.items) - len(closed)
             if count > _BOXES or (found and level is not None and len(set(closed.values())) == len(closed)):
                 continue  # too many, or the same again
-            name = "operations" if level is None else "modules" if level == depth - 1 else f"modules, closed at depth {level + 1}"
+            name = "operations" if level is None else f"modules, depth {level + 1}"
             found.append({"name": name, "boxes": count, **self._view(closed)})
         if not found:
             what = f"html: {len(self.items):,} operations and leaves are more than a page can show ({_BOXES:,})"
@@ -274,6 +275,9 @@ class _Page:
                     owner = self.owner.get(value)
                     if owner is not None:
                         source = place(owner)
+                    elif value in self.items and call is not None and self._inside(value, call, uses[value]):
+                        boxes[id].insert(0, self.items[value])  # so that the last op stays the last
+                        continue
                     elif value in self.items:
                         source = f"n{self.items[value]}" + (f"_{id}" if uses[value] > _USES else "")
                         box(source, value, self.items[value])
@@ -288,12 +292,19 @@ class _Page:
                         style = ", style=dashed" if kind == "detached" else ""
                         lines.append(f'{source} -> {id} [id={edge}, class="{kind}"{style}]')
                     edges.setdefault(between[key], []).append(f"{event.number}/{name}")
-        for number, numbers_in in {c.number: boxes[f"m{c.number}"] for c in closed.values()}.items():
-            call = next(c for c in closed.values() if c.number == number)
-            last = [e for e in self.events if closed.get(e) is call or (closed.get(e) and closed[e].number == number)][-1]
-            lines.append(_module_node(f"m{number}", call, len(numbers_in), last))
+        members: dict[int, list[Event]] = {}
+        for event, call in closed.items():
+            members.setdefault(call.number, []).append(event)
+        lines += [_module_node(f"m{n}", closed[inside[-1]], len(inside), inside[-1]) for n, inside in members.items()]
         source = _dot(clusters, lines)
         return {"svg": _svg(_layout(source, "svg").decode()), "nodes": boxes, "edges": edges}
+
+    def _inside(self, value: Value, call: Call, uses: int) -> bool:
+        """Is a leaf shown inside of a closed module: a parameter of it, or a constant that nothing else uses?"""
+        if call.module not in self.own:
+            self.own[call.module] = {p.node for p in call.module.parameters()}, {id(b.array) for b in call.module.buffers()}
+        nodes, buffers = self.own[call.module]
+        return value.node in nodes if value.node is not None else id(value.array) in buffers or (uses == 1 and not value.name)
 
     # ------------------------------------------------------------ the file
     def html(self) -> str:
