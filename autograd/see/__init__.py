@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .derivation import Derivation
-    from .record import Recording
+    from .watch import Watched
 
 
-def watch(names: Any = None) -> Recording:
+def watch(names: Any = None) -> Watched:
     """Record what is computed, written in place and sent backward in a with-block; the graph is not changed by it.
 
-    The recording, a `Recording`, knows what no graph keeps: the value of every result, the gradient that came to it and what
+    The recording knows what no graph keeps: the value of every result, the gradient that came to it and what
     each path added to it, constants, names, the lines of the program and the modules that were being called. It can be drawn
     (`autograd.draw`), stepped through in a page (`.html(path)`) and explained (`autograd.explain`).
 
@@ -35,9 +35,9 @@ def watch(names: Any = None) -> Recording:
     >>> [(c.event.name, c.argument, float(c.d.array)) for c in tape.backwards[0].to(tape.value(w))]
     [('add', 'y', 1.0), ('multiply', 'x', 6.0), ('multiply', 'y', 6.0)]
     """
-    from .record import Recording  # here, as most programs watch nothing
+    from .watch import Watched  # here, as most programs watch nothing
 
-    return Recording(names)
+    return Watched(names)
 
 
 def explain(tensor: Any, names: Any = None, *, to: Any = None, backward: int = -1, limit: int = 100) -> Derivation:

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections import Counter
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from ..engine.graph import Array
 from ..errors import ArgumentError
 from .derivation import term
 from .differences import difference
-from .draw import _layout
 from .formula import forward, nested, norm, numbers
 from .record import Backward, Call, Contribution, Event, Recording, Value, Write
 
@@ -29,12 +29,16 @@ _BOXES = 1500  # more are not laid out
 _USES = 3  # a leaf that more ops use is drawn beside each
 _SECONDS = 2.0  # for finite differences
 
+Picture = Callable[[str], str]
 Item = Event | Value  # what has a box of its own: an op with its results, or a leaf
 
 
-def page(tape: Recording, backward: int = -1, title: str = "") -> str:
-    """The page of a recording: its text. Raises ArgumentError if there is nothing in it, or more than can be laid out."""
-    return _Page(tape, backward, title).html()
+def page(tape: Recording, picture: Picture, backward: int = -1, title: str = "") -> str:
+    """The page of a recording, as text; `picture` makes SVG of DOT.
+
+    Raises ArgumentError if nothing was computed in it, or more than can be laid out.
+    """
+    return _Page(tape, picture, backward, title).html()
 
 
 def write_page(path: str | os.PathLike[str], text: str) -> Path:
@@ -56,8 +60,8 @@ def frame(text: str, height: int = 640) -> str:
 class _Page:
     """What a page says of one backward, or of the forward pass alone if there was none."""
 
-    def __init__(self, tape: Recording, backward: int, title: str) -> None:
-        self.tape = tape
+    def __init__(self, tape: Recording, picture: Picture, backward: int, title: str) -> None:
+        self.tape, self.picture = tape, picture
         self.backward: Backward | None = tape.backwards[backward] if tape.backwards else None
         self.events = self._relevant()
         if not self.events:
@@ -73,6 +77,7 @@ class _Page:
                 if (made := value.made) is None or made not in self.events:
                     self.items.setdefault(value, len(self.items))
             self.items[event] = len(self.items)
+        self.formulas: dict[Event, str] = {}
         self.own: dict[Any, Any] = {}  # by module: the nodes of its parameters, the ids of its buffers' arrays
         self.terms = [term(c) for c in self.backward.contributions] if self.backward else []
         self.pulled = {p.event: p.contributions for p in self.backward.pulls} if self.backward else {}
@@ -107,18 +112,30 @@ class _Page:
         """What there is to say about a box."""
         values = [item] if isinstance(item, Value) else item.results
         said: dict[str, Any] = {
-            "symbol": ", ".join(v.symbol for v in values), "kind": _kind(item), "symbols": [v.symbol for v in values], "values": [self.array(v.array) for v in values],
-            "shape": ", ".join(_size(v.shape) for v in values), "flags": self.flags(item, values),
+            "symbol": ", ".join(v.symbol for v in values), "symbols": [v.symbol for v in values], "kind": _kind(item),
+            "values": [self.array(v.array) for v in values], "shape": ", ".join(_size(v.shape) for v in values), "flags": self.flags(item, values),
         }  # fmt: skip
         if isinstance(item, Event):
             terms = self._rules(item)
-            said |= {"key": f"{item.number}/", "formula": forward(item), "op": item.name, "rules": terms, "line": _line(item)}
+            said |= {
+                "key": f"{item.number}/",
+                "formula": self.formula(item),
+                "op": item.name,
+                "rules": terms,
+                "line": _line(item),
+            }
             said["module"] = " › ".join(f"{c.name or 'model'} ({c.kind})" for c in item.modules)
             said["notes"] = self._notes(item)
         else:
             said["formula"] = "parameter" if said["kind"] == "param" else "data, no gradient"
             said["check"] = self.checks.get(item)
         return said
+
+    def formula(self, event: Event) -> str:
+        """What an event computes, written once."""
+        if event not in self.formulas:
+            self.formulas[event] = forward(event)
+        return self.formulas[event]
 
     def _rules(self, event: Event) -> list[str]:
         return [f"∂{self.of}/∂{t.to}: {t.formula}" for t in (self.terms[c.number] for c in self.pulled.get(event, ()))]
@@ -172,7 +189,7 @@ class _Page:
         found: list[dict[str, Any]] = [{"kind": "start", "say": self._start()}]
         for event in self.events:
             result = ", ".join(nested(r.array) for r in event.results)
-            sides = [forward(event), *([forward(event, numbers)] if _scalar(event) else []), result if result != "?" else ""]
+            sides = [self.formula(event), *([forward(event, numbers)] if _scalar(event) else []), result if result != "?" else ""]
             say = " = ".join([", ".join(r.symbol for r in event.results), *filter(None, dict.fromkeys(sides))])
             module = f" in {event.modules[-1]!r}" if event.modules else ""
             lead = f"Forward{module}: compute {', '.join(r.symbol for r in event.results)}"
@@ -207,7 +224,7 @@ class _Page:
             say += f" (path {parts.index(one) + 1} of {len(parts)})"
         results = ", ".join(r.symbol for r in one.event.results)
         incoming = ", ".join("nothing" if g is None else nested(g.array) for g in (one.g if isinstance(one.g, list) else [one.g]))
-        lead = f"Back through {results} = {forward(one.event)}, where g = ∂{self.of}/∂{results} = {incoming}"
+        lead = f"Back through {results} = {self.formula(one.event)}, where g = ∂{self.of}/∂{results} = {incoming}"
         step = {
             "kind": "back", "item": to, "from": self.items[one.event], "edge": f"{one.event.number}/{one.argument}",
             "lead": lead, "say": say, "which": which, "formula": t.formula, "fitted": t.fitted, "plus": t.plus,
@@ -255,7 +272,7 @@ class _Page:
         def box(id: str, item: Item, number: int) -> None:
             if id not in boxes:
                 boxes[id] = [number]
-                text = _node(id, item)
+                text = _node(id, item, self.formula(item) if isinstance(item, Event) else "")
                 path = item.modules if isinstance(item, Event) and not closed else ()
                 clusters.setdefault(path, []).append(text)
 
@@ -297,7 +314,7 @@ class _Page:
             members.setdefault(call.number, []).append(event)
         lines += [_module_node(f"m{n}", closed[inside[-1]], len(inside), inside[-1]) for n, inside in members.items()]
         source = _dot(clusters, lines)
-        return {"svg": _svg(_layout(source, "svg").decode()), "nodes": boxes, "edges": edges}
+        return {"svg": _svg(self.picture(source)), "nodes": boxes, "edges": edges}
 
     def _inside(self, value: Value, call: Call, uses: int) -> bool:
         """Is a leaf shown inside of a closed module: a parameter of it, or a constant that nothing else uses?"""
@@ -439,16 +456,13 @@ def _dot(clusters: dict[tuple[Any, ...], list[str]], lines: list[str]) -> str:
     return "digraph pass {\n" + "\n".join([head, style, *body, *lines]) + "\n}"
 
 
-def _node(id: str, item: Item) -> str:
+def _node(id: str, item: Item, formula: str) -> str:
     values = [item] if isinstance(item, Value) else item.results
     symbol = ", ".join(v.symbol for v in values)
     value = nested(values[0].array) if len(values) == 1 and values[0].array is not None and values[0].array.size == 1 else ""
     about = f"= {value}" if value else _size(values[0].shape) if len(values) == 1 else f"{len(values)} results"
-    if isinstance(item, Event):
-        formula = forward(item)
-        texts = [symbol, formula if len(formula) <= 28 else f"{item.name}(…)", about]
-    else:
-        texts = [symbol, about]
+    computed = [formula if len(formula) <= 28 else f"{item.name}(…)"] if isinstance(item, Event) else []
+    texts = [symbol, *computed, about]
     tracked = isinstance(item, Event) or item.node is not None
     texts += ["‖grad‖ 0.000e+0"] * tracked  # room for the gradient
     style = {"param": "filled", "data": "filled", "op constant": '"rounded,filled,dashed"'}.get(_kind(item), '"rounded,filled"')
@@ -456,7 +470,7 @@ def _node(id: str, item: Item) -> str:
 
 
 def _module_node(id: str, call: Any, count: int, last: Event) -> str:
-    texts = [f"{call.name}: {call.kind}" if call.name else call.kind, f"{count} operation{'s' * (count != 1)}"]
+    texts = [call.name or call.kind, f"{f'{call.kind}, ' if call.name else ''}{count} op{'s' * (count != 1)}"]
     texts += [_size(last.results[0].shape), "‖grad‖ 0.000e+0"]
     return f'{id} [id={id} class="op closed" label={_quoted(chr(10).join(texts))}]'
 

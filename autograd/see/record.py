@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 from weakref import ref
@@ -277,22 +275,6 @@ class Recording(Tape):
         """The gradient of a Tensor, a Value or a name in the last backward that came there; None if none did."""
         value = tensor if isinstance(tensor, Value) else self.value(tensor)
         return next((g for b in self.backwards[::-1] if (g := b.gradient(value)) is not None), None)
-
-    def html(self, path: str | os.PathLike[str], backward: int = -1, title: str = "") -> Path:
-        """Write a page in which one steps through the pass and back, in any browser, without a network; return its path.
-
-        Forward, each op is a step; backward, each contribution to a gradient is one, with the rule as a formula and in
-        numbers. `backward` says which one, if several were heard.
-        """
-        from .page import page, write_page
-
-        return write_page(path, page(self, backward, title))
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show: the page, where there is something in it."""
-        from .page import frame, page
-
-        return {"text/plain": repr(self)} | ({"text/html": frame(page(self))} if self.events else {})
 
     # ------------------------------------------------------------ what the engine says
     def op(self, op: Any, args: list[Any], out: Any) -> None:
