@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .derivation import Derivation
-    from .watch import Watched
+    from .watched import Watched
 
 
 def watch(names: Any = None) -> Watched:
@@ -35,7 +35,7 @@ def watch(names: Any = None) -> Watched:
     >>> [(c.event.name, c.argument, float(c.d.array)) for c in tape.backwards[0].to(tape.value(w))]
     [('add', 'y', 1.0), ('multiply', 'x', 6.0), ('multiply', 'y', 6.0)]
     """
-    from .watch import Watched  # here, as most programs watch nothing
+    from .watched import Watched  # here, as most programs watch nothing
 
     return Watched(names)
 
@@ -59,7 +59,27 @@ def explain(tensor: Any, names: Any = None, *, to: Any = None, backward: int = -
     ...     h = w * w
     ...     loss = 2 * h + w
     ...     loss.backward()
-    >>> print(autograd.explain(loss))
+    >>> print(autograd.explain(loss))  # doctest: +ELLIPSIS
+    loss and its gradients, by the chain rule
+    <BLANKLINE>
+    Forward:
+      h    = w * w = 3 * 3 = 9
+      v1   = 2 * h = 2 * 9 = 18
+      loss = v1 + w = 18 + 3 = 21
+    <BLANKLINE>
+    Backward, where g is the gradient that has come to the result of the line:
+      loss = v1 + w:  g = ∂loss/∂loss = 1
+        ∂loss/∂v1  = g = 1
+        ∂loss/∂w  = g = 1
+      v1 = 2 * h:  g = ∂loss/∂v1 = 1
+        ∂loss/∂h  = g * 2 = 1 * 2 = 2
+      h = w * w:  g = ∂loss/∂h = 2
+        ∂loss/∂w += g * w = 2 * 3 = 6
+        ∂loss/∂w += g * w = 2 * 3 = 6
+    <BLANKLINE>
+    Gradients:
+      ∂loss/∂w = 1 + 6 + 6 = 13
+        finite differences: 13 (agree, relative difference ...)
     """
     import sys
 

@@ -111,10 +111,10 @@ class _Page:
     def item(self, item: Item) -> dict[str, Any]:
         """What there is to say about a box."""
         values = [item] if isinstance(item, Value) else item.results
-        said: dict[str, Any] = {
-            "symbol": ", ".join(v.symbol for v in values), "symbols": [v.symbol for v in values], "kind": _kind(item),
-            "values": [self.array(v.array) for v in values], "shape": ", ".join(_size(v.shape) for v in values), "flags": self.flags(item, values),
-        }  # fmt: skip
+        symbols = [v.symbol for v in values]
+        said: dict[str, Any] = {"symbol": ", ".join(symbols), "symbols": symbols, "kind": _kind(item)}
+        said |= {"shape": ", ".join(_size(v.shape) for v in values), "values": [self.array(v.array) for v in values]}
+        said["flags"] = self.flags(item, values)
         if isinstance(item, Event):
             terms = self._rules(item)
             said |= {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from inspect import CO_OPTIMIZED
 from types import FrameType
 from typing import Any, NamedTuple
 from weakref import ref
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..check.anomaly import Around, argument_names
 from ..engine.graph import Array, Node, ambient, fit, memory, mode, sweep
+from ..engine.inplace import Outdated
 from ..engine.tape import Tape, recording
 from ..engine.tensor import Tensor, grad
 from ..engine.warn import OURS, Line
@@ -217,22 +219,24 @@ class Recording(Tape):
         self._count = 0  # of calls
         self._pulling: list[Event] = []
         self._swept: FrameType | None = None
+        self._users: list[FrameType] = []  # the user's frames at the last event
         self._files: dict[str, bool] = {}  # is it the user's?
         self._frame: FrameType | None = None  # of the with-block
         self._switch: ambient | None = None
+        self._made = False
         self._ears: list[tuple[dict[int, Any], int]] = []
 
     # ------------------------------------------------------------ the block
     def __enter__(self) -> Recording:
         if recording():
             raise GraphError("watch cannot listen while a tape records; use it outside of what is recorded")
-        if self._switch is not None or self.events:
+        if self._made:
             raise GraphError("this recording has been made; watch() makes another")
         self._frame = _caller(sys._getframe(1))
         for name, t in self._given:
             self._value(t.array).name = name
             self._parameters[id(t.array)] = name
-        self._switch = ambient(tape=self)
+        self._switch, self._made = ambient(tape=self), True
         self._switch.__enter__()
         return self
 
@@ -246,8 +250,8 @@ class Recording(Tape):
         for root, _ in self._modules.values():
             self._name_parameters(root)
         self._number_names()
-        self._frame = self._swept = None
-        self._calls, self._ears = [], []
+        self._frame = self._swept = self._switch = None
+        self._calls, self._ears, self._users = [], [], []
 
     def __repr__(self) -> str:
         return f"<Recording: {len(self.events):,} events, {len(self.backwards)} backward>"
@@ -281,24 +285,27 @@ class Recording(Tape):
         """Take down a primitive that was called."""
         event = self._event(Op, op, op.name, argument_names(op.names, len(args)))
         event.arguments = {n: self._argument(a) for n, a in zip(event.places, args, strict=True)}
+        self._name(self._users)
         event.results = [self._value(a, event) for a in (out if isinstance(out, tuple) else (out,))]
 
     def node(self, node: Node) -> None:
         """Take down the node of what was just heard of."""
         plan, event = node.plan, self.events[-1] if self.events else None
         if event is None or event.node is not None or event.op is not plan.op:
-            written = event is not None and isinstance(event, Write) and event.node is None and plan.op.name in _WRITTEN
+            written = isinstance(event, Write) and event.node is None and plan.op.fun is not None
             if not written:  # the node of a Function, which is no primitive
-                names = argument_names(list(plan.op.names), max(plan.tracked, default=-1) + 1)
-                event = self._event(Op, plan.op, plan.name, names)
-                event.arguments = {n: None for n in names}
-                event.results = [Value(None, event) for _ in (node.shape if node.dtype == object else (0,))]
+                called = variables(sys._getframe(1))
+                args, outs = ([_array(v) for v in called.get(n, ())] for n in ("args", "outs"))
+                event = self._event(Op, plan.op, plan.name, argument_names(list(plan.op.names), len(args)))
+                event.arguments = {n: self._argument(a) for n, a in zip(event.places, args, strict=True)}
+                event.results = [self._value(a, event) for a in outs]
         assert event is not None, "just made"
         if isinstance(event, Write):
             event.op, event.places = plan.op, ["x", "value"]
             self._written(event, node)
         for place, parent in zip(plan.tracked, node.parents, strict=True):
             event.arguments[event.places[place]] = self._behind(parent, event.arguments[event.places[place]])
+        self._name(self._users)
         event.node = node
         if node.dtype != object and len(event.results) == 1:
             self._attach(event.results[0], node)
@@ -311,6 +318,7 @@ class Recording(Tape):
         before = self._value(array)
         event = self._event(Write, None, "write", ["x", "value"])
         event.index, event.arguments = index, {"x": before, "value": self._argument(value)}
+        self._name(self._users)
         copies: dict[int, Array] = {}
         event.lost = self._held.pop(id(memory(array)), [])
         for live, held in event.lost:
@@ -329,8 +337,7 @@ class Recording(Tape):
         event = kind()
         event.op, event.name, event.places, event.number = op, name, places, len(self.events)
         event.grad = mode().grad
-        frames = self._look_around(event)
-        self._name(frames)
+        self._users = self._look_around(event)
         event.within = self._pulling[-1] if self._pulling else None
         self.events.append(event)
         return event
@@ -400,7 +407,7 @@ class Recording(Tape):
                 event.backward = self._backward(frame)
             elif code in _ENDS and event.backward is None and self.backwards:  # what it does to gradients that it leaves
                 event.backward = self.backwards[-1]
-            if code.co_name == "__call__" and hasattr(module := frame.f_locals.get("self"), "named_modules"):
+            if code.co_name == "__call__" and hasattr(module := variables(frame).get("self"), "named_modules"):
                 called.append((frame, module))
             if frame is self._frame or frame.f_back is None:
                 break
@@ -439,16 +446,25 @@ class Recording(Tape):
     def _name(self, frames: list[FrameType], containers: bool = False) -> None:
         """Give values the names of the variables that hold them."""
         for frame in frames:
-            for name, t in list(frame.f_locals.items()):
+            for name, t in variables(frame).items():
                 if isinstance(t, Tensor):
-                    if (value := self._known.get(id(t.array))) is not None and not value.name and name[0] != "_":
+                    if (value := self._held_by(t)) is not None and not value.name and name[0] != "_":
                         value.name = name
                 elif containers and type(t) in (list, tuple, dict) and name[0] != "_":
                     pairs = t.items() if isinstance(t, dict) else enumerate(t)
                     for key, part in list(pairs)[:_PARTS]:
-                        known = self._known.get(id(part.array)) if isinstance(part, Tensor) else None
+                        known = self._held_by(part) if isinstance(part, Tensor) else None
                         if known is not None and not known.name:
                             known.name = f"{name}[{key!r}]"
+
+    def _held_by(self, t: Tensor) -> Value | None:
+        """The Value in a Tensor; what was known by its node alone is given its array."""
+        if (value := self._known.get(id(t.array))) is None and not isinstance(t, Outdated) and t.node is not None:
+            value = self._at.get(t.node)
+            if value is not None and value.array is None:
+                value.array = t.array
+                self._hold(t.array, value)
+        return value
 
     def _number_names(self) -> None:
         """Tell values of one name apart: h, h_2, h_3; and give symbols to those without: v1, v2, ... and c1, c2, ..."""
@@ -470,7 +486,7 @@ class Recording(Tape):
             self._swept, user = frame, frame
             while user.f_back is not None and user.f_code.co_filename.startswith(OURS):
                 user = user.f_back
-            create = bool(frame.f_locals.get("symbolic"))
+            create = bool(variables(frame).get("symbolic"))
             self.backwards.append(Backward(len(self.backwards), Line(user.f_code.co_filename, user.f_lineno), create))
         return self.backwards[-1]
 
@@ -540,7 +556,14 @@ class Overheard(Around):
 
 
 _SWEEP, _ENDS = sweep.__code__, (Tensor.backward.__code__, grad.__code__)
-_WRITTEN = ("written",)
+
+
+def variables(frame: FrameType) -> dict[str, Any]:
+    """The local variables of a frame. Nothing of them stays with it: before Python 3.13 a frame keeps what it was asked for."""
+    found = dict(shown := frame.f_locals)
+    if sys.version_info < (3, 13) and frame.f_code.co_flags & CO_OPTIMIZED:  # or else they are the variables themselves
+        shown.clear()
+    return found
 
 
 def _sweeping() -> FrameType:

@@ -14,13 +14,13 @@ from ..engine.primitive import OUT
 from ..engine.tensor import Tensor, grad
 from ..engine.warn import Line
 from ..errors import FreedGraphError, NoGradientError
-from .record import Op, Overheard, Recording, Unknown, Value
+from .record import Op, Overheard, Recording, Unknown, Value, variables
 
 
 def recorded(tensors: Any, names: Any, what: str, frame: FrameType | None = None) -> Recording:
     """The recording that a Tensor, or several, took part in, with a backward; if none did, one made of their graph.
 
-    Raises NoGradientError if there is no graph, and FreedGraphError if what it saved is gone.
+    Raises NoGradientError if there is no graph or only a leaf, and FreedGraphError if what it saved is gone.
     """
     if isinstance(tensors, Recording):
         return tensors
@@ -33,7 +33,8 @@ def recorded(tensors: Any, names: Any, what: str, frame: FrameType | None = None
         return tape
     if tape is None:
         tape = _from_graph(roots, nodes, names, frame)
-    events = [e for e in tape.events if e.node is not None]
+    if not (events := [e for e in tape.events if e.node is not None]):
+        raise NoGradientError(f"{what}: this tensor is a leaf, which nothing was computed for")
     plans = [e.node.plan for e in events]  # type: ignore[union-attr]
     ends = [n for n in ancestors(nodes) if n.plan is None]
     try:
@@ -129,8 +130,9 @@ def _recognize(tape: Recording, at: dict[Node, list[Value]], frame: FrameType | 
     """Arrays and names of the values whose Tensors the user's variables hold."""
     found = [(n, t) for n, t in tape._given if t.node is not None]
     while frame is not None:
-        found += [(n, t) for n, t in frame.f_locals.items() if isinstance(t, Tensor) and n[0] != "_"]
-        modules = [m for m in list(frame.f_locals.values()) if hasattr(m, "named_parameters") and not isinstance(m, type)]
+        held = variables(frame)
+        found += [(n, t) for n, t in held.items() if isinstance(t, Tensor) and n[0] != "_"]
+        modules = [m for m in held.values() if hasattr(m, "named_parameters") and not isinstance(m, type)]
         found += [pair for m in modules for pair in m.named_parameters()]
         frame = frame.f_back if frame.f_code.co_name != "<module>" else None
     for name, t in found:
