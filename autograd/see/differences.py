@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..api.random import default_generator, drawing_from
 from ..engine.graph import Array
 from .record import Backward, Event, Recording, Unknown, Value, Write
 
@@ -39,8 +37,8 @@ class Difference(NamedTuple):
 def difference(tape: Recording, backward: Backward, value: Value) -> Difference | None:
     """Compare the gradient of `value` in a backward with differences of what it started from; None if nothing can be run.
 
-    What detach() or no_grad() kept from it stays what it was, as to backward. Functions and writes into a part of memory
-    cannot be run again.
+    What detach() or no_grad() kept from it stays what it was, as to backward. Functions, random draws and writes into a part of
+    memory are not run again.
     """
     gradient = backward.gradient(value)
     if gradient is None or value.array is None or value.array.dtype.kind != "f" or not value.array.size:
@@ -53,9 +51,9 @@ def difference(tape: Recording, backward: Backward, value: Value) -> Difference 
     base = np.asarray(value.array, np.float64)
     found = []
     try:
-        with np.errstate(all="ignore"), drawing_from(deepcopy(default_generator.numpy)):
+        with np.errstate(all="ignore"):
             if not np.isclose(_run(events, backward, value, base), _recorded(backward), 1e-3, 1e-4):
-                return None  # what draws random numbers draws others
+                return None  # it does not do the same when it is run again
             for place in places:
                 h = _STEP * max(1.0, abs(float(base.flat[place])))
                 ends = [_run(events, backward, value, _changed(base, place, sign * h)) for sign in (1, -1)]
@@ -78,7 +76,8 @@ def _downstream(tape: Recording, backward: Backward, value: Value) -> list[Event
     for event in sorted({one.event for one in backward.contributions}, key=lambda e: e.number):
         if reached.isdisjoint(event.tracked.values()):
             continue
-        if isinstance(event, Write) or getattr(event.op, "fun", None) is None:
+        draws = any(isinstance(getattr(a, "numpy", None), np.random.Generator) for a in event.arguments.values())
+        if draws or isinstance(event, Write) or getattr(event.op, "fun", None) is None:
             return None
         found.append(event)
         reached.update(event.results)

@@ -39,7 +39,7 @@ def recorded(tensors: Any, names: Any, what: str, frame: FrameType | None = None
     ends = [n for n in ancestors(nodes) if n.plan is None]
     try:
         for event, plan in zip(events, plans, strict=True):
-            if not isinstance(plan, Overheard):
+            if not isinstance(plan, Overheard) or plan.tape() is not tape:
                 event.node.plan = Overheard(plan, tape, event)  # type: ignore[union-attr]
         with ambient(tape=tape), np.errstate(all="ignore"):
             _sweep(roots, ends)
@@ -131,9 +131,9 @@ def _recognize(tape: Recording, at: dict[Node, list[Value]], frame: FrameType | 
     found = [(n, t) for n, t in tape._given if t.node is not None]
     while frame is not None:
         held = variables(frame)
-        found += [(n, t) for n, t in held.items() if isinstance(t, Tensor) and n[0] != "_"]
         modules = [m for m in held.values() if hasattr(m, "named_parameters") and not isinstance(m, type)]
         found += [pair for m in modules for pair in m.named_parameters()]
+        found += [(n, t) for n, t in held.items() if isinstance(t, Tensor) and n[0] != "_"]
         frame = frame.f_back if frame.f_code.co_name != "<module>" else None
     for name, t in found:
         if t.node in at:
