@@ -106,6 +106,15 @@ def test_one_rule_in_names_numbers_and_shapes():
     assert rule(quotient, latex) == r"\frac{-g \cdot \frac{a}{b}}{b}"
 
 
+def test_one_rule_for_all_arguments_gives_a_formula_for_each():
+    a, b = leaf([[2.0, 1.0], [0.0, 1.0]]), leaf([[1.0], [2.0]])
+    with autograd.watch() as tape:
+        out = autograd.linalg.solve(a, b)
+        out.sum().backward()
+    formulas = {c.to.symbol: rule(c) for c in tape.backwards[0].contributions if c.event.name == "solve"}
+    assert formulas == {"a": "-solve(a.T, g) @ out.T", "b": "solve(a.T, g)"}
+
+
 def test_a_rule_that_is_no_formula_is_named():
     x = leaf(np.arange(16.0).reshape(1, 1, 4, 4))
     with autograd.watch() as tape:
