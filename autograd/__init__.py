@@ -107,6 +107,7 @@ from .engine.malloc import tune_memory
 from .engine.primitive import primitive
 from .engine.tensor import Tensor, grad
 from .files import load, save
+from .see import explain, watch
 from .see.draw import draw
 from .transforms.checkpoint import checkpoint
 from .transforms.custom import Function, differentiable

@@ -46,6 +46,7 @@ from .api.creation import empty as empty
 from .api.creation import empty_like as empty_like
 from .engine.grad_mode import enable_grad as enable_grad
 from . import errors as errors
+from .see import explain as explain
 from .api.creation import eye as eye
 from numpy import finfo as finfo
 from .engine.dtypes import float as float
@@ -129,6 +130,7 @@ from .engine.malloc import tune_memory as tune_memory
 from .engine.dtypes import uint8 as uint8
 from .api.passing import use_deterministic_algorithms as use_deterministic_algorithms
 from .transforms.func import vmap as vmap
+from .see import watch as watch
 from .api.creation import zeros as zeros
 from .api.creation import zeros_like as zeros_like
 

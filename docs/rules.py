@@ -13,7 +13,7 @@ import autograd
 import autograd.transforms.batching
 import nn  # noqa: F401 (its primitives are on the page as well)
 from autograd.engine.primitive import PRIMITIVES
-from autograd.see.explain import describe
+from autograd.see.help import describe
 from autograd.see.symbols import Formula, formulas
 
 HEAD = """# The rules

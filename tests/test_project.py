@@ -32,7 +32,7 @@ LAYERS = {
         errors
         engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/hooks engine/graph engine/tape engine/warn engine/printing engine/batch engine/tensor
         engine/grad_mode engine/inplace engine/into engine/failed engine/codegen engine/primitive engine/__init__
-        see/symbols see/explain
+        see/symbols see/help
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
         ops/fused ops/window ops/fourier ops/random ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
@@ -40,7 +40,7 @@ LAYERS = {
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         api/tree api/numpy api/__init__ transforms/batch transforms/batch_rules transforms/batching transforms/vmap transforms/core transforms/forward transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function numpy
         distributions/constraints distributions/base distributions/transforms distributions/combined distributions/continuous distributions/discrete distributions/kl distributions/__init__
-        check/gradcheck check/anomaly check/__init__ see/draw see/__init__ __init__ as_torch run
+        check/gradcheck check/anomaly check/__init__ see/record see/trace see/differences see/formula see/derivation see/page see/draw see/watched see/__init__ __init__ as_torch run
     """,
     "nn": """
         functional/checks functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc

@@ -10,7 +10,7 @@ from typing import Any
 from ..engine import codegen
 from ..engine.into import into
 from ..errors import AutogradError, explain
-from ..see.explain import docstrings
+from ..see.help import docstrings
 
 _NUMPY_NAMES = {  # what NumPy, or here and there PyTorch, calls an argument, and what it is called here
     "axis": "dim", "keepdims": "keepdim", "axes": "dims", "reps": "dims", "a": "input", "x": "input",

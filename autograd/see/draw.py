@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from textwrap import wrap as wrapped
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -74,16 +76,17 @@ def draw(
         return _summary(order, caption)
     boxes = _boxes(order, roots, _names(params), params is None, wanted)
     source, lines = _dot(boxes, caption, direction)
-    return Drawing(source, _text(boxes, caption), lines)
+    return Drawing(source, _text(boxes, caption), lines, [ref(t) for t in roots], {n: ref(t) for n, t in _names(params)})
 
 
 class Drawing:
-    """A drawn graph. It holds text only, so nothing of the graph lives longer for it."""
+    """A drawn graph. It holds text only, so nothing of the graph lives longer for it; `html` looks the Tensors up again."""
 
-    def __init__(self, source: str, text: str, lines: dict[str, dict[int, str]]) -> None:
+    def __init__(self, source: str, text: str, lines: dict[str, dict[int, str]], roots: Any = (), names: Any = ()) -> None:
         self.source = source  # in DOT, Graphviz's language
         self.text = text
         self.lines = lines  # by node and line, what CSS says of single lines, for which DOT has no words
+        self.roots, self.names = roots, dict(names)  # the Tensors, weakly
 
     def __str__(self) -> str:
         return self.text
@@ -124,6 +127,20 @@ class Drawing:
         finally:
             part.unlink(missing_ok=True)
         return path
+
+    def html(self, path: str | os.PathLike[str], title: str = "") -> Path:
+        """Write a page in which one steps through the pass and back, as that of `autograd.watch` does; return its path.
+
+        A graph that was not recorded (`autograd.watch`) is told from what it saved, so some values and constants are unknown.
+        Raises FreedGraphError after a backward that nobody recorded.
+        """
+        from .page import page, write_page  # here, as most programs make no page
+        from .trace import recorded
+
+        if not (roots := [t for r in self.roots if (t := r()) is not None]):
+            raise ArgumentError("html: what was drawn is gone, or is a summary; keep the tensor, or draw less")
+        names = {n: t for n, r in self.names.items() if (t := r()) is not None}
+        return write_page(path, page(recorded(roots, names, "html", sys._getframe(1)), picture, title=title))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What notebooks show: the picture, or the text where there is no Graphviz."""
@@ -452,6 +469,11 @@ def _summary(order: list[Node], caption: str) -> Drawing:
 
 
 # ---------------------------------------------------------------- from DOT to pictures
+def picture(source: str) -> str:
+    """The SVG of a graph in DOT. Raises RenderError where no Graphviz can be found."""
+    return _layout(source, "svg").decode()
+
+
 def _layout(source: str, format: str) -> bytes:
     """The picture, by the first engine that there is: `dot`, or Graphviz in WebAssembly. An engine that fails is an error."""
     ours = "refused the drawing, which is a bug in chainrule; please report it with the drawing's .source"

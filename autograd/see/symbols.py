@@ -154,6 +154,11 @@ class Brief(Symbol):
         if hasattr(like, "shape"):
             self.shape, self.dtype, self.ndim = like.shape, like.dtype, len(like.shape)
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        if ufunc is np.power and not kwargs and isinstance(args[1], (int, float)) and args[1] == 1:
+            return args[0]
+        return super().__array_ufunc__(ufunc, method, *args, **kwargs)
+
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in self.SHAPES:
             return args[0]
