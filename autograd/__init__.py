@@ -105,6 +105,7 @@ from .engine.primitive import primitive
 from .engine.tensor import Tensor, grad
 from .files import load, save
 from .see.draw import draw
+from .see.record import watch
 from .transforms.checkpoint import checkpoint
 from .transforms.custom import Function, differentiable
 from .transforms.func import vmap

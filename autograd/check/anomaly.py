@@ -34,7 +34,7 @@ class Watch(Tape):
             nan = bool(np.any(np.isnan(array[bad])))
             if not nan and not all(map(_finite, args)):
                 continue  # an Inf is reported where it is made; that which was given may be meant, as -inf in a mask
-            named = dict(zip(_names(op.names, len(args)), args, strict=True))
+            named = dict(zip(argument_names(op.names, len(args)), args, strict=True))
             result = f"result {i} of {op.name}" if isinstance(out, tuple) else op.name
             found = _found(array, bad, named if _elementwise(op) else {})
             advice = "; if an inf is meant here, pass check_inf=False" * (not nan)
@@ -56,13 +56,12 @@ class Watch(Tape):
         return bad if np.any(bad) else None
 
 
-class WatchedPlan(Pullback):
-    """A plan that knows the line of its node, and looks at the gradients that its rules return."""
+class Around(Pullback):
+    """A plan in another, which does as that one does; its subclasses hear of it."""
 
-    def __init__(self, plan: Any, line: Line) -> None:
-        self.plan, self.line = plan, line
+    def __init__(self, plan: Any) -> None:
+        self.plan = plan
         self.name, self.title, self.op, self.tracked, self.keep = plan.name, plan.title, plan.op, plan.tracked, plan.keep
-        self.swept: Line | None = None  # where the last backward that came here was called
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.plan, name)
@@ -70,6 +69,15 @@ class WatchedPlan(Pullback):
     def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
         """As the plan's own."""
         return self.plan.unpack(node, attach)
+
+
+class WatchedPlan(Around):
+    """A plan that knows the line of its node, and looks at the gradients that its rules return."""
+
+    def __init__(self, plan: Any, line: Line) -> None:
+        super().__init__(plan)
+        self.line = line
+        self.swept: Line | None = None  # where the last backward that came here was called
 
     def check(self, node: Node) -> None:
         """As the plan's own, but errors name the user's lines."""
@@ -99,7 +107,7 @@ class WatchedPlan(Pullback):
                     named = {k: getattr(v, "array", v) for k, v in zip(("g", *self.keep), (g, *saved), strict=True)}
                     found = _found(array, bad, named if _elementwise(self.op) else {})
                     raise AnomalyError(
-                        f"the gradient of {self.name} with respect to {_names(self.op.names, place + 1)[place]} is {found}; "
+                        f"the gradient of {self.name} with respect to {argument_names(self.op.names, place + 1)[place]} is {found}; "
                         f"it was made of {_arguments(named)}; {self.name} was called at {self.line}; backward at {self.swept}"
                     )
             return ds
@@ -118,7 +126,7 @@ def _elementwise(op: Any) -> bool:
     return op.singular or (isinstance(op.fun, np.ufunc) and op.fun.signature is None)
 
 
-def _names(names: list[str], count: int) -> list[str]:
+def argument_names(names: list[str], count: int) -> list[str]:
     """A name for each of `count` arguments: those of a variadic `*xs` are `xs[0]`, `xs[1]`, ..."""
     last = len(names) - 1
     return [f"{names[last][1:]}[{i - last}]" if names[min(i, last)][0] == "*" else names[i] for i in range(count)]

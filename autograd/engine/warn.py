@@ -24,7 +24,7 @@ from .tape import recording
 # was written out.
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = [str(p) + os.sep for p in (_PACKAGE, _PACKAGE.with_name("nn"), Path(np.__file__).parent)]
-_OURS = (*_FOLDERS, str(contextlib.__file__), str(functools.__file__), "<primitive ", "<rules of ")
+OURS = (*_FOLDERS, str(contextlib.__file__), str(functools.__file__), "<primitive ", "<rules of ")
 
 
 class Line(NamedTuple):
@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
 def _users_frame() -> FrameType:
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(OURS) and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
