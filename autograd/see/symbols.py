@@ -147,12 +147,17 @@ class Brief(Symbol):
     """
 
     inlines = True
-    SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.broadcast_to, np.astype)
+    SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.astype)
 
     def __init__(self, *parts: Any, like: Any = None, **options: Any) -> None:
         super().__init__(*parts, **options)
         if hasattr(like, "shape"):
             self.shape, self.dtype, self.ndim = like.shape, like.dtype, len(like.shape)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        if ufunc is np.power and not isinstance(args[1], Symbol) and args[1] == 1:
+            return args[0]
+        return super().__array_ufunc__(ufunc, method, *args, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function in self.SHAPES:
