@@ -19,6 +19,7 @@ from .graph import Array, Node, Pullback, mode, tick
 from .inplace import look
 from .integers import DIVISIONS, divided
 from .into import into
+from .tape import recording
 from .tensor import NUMPY, PRIMITIVES, Tensor, wrap
 
 OUT = -1  # where the arguments are numbered from 0, the result
@@ -198,7 +199,7 @@ def keep_zero(g: Any, d: Any) -> Any:
     harm is done). Zeros go in for NaN only: elsewhere `d` stays connected to `g`, for derivatives with
     respect to a `g` that is 0.
     """
-    array = d if type(d) is ndarray or mode().tape is not None else getattr(d, "array", d)
+    array = d if type(d) is ndarray or recording() else getattr(d, "array", d)
     if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # not foreign, not for a tape
         total = sum(array.ravel().tolist()) if array.size < 100 else np.vdot(array, array)
         if total == total:

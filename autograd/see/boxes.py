@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from textwrap import wrap as wrapped
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..errors import InPlaceError
 from .record import Call, Event, Op, Recording, Value, Write
 from .symbols import Brief, short
 
+MOST = 4  # so many results of an op are told of
 SMALL = 9  # arrays of up to so many elements are shown with their values
 WIDTH = 40  # characters in a line of a box
 _OPERATORS = dict.fromkeys(("matmul", "matvec", "vecmat", "dot"), operator.matmul) | {"power": operator.pow}
@@ -183,13 +185,17 @@ class Graph:
         self.written: dict[Value, Write] = {}
         events = _leading_to(roots)
         self.stale = {e.node for e in events if e.node is not None and stale(e.node)}
-        for write in tape.events if tape else ():
+        for write in tape.events if tape is not None else ():
             if isinstance(write, Write) and write.node is None:
                 self.written.update(dict.fromkeys(write.results, write))
         self.paths: Counter[Value] = Counter(v for e in events for v in e.tracked.values())
         self.counts: Counter[str] = Counter()
         used = {v for e in events for v in e.values}
         taken = {self.name(v) for e in events for v in (*e.values, *e.results)}
+        for backward in tape.backwards if tape is not None else ():  # the gradients that these began with
+            for _, g in backward.roots:
+                if not self.name(g) and g.made is None:
+                    given.setdefault(g, "seed")
         for event in events:
             self._op(event, used, taken)
         for root in roots:
@@ -203,7 +209,9 @@ class Graph:
         inputs = []
         for value in event.values:
             source = self.of.get(value) or self._leaf(value, taken)
-            why = "" if id(value) not in detached else "detached" if event.grad else "no_grad"
+            why = "no_grad" if not event.grad else "detached" if id(value) in detached and event.node is not None else ""
+            if not why and (event.node is None or (source.event is not None and source.event.node is None)):
+                why = "constant"
             inputs.append(Edge(source, value, why))
         self.counts["op"] += 1
         values = [v for v in event.results if v in used or v in self.roots] or event.results
@@ -237,16 +245,27 @@ class Graph:
         return name
 
     def _place_leaves(self) -> None:
-        """A leaf stands in the innermost module of all that use it."""
+        """A leaf stands in the innermost module of all that use it; but data that the user has a name for comes from outside."""
         users: dict[Box, list[Box]] = {}
         for box in self.boxes:
             for edge in box.inputs:
-                if edge.source.leaf:
+                if edge.source.leaf and not (edge.source.kind == "data" and self.name(edge.value)):
                     users.setdefault(edge.source, []).append(box)
         for leaf, boxes in users.items():
             leaf.modules = common(b.modules for b in boxes)
 
     # ------------------------------------------------------------ what a box says
+    def call(self, box: Box) -> None:
+        """Let others call what comes out of a box as it is called there, if they knew it by what is not drawn."""
+        if box.kind == "module":
+            for i, v in enumerate(box.values):
+                if not self.name(v):
+                    self.names[v] = f"{box.name}[{i}]" if len(box.values) > 1 else box.name
+        elif box.event is not None:
+            for again in box.repeats[1:]:
+                for first, v in zip(box.event.results, again.event.results, strict=True):  # type: ignore[union-attr]
+                    self.names[v] = self.names.get(first, box.name)
+
     def say(self, box: Box, show: set[str]) -> None:
         """Fill in the lines of a box."""
         self._say(box, show)
@@ -254,7 +273,7 @@ class Graph:
             if box.kind == "module":
                 box.title = f"{box.repeats[0].name} ... {box.repeats[-1].name}"
             norms = [n for r in box.repeats if (n := self.norm(r)) is not None]
-            box.rows = {k: lines for k, lines in box.rows.items() if k in ("flags", "type", "saved", "rule")}
+            box.rows = {k: lines for k, lines in box.rows.items() if k in ("flags", "note", "type", "saved", "rule")}
             if norms and "grad" in show:
                 box.rows["grad"] = [f"grad norm {short(norms[0])} ... {short(norms[-1])}"]
             if box.rows.get("saved") and (size := saved_bytes(n for r in box.repeats for n in r.nodes)):
@@ -267,15 +286,19 @@ class Graph:
         event, rows, many = box.event, box.rows, len(box.values) > 1
         rows["flags"], kind = [], [box.op] * bool(box.op)
         if event is not None:
-            rows["flags"] = self.flags(event, box.values)
+            rows["note"] = self.notes(event, box.values)
             box.title = f"{box.name} = {self.formula(event)}"
-            if len(box.title) > WIDTH + 8:
+            if len(box.title) > WIDTH:
+                box.title = f"{box.name} = {event.name}({', '.join(self.called(event).values())})"
+            if len(box.title) > WIDTH:
                 box.title = f"{box.name} = {event.name}(...)"
-        types = [self.type(v, show) for v in box.values]
-        rows["type"] = kind + [f"{self.names[v]}: {t}" for v, t in zip(box.values, types, strict=True) if t] if many else []
+        shown, rest = box.values[:MOST], len(box.values) - MOST
+        types = [self.type(v, show) for v in shown]
+        rows["type"] = kind + [f"{self.names[v]}: {t}" for v, t in zip(shown, types, strict=True) if t] if many else []
+        rows["type"] += [f"and {rest:,} more"] * (rest > 0)
         if not many and (one := " · ".join(p for p in (*kind, *types) if p)):
             rows["type"] = [one]
-        for v in box.values:
+        for v in shown:
             name, g = self.names[v], self.gradient(v)
             if "value" in show and _readable(v.array) and v.array.size <= SMALL:
                 rows.setdefault("value", []).extend(equals(name if many else "", v.array))
@@ -312,17 +335,16 @@ class Graph:
         dtype, shape = _dtype_of(value), shape_of(value)
         return " ".join([str(dtype)] * ("dtype" in show) + [str(shape)] * ("shape" in show and shape is not None)).strip()
 
-    def flags(self, event: Event, values: list[Value]) -> list[str]:
+    def notes(self, event: Event, values: list[Value]) -> list[str]:
         """What one has to know besides: is it written in place, does the graph end here?"""
         found = ["in place"] * (isinstance(event, Write) or event.name == "written" or any(v in self.written for v in values))
-        if event.node is None:
-            found.append("no gradient passes" if event.grad else "under no_grad(): no gradient passes")
-        return found
+        return found + ["no gradient" + ", as under no_grad()" * (not event.grad)] * (event.node is None)
 
     def called(self, event: Event) -> dict[str, str]:
         """What formulas call the arguments: by the user's names, of which the last parts do if they differ."""
-        names = {n: self.names[v] for n, v in event.arguments.items() if isinstance(v, Value) and v in self.names}
-        brief = {n: name.rpartition(".")[2] for n, name in names.items()}
+        values = {n: v for n, v in event.arguments.items() if isinstance(v, Value) and v in self.names}
+        names = {n: self.names[v] for n, v in values.items()}
+        brief = {n: name.rpartition(".")[2] if values[n].made is None else name for n, name in names.items()}
         return brief if len(set(brief.values())) == len(set(names.values())) else names
 
     def formula(self, event: Event) -> str:
@@ -374,7 +396,7 @@ class Graph:
 
     def _summed(self, event: Event, argument: str, value: Value) -> tuple[int, ...]:
         """Over which axes the engine sums what the rule returns, since the argument was broadcast along them."""
-        for backward in self.tape.backwards if self.tape else ():
+        for backward in self.tape.backwards if self.tape is not None else ():
             for one in backward.to(value):
                 if one.event is event and one.argument == argument:
                     return one.summed
@@ -439,7 +461,8 @@ def _written(event: Event, args: dict[str, Any]) -> Any:
     """An op's call on symbols."""
     fun, values = getattr(event.op, "fun", None), list(args.values())
     if isinstance(event, Write):
-        return Brief.call(f"{args['x']!r} with {'[...]' if event.index is ... else f'[{_index(event.index)}]'} =", [args["value"]], {}, {})
+        index = event.index[:-1] if isinstance(event.index, tuple) and event.index[-1:] == (...,) else event.index
+        return Brief(f"{args['x']!r} with ", *args["x"][index].parts, " = ", *Brief.part(args["value"]))
     if isinstance(fun, np.ufunc):
         return fun(*values)
     if event.name in _OPERATORS:
@@ -448,10 +471,6 @@ def _written(event: Event, args: dict[str, Any]) -> Any:
         return args["x"][args["index"]]
     options = {n: v for n, v in args.items() if not isinstance(v, Brief) and _tells(n, v, event)}
     return Brief.call(event.name, [v for v in values if isinstance(v, Brief)], options, {})
-
-
-def _index(index: Any) -> str:
-    return "".join(p if isinstance(p, str) else repr(p[0]) for p in (Brief("")[index]).parts[2:-1])
 
 
 def _tells(name: str, value: Any, event: Event) -> bool:
@@ -475,7 +494,7 @@ def equals(name: str, array: Array) -> list[str]:
     if array.ndim == 2 and len(values) > 1 and len(nested(values)) > 0.6 * WIDTH:
         rows = [nested(row) for row in values]
         return [f"{lead}[{rows[0]},", *(f"{row}," for row in rows[1:-1]), f"{rows[-1]}]"]
-    return [lead + nested(values)]
+    return wrapped(lead + nested(values), WIDTH, break_long_words=False) or [lead]
 
 
 def gradient_lines(grad: Array, name: str) -> list[str]:

@@ -81,6 +81,8 @@ def draw(
     if len(drawn) > limit:
         return _summary(nodes, caption, colours)
     for box in drawn:
+        graph.call(box)
+    for box in drawn:
         graph.say(box, wanted)
     shapes = "shape" in wanted and len(drawn) <= PAGE
     source, styles = dot(drawn, [caption, *_legend(drawn)], direction, colours, shapes)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 
+from ..engine.warn import OURS
 from ..errors import ArgumentError
 from .boxes import Box, Edge, common
-from .record import Call
+from .record import Call, Value
 
 PAGE = 60  # so many boxes are read one by one
+_FOLDED = 30  # and so many at most are left where that does not do
+_FEW = 3  # a layer of the library with more ops is one box
 _PERIOD = 80  # what is repeated has at most so many boxes
 _LEAST = 3  # and is there so often
 
@@ -23,31 +28,39 @@ def folded(boxes: list[Box], depth: int | None, expand: Iterable[str], fold: boo
     if unknown := opened - {c.name for c in calls} - {c.kind for c in calls}:
         names = ", ".join(sorted({c.name for c in calls if c.name})) or "none, as the forward pass was not watched"
         raise ArgumentError(f"draw: there is no module {min(unknown)!r} to expand; there are {names}")
+    fold = len(boxes) > PAGE if fold is None else fold
     deepest = max((len(b.modules) for b in boxes), default=0)
-    if depth is not None:
-        drawn = closed(boxes, depth, opened)
-        return drawn if fold is False or (fold is None and len(drawn) <= PAGE) else repeated(drawn)
-    drawn = best = closed(boxes, deepest, opened)
-    if len(boxes) <= PAGE and not fold:
-        return drawn
-    for level in range(deepest, min(deepest, 1) - 1, -1):
-        drawn = closed(boxes, level, opened)
-        if fold is not False:
+    best = boxes
+    for level in (depth,) if depth is not None else range(deepest, min(deepest, 1) - 1, -1):
+        drawn = closed(boxes, level, opened, _layers(boxes) if depth is None else set())
+        if fold:
             drawn = repeated(drawn)
-        best = min(best, drawn, key=len)
-        if len(drawn) <= PAGE:
-            return drawn
+        if level in (depth, deepest) or len(drawn) < len(best):
+            best = drawn
+        if len(best) <= (PAGE if len(boxes) <= PAGE else _FOLDED):
+            break
     return best
 
 
+def _layers(boxes: list[Box]) -> set[int]:
+    """The calls of layers that come with the library, have none inside, and would be many boxes."""
+    sizes = Counter(b.modules[-1] for b in boxes if not b.leaf and len(b.modules) > 1)
+    ours = {type(c.module): sys.modules[type(c.module).__module__].__file__ or "" for c in sizes}
+    return {
+        c.number
+        for c, n in sizes.items()
+        if n > _FEW and ours[type(c.module)].startswith(OURS) and len(list(c.module.named_modules())) == 1
+    }
+
+
 # ---------------------------------------------------------------- modules
-def closed(boxes: list[Box], depth: int, opened: set[str]) -> list[Box]:
-    """The boxes, but one for each module that is called at this depth, in place of what is in it."""
+def closed(boxes: list[Box], depth: int, opened: set[str], layers: set[int]) -> list[Box]:
+    """The boxes, but one for each module that is called at this depth, or is among `layers`, in place of what is in it."""
     of: dict[Box, Box] = {}  # what is drawn for each
     modules: dict[int, Box] = {}
     for box in boxes:
         for level, call in enumerate(box.modules):
-            if level >= depth and not _opens(call, opened):
+            if (level >= depth or call.number in layers) and not _opens(call, opened):
                 if (module := modules.get(call.number)) is None:
                     module = modules[call.number] = Box(f"module{len(modules) + 1}", "module", call.name or call.kind)
                     module.op, module.modules = call.kind, box.modules[:level]
@@ -108,13 +121,15 @@ def repeated(boxes: list[Box]) -> list[Box]:
         for place, edge in enumerate(box.inputs):
             if edge.source.leaf:
                 users.setdefault(edge.source, []).append((box, place))
-    for leaf, used in users.items():  # one that a single repetition uses is repeated as well
+    for leaf, used in users.items():  # one that a single repetition uses is repeated as well, if all others use one there
         where = {stands[b][1:] if b in stands else None for b, _ in used}
-        if len(where) == 1 and (here := where.pop()) is not None:
+        if len(where) == 1 and (here := where.pop()) is not None and not leaf.output:
             box, place = used[0]
-            first = stands[box][0].inputs[place].source if place < len(stands[box][0].inputs) else leaf
-            if first.leaf and not leaf.output:
-                stands[leaf] = first, *here
+            first, (start, period, times) = stands[box][0], spans[here[0]]
+            at = next(i for i in range(start, start + period) if line[i] is first)
+            each = [line[at + k * period].inputs[place : place + 1] for k in range(times)]
+            if all(edges and edges[0].source.leaf for edges in each) and each[0][0].source is not each[1][0].source:
+                stands[leaf] = each[0][0].source, *here
     new: dict[Box, Box] = {}
     for box in boxes:
         first, number, _ = stands.get(box, (box, None, 0))
@@ -122,7 +137,7 @@ def repeated(boxes: list[Box]) -> list[Box]:
             copy = new[first] = copied(first)
             if number is not None:
                 around, copy.times = _within(line, spans[number]), spans[number][2]
-                again = Call(f"× {copy.times}", "repeated", -1 - number, None)
+                again = Call(f"× {copy.times}", "", -1 - number, None)
                 copy.modules = (*around, again, *copy.modules[len(around) :])
         if number is not None:
             new[first].repeats = [*new[first].repeats, box]
@@ -136,20 +151,18 @@ def repeated(boxes: list[Box]) -> list[Box]:
             if turn == 0 or later or not (within or edge.source.leaf):  # or it is as in the first repetition
                 new[first].inputs.append(Edge(new[source], edge.value, edge.dashed, later))
     for box in new.values():
-        if box.times > 1:
-            box.inputs = _once_each(box.inputs)
+        box.inputs = _once_each(box)
     return _leaves_first(list(new.values()))
 
 
-def _once_each(edges: list[Edge]) -> list[Edge]:
-    """Edges from one box count once for each way they go; two operands of the first repetition stay two."""
-    seen: dict[tuple[Box, bool], Edge] = {}
-    kept = []
-    for edge in edges:
-        known = seen.setdefault((edge.source, edge.later), edge)
-        if known is edge or (not edge.later and edge.value is known.value):
-            kept.append(edge)
-    return kept
+def _once_each(box: Box) -> list[Edge]:
+    """The edges of a box, those from what is repeated once for each way they go; two operands of one op stay two."""
+    seen: dict[tuple[Box, bool], Value | None] = {}
+    return [
+        e
+        for e in box.inputs
+        if (e.source.times == 1 and box.times == 1) or seen.setdefault((e.source, e.later), e.value) is e.value
+    ]
 
 
 def _within(line: list[Box], span: tuple[int, int, int]) -> tuple[Call, ...]:

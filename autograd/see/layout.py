@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count, groupby
 from textwrap import wrap as wrapped
 from typing import Any
@@ -41,7 +41,7 @@ def canvas(caption: Sequence[str], direction: str, theme: dict[str, Any]) -> Any
     import graphviz  # here, as most programs never draw
 
     font = {"fontname": "Arial", "fontcolor": theme["ink"]}  # both engines know how wide its letters are
-    lines = [line for part in caption for line in wrapped(part, 2 * WIDTH)]
+    lines = [line for part in caption for line in wrapped(part, 90)]
     return graphviz.Digraph(
         "backprop",
         graph_attr=font | {
@@ -59,24 +59,25 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
     drawn, edges = beside_each_use(boxes)
     styles: Styles = {}
 
-    def place(group: list[tuple[str, Box]], level: int, onto: Any) -> None:
-        for call, some in groupby(_gathered(group, level), lambda n: n[1].modules[level] if len(n[1].modules) > level else None):
-            if call is None:
-                for name, box in some:
-                    _node(onto, name, box, direction, theme, styles)
-            else:
-                with onto.subgraph(name=f"cluster_{level}_{abs(call.number)}_{call.number < 0:d}") as inner:
-                    inner.attr(**_cluster(call, theme))
-                    place(list(some), level + 1, inner)
-
-    place(drawn, 0, picture)
+    for depth, call, name, box in _walk(drawn):
+        if box is not None:
+            _node(picture, name, box, direction, theme, styles)
+        elif call is not None:
+            picture.body.append(f"\tsubgraph cluster_{name} {{\n")
+            picture.attr(**_cluster(call, theme))
+        else:
+            picture.body.append("\t}\n")
+    ranks = {name: i for i, (name, _) in enumerate(drawn)}
     for name, target, edge in edges:
-        label = [edge.shape] * (shapes and not edge.later) + [edge.dashed] * bool(edge.dashed) + ["next"] * edge.later
+        label = [edge.shape] * (shapes and not edge.later) + [edge.dashed] * (edge.dashed not in ("", "constant"))
+        label += ["next"] * edge.later
         more = {"label": "  " + " ".join(label).strip() + "  "} if any(label) else {}
         if edge.dashed or edge.later:
             more |= {"style": "dashed", "class": edge.dashed or "next"}
-        if edge.later:
-            more |= {"constraint": "false", "color": theme["module"][1]}
+        if edge.later:  # it goes up in the picture: drawn from the upper box, with its arrow there
+            more |= {"color": theme["module"][1]}
+            if ranks[target] < ranks[name]:
+                name, target, more = target, name, more | {"dir": "back"}
         picture.edge(name, target, **more)
     return str(picture.source), styles
 
@@ -105,6 +106,20 @@ def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple
     return drawn, edges
 
 
+Step = tuple[int, Call | None, str, Box | None]
+
+
+def _walk(drawn: list[tuple[str, Box]], level: int = 0) -> Iterator[Step]:
+    """Through the modules from outside in: a call where one begins, the boxes in it, and nothing where it ends."""
+    for call, some in groupby(_gathered(drawn, level), lambda n: n[1].modules[level] if len(n[1].modules) > level else None):
+        if call is None:
+            yield from ((level, None, name, box) for name, box in some)
+        else:
+            yield level, call, f"{'m' if call.number >= 0 else 'r'}{abs(call.number)}", None
+            yield from _walk(list(some), level + 1)
+            yield level, None, "", None
+
+
 def _gathered(group: list[tuple[str, Box]], level: int) -> list[tuple[str, Box]]:
     """Bring together what is in one module, where the first of it stands."""
     first: dict[int, int] = {}
@@ -114,12 +129,16 @@ def _gathered(group: list[tuple[str, Box]], level: int) -> list[tuple[str, Box]]
     return [group[i] for i in sorted(range(len(group)), key=lambda i: (key[i], i))]
 
 
+def heading(call: Call) -> str:
+    """What stands over a module: its full name and its class; or how often what follows is repeated."""
+    return " · ".join(p for p in (call.name, call.kind) if p)
+
+
 def _cluster(call: Call, theme: dict[str, Any]) -> dict[str, str]:
     repeated = call.module is None
-    about = call.name if repeated else " · ".join(p for p in (call.name, call.kind) if p)
     line = {"style": "rounded,dashed", "penwidth": "1.6"} if repeated else {"style": "rounded,filled", "fillcolor": theme["group"]}
     return line | {
-        "label": printable(about), "labelloc": "t", "labeljust": "l", "fontsize": "12" if repeated else "10",
+        "label": printable(heading(call)), "labelloc": "t", "labeljust": "l", "fontsize": "12" if repeated else "10",
         "fontcolor": theme["module"][1] if repeated else theme["grey"], "color": theme["module"][1] if repeated else theme["data"][1],
         "class": "repeated" if repeated else "module", "margin": "8",
     }  # fmt: skip
@@ -127,22 +146,24 @@ def _cluster(call: Call, theme: dict[str, Any]) -> dict[str, str]:
 
 def _node(onto: Any, name: str, box: Box, direction: str, theme: dict[str, Any], styles: Styles) -> None:
     rows = box.rows
-    flags, grads = rows.get("flags", []), rows.get("grad", [])
+    flags, notes, grads = rows.get("flags", []), rows.get("note", []), rows.get("grad", [])
     about = [*rows.get("type", []), *rows.get("value", [])]
-    fields = [[box.title], flags, about, grads], [rows.get("saved", []), rows.get("rule", [])]
-    centred, flush = ([[_escape(line) for line in lines] for lines in part if lines] for part in fields)
-    body = "|".join(["\\n".join(lines) for lines in centred] + ["".join(line + "\\l" for line in lines) for lines in flush])
+    wide = "\\ " * (1 + len(box.title) // 16)  # bold letters are wider than those that Graphviz measures
+    centred = [[_escape(line) for line in lines] for lines in (flags, [*about, *notes], grads) if lines]
+    flush = [[_escape(line) for line in lines] for lines in (rows.get("saved", []), rows.get("rule", [])) if lines]
+    body = "|".join([wide + _escape(box.title) + wide] + ["\\n".join(lines) for lines in centred] + ["".join(line + "\\l" for line in lines) for lines in flush])
     kind = "output" if box.output and not box.leaf else box.kind
     fill, line = theme[kind]
     more = {"class": f"{box.kind}{' output' * box.output}", "penwidth": "1.8" if box.output else "1"}
     if box.event is not None and box.event.node is None:
         more |= {"style": "rounded,dashed", "class": more["class"] + " detached"}
-    if flags and any("NaN" in f or "Inf" in f for f in flags):
+    if flags:
         line, more = theme["flag"], more | {"penwidth": "2.4", "class": more["class"] + " odd"}
     onto.node(name, f"{{{body}}}" if direction == "TB" else body, id=name, fillcolor=fill, color=line, **more)
     styles[name] = {0: "font-weight:bold"}
     styles[name] |= {1 + i: f"font-weight:bold;fill:{theme['flag']}" for i in range(len(flags))}
-    styles[name] |= {1 + len(flags) + len(about) + i: f"fill:{theme['grad']}" for i in range(len(grads))}
+    styles[name] |= {1 + len(flags) + len(about) + i: f"font-style:italic;fill:{theme['grey']}" for i in range(len(notes))}
+    styles[name] |= {1 + len(flags) + len(about) + len(notes) + i: f"fill:{theme['grad']}" for i in range(len(grads))}
 
 
 def _escape(text: str) -> str:
@@ -204,24 +225,19 @@ def wasi() -> Any:
 def mermaid(boxes: list[Box], direction: str, theme: dict[str, Any]) -> str:
     """The graph in Mermaid's language, which Markdown on GitHub and in notebooks shows as a picture."""
     lines = [f"flowchart {direction}"]
-
-    def place(group: list[tuple[str, Box]], level: int) -> None:
-        indent = "  " * (level + 1)
-        for call, some in groupby(_gathered(group, level), lambda n: n[1].modules[level] if len(n[1].modules) > level else None):
-            if call is None:
-                for name, box in some:
-                    said = [line for key in ("flags", "type", "value", "grad", "saved", "rule") for line in box.rows.get(key, ())]
-                    text = "<br/>".join([f"<b>{_mermaid(box.title)}</b>", *map(_mermaid, said)])
-                    lines.append(f'{indent}{name}["{text}"]:::{box.kind}')
-            else:
-                lines.append(f'{indent}subgraph s{level}_{abs(call.number)}["{_mermaid(f"{call.name} {call.kind}".strip())}"]')
-                place(list(some), level + 1)
-                lines.append(f"{indent}end")
-
     drawn, edges = beside_each_use(boxes)
-    place(drawn, 0)
+    for level, call, name, box in _walk(drawn):
+        indent = "  " * (level + 1)
+        if box is not None:
+            said = [line for key in ("flags", "type", "value", "note", "grad", "saved", "rule") for line in box.rows.get(key, ())]
+            label = "<br/>".join([f"<b>{_mermaid(box.title)}</b>", *map(_mermaid, said)])
+            lines.append(f'{indent}{name}["{label}"]:::{box.kind}')
+        elif call is not None:
+            lines.append(f'{indent}subgraph {name}["{_mermaid(heading(call))}"]')
+        else:
+            lines.append(f"{indent}end")
     for source, target, edge in edges:
-        label = " ".join(p for p in (edge.shape, edge.dashed, "next" * edge.later) if p)
+        label = " ".join(p for p in (edge.shape, edge.dashed.replace("constant", ""), "next" * edge.later) if p)
         arrow = "-.->" if edge.dashed or edge.later else "-->"
         lines.append(f"  {source} {arrow}{f'|{chr(34)}{label}{chr(34)}|' if label else ''} {target}")
     for kind in ("op", "parameter", "data", "module"):
@@ -238,13 +254,11 @@ def _mermaid(text: str) -> str:
 def text(boxes: list[Box], caption: str) -> str:
     """The boxes as lines of text, modules as headings."""
     lines: list[tuple[str, str]] = []
-    inside: tuple[Call, ...] = ()
-    for box in boxes:
-        for level, call in enumerate(box.modules):
-            if level >= len(inside) or inside[level].number != call.number:
-                lines.append(("  " * level + f"{call.name} {call.kind}:".strip(), ""))
-        inside = box.modules
-        parts = [" ".join(box.rows.get(k, ())) for k in ("flags", "type", "value", "grad", "saved")] + box.rows.get("rule", [])
-        lines.append(("  " * len(inside) + printable(box.title), "; ".join(p for p in parts if p)))
+    for level, call, _, box in _walk([(b.id, b) for b in boxes]):
+        if box is not None:
+            parts = [" ".join(box.rows.get(k, ())) for k in ("flags", "type", "value", "note", "grad", "saved")] + box.rows.get("rule", [])
+            lines.append(("  " * level + printable(box.title), "; ".join(p for p in parts if p)))
+        elif call is not None:
+            lines.append(("  " * level + heading(call) + ":", ""))
     width = min(max(len(title) for title, said in lines if said or title), WIDTH)
     return "\n".join([caption, *(f"  {title:<{width}}  {said}".rstrip() for title, said in lines)])
