@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from textwrap import wrap as wrapped
@@ -208,10 +209,13 @@ class Graph:
         detached = {id(v) for v in event.detached.values()}
         inputs = []
         for value in event.values:
+            if self.inline(value):
+                self.names[value] = short(value.array.item())
+                continue
             source = self.of.get(value) or self._leaf(value, taken)
-            why = "no_grad" if not event.grad else "detached" if id(value) in detached and event.node is not None else ""
-            if not why and (event.node is None or (source.event is not None and source.event.node is None)):
-                why = "constant"
+            why, lost = "", event.node is None or (source.event is not None and source.event.node is None)
+            if id(value) in detached or lost:
+                why = "no_grad" if not event.grad and id(value) in detached else "constant" if lost else "detached"
             inputs.append(Edge(source, value, why))
         self.counts["op"] += 1
         values = [v for v in event.results if v in used or v in self.roots] or event.results
@@ -235,6 +239,11 @@ class Graph:
         self.boxes.append(box)
         return box
 
+    def inline(self, value: Value) -> bool:
+        """Is it a number that nobody has a name for? It is written where it is used, and has no box."""
+        known = value.array is not None and not np.shape(value.array) and hasattr(value.array, "item")
+        return known and value.node is None and value not in self.of and not self.name(value) and value not in self.roots
+
     def name(self, value: Value) -> str:
         """What the user calls it, if anything."""
         return self.given.get(value, value.name)
@@ -256,22 +265,17 @@ class Graph:
 
     # ------------------------------------------------------------ what a box says
     def call(self, box: Box) -> None:
-        """Let others call what comes out of a box as it is called there, if they knew it by what is not drawn."""
-        if box.kind == "module":
-            for i, v in enumerate(box.values):
-                if not self.name(v):
-                    self.names[v] = f"{box.name}[{i}]" if len(box.values) > 1 else box.name
-        elif box.event is not None:
-            for again in box.repeats[1:]:
-                for first, v in zip(box.event.results, again.event.results, strict=True):  # type: ignore[union-attr]
-                    self.names[v] = self.names.get(first, box.name)
+        """Let the results of all repetitions be called as those of the first, which is drawn."""
+        for other in box.repeats[1:]:
+            for first, v in zip(box.repeats[0].values, other.values, strict=False):
+                self.names[v] = self.names[first]
 
     def say(self, box: Box, show: set[str]) -> None:
         """Fill in the lines of a box."""
         self._say(box, show)
         if box.times > 1:  # what differs from one repetition to the other is not told, but how large its gradients are
             if box.kind == "module":
-                box.title = f"{box.repeats[0].name} ... {box.repeats[-1].name}"
+                box.title = f"{_range(box.repeats[0].name, box.repeats[-1].name)} · {box.op}"
             norms = [n for r in box.repeats if (n := self.norm(r)) is not None]
             box.rows = {k: lines for k, lines in box.rows.items() if k in ("flags", "note", "type", "saved", "rule")}
             if norms and "grad" in show:
@@ -288,16 +292,12 @@ class Graph:
         if event is not None:
             rows["note"] = self.notes(event, box.values)
             box.title = f"{box.name} = {self.formula(event)}"
-            if len(box.title) > WIDTH:
+            if len(box.title) > WIDTH + 8:
                 box.title = f"{box.name} = {event.name}({', '.join(self.called(event).values())})"
-            if len(box.title) > WIDTH:
+            if len(box.title) > WIDTH + 8:
                 box.title = f"{box.name} = {event.name}(...)"
-        shown, rest = box.values[:MOST], len(box.values) - MOST
-        types = [self.type(v, show) for v in shown]
-        rows["type"] = kind + [f"{self.names[v]}: {t}" for v, t in zip(shown, types, strict=True) if t] if many else []
-        rows["type"] += [f"and {rest:,} more"] * (rest > 0)
-        if not many and (one := " · ".join(p for p in (*kind, *types) if p)):
-            rows["type"] = [one]
+        shown = box.values[:MOST]
+        rows["type"] = self.types(box.values, show, kind)
         for v in shown:
             name, g = self.names[v], self.gradient(v)
             if "value" in show and _readable(v.array) and v.array.size <= SMALL:
@@ -311,12 +311,20 @@ class Graph:
             if "rule" in show:
                 rows["rule"] = self.rules(event)
 
+    def types(self, values: list[Value], show: set[str], kind: list[str]) -> list[str]:
+        """Dtypes and shapes, of several results by their names."""
+        types = [(self.names[v], t) for v in values if (t := self.type(v, show))]
+        if len(values) == 1 and kind + types:
+            return [" · ".join([*kind, *(t for _, t in types)])]
+        rest = len(types) - MOST
+        return kind + [f"{name}: {t}" for name, t in types[:MOST]] + [f"and {rest:,} more"] * (rest > 0)
+
     def _say_module(self, box: Box, show: set[str]) -> None:
         """What a closed module says: how much is in it, what comes out, and how large its gradients are."""
-        said = [self.type(v, show) for v in box.values]
         ops = [b for b in box.inside if not b.leaf]
         size = sum(v.array.size for v in box.parameters if v.array is not None)
-        box.rows["type"] = [" · ".join(p for p in (box.op, *said[:1]) if p), *said[1:2], *["..."] * (len(said) > 2)]
+        box.title = " · ".join(p for p in (box.name, box.op) if p)
+        box.rows["type"] = self.types([*box.values, *box.values[:1]], show, [])[: len(box.values)]
         box.rows["value"] = [_count(len(ops), "op") + f", {_count(size, 'parameter')}" * bool(size)]
         if "grad" in show and (n := self.norm(box)) is not None:
             box.rows["grad"] = [f"grad norm {short(n)}"]
@@ -347,10 +355,16 @@ class Graph:
         brief = {n: name.rpartition(".")[2] if values[n].made is None else name for n, name in names.items()}
         return brief if len(set(brief.values())) == len(set(names.values())) else names
 
+    def symbol(self, value: Any, name: str) -> Any:
+        """What stands for an argument in formulas: its name, or itself if it is a number."""
+        if not isinstance(value, Value):
+            return value
+        return value.array.item() if self.inline(value) else Brief(name, like=value.array if value.array is not None else value.node)
+
     def formula(self, event: Event) -> str:
         """The call of an op as one would write it: `x @ w`, `mean(h, axis=1)`."""
         called = self.called(event)
-        args = {n: Brief(called[n]) if n in called else v for n, v in event.arguments.items()}
+        args = {n: self.symbol(v, called.get(n, n)) for n, v in event.arguments.items()}
         try:
             return repr(_written(event, args))
         except (TypeError, ValueError, AttributeError):  # an argument that has no short name
@@ -386,7 +400,7 @@ class Graph:
         if want == "out":
             return Brief(self.names.get(event.results[0], "out"), like=node if len(event.results) == 1 else None)
         if isinstance(value, Value):
-            return Brief(called.get(want, want), like=value.array if value.array is not None else value.node)
+            return self.symbol(value, called.get(want, want))
         if value is not _UNKNOWN:
             return value
         if want.endswith("_shape") and isinstance(whose := event.arguments.get(want[:-6]), Value):
@@ -519,6 +533,12 @@ def odd_values(array: Any) -> str:
         return ""
     counts = {"NaN": int(np.sum(np.isnan(array))), "Inf": int(np.sum(np.isinf(array)))}
     return ", ".join(f"{name} in {n:,} of {array.size:,}" if array.size > 1 else name for name, n in counts.items() if n)
+
+
+def _range(first: str, last: str) -> str:
+    """Both names in one: `layers.0...11.norm`."""
+    pairs = zip(re.split(r"(\d+)", first), re.split(r"(\d+)", last), strict=False)
+    return "".join(a if a == b else f"{a}...{b}" for a, b in pairs)
 
 
 def _readable(array: Any) -> bool:

@@ -205,6 +205,9 @@ def _whole(line: list[Box], at: int, period: int, times: int) -> int:
         end = at + (n + 1) * period
         if inside(end - 1) is not None and end < len(line) and inside(end) == inside(end - 1):
             return n
+        before, these = set(line[max(at, end - 2 * period) : end - period]), line[end - period : end]
+        if n and not any(e.source in before for b in these for e in b.inputs):  # side by side, not one after the other
+            return n
     return times
 
 

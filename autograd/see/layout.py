@@ -148,7 +148,7 @@ def _node(onto: Any, name: str, box: Box, direction: str, theme: dict[str, Any],
     rows = box.rows
     flags, notes, grads = rows.get("flags", []), rows.get("note", []), rows.get("grad", [])
     about = [*rows.get("type", []), *rows.get("value", [])]
-    wide = "\\ " * (1 + len(box.title) // 16)  # bold letters are wider than those that Graphviz measures
+    wide = "\xa0" * (1 + len(box.title) // 8)  # bold letters are wider than those that Graphviz measures
     centred = [[_escape(line) for line in lines] for lines in (flags, [*about, *notes], grads) if lines]
     flush = [[_escape(line) for line in lines] for lines in (rows.get("saved", []), rows.get("rule", [])) if lines]
     body = "|".join([wide + _escape(box.title) + wide] + ["\\n".join(lines) for lines in centred] + ["".join(line + "\\l" for line in lines) for lines in flush])
@@ -183,7 +183,8 @@ def svg(source: str, styles: Styles) -> str:
 
     def styled(node: re.Match[str]) -> str:
         lines, line = styles.get(node[1], {}), count()
-        return re.sub("<text ", lambda _: f'<text style="{style}" ' if (style := lines.get(next(line))) else "<text ", node[0])
+        text = re.sub(r">(&#160;|\xa0)+|(&#160;|\xa0)+<", lambda m: m[0].strip("&#160;\xa0"), node[0])
+        return re.sub("<text ", lambda _: f'<text style="{style}" ' if (style := lines.get(next(line))) else "<text ", text)
 
     return re.sub(r'<g id="([^"]*)" class="node.*?</g>', styled, found, flags=re.DOTALL)
 

@@ -155,7 +155,7 @@ class Brief(Symbol):
             self.shape, self.dtype, self.ndim = like.shape, like.dtype, len(like.shape)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        if ufunc is np.power and not isinstance(args[1], Symbol) and args[1] == 1:
+        if ufunc is np.power and not kwargs and isinstance(args[1], (int, float)) and args[1] == 1:
             return args[0]
         return super().__array_ufunc__(ufunc, method, *args, **kwargs)
 
