@@ -33,8 +33,8 @@ def folded(boxes: list[Box], depth: int | None, expand: Iterable[str], fold: boo
     best = boxes
     for level in (depth,) if depth is not None else range(deepest, min(deepest, 1) - 1, -1):
         drawn = closed(boxes, level, opened, _layers(boxes) if depth is None else set())
-        if fold:
-            drawn = repeated(drawn)
+        if fold and len(less := repeated(drawn)) <= 0.7 * len(drawn):  # or these are likenesses by chance
+            drawn = less
         if level in (depth, deepest) or len(drawn) < len(best):
             best = drawn
         if len(best) <= (PAGE if len(boxes) <= PAGE else _FOLDED):
@@ -130,17 +130,19 @@ def repeated(boxes: list[Box]) -> list[Box]:
             each = [line[at + k * period].inputs[place : place + 1] for k in range(times)]
             if all(edges and edges[0].source.leaf for edges in each) and each[0][0].source is not each[1][0].source:
                 stands[leaf] = each[0][0].source, *here
+    path = {number: _within(line, span) for number, span in enumerate(spans)}
+    repeats: dict[Box, list[Box]] = {}
     new: dict[Box, Box] = {}
     for box in boxes:
         first, number, _ = stands.get(box, (box, None, 0))
         if first not in new:
             copy = new[first] = copied(first)
             if number is not None:
-                around, copy.times = _within(line, spans[number]), spans[number][2]
+                around, copy.times = path[number], spans[number][2]
                 again = Call(f"× {copy.times}", "", -1 - number, None)
                 copy.modules = (*around, again, *copy.modules[len(around) :])
         if number is not None:
-            new[first].repeats = [*new[first].repeats, box]
+            repeats.setdefault(new[first], []).append(box)
             new[first].output |= box.output
     for box in boxes:
         first, number, turn = stands.get(box, (box, None, 0))
@@ -151,7 +153,7 @@ def repeated(boxes: list[Box]) -> list[Box]:
             if turn == 0 or later or not (within or edge.source.leaf):  # or it is as in the first repetition
                 new[first].inputs.append(Edge(new[source], edge.value, edge.dashed, later))
     for box in new.values():
-        box.inputs = _once_each(box)
+        box.inputs, box.repeats = _once_each(box), repeats.get(box, [])
     return _leaves_first(list(new.values()))
 
 

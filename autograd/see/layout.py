@@ -67,6 +67,8 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
             picture.attr(**_cluster(call, theme))
         else:
             picture.body.append("\t}\n")
+    if any(box.modules for box in boxes):  # one ranking for all, or edges into modules get lost
+        picture.attr(newrank="true")
     ranks = {name: i for i, (name, _) in enumerate(drawn)}
     for name, target, edge in edges:
         label = [edge.shape] * (shapes and not edge.later) + [edge.dashed] * (edge.dashed not in ("", "constant"))
