@@ -323,7 +323,7 @@ class Graph:
         """What a closed module says: how much is in it, what comes out, and how large its gradients are."""
         ops = [b for b in box.inside if not b.leaf]
         size = sum(v.array.size for v in box.parameters if v.array is not None)
-        box.title = " · ".join(p for p in (box.name, box.op) if p)
+        box.title = " · ".join(dict.fromkeys([box.name, box.op]))
         box.rows["type"] = self.types([*box.values, *box.values[:1]], show, [])[: len(box.values)]
         box.rows["value"] = [_count(len(ops), "op") + f", {_count(size, 'parameter')}" * bool(size)]
         if "grad" in show and (n := self.norm(box)) is not None:
@@ -388,7 +388,7 @@ class Graph:
             except Exception:  # a rule that is more than a formula: nothing is said about it
                 continue
             if axes := self._summed(event, argument, value):
-                whole = not value.node.shape  # type: ignore[union-attr]
+                whole = len(axes) == len(node.shape)
                 found = f"sum({found})" if whole else f"sum({found}, axis={axes[0] if len(axes) == 1 else axes})"
             sign = "+=" if self.paths[value] > 1 else "="
             lines.append(f"d{called.get(argument, argument)} {sign} {found}")
@@ -432,8 +432,8 @@ class Graph:
         if node.saved is None and self.tape is None:
             return [f"saved {', '.join(called.get(n, n) for n in node.plan.keep)}: freed"]
         names = called | {"out": self.names.get(event.results[0], "out")}
-        parts = [f"{names.get(n, n)} {v.shape}" for n, v in arrays.items()]
-        size = sum(getattr(v, "nbytes", 0) for v in arrays.values())
+        parts = list(dict.fromkeys(f"{names.get(n, n)} {v.shape}" for n, v in arrays.items()))
+        size = bytes_in(arrays.values())
         parts += [bytes_of(size)] * bool(size) + ["modified in place since"] * (node in self.stale)
         return _joined("saved ", parts) if parts else []
 
@@ -484,7 +484,7 @@ def _written(event: Event, args: dict[str, Any]) -> Any:
     if event.name in ("slice", "index") and isinstance(args.get("index"), (tuple, int, slice)):
         return args["x"][args["index"]]
     options = {n: v for n, v in args.items() if not isinstance(v, Brief) and _tells(n, v, event)}
-    return Brief.call(event.name, [v for v in values if isinstance(v, Brief)], options, {})
+    return Brief.call(event.name, [v for v in values if isinstance(v, Brief) and v is not _UNKNOWN], options, {})
 
 
 def _tells(name: str, value: Any, event: Event) -> bool:
@@ -570,6 +570,10 @@ def bytes_of(size: float) -> str:
 
 
 def saved_bytes(nodes: Iterable[Node]) -> int:
-    """How much memory these nodes keep for backward, each piece counted once."""
-    kept = [memory(a) for n in nodes for v in n.saved or () for a in (v if isinstance(v, tuple) else (v,)) if is_array(a)]
-    return sum(getattr(m, "nbytes", 0) for m in {id(m): m for m in kept}.values())
+    """How much memory these nodes keep for backward."""
+    return bytes_in(a for n in nodes for v in n.saved or () for a in (v if isinstance(v, tuple) else (v,)) if is_array(a))
+
+
+def bytes_in(arrays: Iterable[Array]) -> int:
+    """How much memory these arrays look at, each piece counted once."""
+    return sum(getattr(m, "nbytes", 0) for m in {id(m): m for m in map(memory, arrays)}.values())

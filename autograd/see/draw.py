@@ -129,7 +129,7 @@ def _remembered(
     roots: list[Tensor], given: list[tuple[str, Tensor]], all_params: bool, gradients: dict[Node, Array], watch: bool
 ) -> Graph:
     """All that leads to some Tensors, as far as their graph remembers."""
-    around = [(n, t) for n, t in users_frame().f_locals.items() if isinstance(t, Tensor) and n[0] != "_"]
+    around = [(n, t) for n, t in users_frame().f_locals.items() if isinstance(t, Tensor) and n.isidentifier() and n[0] != "_"]
     names: dict[Any, str] = {}
     for name, t in given:
         key = t.node or id(t.array)

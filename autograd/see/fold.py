@@ -33,7 +33,7 @@ def folded(boxes: list[Box], depth: int | None, expand: Iterable[str], fold: boo
     best = boxes
     for level in (depth,) if depth is not None else range(deepest, min(deepest, 1) - 1, -1):
         drawn = closed(boxes, level, opened, _layers(boxes) if depth is None else set())
-        if fold and len(less := repeated(drawn)) <= 0.7 * len(drawn):  # or these are likenesses by chance
+        if fold and len(less := repeated(drawn)) <= 0.9 * len(drawn):  # or these are likenesses by chance
             drawn = less
         if level in (depth, deepest) or len(drawn) < len(best):
             best = drawn
@@ -203,12 +203,16 @@ def _whole(line: list[Box], at: int, period: int, times: int) -> int:
 
     if at and inside(at) is not None and inside(at) == inside(at - 1):
         return 0
+    carried = set(line[at : at + period])  # what the first repetition leads to
     for n in range(times):
         end = at + (n + 1) * period
         if inside(end - 1) is not None and end < len(line) and inside(end) == inside(end - 1):
             return n
-        before, these = set(line[max(at, end - 2 * period) : end - period]), line[end - period : end]
-        if n and not any(e.source in before for b in these for e in b.inputs):  # side by side, not one after the other
+        for box in line[end - period : end] if n else ():
+            if any(e.source in carried for e in box.inputs):
+                carried.add(box)
+        carried.difference_update(line[max(at, end - 2 * period) : end - period])
+        if not carried:  # these are side by side, not one after the other
             return n
     return times
 

@@ -21,13 +21,13 @@ FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
 # For each kind of box how it is filled, and its line.
 THEMES: dict[str, dict[str, Any]] = {
     "light": {
-        "paper": "#ffffff", "ink": "#1b2430", "grey": "#5a6675", "grad": "#b34700", "flag": "#a3195b", "group": "#f6f8fa",
-        "op": ("#e6f1fa", "#5aa2d6"), "output": ("#c3e0f5", "#005a96"), "parameter": ("#fdf1c7", "#c99a12"),
+        "paper": "#ffffff", "ink": "#1b2430", "grey": "#5a6675", "grad": "#a04000", "flag": "#a3195b", "group": "#f6f8fa",
+        "op": ("#e6f1fa", "#5aa2d6"), "output": ("#cde6f8", "#005a96"), "parameter": ("#fdf1c7", "#c99a12"),
         "data": ("#eceff2", "#95a0ac"), "module": ("#ddf3ea", "#1a9c78"), "summary": ("#e6f1fa", "#5aa2d6"),
     },
     "dark": {
-        "paper": "#10151c", "ink": "#e8ecf1", "grey": "#a2aebb", "grad": "#ffa45c", "flag": "#ff8fc7", "group": "#171e27",
-        "op": ("#15304a", "#4b93c7"), "output": ("#1b4c76", "#8fcbf5"), "parameter": ("#3d3310", "#d9a521"),
+        "paper": "#10151c", "ink": "#e8ecf1", "grey": "#a2aebb", "grad": "#ffa45c", "flag": "#ffa3d1", "group": "#171e27",
+        "op": ("#15304a", "#4b93c7"), "output": ("#1a4467", "#8fcbf5"), "parameter": ("#3d3310", "#d9a521"),
         "data": ("#272e37", "#7d8896"), "module": ("#0f3a2e", "#2bb68d"), "summary": ("#15304a", "#4b93c7"),
     },
 }  # fmt: skip
@@ -69,6 +69,8 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
             picture.body.append("\t}\n")
     if any(box.modules for box in boxes):  # one ranking for all, or edges into modules get lost
         picture.attr(newrank="true")
+    if len(drawn) > 200:  # of large graphs a good layout at once rather than the best in a minute
+        picture.attr(nslimit="0.5", nslimit1="1", mclimit="0.2")
     ranks = {name: i for i, (name, _) in enumerate(drawn)}
     for name, target, edge in edges:
         label = [edge.shape] * (shapes and not edge.later) + [edge.dashed] * (edge.dashed not in ("", "constant"))
@@ -260,7 +262,7 @@ def text(boxes: list[Box], caption: str) -> str:
     for level, call, _, box in _walk([(b.id, b) for b in boxes]):
         if box is not None:
             parts = [" ".join(box.rows.get(k, ())) for k in ("flags", "type", "value", "note", "grad", "saved")] + box.rows.get("rule", [])
-            lines.append(("  " * level + printable(box.title), "; ".join(p for p in parts if p)))
+            lines.append(("  " * level + printable(box.title), printable("; ".join(p for p in parts if p))))
         elif call is not None:
             lines.append(("  " * level + heading(call) + ":", ""))
     width = min(max(len(title) for title, said in lines if said or title), WIDTH)
