@@ -63,7 +63,14 @@ def test_each_box_has_data_and_grad():
 def test_the_picture_shows_what_the_text_says():
     picture = draw(neuron())
     found = boxes(picture)
-    assert found["op5"] == ["o = tanh(n)", "tanh · float32 ()", "= 0.7071", "grad = 1", "saved o (), 4 bytes", "dn = g * (1 - o * o)"]
+    assert found["op5"] == [
+        "o = tanh(n)",
+        "tanh · float32 ()",
+        "= 0.7071",
+        "grad = 1",
+        "saved o (), 4 bytes",
+        "dn = g * (1 - o * o)",
+    ]
     svg = picture.svg()
     assert svg.count(f'fill="{THEMES["light"]["parameter"][0]}"') == 3
     assert svg.count(f'fill="{THEMES["light"]["data"][0]}"') == 2
@@ -190,8 +197,18 @@ def test_depth_closes_modules_and_expand_opens_them():
     assert re.search(r"Sequential +out: float32 \(4, 1\); 3 ops, 13 parameters; grad norm [\d.]+", str(one))
     assert len([i for i in ids(one.source) if i.startswith("module")]) == 1
     layers = draw(tape, depth=1)
-    assert [lines[0] for id, lines in boxes(layers).items() if id.startswith("module")] == ["0 · Linear", "1 · Tanh", "2 · Linear"]
-    assert edges(layers.source) == [("data1", "module1"), ("module1", "module2"), ("module2", "module3"), ("module3", "op4"), ("op4", "op5")]
+    assert [lines[0] for id, lines in boxes(layers).items() if id.startswith("module")] == [
+        "0 · Linear",
+        "1 · Tanh",
+        "2 · Linear",
+    ]
+    assert edges(layers.source) == [
+        ("data1", "module1"),
+        ("module1", "module2"),
+        ("module2", "module3"),
+        ("module3", "op4"),
+        ("op4", "op5"),
+    ]
     assert "0 · Linear" in clusters(draw(tape, depth=0, expand="0").source)
     assert "Sequential" in clusters(draw(tape, depth=0, expand=["0"]).source)
     opened = clusters(draw(tape, depth=1, expand="Linear").source)
@@ -267,7 +284,10 @@ def test_what_lies_side_by_side_is_not_a_repetition():
 # ---------------------------------------------------------------- looks
 def luminance(colour):
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    return sum(w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+    return sum(
+        w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+        for w, c in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+    )
 
 
 @pytest.mark.parametrize("theme", THEMES)

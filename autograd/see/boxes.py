@@ -180,6 +180,7 @@ class Graph:
         self.roots, self.tape, self.given = roots, tape, given
         self.gradient = gradient  # of a value
         self.is_parameter = parameters  # of a leaf: is it drawn as a parameter?
+        self.events: list[Event] = []  # all of them, where nobody else holds those of the graph
         self.boxes: list[Box] = []  # oldest first; what only ops know of comes before its first use
         self.of: dict[Value, Box] = {}
         self.names: dict[Value, str] = {}
@@ -258,7 +259,7 @@ class Graph:
         users: dict[Box, list[Box]] = {}
         for box in self.boxes:
             for edge in box.inputs:
-                if edge.source.leaf and not (edge.source.kind == "data" and self.name(edge.value)):
+                if edge.source.leaf and (edge.source.kind != "data" or not edge.value or not self.name(edge.value)):
                     users.setdefault(edge.source, []).append(box)
         for leaf, boxes in users.items():
             leaf.modules = common(b.modules for b in boxes)
@@ -359,7 +360,9 @@ class Graph:
         """What stands for an argument in formulas: its name, or itself if it is a number."""
         if not isinstance(value, Value):
             return value
-        return value.array.item() if self.inline(value) else Brief(name, like=value.array if value.array is not None else value.node)
+        return (
+            value.array.item() if self.inline(value) else Brief(name, like=value.array if value.array is not None else value.node)
+        )
 
     def formula(self, event: Event) -> str:
         """The call of an op as one would write it: `x @ w`, `mean(h, axis=1)`."""

@@ -19,6 +19,7 @@ _FOLDED = 30  # and so many at most are left where that does not do
 _FEW = 3  # a layer of the library with more ops is one box
 _PERIOD = 80  # what is repeated has at most so many boxes
 _LEAST = 3  # and is there so often
+_NONE = -1  # no repetition
 
 
 def folded(boxes: list[Box], depth: int | None, expand: Iterable[str], fold: bool | None) -> list[Box]:
@@ -134,21 +135,21 @@ def repeated(boxes: list[Box]) -> list[Box]:
     repeats: dict[Box, list[Box]] = {}
     new: dict[Box, Box] = {}
     for box in boxes:
-        first, number, _ = stands.get(box, (box, None, 0))
+        first, number, _ = stands.get(box, (box, _NONE, 0))
         if first not in new:
             copy = new[first] = copied(first)
-            if number is not None:
+            if number != _NONE:
                 around, copy.times = path[number], spans[number][2]
                 again = Call(f"× {copy.times}", "", -1 - number, None)
                 copy.modules = (*around, again, *copy.modules[len(around) :])
-        if number is not None:
+        if number != _NONE:
             repeats.setdefault(new[first], []).append(box)
             new[first].output |= box.output
     for box in boxes:
-        first, number, turn = stands.get(box, (box, None, 0))
+        first, number, turn = stands.get(box, (box, _NONE, 0))
         for edge in box.inputs:
-            source, source_number, source_turn = stands.get(edge.source, (edge.source, None, 0))
-            within = number is not None and number == source_number
+            source, source_number, source_turn = stands.get(edge.source, (edge.source, _NONE, 0))
+            within = number != _NONE and number == source_number
             later = within and source_turn < turn and not edge.source.leaf
             if turn == 0 or later or not (within or edge.source.leaf):  # or it is as in the first repetition
                 new[first].inputs.append(Edge(new[source], edge.value, edge.dashed, later))
@@ -186,9 +187,11 @@ def _spans(line: list[Box]) -> Iterable[tuple[int, int, int]]:
         found = (0, 0, 0)
         for period, run in runs.items():
             times = int(run[at]) // period + 1 if at < len(run) else 1
-            if times >= _LEAST and times * period > found[0] and (times - 1) * period >= 4:
-                if (least := _whole(line, at, period, times)) >= _LEAST:
-                    found = max(found, (least * period, period, least), key=lambda f: f[0])
+            if times < _LEAST or times * period <= found[0] or (times - 1) * period < 4:
+                continue
+            least = _whole(line, at, period, times)
+            if least >= _LEAST and least * period > found[0]:
+                found = least * period, period, least
         if found[0]:
             yield at, found[1], found[2]
         at += found[0] or 1

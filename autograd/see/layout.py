@@ -14,6 +14,7 @@ from ..errors import ArgumentError, RenderError
 from .boxes import WIDTH, Box, Edge
 from .record import Call
 
+ROWS = ("flags", "type", "value", "note", "grad", "saved", "rule")  # what is written in a box, in order
 USES = 3  # a leaf that more ops use is drawn beside each
 FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
 
@@ -59,7 +60,7 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
     drawn, edges = beside_each_use(boxes)
     styles: Styles = {}
 
-    for depth, call, name, box in _walk(drawn):
+    for _, call, name, box in _walk(drawn):
         if box is not None:
             _node(picture, name, box, direction, theme, styles)
         elif call is not None:
@@ -139,13 +140,12 @@ def heading(call: Call) -> str:
 
 
 def _cluster(call: Call, theme: dict[str, Any]) -> dict[str, str]:
-    repeated = call.module is None
-    line = {"style": "rounded,dashed", "penwidth": "1.6"} if repeated else {"style": "rounded,filled", "fillcolor": theme["group"]}
-    return line | {
-        "label": printable(heading(call)), "labelloc": "t", "labeljust": "l", "fontsize": "12" if repeated else "10",
-        "fontcolor": theme["module"][1] if repeated else theme["grey"], "color": theme["module"][1] if repeated else theme["data"][1],
-        "class": "repeated" if repeated else "module", "margin": "8",
-    }  # fmt: skip
+    shared = {"label": printable(heading(call)), "labelloc": "t", "labeljust": "l", "margin": "8"}
+    if call.module is None:  # a repetition
+        ink = {"fontcolor": theme["module"][1], "color": theme["module"][1], "fontsize": "12"}
+        return shared | ink | {"class": "repeated", "style": "rounded,dashed", "penwidth": "1.6"}
+    ink = {"fontcolor": theme["grey"], "color": theme["data"][1], "fontsize": "10"}
+    return shared | ink | {"class": "module", "style": "rounded,filled", "fillcolor": theme["group"]}
 
 
 def _node(onto: Any, name: str, box: Box, direction: str, theme: dict[str, Any], styles: Styles) -> None:
@@ -153,9 +153,9 @@ def _node(onto: Any, name: str, box: Box, direction: str, theme: dict[str, Any],
     flags, notes, grads = rows.get("flags", []), rows.get("note", []), rows.get("grad", [])
     about = [*rows.get("type", []), *rows.get("value", [])]
     wide = "\xa0" * (1 + len(box.title) // 8)  # bold letters are wider than those that Graphviz measures
-    centred = [[_escape(line) for line in lines] for lines in (flags, [*about, *notes], grads) if lines]
-    flush = [[_escape(line) for line in lines] for lines in (rows.get("saved", []), rows.get("rule", [])) if lines]
-    body = "|".join([wide + _escape(box.title) + wide] + ["\\n".join(lines) for lines in centred] + ["".join(line + "\\l" for line in lines) for lines in flush])
+    centred = ["\\n".join(map(_escape, lines)) for lines in (flags, [*about, *notes], grads) if lines]
+    flush = ["".join(_escape(line) + "\\l" for line in rows[key]) for key in ("saved", "rule") if rows.get(key)]
+    body = "|".join([wide + _escape(box.title) + wide, *centred, *flush])
     kind = "output" if box.output and not box.leaf else box.kind
     fill, line = theme[kind]
     more = {"class": f"{box.kind}{' output' * box.output}", "penwidth": "1.8" if box.output else "1"}
@@ -234,7 +234,7 @@ def mermaid(boxes: list[Box], direction: str, theme: dict[str, Any]) -> str:
     for level, call, name, box in _walk(drawn):
         indent = "  " * (level + 1)
         if box is not None:
-            said = [line for key in ("flags", "type", "value", "note", "grad", "saved", "rule") for line in box.rows.get(key, ())]
+            said = [line for key in ROWS for line in box.rows.get(key, ())]
             label = "<br/>".join([f"<b>{_mermaid(box.title)}</b>", *map(_mermaid, said)])
             lines.append(f'{indent}{name}["{label}"]:::{box.kind}')
         elif call is not None:
@@ -261,8 +261,9 @@ def text(boxes: list[Box], caption: str) -> str:
     lines: list[tuple[str, str]] = []
     for level, call, _, box in _walk([(b.id, b) for b in boxes]):
         if box is not None:
-            parts = [" ".join(box.rows.get(k, ())) for k in ("flags", "type", "value", "note", "grad", "saved")] + box.rows.get("rule", [])
-            lines.append(("  " * level + printable(box.title), printable("; ".join(p for p in parts if p))))
+            parts = [" ".join(box.rows.get(key, ())) for key in ROWS if key != "rule"] + box.rows.get("rule", [])
+            said = printable("; ".join(p for p in parts if p))
+            lines.append(("  " * level + printable(box.title), said))
         elif call is not None:
             lines.append(("  " * level + heading(call) + ":", ""))
     width = min(max(len(title) for title, said in lines if said or title), WIDTH)
