@@ -117,6 +117,7 @@ from .engine.malloc import tune_memory as tune_memory
 from .engine.dtypes import uint8 as uint8
 from .api.passing import use_deterministic_algorithms as use_deterministic_algorithms
 from .transforms.func import vmap as vmap
+from .see.record import watch as watch
 from .api.creation import zeros as zeros
 from .api.creation import zeros_like as zeros_like
 

@@ -29,6 +29,7 @@ from autograd.ops import numerics as special
 from autograd.see import layout
 from autograd.see import picture as drawing
 from autograd.see.boxes import Graph, is_array, remembered
+from autograd.see.draw import SHOW
 from autograd.see.symbols import Brief
 
 leaf = partial(helpers.leaf, dtype=np.float32)
@@ -435,7 +436,7 @@ def test_show_chooses():
         assert re.search(pattern, everything)
         only = str(draw(loss, params, show=[shown]))
         assert re.search(pattern, only), shown
-        others = set(drawing.SHOW) - {shown}
+        others = set(SHOW) - {shown}
         without = str(draw(loss, params, show=others))
         if shown != "value":  # rules and gradients have an equals sign too
             assert not re.search(pattern, without), shown

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ArgumentError
+
 if TYPE_CHECKING:
     from .picture import Drawing
 
@@ -39,7 +41,7 @@ def draw(
     ...     y = 2 * w + b
     ...     y.backward()
     >>> print(autograd.draw(tape))
-    2 operations, 2 parameters; 0 bytes kept for backward. Backward has run.
+    2 operations, 2 parameters. Backward has run and freed what ops had kept for it.
       w           float32 (); = 3; grad = 2
       v1 = 2 * w  multiply · float32 (); = 6; grad = 1; dw = g * 2
       b           float32 (); = 1; grad = 1
@@ -47,4 +49,7 @@ def draw(
     """
     from .picture import drawn  # here, as most programs never draw
 
-    return drawn(tensors, params, show, watch, direction, theme, depth, expand, fold, limit)
+    wanted = set(show.replace(",", " ").split() if isinstance(show, str) else show)
+    if unknown := wanted - set(SHOW):
+        raise ArgumentError(f"draw: show chooses among {', '.join(SHOW)}, got {min(unknown)!r}")
+    return drawn(tensors, params, wanted, watch, direction, theme, depth, expand, fold, limit)

@@ -16,7 +16,6 @@ from ..engine.warn import users_frame
 from ..errors import ArgumentError, NoGradientError, RenderError
 from . import layout
 from .boxes import Graph, again, bytes_of, remembered, saved_bytes
-from .draw import SHOW
 from .fold import PAGE, folded
 from .layout import THEMES, Styles, canvas, dot, mermaid, text
 from .record import Overheard, Recording, Value, named
@@ -25,13 +24,10 @@ _MOST = 30_000  # of more nodes there is a summary at once
 
 
 def drawn(
-    tensors: Any, params: Any, show: str | Iterable[str], watch: bool, direction: str, theme: str,
+    tensors: Any, params: Any, wanted: set[str], watch: bool, direction: str, theme: str,
     depth: int | None, expand: str | Iterable[str], fold: bool | None, limit: int,
 ) -> Drawing:  # fmt: skip
     """See `draw`."""
-    wanted = set(show.replace(",", " ").split() if isinstance(show, str) else show)
-    if unknown := wanted - set(SHOW):
-        raise ArgumentError(f"draw: show chooses among {', '.join(SHOW)}, got {min(unknown)!r}")
     if direction not in ("TB", "LR"):
         raise ArgumentError(f"draw: direction is 'TB' (from top to bottom) or 'LR' (from left to right), got {direction!r}")
     if theme not in THEMES:
@@ -189,11 +185,11 @@ def _summary(order: list[Node], caption: str, theme: dict[str, Any]) -> Drawing:
 class Drawing:
     """A drawn graph. It holds text only, so nothing of the graph lives longer for it."""
 
-    def __init__(self, source: str, text: str, styles: Styles, mermaid: str) -> None:
+    def __init__(self, source: str, text: str, styles: Styles | None = None, mermaid: str = "") -> None:
         self.source = source  # in DOT, Graphviz's language
         self.text = text
         self.mermaid = mermaid  # in the language of Mermaid, which GitHub shows as a picture
-        self.styles = styles
+        self.styles = styles or {}
 
     def __str__(self) -> str:
         return self.text
