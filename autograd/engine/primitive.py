@@ -176,8 +176,7 @@ class Plan(Pullback):
 
     def unpack(self, node: Node, attach: Any) -> Sequence[Any]:
         """See Pullback."""
-        owner: dict[Any, Node] = dict(zip(self.tracked, node.parents))  # noqa: B905 (it is slower)
-        owner[OUT] = node
+        owner: dict[Any, Node] = {OUT: node, **dict(zip(self.tracked, node.parents))}  # noqa: B905
         found = []
         for value, place in zip(node.saved, self.places):  # noqa: B905
             if type(value) is Results:
