@@ -133,6 +133,7 @@ def test_the_graph_of_a_second_derivative():
 
 
 # ---------------------------------------------------------------- what gradients do not go through
+@needs_one
 def test_boundaries_writes_and_nans_are_marked():
     x = leaf([1.0, -2.0])
     with autograd.watch() as tape, warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -153,7 +154,7 @@ def test_boundaries_writes_and_nans_are_marked():
     assert re.search(r"v5 = log\(v4\) Inf in 2 of 2; log", text)
     assert text.startswith("x grad: NaN in 2 of 2; float32")
     dashed = re.findall(r"(\w+) -> (\w+) \[[^\n]*style=dashed", picture.source)
-    of = {lines_[0]: id for id, lines_ in boxes(picture).items()} if needs_one else {}
+    of = {lines_[0]: id for id, lines_ in boxes(picture).items()}
     assert (of["h = exp(x)"], of["v1 = h > 1"]) in dashed  # into no_grad()
     assert (of["h = exp(x)"], of["v2 = v_3 * h"]) in dashed  # detach()
     assert (of["mask = astype(v1)"], of["v = h * mask"]) in dashed
@@ -191,6 +192,7 @@ def test_modules_are_boxes_around_their_ops():
     assert re.search(r'"?data1"? -> op1 \[label="  \(4, 2\)  "\]', picture.source)
 
 
+@needs_one
 def test_depth_closes_modules_and_expand_opens_them():
     tape = watched(mlp(), autograd.ones(4, 2))
     one = draw(tape, depth=0)
