@@ -28,9 +28,11 @@ EXTRAS = ["demo", "test", "dev", "docs"]  # in pyproject.toml, each contains the
 
 DEMO = [HERE / "demos" / "01_digits.py"]
 PAGES = [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", HERE / "build" / "docs"]]
+PICTURES = [HERE / "demos" / "00_first_graph.py", "--out", HERE / "docs"]
 CHECKS = [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]
 TASKS = {  # name: what it does, the extra it needs, the folder it runs in (None: the user's), its commands
     "demo": ("train a network on handwritten digits; arguments go to the script", "demo", None, [DEMO]),
+    "pictures": ("draw README's pictures anew, into docs/", "demo", None, [PICTURES]),
     "test": ("run the tests; arguments go to pytest", "test", HERE, [["-m", "pytest"]]),
     "docs": ("build the pages into build/docs; arguments go to Sphinx", "docs", HERE, PAGES),
     "check": ("run ruff and mypy; arguments are the files to check, or none for all", "dev", HERE, CHECKS),
@@ -43,7 +45,7 @@ def main(task="help", *arguments):
     if task in ("help", "-h", "--help"):
         print("usage: python3 run.py TASK [ARGUMENTS]\n")
         for name, (text, *_) in TASKS.items():
-            print(f"  {name:7}{text}")
+            print(f"  {name:10}{text}")
         return
     if task not in TASKS:
         sys.exit(f"there is no task {task!r}; the tasks are {', '.join(TASKS)}")

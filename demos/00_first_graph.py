@@ -1,8 +1,9 @@
-"""The README's first example: its numbers, its picture, and the check of every gradient against finite differences.
+"""The README's first example: its numbers, its picture, and the check of every gradient; and a transformer on one page.
 
     python demos/00_first_graph.py [--out docs]
 
-Claim: the gradients of y = mean(tanh(x @ w + b)^2) agree with central differences. Writes first_graph.svg.
+Claim: the gradients of y = mean(tanh(x @ w + b)^2) agree with central differences, and the 500 operations of a transformer of
+12 layers are one page. Writes first_graph.svg and transformer.svg. `python3 run.py pictures` does so for README.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import pathlib
 
 import autograd
+import nn
 
 
 def main() -> None:
@@ -22,8 +24,9 @@ def main() -> None:
     x = autograd.tensor([[1.0, 2.0], [3.0, 4.0]])
     w = autograd.tensor([0.5, -0.25], requires_grad=True)
     b = autograd.tensor(0.1, requires_grad=True)
-    y = ((x @ w + b).tanh() ** 2).mean()
-    y.backward(retain_graph=True)  # so that what the ops saved can be drawn
+    with autograd.watch() as tape:
+        y = ((x @ w + b).tanh() ** 2).mean()
+        y.backward()
     print(y)
     print(w.grad, b.grad)
 
@@ -32,7 +35,19 @@ def main() -> None:
     )
     print("finite differences agree")
     options.out.mkdir(parents=True, exist_ok=True)
-    print(autograd.draw(y, {"w": w, "b": b}).render(options.out / "first_graph.svg"))
+    print(autograd.draw(tape).render(options.out / "first_graph.svg"))
+
+    autograd.manual_seed(0)
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32), 12)
+    tokens = autograd.randn(5, 1, 16)
+    with autograd.watch() as tape:
+        loss = model(tokens).square().mean()
+        loss.backward()
+    picture = autograd.draw(tape)
+    boxes = picture.source.count(" id=")
+    print(f"{str(picture).split(',')[0]} in {boxes} boxes")
+    assert boxes < 60, "a page that can be read"
+    print(picture.render(options.out / "transformer.svg"))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 from imports import PACKAGES, SOURCES, imports, place  # noqa: E402
 
-from autograd.see.draw import Drawing  # noqa: E402
+from autograd.see.picture import Drawing  # noqa: E402
 
 COLORS = {"nn": ("#dcfce7", "#15803d"), "autograd": ("#e0e7ff", "#4338ca")}  # of a room, and of its frame
 
@@ -100,4 +100,4 @@ def source():
 
 
 if __name__ == "__main__":
-    Drawing(source(), "the rooms of chainrule", {}).render(HERE / "architecture.svg")
+    Drawing(source(), "the rooms of chainrule").render(HERE / "architecture.svg")

@@ -328,6 +328,8 @@ NODES |= {
     # products
     "matmul": lambda g, out, x, y: g("MatMul", x, y),
     "matvec": lambda g, out, x, y: g("MatMul", x, y),
+    "vecmat": lambda g, out, x, y: g("MatMul", x, y),
+    "dot": lambda g, out, x, y: g("MatMul", x, y),
     "einsum": lambda g, out, spec, *xs: g("Einsum", *xs, equation=spec),
 }  # fmt: skip
 

@@ -96,6 +96,8 @@ def _einsum(spec: str, *xs: Array) -> int:
 MULTIPLY_ADDS: dict[str, Callable[..., int]] = {
     "matmul": lambda out, x, y: out.size * x.shape[-1],
     "matvec": lambda out, x, y: out.size * x.shape[-1],
+    "vecmat": lambda out, x, y: out.size * x.shape[-1],
+    "dot": lambda out, x, y: x.size,
     "einsum": lambda out, spec, *xs: _einsum(spec, *xs),
     "linear": lambda out, x, w, b: out.size * w.shape[1],
     "conv": lambda out, x, w, *rest: out.size * prod(w.shape[1:]),  # each result is a product with one kernel,

@@ -532,6 +532,7 @@ SAMPLES = [
     # ---- linear algebra and fused ops
     Sample("matmul", shaped("nk,km", "k,km", "nk,k", "k,k", "bnk,km", "bnk,bkm", "1nk,bkm", "cbnk,bkm", "nk,bkm", "bnk,k", "k,bkm"), np.matmul),
     Sample("matvec", shaped("nk,k", "bnk,k"), np.matmul),
+    Sample("vecmat", shaped("k,kn", "k,bkn"), np.matmul),
     Sample("mm", shaped("nk,km"), np.matmul),
     Sample("bmm", shaped("bnk,bkm"), np.matmul),
     Sample("mv", shaped("nk,k"), np.matmul),

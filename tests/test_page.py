@@ -83,7 +83,7 @@ def tape(request):
 
 
 def text_of(tape):
-    return page(tape, sys.modules["autograd.see.draw"].picture)
+    return page(tape, sys.modules["autograd.see.layout"].picture)
 
 
 def data_of(text):

@@ -45,12 +45,9 @@ def matmul(input: Any, other: Any) -> Any:
         raise ShapeError(
             f"matmul needs at least one dim on both sides, got shapes {np.shape(input)} and {np.shape(other)}; use *"
         )
-    if a > 1 == b:
-        return ops.linalg.matvec(input, other)
-    if b == 1:
-        return np.squeeze(matmul(input, np.expand_dims(other, 1)), -1)
-    if a == 1:
-        return np.squeeze(matmul(np.expand_dims(input, 0), other), -2)
+    if a == 1 or b == 1:
+        op = ops.linalg.dot if a == b else ops.linalg.vecmat if a == 1 else ops.linalg.matvec
+        return op(input, other)
     if b == 2:  # a stack times one matrix is one product of matrices
         return np.reshape(ops.linalg.matmul(rows(input), other), (*np.shape(input)[:-1], np.shape(other)[-1]))
     return ops.linalg.matmul(input, other)

@@ -40,7 +40,8 @@ class Line(NamedTuple):
         return f"{self.file}:{self.number}{within}" + f", `{code}`" * bool(code)
 
 
-def _users_frame() -> FrameType:
+def users_frame() -> FrameType:
+    """The innermost frame that is the user's."""
     frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(OURS) and frame.f_back is not None:
         frame = frame.f_back
@@ -49,13 +50,13 @@ def _users_frame() -> FrameType:
 
 def users_line() -> Line:
     """The line of the innermost frame that is the user's."""
-    frame = _users_frame()
+    frame = users_frame()
     return Line(frame.f_code.co_filename, frame.f_lineno)
 
 
 def warn(message: str, category: type[UserWarning] = UserWarning) -> None:
     """Warn at the user's line, in whose module Python notes it: by default it shows a message once a line."""
-    frame = _users_frame()
+    frame = users_frame()
     names, file, line = frame.f_globals, frame.f_code.co_filename, frame.f_lineno
     registry = names.setdefault("__warningregistry__", {})
     warnings.warn_explicit(message, category, file, line, names.get("__name__"), registry, source=None)

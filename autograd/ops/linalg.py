@@ -90,6 +90,10 @@ matmul = primitive(_matmul, "matmul",  x=lambda g, y: g @ T(y),    y=lambda g, x
             says="The matrix product of x and y, of the last two axes (torch.matmul).")
 matvec = primitive(_matmul, "matvec",  x=lambda g, y: np.expand_dims(g, -1) * y,   y=lambda g, x: np.squeeze(T(x) @ np.expand_dims(g, -1), -1),  linear=True,
             says="The matrices x times the vector y (torch.mv).")
+vecmat = primitive(_matmul, "vecmat",  x=lambda g, y: np.squeeze(np.expand_dims(g, -2) @ T(y), -2),   y=lambda g, x: np.expand_dims(x, -1) * np.expand_dims(g, -2),
+            says="The vector x times the matrices y (numpy.vecmat).")
+dot = primitive(_matmul, "dot",  x=lambda g, y: g * y,    y=lambda g, x: g * x,
+            says="The inner product of the vectors x and y (torch.dot).")
 einsum = primitive(_einsum, "einsum",  joint=_pull_einsum,
             says="The sum of products of the arrays xs that a formula of letters describes (torch.einsum).")
 vector_norm = primitive(_vector_norm, "vector_norm",  x=_pull_vector_norm,

@@ -263,13 +263,15 @@ class Recording(Tape):
         used = dict.fromkeys(v for e in self.events for v in e.values)
         return [v for v in used if v.made is None] + [v for e in self.events for v in e.results]
 
+    def find(self, tensor: Any) -> Value | None:
+        """As `value`, but None if it did not take part."""
+        if isinstance(tensor, str):
+            return next((v for v in self.values if v.name == tensor), None)
+        return self._known.get(id(tensor.array)) or self._at.get(tensor.node)
+
     def value(self, tensor: Any) -> Value:
         """The Value of a Tensor, or that of a name. Raises ArgumentError if it did not take part."""
-        if isinstance(tensor, str):
-            found = next((v for v in self.values if v.name == tensor), None)
-        else:
-            found = self._known.get(id(tensor.array)) or self._at.get(tensor.node)
-        if found is None:
+        if (found := self.find(tensor)) is None:
             names = ", ".join(dict.fromkeys(v.name for v in self.values if v.name))
             what = repr(tensor) if isinstance(tensor, str) else "this tensor"
             raise ArgumentError(f"{what} took no part in what was watched, which has {names or 'no names'}")

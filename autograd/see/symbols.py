@@ -147,7 +147,7 @@ class Brief(Symbol):
     """
 
     inlines = True
-    SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.broadcast_to, np.astype)
+    SHAPES = (np.reshape, np.expand_dims, np.squeeze, np.astype)
 
     def __init__(self, *parts: Any, like: Any = None, **options: Any) -> None:
         super().__init__(*parts, **options)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AutogradError
-from .draw import picture
+from .layout import picture
 from .page import frame, page, write_page
 from .record import Recording
 
