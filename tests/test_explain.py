@@ -18,7 +18,9 @@ from autograd.see.differences import difference
 from autograd.see.formula import forward, latex, names, numbers, rule, shapes
 
 leaf = partial(helpers.leaf, dtype=np.float32)
+BORDER = "enter_batch leave_batch spread_over_batch total_over_batch".split()
 AGAIN = {"__setitem__": "a write into a part of memory", "copy_": "a write into a part of memory"}  # are not run again
+AGAIN |= dict.fromkeys(BORDER, "what a vmap did, which is over")
 
 
 def example():

@@ -711,7 +711,7 @@ def test_the_picture_of_a_range_test(pyplot):
 
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(MissingError, match=r"Rates.plot needs matplotlib"):
+    with pytest.raises(MissingError, match=r"plot.lr_range needs matplotlib"):
         RATES.plot()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..check.anomaly import argument_names
+from ..engine.batch import whole
 from ..engine.graph import Array, Node, ancestors, last_write, memory
 from ..errors import InPlaceError
 from .record import Call, Event, Op, Recording, Value, Write
@@ -527,7 +528,7 @@ def gradient_lines(grad: Array, name: str) -> list[str]:
 
 def norm(array: Array) -> float:
     """The Euclidean norm."""
-    return float(np.sum(np.astype(np.asarray(array), np.float64) ** 2)) ** 0.5
+    return float(np.sum(np.astype(np.asarray(whole(array)), np.float64) ** 2)) ** 0.5
 
 
 def odd_values(array: Any) -> str:
@@ -545,7 +546,7 @@ def _range(first: str, last: str) -> str:
 
 
 def _readable(array: Any) -> bool:
-    return array is not None and hasattr(array, "tolist")  # another library's array may not have it
+    return isinstance(array, (np.ndarray, np.generic))  # others may have no numbers to show
 
 
 def _joined(lead: str, parts: list[str]) -> list[str]:

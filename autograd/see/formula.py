@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.batch import whole
 from .record import Contribution, Event, Unknown, Value
 from .symbols import ATOM, Brief, on_symbols, short
 
@@ -23,9 +24,9 @@ def names(name: str, array: Any) -> Brief:
 
 def numbers(name: str, array: Any) -> Brief:
     """By its number, if it is one."""
-    if array is None or np.size(array) != 1:
+    if array is None or np.size(whole(array)) != 1:
         return Brief(name, like=array)
-    number = np.asarray(array).item()
+    number = np.asarray(whole(array)).item()
     return Brief(short(number), binds=4 if number < 0 else ATOM, like=array)  # so that it is `3 - (-2)`
 
 
@@ -106,7 +107,7 @@ def latex(name: str, array: Any) -> Latex:
 def latex_numbers(name: str, array: Any) -> Latex:
     """By its number, in LaTeX."""
     number = numbers(name, array)
-    return Latex(in_latex(name) if array is None or np.size(array) != 1 else repr(number), binds=number.binds, like=array)
+    return Latex(in_latex(name) if array is None or np.size(whole(array)) != 1 else repr(number), binds=number.binds, like=array)
 
 
 # ---------------------------------------------------------------- what is run on them
@@ -190,7 +191,7 @@ def nested(array: Any) -> str:
     """The numbers of a small array, in short; of a larger one its shape and norm."""
     if array is None:
         return "?"
-    array = np.asarray(array)
+    array = np.asarray(whole(array))
     if array.size > SMALL:
         return f"({'×'.join(map(str, array.shape))}, norm {short(norm(array))})"
 
@@ -203,12 +204,12 @@ def nested(array: Any) -> str:
 def norm(array: Any) -> float:
     """The square root of the sum of squares."""
     with np.errstate(all="ignore"):
-        return float(np.linalg.norm(np.ravel(np.asarray(array)).astype(np.float64)))
+        return float(np.linalg.norm(np.ravel(np.asarray(whole(array))).astype(np.float64)))
 
 
 def matrix(array: Any) -> str:
     """A small array in LaTeX; of a larger one where it lies."""
-    array = np.asarray(array)
+    array = np.asarray(whole(array))
     if array.ndim > 2 or array.size > SMALL:
         size = r" \times ".join(map(str, array.shape))
         return rf"\text{{in }} \mathbb{{R}}^{{{size}}}"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.batch import whole
 from ..engine.graph import Array
 from ..errors import ArgumentError
 from .derivation import term
@@ -104,7 +105,7 @@ class _Page:
             return None
         if id(array) not in self.known:
             self.known[id(array)] = len(self.arrays), array
-            self.arrays.append(_shown(np.asarray(array), _NUMBERS if len(self.terms) <= _STEPS else _FEWER))
+            self.arrays.append(_shown(np.asarray(whole(array)), _NUMBERS if len(self.terms) <= _STEPS else _FEWER))
         return self.known[id(array)][0]
 
     # ------------------------------------------------------------ boxes
@@ -158,10 +159,10 @@ class _Page:
         for value in values:
             gradient = self.backward.gradient(value) if self.backward else None
             for what, array in ((value.symbol, value.array), (f"∂{self.of}/∂{value.symbol}", gradient)):
-                if array is not None and np.asarray(array).dtype.kind == "f" and not np.all(np.isfinite(array)):
+                if array is not None and np.asarray(whole(array)).dtype.kind == "f" and not np.all(np.isfinite(array)):
                     found.append(f"{what} holds {'NaN' if np.any(np.isnan(array)) else 'Inf'}")
         if isinstance(item, Event) and item.name == "relu" and values[0].array is not None:
-            found += _dead(np.asarray(values[0].array))
+            found += _dead(np.asarray(whole(values[0].array)))
         return found
 
     @property

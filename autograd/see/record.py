@@ -471,11 +471,11 @@ class Recording(Tape):
     def _number_names(self) -> None:
         """Tell values of one name apart: h, h_2, h_3; and give symbols to those without: v1, v2, ... and c1, c2, ..."""
         values = self.values
-        taken, seen = {v.name for v in values}, dict[str, int]()
+        taken, seen = {v.name for v in values}, dict[tuple[bool, str], int]()
         for value in values:
-            name = value.name or ("c" if value.made is None else "v")
-            while (n := seen.get(name, 0) + 1) and (text := name + f"_{n}" * (n > 1) if value.name else f"{name}{n}"):
-                seen[name] = n
+            key = bool(value.name), (name := value.name or ("c" if value.made is None else "v"))
+            while (n := seen.get(key, 0) + 1) and (text := name + f"_{n}" * (n > 1) if value.name else f"{name}{n}"):
+                seen[key] = n
                 if text == value.name or text not in taken:
                     break
             value.symbol = text if text != "g" else "g_1"  # in formulas g is the gradient that comes in

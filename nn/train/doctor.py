@@ -20,8 +20,9 @@ from autograd.engine.grad_mode import enable_grad, no_grad
 from autograd.engine.graph import Node, ancestors, mode, write
 from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
-from autograd.errors import ArgumentError, AutogradError, GraphError, MissingError, UnsupportedError, shown
+from autograd.errors import ArgumentError, AutogradError, GraphError, UnsupportedError, shown
 
+from .. import plot
 from ..mode import in_mode
 from ..module import Module, clear
 from ..parameter import is_lazy
@@ -165,29 +166,7 @@ class Rates(NamedTuple):
 
         Losses far above the first are cut off. Returns the Axes of matplotlib; raises MissingError without that.
         """
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise MissingError("Rates.plot needs matplotlib; pip install 'chainrule[demo]'") from error
-        if ax is None:
-            _, ax = pyplot.subplots(figsize=(5.5, 3.2), layout="constrained")
-        lrs, losses = self.lrs, self.losses[1 : len(self.lrs) + 1]  # each after the step
-        ax.plot(lrs, losses, "C0", lw=2, zorder=3)
-        least, right = min(filter(math.isfinite, self.losses)), 2 * lrs[-1]
-        height = max(self.losses[0] - least, 0.02 * abs(least), 1e-12)
-        ax.set(xscale="log", xlabel="learning rate", ylabel="loss after the step")
-        ax.set_ylim(least - 0.1 * height, self.losses[0] + 0.6 * height)
-        if self.fastest is not None:
-            at = lrs.index(self.fastest)
-            ax.plot(self.fastest, losses[at], "C2o", ms=8, zorder=4, label=f"falls fastest at {self.fastest:.2g}")
-        if self.limit is not None:
-            ax.axvspan(self.limit, right, color="C3", alpha=0.12, lw=0, label=f"too high from {self.limit:.2g} on")
-        if self.lr > 0:
-            ax.axvline(self.lr, color="0.35", ls="--", lw=1.2, label=f"the optimizer's, {self.lr:.2g}")
-        ax.set_xlim(lrs[0], right)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False, loc="lower left")
-        return ax
+        return plot.lr_range(self, ax)
 
 
 def lr_range_test(
