@@ -17,6 +17,7 @@ from autograd.api.numpy import SAVING
 from autograd.engine.graph import ambient
 from autograd.engine.tape import Tape
 from autograd.engine.tensor import NUMPY, Tensor, wrap
+from autograd.ops import common
 from nn.optim import rules
 
 
@@ -134,6 +135,25 @@ def test_every_function_has_a_record():
 def is_method(function):
     """Is it np.add.reduce or the like? They follow rules for all ufuncs; calls of some are in numpy_calls.py."""
     return isinstance(getattr(function, "__self__", None), np.ufunc)
+
+
+# ---------------------------------------------------------------- formulas that have a quicker way on plain arrays
+@records("formulas", where=smooth)
+def test_on_plain_arrays_comes_out_what_the_formula_says(sample, monkeypatch):
+    """Values and gradients, where an op or a rule has another way on NumPy's own arrays."""
+    used = []
+    for seed in range(12):
+        f = Function(sample, sample.make(Quick(seed)))
+        with monkeypatch.context() as patch, np.errstate(all="ignore"):
+            plain = common.of_one_dtype
+            patch.setattr(common, "of_one_dtype", lambda args: used.append(plain(args)) or used[-1])
+            found = [*f(f.xs), *(f.pull(f.xs, f.us)[0] if f.us else ())]
+            patch.setattr(common, "of_one_dtype", lambda args: False)
+            expected = [*f(f.xs), *(f.pull(f.xs, f.us)[0] if f.us else ())]
+        if not any(used):
+            return
+        for y, e in zip(found, expected, strict=True):
+            assert_allclose(y.array, e.array, rtol=1e-9, atol=1e-12)
 
 
 # ---------------------------------------------------------------- values

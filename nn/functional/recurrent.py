@@ -49,6 +49,14 @@ def in_a_row(a: Array) -> Array:
     return np.reshape(np.swapaxes(a, 0, 1), (a.shape[1], a.shape[0] * a.shape[2]))
 
 
+def sigmoids(z: Any) -> None:
+    """sigmoid of an array, in place: half of tanh of the half, and a half."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z *= 0.5
+    z += 0.5
+
+
 # ---------------------------------------------------------------- one step
 def _lstm_step(z: Array, c: Array, scale: Array) -> tuple[Array, ...]:
     a = gates(z, scale)
@@ -119,9 +127,16 @@ def before(step: Step, states: Array, first: Array) -> Array:
     return new if not step.known else known if step.known == step.size else np.concatenate([known, new])
 
 
-def all_before(found: list[Step], back: bool, states: Array, first: Array) -> Array:
-    """The state before each step, in rows."""
-    return np.concatenate([before(step, states, first) for step in found[:: -1 if back else 1]])
+def to_weight(g: Array, found: list[Step], back: bool, states: Array, first: Array) -> Array:
+    """The gradient of the weight for the state before each step, from `g`, that of its product, in rows."""
+    n = found[0].size
+    if type(g) is np.ndarray and n == found[-1].size:  # nothing is copied
+        late, early = slice(n, None), slice(-n)
+        rest, begin, came = (late, slice(n), early) if not back else (early, slice(-n, None), late)
+        product = g[rest].T @ states[came]
+        product += g[begin].T @ first
+        return product
+    return T(g) @ np.concatenate([before(step, states, first) for step in found[:: -1 if back else 1]])
 
 
 def last_rows(sizes: tuple[int, ...], back: bool) -> Any:
@@ -174,11 +189,13 @@ def _backward(step_of: Any, gs: Sequence[Array], n: int, sizes: tuple[int, ...],
 # ---------------------------------------------------------------- whole sequences
 # Each op takes x, what the input gives at all steps: for all steps one product of matrices, made before. Its results are the states
 # after all steps, and the gates, which the rule needs. On plain arrays each gate lies in memory for itself, (gates, rows, width).
+@formula
 def _rnn(x: Array, h: Array, w: Array, nonlinearity: str, sizes: tuple[int, ...], back: bool) -> Array:
     weight, bend = T(w), np.tanh if nonlinearity == "tanh" else lambda z: np.maximum(z, 0)
     return _forward(lambda x, h: (bend(x + h @ weight),), x, (h,), sizes, back)[0]
 
 
+@formula
 def _pull_rnn(
     g: Array, h: Array, w: Array, nonlinearity: str, sizes: tuple[int, ...], back: bool, out: Array, needs: Sequence[bool]
 ) -> list[Any]:
@@ -189,7 +206,31 @@ def _pull_rnn(
         return g_z @ w, g_z
 
     (g_x,), (g_h,) = _backward(of_step, [g], 1, sizes, back)
-    return [g_x, g_h, T(g_x) @ all_before(steps(sizes, back), back, out, h) if needs[2] else None]
+    return [g_x, g_h, to_weight(g_x, steps(sizes, back), back, out, h) if needs[2] else None]
+
+
+@_rnn.on_arrays
+def _(x: Any, h: Any, w: Any, nonlinearity: str, sizes: tuple[int, ...], back: bool) -> Any:
+    weight, states, sums = np.ascontiguousarray(w.T), np.empty_like(x), np.empty_like(h)
+    for step in steps(sizes, back):
+        new = states[step.rows]
+        np.add(x[step.rows], np.matmul(before(step, states, h), weight, out=sums[: step.size]), out=new)
+        np.tanh(new, out=new) if nonlinearity == "tanh" else np.maximum(new, 0, out=new)
+    return states
+
+
+@_pull_rnn.on_arrays
+def _(
+    g: Any, h: Any, w: Any, nonlinearity: str, sizes: tuple[int, ...], back: bool, out: Any, needs: Sequence[bool]
+) -> Any:
+    found, carried = steps(sizes, back), np.zeros_like(h)  # to the state before, of the first so many; in the end to the first state
+    g_x = 1 - out * out if nonlinearity == "tanh" else np.astype(out > 0, out.dtype)
+    for step in found[::-1]:
+        g_h, g_z = carried[: step.size], g_x[step.rows]
+        g_h += g[step.rows]
+        g_z *= g_h
+        np.matmul(g_z, w, out=g_h)
+    return [g_x, carried, to_weight(g_x, found, back, out, h) if needs[2] else None]
 
 
 SIGMOID, TANH = 0.5, 1.0
@@ -228,28 +269,25 @@ def _pull_lstm(
         return g_z @ w, g_c, g_z, g_h
 
     (g_x, g_h), (first_h, first_c) = _backward(of_step, [g_h, g_c, in_a_row(g_a)], 2, sizes, back)
-    g_w = T(g_x) @ all_before(found, back, states, h) if needs[3] else None
+    g_w = to_weight(g_x, found, back, states, h) if needs[3] else None
     return [g_x, first_h, first_c, g_w, None if p is None else T(g_h) @ (parts(a, 4)[3] * tanhs)]
 
 
 @_lstm.on_arrays
 def _(x: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool) -> Any:
     rows, n, width = x.shape[0], h.shape[0], c.shape[1]
-    scale = np.array(LSTM_GATES, x.dtype)[:, None, None]
-    a = np.multiply(apart(x, 4), scale, out=np.empty((4, rows, width), x.dtype))
-    weight = np.multiply(np.reshape(w, (4, width, w.shape[1])), scale).swapaxes(1, 2)
+    a, x = np.empty((4, rows, width), x.dtype), apart(x, 4)
+    weight = np.ascontiguousarray(apart(w.T, 4))  # products of matrices with a transposed one take twice as long
     cells = np.empty((rows, width), x.dtype)
     shown = np.empty((rows, width), x.dtype) if p is None else np.empty((n, width), x.dtype)
     states = shown if p is None else np.empty((rows, p.shape[0]), x.dtype)
-    sums, more = np.empty((4, n, width), x.dtype), np.empty((n, width), x.dtype)
+    sums, more = np.empty_like(a, shape=(4, n, width)), np.empty_like(c)
     for step in steps(sizes, back):
         at, m = step.rows, step.size
         z, new, spare = a[:, at], cells[at], more[:m]
-        z += np.matmul(before(step, states, h), weight, out=sums[:, :m])
-        np.tanh(z, out=z)
-        for sigmoid in (z[:2], z[3]):
-            sigmoid *= 0.5
-            sigmoid += 0.5
+        np.add(x[:, at], np.matmul(before(step, states, h), weight, out=sums[:, :m]), out=z)
+        sigmoids(z[:2]), sigmoids(z[3])
+        np.tanh(z[2], out=z[2])
         i, f, g, o = z
         np.multiply(f, before(step, cells, c), out=new)
         new += np.multiply(i, g, out=spare)
@@ -268,14 +306,14 @@ def _(
         return NotImplemented
     states, cells, gates = out
     (rows, width), n, found = cells.shape, h.shape[0], steps(sizes, back)
-    d, tanhs = np.empty_like(gates), np.tanh(cells)
-    g_shown = None if p is None else np.zeros_like(states)
+    g_x, g_shown = np.empty((rows, 4 * width), w.dtype), None if p is None else np.zeros_like(states)
     carried, carried_c = np.zeros((n, w.shape[1]), w.dtype), np.zeros((n, width), w.dtype)  # in the end to the first states
     weight, sums = np.reshape(w, (4, width, w.shape[1])), np.empty((4, *carried.shape), w.dtype)
-    slopes, more, spare = np.empty((4, n, width), w.dtype), np.empty((n, width), w.dtype), np.empty((n, width), w.dtype)
+    d, slopes = np.empty((2, 4, n, width), w.dtype)
+    tanhs, more, spare = np.empty((3, n, width), w.dtype)
     for step in found[::-1]:
         at, m = step.rows, step.size
-        a, t, d_z, s = gates[:, at], tanhs[at], d[:, at], slopes[:, :m]
+        a, t, d_z, s = gates[:, at], np.tanh(cells[at], out=tanhs[:m]), d[:, :m], slopes[:, :m]
         g_h, g_c, u, v = carried[:m], carried_c[:m], more[:m], spare[:m]
         if gs[0] is not None:
             g_h += gs[0][at]
@@ -299,11 +337,11 @@ def _(
         np.subtract(1, s[2], out=s[2])
         np.subtract(a[3], s[3], out=s[3])
         d_z *= s
+        apart(g_x[at], 4)[...] = d_z
         g_c *= a[1]
         np.add.reduce(np.matmul(d_z, weight, out=sums[:, :m]), axis=0, out=g_h)
-    g_x = in_a_row(d)
-    g_w = g_x.T @ all_before(found, back, states, h) if needs[3] else None
-    return [g_x, carried, carried_c, g_w, None if p is None else g_shown.T @ (gates[3] * tanhs)]
+    g_w = to_weight(g_x, found, back, states, h) if needs[3] else None
+    return [g_x, carried, carried_c, g_w, None if p is None else g_shown.T @ (gates[3] * np.tanh(cells))]
 
 
 @formula
@@ -339,7 +377,7 @@ def _pull_gru(
         return g_h + g_y @ w, g_x, g_y
 
     (g_x, g_y), (g_h,) = _backward(of_step, [g, in_a_row(g_a)], 1, sizes, back)
-    g_w = T(g_y) @ all_before(found, back, out[0], h) if needs[2] else None
+    g_w = to_weight(g_y, found, back, out[0], h) if needs[2] else None
     return [g_x, g_h, g_w, None if b is None else total(g_y, (0,))]
 
 
@@ -347,23 +385,19 @@ def _pull_gru(
 def _(x: Any, h: Any, w: Any, b: Any, sizes: tuple[int, ...], back: bool) -> Any:
     rows, (n, width) = x.shape[0], h.shape
     a, states = np.empty((4, rows, width), x.dtype), np.empty((rows, width), x.dtype)
-    scale = np.array((SIGMOID, SIGMOID, TANH), x.dtype)[:, None, None]
-    np.multiply(apart(x, 3), scale, out=a[:3])
-    weight = np.multiply(np.reshape(w, (3, width, width)), scale).swapaxes(1, 2)
-    if b is not None:
-        a[:2] += np.reshape(b[: 2 * width], (2, 1, width)) * scale[:2]
+    weight, x = np.ascontiguousarray(apart(w.T, 3)), apart(x, 3)
     sums, more = np.empty((3, n, width), x.dtype), np.empty((n, width), x.dtype)
     for step in steps(sizes, back):
         at, m = step.rows, step.size
         old, s, spare, new = before(step, states, h), sums[:, :m], more[:m], states[at]
         rz, fresh, last = a[:2, at], a[2, at], a[3, at]
         np.matmul(old, weight, out=s)
-        rz += s[:2]
-        np.tanh(rz, out=rz)
-        rz *= 0.5
-        rz += 0.5
-        np.add(s[2], 0 if b is None else b[2 * width :], out=last)
-        fresh += np.multiply(rz[0], last, out=spare)
+        if b is not None:
+            s += np.reshape(b, (3, 1, width))
+        sigmoids(np.add(x[:2, at], s[:2], out=rz))
+        last[...] = s[2]
+        np.multiply(rz[0], last, out=spare)
+        np.add(x[2, at], spare, out=fresh)
         np.tanh(fresh, out=fresh)
         np.subtract(old, fresh, out=spare)
         spare *= rz[1]
@@ -376,13 +410,14 @@ def _(gs: Any, h: Any, w: Any, b: Any, sizes: tuple[int, ...], back: bool, out: 
     if gs[1] is not None:
         return NotImplemented
     (states, gates), (n, width), found = out, h.shape, steps(sizes, back)
-    d = np.empty_like(gates)  # of r, of z, of what of y goes into n, and of n
-    weight, carried = np.reshape(w, (3, width, width)), np.zeros_like(h, order="C")
-    sums, more, others = np.empty((3, n, width), w.dtype), np.empty((n, width), w.dtype), np.empty((n, width), w.dtype)
+    g = np.empty((states.shape[0], 4 * width), w.dtype)  # of r, of z, of n, and of what of y goes into n
+    weight, carried = np.reshape(w, (3, width, width)), np.zeros_like(h)
+    d, sums = np.empty((4, n, width), w.dtype), np.empty((3, n, width), w.dtype)  # d: the last two the other way round
+    more, others = np.empty((2, n, width), w.dtype)
     for step in found[::-1]:
         at, m = step.rows, step.size
         (r, z, new, last), d_h = gates[:, at], carried[:m]
-        u, v, (d_r, d_z, d_y, d_n) = more[:m], others[:m], d[:, at]
+        u, v, (d_r, d_z, d_y, d_n) = more[:m], others[:m], d[:, :m]
         d_h += gs[0][at]
         np.multiply(new, new, out=u)
         np.subtract(1, u, out=u)
@@ -398,12 +433,12 @@ def _(gs: Any, h: Any, w: Any, b: Any, sizes: tuple[int, ...], back: bool, out: 
         np.subtract(z, u, out=d_z)
         d_z *= d_h
         d_z *= np.subtract(before(step, states, h), new, out=u)
-        np.add.reduce(np.matmul(d[:3, at], weight, out=sums[:, :m]), axis=0, out=d_h)
+        np.copyto(apart(g[at], 4), d[[0, 1, 3, 2], :m])
+        np.add.reduce(np.matmul(d[:3, :m], weight, out=sums[:, :m]), axis=0, out=d_h)
         d_h += v
-    g_x, g_y = np.empty((d.shape[1], 3 * width), w.dtype), in_a_row(d[:3])
-    apart(g_x, 3)[:2], apart(g_x, 3)[2] = d[:2], d[3]
-    g_w = g_y.T @ all_before(found, back, states, h) if needs[2] else None
-    return [g_x, carried, g_w, None if b is None else total(g_y, (0,))]
+    y = np.r_[: 2 * width, 3 * width : 4 * width]
+    g_w = to_weight(g, found, back, states, h)[y] if needs[2] else None
+    return [g[:, : 3 * width], carried, g_w, None if b is None else total(g, (0,))[y]]
 
 
 # fmt: off
