@@ -302,8 +302,6 @@ def _(x: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool
 def _(
     gs: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool, out: Any, out_shape: Any, needs: Any
 ) -> Any:
-    if gs[2] is not None:  # as when derivatives were differentiated
-        return NotImplemented
     states, cells, gates = out
     (rows, width), n, found = cells.shape, h.shape[0], steps(sizes, back)
     g_x, g_shown = np.empty((rows, 4 * width), w.dtype), None if p is None else np.zeros_like(states)
@@ -336,6 +334,8 @@ def _(
         np.subtract(a[:2], s[:2], out=s[:2])
         np.subtract(1, s[2], out=s[2])
         np.subtract(a[3], s[3], out=s[3])
+        if gs[2] is not None:
+            d_z += gs[2][:, at]
         d_z *= s
         apart(g_x[at], 4)[...] = d_z
         g_c *= a[1]
@@ -407,8 +407,7 @@ def _(x: Any, h: Any, w: Any, b: Any, sizes: tuple[int, ...], back: bool) -> Any
 
 @_pull_gru.on_arrays
 def _(gs: Any, h: Any, w: Any, b: Any, sizes: tuple[int, ...], back: bool, out: Any, out_shape: Any, needs: Any) -> Any:
-    if gs[1] is not None:
-        return NotImplemented
+    g_h, g_a = np.zeros_like(out[0]) if gs[0] is None else gs[0], gs[1]
     (states, gates), (n, width), found = out, h.shape, steps(sizes, back)
     g = np.empty((states.shape[0], 4 * width), w.dtype)  # of r, of z, of n, and of what of y goes into n
     weight, carried = np.reshape(w, (3, width, width)), np.zeros_like(h)
@@ -417,22 +416,24 @@ def _(gs: Any, h: Any, w: Any, b: Any, sizes: tuple[int, ...], back: bool, out: 
     for step in found[::-1]:
         at, m = step.rows, step.size
         (r, z, new, last), d_h = gates[:, at], carried[:m]
+        a, s = gates[:2, at], sums[:2, :m]
         u, v, (d_r, d_z, d_y, d_n) = more[:m], others[:m], d[:, :m]
-        d_h += gs[0][at]
+        d_h += g_h[at]
         np.multiply(new, new, out=u)
         np.subtract(1, u, out=u)
         np.multiply(d_h, z, out=v)
         np.subtract(d_h, v, out=d_n)
+        if g_a is not None:
+            d_n += g_a[2, at]
         d_n *= u
         np.multiply(d_n, r, out=d_y)
-        np.multiply(r, r, out=u)
-        np.subtract(r, u, out=d_r)
-        d_r *= d_n
-        d_r *= last
-        np.multiply(z, z, out=u)
-        np.subtract(z, u, out=d_z)
+        np.multiply(d_n, last, out=d_r)
+        np.subtract(before(step, states, h), new, out=d_z)
         d_z *= d_h
-        d_z *= np.subtract(before(step, states, h), new, out=u)
+        if g_a is not None:
+            d[:3, :m] += g_a[[0, 1, 3], at]
+        np.multiply(a, a, out=s)
+        d[:2, :m] *= np.subtract(a, s, out=s)
         np.copyto(apart(g[at], 4), d[[0, 1, 3, 2], :m])
         np.add.reduce(np.matmul(d[:3, :m], weight, out=sums[:, :m]), axis=0, out=d_h)
         d_h += v
