@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def is_contiguous(input: Any) -> bool:
@@ -29,7 +31,14 @@ def in_order(function: Callable[..., Any]) -> Callable[..., Any]:
     return ordered
 
 
-def formula(function: Callable[..., Any]) -> Any:
+class Formula(Protocol):
+    """A function that may have another way on plain arrays."""
+
+    def __call__(self, *args: Any) -> Any: ...
+    def on_arrays(self, quick: F, /) -> F: ...
+
+
+def formula(function: Callable[..., Any]) -> Formula:
     """`function`, a formula in NumPy; but what `on_arrays` gives it does the same on NumPy's own arrays, if their floats are of one dtype.
 
     So an op or a rule says what it computes where that is to be read: by Tensors (derivatives of derivatives, tapes), batches,

@@ -20,7 +20,6 @@ from .checks import per_dim
 from .common import in_dims
 from .window import Axis, batched, like, windows_over
 
-
 # ---------------------------------------------------------------- the table
 # One trilinear form, sum(y * conv(x, w)), differentiated by each of its three arguments: conv by y, conv_transpose by x,
 # conv_weight by w. Each one's rules are the other two. They are products of matrices with one row for each window, the

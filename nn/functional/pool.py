@@ -105,7 +105,9 @@ def _(g: Any, x: Any, out: Any, windows: Windows, x_shape: Axis) -> Any:
     """What the first places of windows take of `g`, the next do not get: the last gets the rest. Each element is written once."""
     sizes = list(zip(windows, x.shape[-len(windows) :], out.shape[-len(windows) :], strict=True))
     alone = all(p == 0 and d == 1 and s >= k and (m - 1) * s + k <= n for (k, s, p, d), n, m in sizes)
-    if not (alone and x.ndim > len(windows) and out.size and np.isfinite(_square(g)) and _square(out) == _square(out)):  # a NaN equals nothing
+    if not alone or x.ndim == len(windows) or not out.size:
+        return NotImplemented
+    if not np.isfinite(_square(g)) or np.isnan(_square(out)):  # a NaN equals nothing, and infinity times 0 is one
         return NotImplemented
     covered = all(k == s and m * k == n for (k, s, _, _), n, m in sizes)
     d = np.empty_like(x) if covered else np.zeros_like(x)

@@ -149,7 +149,8 @@ def last_rows(sizes: tuple[int, ...], back: bool) -> Any:
 
 def _forward(step_of: Any, x: Array, first: tuple[Array, ...], sizes: tuple[int, ...], back: bool) -> list[Array]:
     """All results of all steps, in rows: `step_of(x, *states)` makes those of a step, the new states first."""
-    found, last = [], ()
+    found: list[Any] = []
+    last: Sequence[Array] = ()
     for step in steps(sizes, back):
         if not step.known:
             state = [start[: step.size] for start in first]
@@ -163,7 +164,7 @@ def _forward(step_of: Any, x: Array, first: tuple[Array, ...], sizes: tuple[int,
 
 
 def _backward(step_of: Any, gs: Sequence[Array], n: int, sizes: tuple[int, ...], back: bool) -> tuple[list[Array], list[Array]]:
-    """The other way: `step_of(step, gs)` makes of the gradients of a step's results those of the `n` states before it, and others.
+    """The other way: `step_of(step, gs)` makes of the gradients of a step's results those of `n` states before it, and others.
 
     Returns the others, in rows, and the gradients of the first states.
     """
@@ -172,8 +173,8 @@ def _backward(step_of: Any, gs: Sequence[Array], n: int, sizes: tuple[int, ...],
     by_step = list(zip(*(split(g, ends, 0) for g in gs), strict=True))[:: -1 if back else 1]
     carried: list[Array] = []
     others, begun = [], []
-    for step, g in zip(found[::-1], by_step[::-1], strict=True):
-        g = list(g)
+    for step, each in zip(found[::-1], by_step[::-1], strict=True):
+        g = list(each)
         for k, more in enumerate(carried):  # of the sequences that go on; these are the first
             m = more.shape[0]
             g[k] = g[k] + more if m == step.size else np.concatenate([g[k][:m] + more, g[k][m:]])
@@ -187,8 +188,8 @@ def _backward(step_of: Any, gs: Sequence[Array], n: int, sizes: tuple[int, ...],
 
 
 # ---------------------------------------------------------------- whole sequences
-# Each op takes x, what the input gives at all steps: for all steps one product of matrices, made before. Its results are the states
-# after all steps, and the gates, which the rule needs. On plain arrays each gate lies in memory for itself, (gates, rows, width).
+# Each op takes x, what the input gives at all steps, made before by one product of matrices. Its results are the states after all
+# steps, and the gates, which the rule needs. On plain arrays each gate lies in memory for itself, (gates, rows, width).
 @formula
 def _rnn(x: Array, h: Array, w: Array, nonlinearity: str, sizes: tuple[int, ...], back: bool) -> Array:
     weight, bend = T(w), np.tanh if nonlinearity == "tanh" else lambda z: np.maximum(z, 0)
@@ -220,10 +221,8 @@ def _(x: Any, h: Any, w: Any, nonlinearity: str, sizes: tuple[int, ...], back: b
 
 
 @_pull_rnn.on_arrays
-def _(
-    g: Any, h: Any, w: Any, nonlinearity: str, sizes: tuple[int, ...], back: bool, out: Any, needs: Sequence[bool]
-) -> Any:
-    found, carried = steps(sizes, back), np.zeros_like(h)  # to the state before, of the first so many; in the end to the first state
+def _(g: Any, h: Any, w: Any, nonlinearity: str, sizes: tuple[int, ...], back: bool, out: Any, needs: Sequence[bool]) -> Any:
+    found, carried = steps(sizes, back), np.zeros_like(h)  # in the end to the first states
     g_x = 1 - out * out if nonlinearity == "tanh" else np.astype(out > 0, out.dtype)
     for step in found[::-1]:
         g_h, g_z = carried[: step.size], g_x[step.rows]
@@ -286,7 +285,8 @@ def _(x: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool
         at, m = step.rows, step.size
         z, new, spare = a[:, at], cells[at], more[:m]
         np.add(x[:, at], np.matmul(before(step, states, h), weight, out=sums[:, :m]), out=z)
-        sigmoids(z[:2]), sigmoids(z[3])
+        sigmoids(z[:2])
+        sigmoids(z[3])
         np.tanh(z[2], out=z[2])
         i, f, g, o = z
         np.multiply(f, before(step, cells, c), out=new)
@@ -299,12 +299,10 @@ def _(x: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool
 
 
 @_pull_lstm.on_arrays
-def _(
-    gs: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool, out: Any, out_shape: Any, needs: Any
-) -> Any:
+def _(gs: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool, out: Any, out_shape: Any, needs: Any) -> Any:
     states, cells, gates = out
     (rows, width), n, found = cells.shape, h.shape[0], steps(sizes, back)
-    g_x, g_shown = np.empty((rows, 4 * width), w.dtype), None if p is None else np.zeros_like(states)
+    g_x, g_shown = np.empty((rows, 4 * width), w.dtype), np.zeros_like(states[: 0 if p is None else rows])
     carried, carried_c = np.zeros((n, w.shape[1]), w.dtype), np.zeros((n, width), w.dtype)  # in the end to the first states
     weight, sums = np.reshape(w, (4, width, w.shape[1])), np.empty((4, *carried.shape), w.dtype)
     d, slopes = np.empty((2, 4, n, width), w.dtype)
