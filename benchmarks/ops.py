@@ -12,6 +12,7 @@ The gradients of the two have to agree, or the op is not listed but named. Names
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -93,8 +95,28 @@ OPS: dict[str, tuple[Callable[..., Any], Any]] = {
     "conv2d": (lambda t, F, x, w, b: F.conv2d(x, w, b, padding=1), ((32, 16, 28, 28), (32, 16, 3, 3), (32,))),
     "max_pool2d": (lambda t, F, x: F.max_pool2d(x, 2), (IMAGES,)),
     "avg_pool2d": (lambda t, F, x: F.avg_pool2d(x, 2), (IMAGES,)),
+    "max_pool2d, channels last": (lambda t, F, x: F.max_pool2d(x.permute(0, 3, 1, 2), 2), ((64, 30, 30, 32),)),
+    "conv2d, 3 channels": (lambda t, F, x, w, b: F.conv2d(x, w, b), ((64, 3, 32, 32), (32, 3, 3, 3), (32,))),
+    "conv2d, 32 channels": (lambda t, F, x, w, b: F.conv2d(x, w, b), ((64, 32, 15, 15), (64, 32, 3, 3), (64,))),
+    "layer_norm, short": (lambda t, F, x, w, b: F.layer_norm(x, (64,), w, b), ((1024, 64), (64,), (64,))),
+    "causal attention": (lambda t, F, q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), ((16, 4, 64, 16),) * 3),
+    "RNN": (lambda t, F, x, w, u, b: recurrent(t, "RNN", x, w, u, b), ((50, 32, 32), (128, 32), (128, 128), (128,))),
+    "LSTM": (lambda t, F, x, w, u, b: recurrent(t, "LSTM", x, w, u, b), ((50, 32, 32), (512, 32), (512, 128), (512,))),
+    "GRU": (lambda t, F, x, w, u, b: recurrent(t, "GRU", x, w, u, b), ((50, 32, 32), (384, 32), (384, 128), (384,))),
     "attention": (lambda t, F, q, k, v: F.scaled_dot_product_attention(q, k, v), ((8, 8, 64, 32),) * 3),
 }
+
+
+@cache
+def network(t: Any, kind: str, *sizes: int) -> Any:
+    """A layer of this kind and these sizes; weights are given to it with each call."""
+    return getattr(importlib.import_module("torch.nn" if t.__name__ == "torch" else "nn"), kind)(*sizes)
+
+
+def recurrent(t: Any, kind: str, x: Any, w: Any, u: Any, b: Any) -> Any:
+    """The output of a recurrent layer with these weights, smaller ones than are drawn, so that it does not saturate."""
+    weights = dict(weight_ih_l0=w * 0.1, weight_hh_l0=u * 0.1, bias_ih_l0=b, bias_hh_l0=b)
+    return t.func.functional_call(network(t, kind, x.shape[-1], u.shape[-1]), weights, (x,))[0]
 
 
 def worker(library: str, threads: int) -> None:

@@ -179,7 +179,7 @@ class LayerNorm(_Norm):
     >>> import autograd
     >>> LayerNorm(2)(autograd.tensor([[1.0, 3.0], [5.0, 5.0]]))
     tensor([[-1.0000,  1.0000],
-            [ 0.0000,  0.0000]], grad_fn=<AddBackward>)
+            [ 0.0000,  0.0000]], grad_fn=<LayerNormBackward>)
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from autograd.ops.elementwise import relu, tanh
 from . import functional as F
 from .functional.checks import whole
 from .functional.linear import affine
-from .functional.recurrent import gate_scale, gru_step, lstm_step
+from .functional.recurrent import gate_scale, gru, gru_step, last_rows, lstm, lstm_step, rnn
 from .init import uniform_
 from .module import Module, Parameter
 from .utils.rnn import PackedSequence
@@ -37,6 +37,10 @@ class _Kind:
         """The next state. `x` is what the input gives, (n, gates * hidden); `weights` those for the hidden state."""
         raise NotImplementedError
 
+    def run(self, x: Any, into: Any, first: tuple[Any, ...], weights: tuple[Any, ...], sizes: tuple[int, ...], back: bool) -> Any:
+        """The states after all steps, in rows; `into` are the weight and the bias for the input."""
+        raise NotImplementedError
+
 
 class _Plain(_Kind):
     def __init__(self, nonlinearity: str) -> None:
@@ -46,6 +50,9 @@ class _Plain(_Kind):
 
     def step(self, x: Any, state: tuple[Any, ...], weights: tuple[Any, ...], scale: Any) -> tuple[Any, ...]:
         return (self.activation(x + affine(state[0], *weights[:2])),)
+
+    def run(self, x: Any, into: Any, first: tuple[Any, ...], weights: tuple[Any, ...], sizes: tuple[int, ...], back: bool) -> Any:
+        return (rnn(_summed(x, into, weights[1]), *first, weights[0], self.activation.name, sizes, back),)
 
 
 class _Lstm(_Kind):
@@ -58,6 +65,10 @@ class _Lstm(_Kind):
         h, c, *_ = lstm_step(x + affine(state[0], *weights[:2]), state[1], scale)
         return (h if len(weights) == 2 else affine(h, weights[2], None)), c
 
+    def run(self, x: Any, into: Any, first: tuple[Any, ...], weights: tuple[Any, ...], sizes: tuple[int, ...], back: bool) -> Any:
+        weight, bias, projection = (*weights, None)[:3]
+        return lstm(_summed(x, into, bias), *first, weight, projection, sizes, back)[:2]
+
 
 class _Gru(_Kind):
     gates = 3
@@ -67,6 +78,15 @@ class _Gru(_Kind):
 
     def step(self, x: Any, state: tuple[Any, ...], weights: tuple[Any, ...], scale: Any) -> tuple[Any, ...]:
         return (gru_step(x, affine(state[0], *weights[:2]), state[0], scale)[0],)
+
+    def run(self, x: Any, into: Any, first: tuple[Any, ...], weights: tuple[Any, ...], sizes: tuple[int, ...], back: bool) -> Any:
+        return gru(affine(x, *into), *first, *weights, sizes, back)[:1]
+
+
+def _summed(x: Any, into: Any, bias: Any) -> Any:
+    """What the input gives at all steps, with the biases for the input and for the state: one product of matrices."""
+    weight, own = into
+    return affine(x, weight, own if bias is None else own + bias)
 
 
 def _draw(module: Module, hidden_size: int) -> None:
@@ -139,8 +159,8 @@ class _Recurrent(Module):
             ways = []
             for suffix in self._suffixes(layer):
                 state = tuple(part[len(last)] for part in first)
-                outputs, state = self._go(data, sizes, state, suffix)
-                ways.append(cat(outputs))
+                outputs, state = self._go(data, tuple(sizes), state, suffix)
+                ways.append(outputs)
                 last.append(state)
             data = ways[0] if len(ways) == 1 else cat(ways, -1)
         final = [stack(part) for part in zip(*last, strict=True)]
@@ -193,33 +213,14 @@ class _Recurrent(Module):
         given = given if batched else [part.unsqueeze(1) for part in given]
         return given if order is None else [part.index_select(1, order) for part in given]
 
-    def _go(self, data: Any, sizes: list[int], first: tuple[Any, ...], suffix: str) -> tuple[list[Any], tuple[Any, ...]]:
-        """Go through the steps in one direction: the outputs in the order of the steps, and the last state of each sequence.
-
-        Longer sequences come first, so those that have a step are the first so many. Forward, the others have reached their
-        end; backward, they have yet to begin.
-        """
-        names = ["bias_ih", "bias_hh", "weight_hr"]
-        ih_bias, hh_bias, projection = (getattr(self, name + suffix, None) for name in names)
-        weights = (getattr(self, "weight_hh" + suffix), hh_bias, *([] if projection is None else [projection]))
-        scale = self._kind.scale(weights[0])
-        xs = affine(data, getattr(self, "weight_ih" + suffix), ih_bias).split(sizes)  # one product for all steps
+    def _go(self, data: Any, sizes: tuple[int, ...], first: tuple[Any, ...], suffix: str) -> tuple[Any, tuple[Any, ...]]:
+        """Go through the steps in one direction: the outputs in the order of the steps, and the last state of each sequence."""
+        names = ["weight_ih", "bias_ih", "weight_hh", "bias_hh", "weight_hr"]
+        weight, bias, *weights = (getattr(self, name + suffix, None) for name in names)
+        weights = weights if self.proj_size else weights[:2]
         back = suffix.endswith("reverse")
-        n = sizes[-1] if back else sizes[0]
-        state = first if n == sizes[0] else tuple(part[:n] for part in first)
-        outputs, ended = [], []
-        for x, size in list(zip(xs, sizes, strict=True))[:: -1 if back else 1]:
-            if size > n:
-                state = tuple(cat([part, start[n:size]]) for part, start in zip(state, first, strict=True))
-            elif size < n:
-                ended.append([part[size:] for part in state])
-                state = tuple(part[:size] for part in state)
-            n = size
-            state = self._kind.step(x, state, weights, scale)
-            outputs.append(state[0])
-        if ended:
-            state = tuple(cat([part, *others[::-1]]) for part, *others in zip(state, *ended, strict=True))
-        return outputs[:: -1 if back else 1], state
+        states = self._kind.run(data, (weight, bias), first, tuple(weights), sizes, back)
+        return states[0], tuple(part[last_rows(sizes, back)] for part in states)
 
     def _short(self) -> str:
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size})"

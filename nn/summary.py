@@ -103,6 +103,10 @@ MULTIPLY_ADDS: dict[str, Callable[..., int]] = {
     "conv": lambda out, x, w, *rest: out.size * prod(w.shape[1:]),  # each result is a product with one kernel,
     "conv_transpose": lambda out, y, w, *rest: y.size * prod(w.shape[1:]),  # each input is multiplied by one,
     "conv_weight": lambda out, y, *rest: y.size * prod(out.shape[1:]),  # each output makes a gradient of one
+    "attention": lambda out, q, k, v, *rest: out[1].size * (q.shape[-1] + v.shape[-1]),
+    "rnn": lambda out, x, h, w, *rest: x.size * w.shape[1],
+    "gru": lambda out, x, h, w, *rest: x.size * w.shape[1],
+    "lstm": lambda out, x, h, c, w, p, *rest: x.size * w.shape[1] + (0 if p is None else out[0].size * p.shape[1]),
 }
 
 

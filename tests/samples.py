@@ -540,7 +540,7 @@ SAMPLES = [
     Sample("outer", shaped("n,m"), np.outer),
     Sample("einsum", contraction, np.einsum, exempt={"dtypes": "NumPy's of one operand is its sum, of integers int64"}),
     Sample("linear", shaped("nk,mk", "nk,mk,m", "k,mk,m", "bnk,mk,m"), linear),
-    Sample("cross_entropy", labelled, negative_log_likelihood),
+    Sample("cross_entropy", labelled, lambda x, labels: (negative_log_likelihood(x, labels), soft_max(x, 1))),
     Sample("softplus", each(Domain(-6, 6)), lambda x: np.log1p(np.exp(x))),
     Sample("binary_cross_entropy", each(SHARE, SHARE, numbers=False), lambda x, t: -t * np.log(x) - (1 - t) * np.log(1 - x)),
     Sample("binary_cross_entropy_with_logits", each(Domain(-6, 6), SHARE, numbers=False), lambda x, t: np.log1p(np.exp(x)) - x * t),

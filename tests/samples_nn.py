@@ -225,6 +225,14 @@ def over_image(s):
     return call(x, None, None, *affine(s, x.shape[1:2]), **s.some({"eps": [0.1]}))
 
 
+def scored(s):
+    """Queries, keys and values, with the same axes before or with fewer, and perhaps a number to add to each score."""
+    lead, (n, k, e, v) = s.shape(dims=(0, 2)), [s.length(1) for _ in range(4)]
+    few = s.pick(lead, lead, lead[1:])
+    bias = s.pick(None, s.array((n, k)), s.array((*lead, n, k)))
+    return call(s.array((*lead, n, e)), s.array((*few, k, e)), s.array((*few, k, v)), bias, 0.5)
+
+
 def over_last(s):
     x = varied(s, (*s.shape(dims=(0, 1)), *s.shape(2, dims=(1, 2))))
     shape = x.shape[-s.between(1, x.ndim - (x.shape[0] < 2)) :]
@@ -426,6 +434,8 @@ SAMPLES = [
     # ---- normalizations
     Sample("sum_product", lambda s: call(s.array(n := s.shape(dims=(1, 3))), s.array(n), tuple(d % len(n) for d in s.dims(len(n)))),
         lambda x, y, axis: np.sum(x * y, axis=axis, keepdims=True), PRIMITIVES["sum_product"]),
+    Sample("attention", scored, lambda q, k, v, bias, scale: (shares := softmax(q @ np.swapaxes(k, -1, -2) * scale + (0 if bias is None else bias), -1), (shares @ v, shares))[1],
+        exempt={"half": "its rule takes the rounded shares; scaled_dot_product_attention computes all of it in single precision"}),
     Sample("rms", lambda s: call(x := s.array(s.shape(1, dims=(1, 3))), tuple(d % x.ndim for d in s.dims(x.ndim, 1)), 0.1),
            lambda x, axis, eps: (x / np.sqrt((m := np.mean(x**2, axis, keepdims=True)) + eps), m)),
     Sample("batch_norm", over_batch, batch_norm, F.batch_norm, exempt=WIDE),

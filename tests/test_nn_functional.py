@@ -532,12 +532,12 @@ def test_a_step_made_of_them_can_be_replayed():
 
     (step, given, ours), (anew, given_anew, theirs) = make(), make()
     tape = record(step)
-    anew()
+    record(anew)  # with a tape as well: on plain arrays some rules add up in another order
     for tensors in (given, given_anew):
         for t, v in zip(tensors, inputs(1), strict=True):
             t.array[...] = v
     replay(tape)
-    anew()
+    record(anew)
     for t, e in zip(ours, theirs, strict=True):
         assert_array_equal(t.array, e.array)
 

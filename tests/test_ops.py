@@ -12,11 +12,13 @@ from samples import FUNCTIONS, PRIMITIVES, SAMPLES
 from strategies import Call, Quick, call, calls
 
 import autograd
+import nn.functional as F
 from autograd.api.names import ONLY_METHODS
 from autograd.api.numpy import SAVING
 from autograd.engine.graph import ambient
 from autograd.engine.tape import Tape
 from autograd.engine.tensor import NUMPY, Tensor, wrap
+from autograd.ops import common
 from nn.optim import rules
 
 
@@ -134,6 +136,45 @@ def test_every_function_has_a_record():
 def is_method(function):
     """Is it np.add.reduce or the like? They follow rules for all ufuncs; calls of some are in numpy_calls.py."""
     return isinstance(getattr(function, "__self__", None), np.ufunc)
+
+
+# ---------------------------------------------------------------- formulas that have a quicker way on plain arrays
+@records("formulas", where=smooth)
+def test_on_plain_arrays_comes_out_what_the_formula_says(sample, monkeypatch):
+    """Values and gradients, where an op or a rule has another way on NumPy's own arrays."""
+    used, plain = [], common.of_one_dtype
+    for seed in range(12):
+        f = Function(sample, sample.make(Quick(seed)))
+        with monkeypatch.context() as patch, np.errstate(all="ignore"):
+            patch.setattr(common, "of_one_dtype", lambda args: used.append(plain(args)) or used[-1])
+            found = [*f(f.xs), *(f.pull(f.xs, f.us)[0] if f.us else ())]
+            patch.setattr(common, "of_one_dtype", lambda args: False)
+            expected = [*f(f.xs), *(f.pull(f.xs, f.us)[0] if f.us else ())]
+        if not any(used):
+            return
+        for y, e in zip(found, expected, strict=True):
+            assert_allclose(y.array, e.array, rtol=1e-9, atol=1e-12)
+
+
+LARGE = {  # more than one block of each
+    "softmax": (lambda x: F.softmax(x, -1), (300, 100)),
+    "cross_entropy": (lambda x: F.cross_entropy(x, autograd.arange(300) % 100), (300, 100)),
+    "layer_norm": (lambda x, w, b: F.layer_norm(x, (40,), w, b), (3000, 40), (40,), (40,)),
+    "attention": (F.scaled_dot_product_attention, (50, 3, 40, 8), (50, 3, 30, 8), (50, 3, 30, 6), (40, 30)),
+    "max_pool2d": (lambda x: F.max_pool2d(x.permute(0, 3, 1, 2), 2), (10, 45, 45, 32)),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_on_large_arrays_too(name, monkeypatch):
+    op, *shapes = LARGE[name]
+    rng = np.random.default_rng(0)
+    xs = [wrap(rng.standard_normal(shape)).requires_grad_() for shape in shapes]
+    u = wrap(rng.standard_normal(op(*xs).shape))
+    found = op(*xs), *autograd.grad(op(*xs), xs, u)
+    monkeypatch.setattr(common, "of_one_dtype", lambda args: False)
+    for y, e in zip(found, (op(*xs), *autograd.grad(op(*xs), xs, u)), strict=True):
+        assert_allclose(y.array, e.array, rtol=1e-9, atol=1e-12)
 
 
 # ---------------------------------------------------------------- values

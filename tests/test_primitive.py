@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -221,6 +222,17 @@ def test_keep_zero_pays_only_when_there_is_a_nan():
     tensors = keep_zero(wrap(g), wrap(bad))
     assert isinstance(tensors, Tensor)
     assert tensors.tolist()[0] == 0
+
+
+def test_keep_zero_copies_nothing_that_lies_in_another_order():
+    g = np.ones((8, 32, 16, 16), np.float32)
+    for good in (g, np.ascontiguousarray(g.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2), g.T):
+        tracemalloc.start()
+        try:
+            assert keep_zero(g, good) is good
+            assert tracemalloc.get_traced_memory()[1] < good.nbytes / 10
+        finally:
+            tracemalloc.stop()
 
 
 # ---------------------------------------------------------------- when nothing is recorded

@@ -223,7 +223,8 @@ def keep_zero(g: Any, d: Any) -> Any:
     """
     array = d if type(d) is ndarray or recording() else getattr(d, "array", d)
     if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # not foreign, not for a tape
-        total = sum(array.ravel().tolist()) if array.size < 100 else np.vdot(array, array)
+        flat = array.ravel("K")  # as it lies in memory, or channels last would be copied
+        total = sum(flat.tolist()) if flat.size < 100 else np.vdot(flat, flat)
         if total == total:
             return d
     return np.where((g == 0) & np.isnan(d), 0, d)

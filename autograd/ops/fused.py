@@ -9,6 +9,7 @@ import numpy as np
 from ..engine.accumulate import total, total_product
 from ..engine.graph import Array
 from ..engine.primitive import primitive
+from .common import formula
 
 
 # ---------------------------------------------------------------- the table
@@ -19,9 +20,21 @@ def largest(x: Array, axis: int) -> Array:
     return np.take_along_axis(x, np.argmax(x, axis=axis, keepdims=True), axis)
 
 
+@formula
 def _softmax(x: Array, axis: int) -> Array:
     e = np.exp(x - largest(x, axis))
     return e / total(e, (axis,), True)
+
+
+@_softmax.on_arrays
+def _(x: Any, axis: int) -> Any:
+    if axis != x.ndim - 1 or x.size < 10_000 or x.shape[axis] > 4096:
+        return NotImplemented
+    e = np.subtract(x, largest(x, axis), order="C")
+    np.exp(e, out=e)
+    rows = np.reshape(e, (-1, x.shape[axis]))
+    rows /= (rows @ np.ones(x.shape[axis], x.dtype))[:, None]  # a product of matrices adds up rows several times as fast
+    return e
 
 
 def _log_softmax(x: Array, axis: int) -> Array:

@@ -20,11 +20,13 @@ from .checks import per_dim
 from .common import in_dims
 from .window import Axis, batched, like, windows_over
 
-
 # ---------------------------------------------------------------- the table
 # One trilinear form, sum(y * conv(x, w)), differentiated by each of its three arguments: conv by y, conv_transpose by x,
 # conv_weight by w. Each one's rules are the other two. They are products of matrices with one row for each window, the
 # channels last in memory. So results are channels last in memory too, which pooling and the next convolution like best.
+MOST = 2**18  # of elements of patches at a time
+
+
 def _last(x: Array) -> Array:
     """(images, channels, ...) with the channels last."""
     return np.transpose(x, (0, *range(2, x.ndim), 1))
@@ -53,10 +55,10 @@ def _section(x: Array, starts: Axis, sizes: Axis) -> Array:
     return out
 
 
-def _patches(x: Array, windows: Windows, count: Axis, groups: int) -> Array:
-    """(groups, windows of all images, elements of a window), by one strided copy.
+def _seen(x: Array, windows: Windows, count: Axis, groups: int) -> Array:
+    """A view of all windows, (images, groups, channels of a group, *count, *sizes of a window).
 
-    Its runs are to be long: so where there are many channels they come last in memory, else the windows.
+    Many channels, 8 or more, come last in memory.
     """
     n, images, inner = len(windows), x.shape[0], x.shape[1] // groups
     spans = tuple((k - 1) * d + 1 for k, _, _, d in windows)
@@ -67,17 +69,26 @@ def _patches(x: Array, windows: Windows, count: Axis, groups: int) -> Array:
         x = _second(np.reshape(np.reshape(x, (-1,)), x.shape))  # a copy if they were not last
     x = sliding_window_view(x, spans, axis=tuple(range(2, n + 2)))
     x = x[(..., *(slice(None, None, s) for _, s, _, _ in windows), *(slice(None, None, d) for _, _, _, d in windows))]
-    x = np.reshape(x, (images, groups, inner, *x.shape[2:]))
+    return np.reshape(x, (images, groups, inner, *x.shape[2:]))
+
+
+def _patches(seen: Array) -> Array:
+    """(groups, windows of all images, elements of a window), by one strided copy.
+
+    Its runs are to be long: so where there are many channels they come last in it, else the windows.
+    """
+    images, groups, inner, *sizes = seen.shape
+    n = len(sizes) // 2
     at, place = range(3, n + 3), range(n + 3, 2 * n + 3)
-    rows, elements = images * prod(count), prod(k for k, _, _, _ in windows) * inner
+    rows, elements = images * prod(sizes[:n]), prod(sizes[n:]) * inner
     if inner >= 8:
-        return np.reshape(np.transpose(x, (1, 0, *at, *place, 2)), (groups, rows, elements))
-    return T(np.reshape(np.transpose(x, (1, *place, 2, 0, *at)), (groups, elements, rows)))
+        return np.reshape(np.transpose(seen, (1, 0, *at, *place, 2)), (groups, rows, elements))
+    return T(np.reshape(np.transpose(seen, (1, *place, 2, 0, *at)), (groups, elements, rows)))
 
 
-def _batches(images: int, elements: int) -> Iterator[slice]:
-    """Some images at a time, so that their patches stay in the cache."""
-    step = max(1, 2**19 // max(1, elements))
+def _batches(images: int, elements: int, most: int = MOST) -> Iterator[slice]:
+    """Some images at a time, so that what is made of them stays in the cache."""
+    step = max(1, most // max(1, elements))
     return (slice(i, i + step) for i in range(0, images, step))
 
 
@@ -89,11 +100,14 @@ def _convolution(x: Array, w: Array, b: Array | None, windows: Windows, count: A
     kernel = np.swapaxes(np.reshape(w, (channels, inner, length)), 1, 2)
     kernel = T(np.reshape(kernel, (groups, channels // groups, length * inner)))
     out = np.empty_like(x, shape=(images, prod(count), groups, channels // groups), order="C")
+    seen = _seen(x, windows, count, groups)
+    row = None if b is None else np.reshape(np.broadcast_to(b, (count[-1], channels)), (-1,))  # long rows are added quicker
     for part in _batches(images, prod(count) * groups * inner * length):
         rows = np.reshape(out[part], (-1, *out.shape[2:]))
-        np.matmul(_patches(x[part], windows, count, groups), kernel, out=np.swapaxes(rows, 0, 1))
-        if b is not None:
-            rows += np.reshape(b, rows.shape[1:])
+        np.matmul(_patches(seen[part]), kernel, out=np.swapaxes(rows, 0, 1))
+        if row is not None:
+            rows = np.reshape(rows, (-1, count[-1] * channels))
+            rows += row
     return _second(np.reshape(out, (images, *count, channels)))
 
 
@@ -104,10 +118,14 @@ def _convolution_transpose(y: Array, w: Array, windows: Windows, size: Axis, gro
         return _each_alone(y, w, [(seen, where) for where, seen in found], size)
     kernels = np.reshape(w, (groups, channels // groups, inner, len(found)))
     kernels = np.copy(np.transpose(kernels, (3, 0, 1, 2)), order="C")
-    rows, out = _rows(y, groups), np.zeros_like(y, shape=(images, *size, groups * inner), order="C")
-    for kernel, (where, seen) in zip(kernels, found, strict=True):
-        part = np.reshape(np.swapaxes(rows @ kernel, 0, 1), (images, *count, groups * inner))
-        out[(slice(None), *seen[1:])] += part[(slice(None), *where[1:])]
+    out = np.zeros_like(y, shape=(images, *size, groups * inner), order="C")
+    for part in _batches(images, prod(count) * groups * inner, MOST // 4):
+        rows = _rows(y[part], groups)
+        made = np.empty_like(y, shape=(rows.shape[1], groups, inner), order="C")
+        there = np.reshape(made, (rows.shape[1] // prod(count), *count, groups * inner))
+        for kernel, (where, seen) in zip(kernels, found, strict=True):
+            np.matmul(rows, kernel, out=np.swapaxes(made, 0, 1))
+            out[(part, *seen[1:])] += there[(slice(None), *where[1:])]
     return _second(out)
 
 
@@ -116,10 +134,11 @@ def _convolution_weight(y: Array, x: Array, windows: Windows, groups: int) -> Ar
     if inner == 1 and groups == channels:
         axes, found = (0, *range(2, x.ndim)), places(windows, x.shape[2:], count)
         return np.reshape(np.stack([total(y[where] * x[seen], axes) for where, seen in found], -1), (channels, 1, *kernel))
-    out = np.zeros_like(x, shape=(groups, channels // groups, prod(kernel) * inner), order="C")
+    out = np.zeros_like(x, shape=(groups, prod(kernel) * inner, channels // groups), order="C")
+    seen = _seen(x, windows, count, groups)
     for part in _batches(x.shape[0], prod(count) * groups * inner * prod(kernel)):
-        out += T(_rows(y[part], groups)) @ _patches(x[part], windows, count, groups)
-    return np.reshape(np.swapaxes(np.reshape(out, (channels, prod(kernel), inner)), 1, 2), (channels, inner, *kernel))
+        out += T(_patches(seen[part])) @ _rows(y[part], groups)  # quicker than the other way round
+    return np.reshape(np.swapaxes(np.reshape(T(out), (channels, prod(kernel), inner)), 1, 2), (channels, inner, *kernel))
 
 
 def _each_alone(x: Array, w: Array, pairs: list[tuple[Index, Index]], size: Axis) -> Array:

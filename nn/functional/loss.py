@@ -23,9 +23,11 @@ from autograd.engine.tensor import Tensor, wrap
 from autograd.engine.warn import warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops import elementwise
+from autograd.ops.common import formula
 from autograd.ops.elementwise import clip_min, exp, log, logaddexp, minimum, relu, sigmoid, sqrt, square
-from autograd.ops.fused import softmax
+from autograd.ops.fused import largest, sum_product
 from autograd.ops.index import gather, one_hot, ungather
+from autograd.ops.join import filled
 
 from .activation import log1pexp
 from .checks import need_dtype_of, need_float, need_tensors
@@ -33,9 +35,41 @@ from .distance import pairwise_distance
 
 
 # ---------------------------------------------------------------- the table: single ops, of simpler gradients than their steps
-def _softmax_cross_entropy(x: Array, labels: Array) -> Array:
+@formula
+def _softmax_cross_entropy(x: Array, labels: Array) -> tuple[Array, Array]:
     z = x - np.maximum.reduce(x, axis=1, keepdims=True)  # np.max takes a microsecond longer, which shows in small steps
-    return np.log(total(np.exp(z), (1,))) - gather(z, labels[:, None], 1)[:, 0]
+    shares = np.exp(z)
+    sums = total(shares, (1,), True)
+    return (np.log(sums) - gather(z, labels[:, None], 1))[:, 0], shares / sums
+
+
+@_softmax_cross_entropy.on_arrays
+def _(x: Any, labels: Any) -> Any:
+    if x.ndim != 2 or x.size < 10_000 or x.shape[1] > 4096:
+        return NotImplemented
+    shares = x - largest(x, 1)
+    right = gather(shares, labels[:, None], 1)
+    np.exp(shares, out=shares)
+    sums = (shares @ np.ones(x.shape[1], x.dtype))[:, None]
+    shares /= sums
+    return (np.log(sums) - right)[:, 0], shares
+
+
+@formula
+def _pull_softmax_cross_entropy(gs: Any, labels: Array, out: tuple[Array, Array], x_shape: Any, out_shape: Any) -> Array:
+    g, g_shares = filled(gs, out_shape)
+    d = g[:, None] * out[1] - ungather(g[:, None], labels[:, None], 1, x_shape)
+    return d + out[1] * (g_shares - sum_product(g_shares, out[1], (1,)))
+
+
+@_pull_softmax_cross_entropy.on_arrays
+def _(gs: Any, labels: Any, out: Any, x_shape: Any, out_shape: Any) -> Any:
+    g, g_shares = gs
+    if len(x_shape) != 2 or g is None or g_shares is not None:
+        return NotImplemented
+    d = out[1] * g[:, None]
+    d[np.arange(len(g)), labels] -= g
+    return d
 
 
 def _bce(x: Array, t: Array) -> Array:
@@ -65,8 +99,8 @@ def _huber(x: Array, delta: float = 1.0) -> Array:
 
 # fmt: off
 softmax_cross_entropy = primitive(_softmax_cross_entropy, "cross_entropy",
-    x=lambda g, x, labels, x_shape: g[:, None] * softmax(x, 1) - ungather(g[:, None], labels[:, None], 1, x_shape),
-            says="Minus the log-probability of each label under the softmax of its row of x (torch.nn.functional.cross_entropy).")
+    x=_pull_softmax_cross_entropy,
+            says="Minus the log-probability of each label in its row's softmax, and that (torch.nn.functional.cross_entropy).")
 bce             = primitive(_bce, "binary_cross_entropy", singular=True, promote=slice(None),
     x=lambda g, x, t: g * (x - t) / np.maximum(x * (1 - x), 1e-12),
     t=lambda g, x: g * (_log1p(-x) - _log(x)),
@@ -504,8 +538,12 @@ def cross_entropy(
         return cross_entropy(input[None], target[None], weight, **options).reshape(())
     if target.dtype.kind == "f":
         return _over_probabilities(op, input, target, weight, reduction, label_smoothing)
-    loss, spread = _over_labels(op, softmax_cross_entropy, input, target, weight, ignore_index, reduction, label_smoothing > 0)
+    loss, spread = _over_labels(op, _cross_entropies, input, target, weight, ignore_index, reduction, label_smoothing > 0)
     return loss if spread is None else loss * (1 - label_smoothing) + spread * label_smoothing
+
+
+def _cross_entropies(input: Any, labels: Any) -> Any:
+    return softmax_cross_entropy(input, labels)[0]
 
 
 _callers: dict[tuple[int, int], Any] = {}  # the lines that have called, and their code, which keeps its id for itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from autograd import ops
 from autograd.api.elementwise import astype
-from autograd.engine.accumulate import count, single, widened
+from autograd.engine.accumulate import count, single, total, widened
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, ShapeError
+from autograd.ops.common import formula
 from autograd.ops.elementwise import rsqrt, square
 from autograd.ops.fused import sum_product
 from autograd.ops.join import filled
@@ -45,6 +47,96 @@ rms: Any = primitive(
     "rms",
     x=_pull_rms,
     says="x over the root of its mean square along the axes, and the mean square (torch.nn.functional.rms_norm).",
+)
+
+
+@formula
+def _layer_norm(x: Array, w: Array | None, b: Array | None, axis: Axis, eps: float) -> Array:
+    out = _standard(x, axis, eps)[0]
+    out = out if w is None else out * w
+    return out if b is None else out + b
+
+
+def _standard(x: Array, axis: Axis, eps: float) -> tuple[Array, Array]:
+    """x with mean 0 and variance 1, and one over the root of the variance that it had."""
+    n = count(x.shape, axis)
+    x = x - total(x, axis, True) / n
+    r = 1 / np.sqrt(sum_product(x, x, axis) / n + eps)
+    return x * r, r
+
+
+@formula
+def _pull_layer_norm(
+    g: Array, x: Array, w: Array | None, b: Array | None, axis: Axis, eps: float, needs: Sequence[bool]
+) -> list[Any]:
+    """With z = (x - mean) * r, the gradient of x is r times the part of that of z that is at right angles to 1 and to z."""
+    z, r = _standard(x, axis, eps)
+    n, others = count(x.shape, axis), tuple(range(x.ndim - len(axis)))
+    g_z = g if w is None else g * w
+    g_x = r * (g_z - total(g_z, axis, True) / n - z * (sum_product(g_z, z, axis) / n))
+    return [g_x, total(g * z, others) if needs[1] else None, total(g, others) if needs[2] else None]
+
+
+MOST = 2**15  # of elements at a time, which stay in the cache
+
+
+@_layer_norm.on_arrays
+def _(x: Any, w: Any, b: Any, axis: Axis, eps: float) -> Any:
+    if (n := count(x.shape, axis)) > MOST // 8 or not x.size:
+        return NotImplemented
+    out = np.empty(x.shape, x.dtype)
+    rows, made = np.reshape(x, (-1, n)), np.reshape(out, (-1, n))
+    w, b = (None if p is None else np.reshape(p, (-1,)) for p in (w, b))
+    for i in range(0, len(rows), MOST // n):
+        z = made[i : i + MOST // n]
+        _standard_rows(rows[i : i + MOST // n], eps, z)
+        if w is not None:
+            z *= w
+        if b is not None:
+            z += b
+    return out
+
+
+@_pull_layer_norm.on_arrays
+def _(g: Any, x: Any, w: Any, b: Any, axis: Axis, eps: float, needs: Any) -> Any:
+    if (n := count(x.shape, axis)) > MOST // 8 or not x.size:
+        return NotImplemented
+    g_x, step = np.empty(x.shape, x.dtype), MOST // n
+    g_rows, rows, made = (np.reshape(v, (-1, n)) for v in (g, x, g_x))
+    means, weight = np.full(n, 1 / n, x.dtype), None if w is None else np.reshape(w, (-1,))
+    to_weight, to_bias, standard = [], [], np.empty((min(step, len(rows)), n), x.dtype)
+    for i in range(0, len(rows), step):
+        some, d = g_rows[i : i + step], made[i : i + step]
+        z = standard[: len(d)]
+        r = _standard_rows(rows[i : i + step], eps, z)
+        if needs[1]:
+            to_weight.append(total(np.multiply(some, z, out=d), (0,)))
+        if needs[2]:
+            to_bias.append(total(some, (0,)))
+        np.multiply(some, 1 if weight is None else weight, out=d)
+        along = np.einsum("ij,ij->i", d, z) / n
+        d -= (d @ means)[:, None]
+        z *= along[:, None]
+        d -= z
+        d *= r
+    sums = [np.reshape(total(np.stack(v), (0,)), x.shape[x.ndim - len(axis) :]) if v else None for v in (to_weight, to_bias)]
+    return [g_x, *sums]
+
+
+def _standard_rows(x: Any, eps: float, out: Any) -> Any:
+    """`_standard` of a few rows, into `out`; sums along rows are products of matrices, which are quick."""
+    n = x.shape[1]
+    np.subtract(x, (x @ np.full(n, 1 / n, x.dtype))[:, None], out=out)
+    r = 1 / np.sqrt(np.einsum("ij,ij->i", out, out) / n + eps)[:, None]
+    out *= r
+    return r
+
+
+standard: Any = primitive(
+    _layer_norm,
+    "layer_norm",
+    joint=_pull_layer_norm,
+    says="x with mean 0 and variance 1 over its last axes, times w, plus b (torch.nn.functional.layer_norm).",
 )
 
 
@@ -154,7 +246,10 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     tensor([[-1.0000,  1.0000]])
     """
     axis = _last_dims("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    return _affine(_standardized(widened(input), axis, eps)[0], weight, bias, input.dtype)
+    if not input.numel():
+        return _affine(widened(input), weight, bias, input.dtype)
+    out = standard(*map(widened, (input, weight, bias)), axis, eps)
+    return out if out.dtype == input.dtype else astype(out, input.dtype)
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:

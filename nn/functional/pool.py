@@ -16,6 +16,7 @@ from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops import index, window
+from autograd.ops.common import formula
 from autograd.ops.elementwise import absolute, relu
 from autograd.ops.window import Windows, places
 
@@ -94,11 +95,46 @@ def _flat_index(which: Array, windows: Windows, size: Axis) -> Array:
     return out
 
 
+@formula
+def _pull_window_max(g: Array, x: Array, out: Array, windows: Windows, x_shape: Axis) -> Array:
+    return put(g, which(x, out, windows), windows, x_shape[-len(windows) :])
+
+
+@_pull_window_max.on_arrays
+def _(g: Any, x: Any, out: Any, windows: Windows, x_shape: Axis) -> Any:
+    """What the first places of windows take of `g`, the next do not get: the last gets the rest. Each element is written once."""
+    sizes = list(zip(windows, x.shape[-len(windows) :], out.shape[-len(windows) :], strict=True))
+    alone = all(p == 0 and d == 1 and s >= k and (m - 1) * s + k <= n for (k, s, p, d), n, m in sizes)
+    if not alone or x.ndim == len(windows) or not out.size:
+        return NotImplemented
+    if not np.isfinite(_square(g)) or np.isnan(_square(out)):  # a NaN equals nothing, and infinity times 0 is one
+        return NotImplemented
+    covered = all(k == s and m * k == n for (k, s, _, _), n, m in sizes)
+    d = np.empty_like(x) if covered else np.zeros_like(x)
+    *others, (_, last) = places(windows, x.shape[-len(windows) :], out.shape[-len(windows) :])
+    some = max(1, 2**16 // max(1, out[0].size))  # images at a time, which stay in the cache
+    for i in range(0, x.shape[0], some):
+        part = slice(i, i + some)
+        top, there, into = out[part], x[part], d[part]
+        rest, hit = np.empty_like(top), np.empty_like(top, dtype=bool)
+        rest[...] = g[part]
+        for _, seen in others:
+            np.equal(there[seen], top, out=hit)
+            rest -= np.multiply(rest, hit, out=into[seen])
+        into[last] = rest
+    return d
+
+
+def _square(x: Any) -> Any:
+    """The sum of squares, NaN if an element is: in the order of memory."""
+    return np.vdot(flat := x.ravel("K"), flat)
+
+
 # fmt: off
 window_sum  = primitive(_window_sum, "window_sum", x=_pull_window_sum,
             says="The sum of each window over the last axes of x (torch.nn.functional.avg_pool2d).")
 window_max  = primitive(_window_max, "window_max",
-    x=lambda g, x, out, windows, x_shape: put(g, which(x, out, windows), windows, x_shape[-len(windows):]),
+    x=_pull_window_max,
             kink="of tied elements the first in the window gets it",
             says="The greatest element of each window over the last axes of x (torch.nn.functional.max_pool2d).")
 which: Any  = primitive(_which, "which",
