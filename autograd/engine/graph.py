@@ -77,15 +77,16 @@ def memory(array: Array) -> Array:
     return owner
 
 
-def touch(array: Array, where: Any = None) -> None:
-    """Note that the memory of `array` was written. Call it after writing to `t.array` yourself."""
+def touch(*arrays: Array, where: Any = None) -> None:
+    """Note that the memory of `arrays` was written. Call it after writing to `t.array` yourself."""
     global _latest
-    owner = memory(array)
-    key = id(owner)
     with _stamping:
-        known = _writes.get(key)
         _latest = tick()
-        _writes[key] = _latest, known[1] if known else ref(owner, lambda _: _writes.pop(key, None)), where
+        for owner in map(memory, arrays):
+            key = id(owner)
+            known = _writes.get(key)
+            forget = known[1] if known else ref(owner, lambda _, key=key: _writes.pop(key, None))
+            _writes[key] = _latest, forget, where
 
 
 def last_write(array: Array) -> tuple[int, Any, Any]:
@@ -99,7 +100,7 @@ def write(array: Array, index: Any, value: Any) -> None:
     tape = mode().tape
     where = None if tape is None else tape.write(array, index, value)
     array[index] = value
-    touch(array, where)
+    touch(array, where=where)
 
 
 def check_writable(array: Array) -> None:
