@@ -5,9 +5,9 @@
 The workloads are in workloads.py; names choose among them. Each library that is installed runs in a process of its own, as
 threads of two BLAS libraries in one process disturb each other. They begin with the same weights, and a library whose first
 five losses are others than chainrule's is named and not listed. Then they take turns; medians and minima of all rounds are
-printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as it comes, with fused optimizers, and for images with
-channels last. JAX is compiled, as nobody uses it otherwise. What a process takes at its peak is counted from before the
-workload was made. --page writes docs/benchmarks.md.
+printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as
+it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
+takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -242,7 +242,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def machine(threads: int) -> str:
     """What was measured where."""
     try:
-        (cpu,) = {line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")}
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        (cpu,) = {line.split(":")[1].strip() for line in lines if line.startswith("model name")}
     except (OSError, ValueError):
         cpu = platform.processor() or platform.machine()
     versions = [f"NumPy {np.__version__}"]
@@ -256,14 +257,14 @@ def machine(threads: int) -> str:
 PAGE = """\
 # What training steps cost
 
-`python3 run.py bench` measures these on your machine, and prints the same table. {machine}; the load of the machine when this
-was begun was {load:.1f}.
+`python3 run.py bench` measures these on your machine, and prints the same table. Here it is for {machine}. Other programs
+ran meanwhile (load {load:.1f}): ratios within one row say something, times alone do not.
 
-Times are {clock}, medians of {rounds} rounds, all libraries in turn, each in a process of its own. In brackets is how many times as long as
-PyTorch's best variant (eager; as it comes, with fused optimizers or with channels last) a step takes, by the medians, and by the
-minima, which other programs on the machine disturb less: below 1 it is quicker. Ratios within 15 % are ties. By hand means NumPy
-with derivatives written out and memory kept, without a graph: about the least that can be had op by op. JAX is compiled. All had the
-same losses. Memory is the peak over that before the workload was made.
+Times are {clock}, medians of {rounds} rounds, all libraries in turn, each in a process of its own. In brackets is how many times
+as long as PyTorch's best variant (eager; as it comes, with fused optimizers or with channels last) a step takes, by the medians,
+and by the minima, which other programs disturb less: below 1 it is quicker. Ratios within 15 % are ties. By hand means NumPy
+with derivatives written out and memory kept, without a graph: about the least that can be had op by op. JAX is compiled. All
+had the same losses. Memory is the peak over that before the workload was made.
 
 {table}
 """

@@ -1,11 +1,14 @@
 """The workloads of steps.py: each a step in PyTorch's words, for chainrule and PyTorch; some also by hand, and in NumPy's words.
 
-A function `name(lib)` makes the data and the model and returns the step: a function without arguments that returns a number, by
-which the libraries are compared. `lib` is one of them: its `t`, `nn`, `F`, and `training`. A function `name_by_hand()` is the same in
-NumPy, with derivatives and memory by hand; `name_in_arrays(xp, p)` is the loss as a function of arrays, for JAX and MyGrad.
+A function `name(lib)` makes the data and the model and returns the step: a function without arguments that returns a number,
+by which the libraries are compared. `lib` is one of them: its `t`, `nn`, `F`, and `training`. A function `name_by_hand()` is the
+same in NumPy, with derivatives and memory by hand; `name_in_arrays(xp, p)` is the loss as a function of arrays, for JAX and
+MyGrad.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,11 +29,11 @@ def labelled(n, *shape, classes=10):
 
 def layers(*sizes):
     """The shapes of the weights and biases of linear layers."""
-    return [s for n, m in zip(sizes, sizes[1:], strict=False) for s in ((m, n), (m,))]
+    return [s for n, m in pairwise(sizes) for s in ((m, n), (m,))]
 
 
 def mlp(lib, *sizes):
-    pairs = [(lib.nn.Linear(n, m), lib.nn.ReLU()) for n, m in zip(sizes, sizes[1:], strict=False)]
+    pairs = [(lib.nn.Linear(n, m), lib.nn.ReLU()) for n, m in pairwise(sizes)]
     return lib.nn.Sequential(*[layer for pair in pairs for layer in pair][:-1])
 
 

@@ -46,7 +46,7 @@ class ambient(Switch):
         return ambient(**self.changes)
 
     def __enter__(self) -> None:
-        self.tokens.append(_mode.set(mode()._replace(**self.changes)))
+        self.tokens.append(_mode.set(Mode._make(map(self.changes.get, Mode._fields, mode()))))
 
     def __exit__(self, *exception: object) -> None:
         for token in self.tokens[::-1]:
@@ -77,15 +77,19 @@ def memory(array: Array) -> Array:
     return owner
 
 
-def touch(*arrays: Array, where: Any = None) -> None:
-    """Note that the memory of `arrays` was written. Call it after writing to `t.array` yourself."""
+def touch(array: Array, where: Any = None) -> None:
+    """Note that the memory of `array` was written. Call it after writing to `t.array` yourself."""
+    touch_all((array,), where)
+
+
+def touch_all(arrays: Iterable[Array], where: Any = None) -> None:
+    """Note that the memory of all of them was written."""
     global _latest
     with _stamping:
         _latest = tick()
         for owner in map(memory, arrays):
-            key = id(owner)
-            known = _writes.get(key)
-            forget = known[1] if known else ref(owner, lambda _, key=key: _writes.pop(key, None))
+            known = _writes.get(key := id(owner))
+            forget = known[1] if known else ref(owner, lambda _, key=key: _writes.pop(key, None))  # type: ignore[misc]
             _writes[key] = _latest, forget, where
 
 
@@ -100,7 +104,7 @@ def write(array: Array, index: Any, value: Any) -> None:
     tape = mode().tape
     where = None if tape is None else tape.write(array, index, value)
     array[index] = value
-    touch(array, where=where)
+    touch(array, where)
 
 
 def check_writable(array: Array) -> None:

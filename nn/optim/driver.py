@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autograd.engine.accumulate import ACCUMULATED, widened
-from autograd.engine.graph import Array, touch, write
+from autograd.engine.graph import Array, touch_all, write
 from autograd.engine.tensor import Tensor
 
 from .inplace import Update
@@ -109,7 +109,7 @@ class Plan:
                     np.concatenate(column, axis=None, out=whole)
                 self.jobs[some[0]].program.update(flat.arrays, flat.temporaries, *computed[some[0]][0])  # type: ignore[union-attr]
                 results.update(zip(some, flat.parts, strict=True))
-            touch(*self.touched)
+            touch_all(self.touched)
             for k, job in enumerate(self.jobs):
                 if job.program is None:
                     _plainly(rule, job, self.block)

@@ -5,9 +5,9 @@ Of a rule that computes `p - grad * lr` comes
     def scalars(s0): return (s0,), ()
     def update(a, t, s0): multiply(a[1], s0, out=t[0]); subtract(a[0], t[0], out=a[0])
 
-where a are the parameter, its gradient and the arrays of state, and t memory for what is made on the way. What is computed of
-numbers alone, in Python's, comes first, for all parameters, before anything is written. Each op is the rule's own, so the results are the same to
-the last bit. A result goes over the old one as soon as that is read no more.
+where a are the parameter, its gradient and the arrays of state, and t memory for what is made on the way. What is computed
+of numbers alone, in Python's, comes first, for all parameters, before anything is written. Each op is the rule's own, so the
+results are the same to the last bit. A result goes over the old one as soon as that is read no more.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ class Update:
 def traced(
     rule: Callable[..., Any], options: tuple[Any, ...], numbers: tuple[Any, ...], buffers: tuple[Any, ...]
 ) -> Update | None:
-    """`rule` with these options, numbers and arrays of state, LIVE or None for what there is not; None if it cannot be written so."""
-    scalar, array = (lambda: wrap(np.array(0.5))), (lambda: wrap(np.ones(2)))
-    given = [array(), array(), *(scalar() if o is LIVE else o for o in (*options, *numbers)), *(b and array() for b in buffers)]
+    """`rule` with these options, numbers and arrays of state, LIVE or None for what there is not; None if it cannot be so."""
+    arrays = [LIVE, LIVE, *buffers]
+    scalars = [wrap(np.array(0.5)) if o is LIVE else o for o in (*options, *numbers)]
+    p, grad, *state = [a and wrap(np.ones(2)) for a in arrays]
+    given: list[Any] = [p, grad, *scalars, *state]
     try:
         with ambient(grad=False, tape=(tape := Tape())):
             out = rule(*given)
@@ -55,7 +57,9 @@ def traced(
     made = {id(t.array) for t in given if isinstance(t, Tensor)} | {id(out) for _, _, out in tape}
     live = [t for t in given[2:] if isinstance(t, Tensor) and not t.ndim]
     names |= {id(t.array): f"s{k}" for k, t in enumerate(live)}
-    if any(args[0].ndim for op, args, _ in tape if op.name == "astype"):  # a cast, which might be another for other dtypes
+    if any(
+        args[0].ndim for op, args, _ in list[Any](tape) if op.name == "astype"
+    ):  # a cast, which might be another for other dtypes
         return None
     constants = [a for _, args, _ in tape for a in args if isinstance(a, np.ndarray) and id(a) not in made]
     if any(a.ndim for a in constants):
@@ -65,14 +69,14 @@ def traced(
     new_arrays = [t for t in (out[0], *out[1 + len(numbers) :]) if t is not None]
     if not all(isinstance(t, Tensor) for t in (*new_numbers, *new_arrays)):
         return None
-    old = [given[0].array, *(t.array for t in given[2 + len(options) + len(numbers) :] if t is not None)]
+    old = [t.array for t in (p, *state) if t is not None]
     goal = {id(t.array): id(a) for t, a in zip(new_arrays, old, strict=True)}  # where each result is to go
     if len(goal) < len(old) or any(result in names and result != place for result, place in goal.items()):
         return None
     return _written(tape, names, len(live), [t.array for t in new_numbers], goal)
 
 
-def _written(tape: Tape, names: dict[int, str], live: int, new_numbers: list[Array], goal: dict[int, int]) -> Update:
+def _written(tape: list[Any], names: dict[int, str], live: int, new_numbers: list[Array], goal: dict[int, int]) -> Update:
     """The two functions, from what a tape heard of, and the names of what was there before."""
     scope: dict[str, Any] = {}
     before = dict[str, str]()  # what is computed of numbers, and its name
