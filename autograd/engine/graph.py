@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from itertools import count
 from operator import attrgetter
 from threading import RLock
@@ -89,7 +90,7 @@ def touch_all(arrays: Iterable[Array], where: Any = None) -> None:
         _latest = tick()
         for owner in map(memory, arrays):
             known = _writes.get(key := id(owner))
-            forget = known[1] if known else ref(owner, lambda _, key=key: _writes.pop(key, None))  # type: ignore[misc]
+            forget = known[1] if known else ref(owner, partial(_writes.pop, key))
             _writes[key] = _latest, forget, where
 
 

@@ -80,8 +80,7 @@ class Tensor(Methods):
                     else:
                         t = g if isinstance(g, Tensor) else wrap(g)
                         node.grad = old + t if create_graph else old.add_(t)
-                if node.hooks:
-                    tell_after_grad(node)
+                tell_after_grad(node)
 
 
 _new = object.__new__
@@ -103,10 +102,8 @@ def _alone(g: Any, held: set[int], whole: bool = False) -> Tensor:
     """
     t = g if isinstance(g, Tensor) else wrap(g)
     owner = memory(t.array)
-    if id(owner) in held or (whole and owner is not t.array):
-        t = t.clone()
-        owner = memory(t.array)
-    held.add(id(owner))
+    t = t.clone() if id(owner) in held or (whole and owner is not t.array) else t
+    held.add(id(memory(t.array)))
     return t
 
 
