@@ -27,6 +27,7 @@ VERSION = "{}.{}".format(*sys.version_info)
 EXTRAS = ["demo", "test", "dev", "docs"]  # in pyproject.toml, each contains the one before it
 
 DEMO = [HERE / "demos" / "01_digits.py"]
+BENCH = [HERE / "benchmarks" / "steps.py"]
 PAGES = [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", HERE / "build" / "docs"]]
 PICTURES = [HERE / "demos" / "00_first_graph.py", "--out", HERE / "docs"]
 CHECKS = [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]
@@ -34,6 +35,7 @@ TASKS = {  # name: what it does, the extra it needs, the folder it runs in (None
     "demo": ("train a network on handwritten digits; arguments go to the script", "demo", None, [DEMO]),
     "pictures": ("draw README's pictures anew, into docs/", "demo", None, [PICTURES]),
     "test": ("run the tests; arguments go to pytest", "test", HERE, [["-m", "pytest"]]),
+    "bench": ("time training steps beside the other libraries in .venv; arguments name workloads", "demo", HERE, [BENCH]),
     "docs": ("build the pages into build/docs; arguments go to Sphinx", "docs", HERE, PAGES),
     "check": ("run ruff and mypy; arguments are the files to check, or none for all", "dev", HERE, CHECKS),
 }

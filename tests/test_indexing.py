@@ -543,3 +543,17 @@ def test_errors_name_the_op_what_was_found_and_what_to_do(run, kind, fragments):
     assert caught.type is kind
     for fragment in fragments:
         assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize(("n", "rows"), [(50, 9000), (70_000, 9000), (5000, 9000)])
+@pytest.mark.parametrize("hot", [0, 0.4], ids=["even", "many to one"])
+def test_many_rows_are_put_where_they_belong(n, rows, hot):
+    """As np.add.at adds them, from the first to the last, and of half of them at one place still with all digits."""
+    rng = np.random.default_rng(0)
+    at = np.where(rng.random(rows) < hot, 3, rng.integers(-n, n, rows)).reshape(3, -1)
+    g = rng.uniform(0, 1, (*at.shape, 8)).astype(np.float32)
+    x = ag.zeros(n, 8, requires_grad=True)
+    x[ag.from_numpy(at)].backward(ag.from_numpy(g))
+    expected = np.zeros((n, 8))
+    np.add.at(expected, at, g)
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-6 if hot else 1e-5)

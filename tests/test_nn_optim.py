@@ -1015,6 +1015,79 @@ def test_a_step_that_fails_changes_nothing(case, culprit, taped):
         assert_array_equal(a, b)
 
 
+def test_a_step_that_fails_in_numbers_changes_nothing_in_any_group():
+    """The rate of ASGD, (1 + lambd * lr * t) ** -alpha, of a negative number is none."""
+    ps = [nn.Parameter(ones(3)) for _ in range(3)]
+    opt = ASGD([{"params": ps[:2]}, {"params": ps[2:], "lambd": -60.0}], lr=0.01)
+    for step in range(2):
+        for p in ps:
+            p.grad = ones(3)
+        before, names = everything(ps, opt)
+        if step < 1:
+            opt.step()
+            continue
+        with pytest.raises(TypeError, match="complex"):
+            opt.step()
+        after, names_after = everything(ps, opt)
+        assert names == names_after
+        for a, b in zip(after, before, strict=True):
+            assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("change", ["state", "array of state", "state cleared", "group", "gradient", "count", "layout"])
+def test_what_is_exchanged_between_steps_is_seen(change):
+    """Steps that are made by a plan and steps that look up everything are the same."""
+
+    def trained(anew):
+        rng = np.random.default_rng(0)
+        ps = [nn.Parameter(rng.standard_normal(shape)) for shape in ((3, 2), (2,), (3, 2))]
+        opt = Adam(ps[:2] if change == "group" else ps, lr=0.1)
+        for step in range(6):
+            for p in ps:
+                p.grad = tensor(rng.standard_normal(p.shape))
+            if step == 3 and change == "state":
+                opt.state[ps[0]]["exp_avg"] = ones(3, 2, dtype=float64)
+            if step == 3 and change == "array of state":
+                opt.state[ps[0]]["exp_avg"].array = np.ones((3, 2))
+            if step == 3 and change == "state cleared":
+                opt.state.clear()
+            if step == 3 and change == "group":
+                opt.param_groups[0]["params"].append(ps[2])
+            if step in (2, 3) and change == "gradient":
+                ps[1].grad = None
+            if step == 3 and change == "count":
+                opt.state[ps[1]]["step"].fill_(1)
+            if step == 3 and change == "layout":
+                ps[0].grad = ps[0].grad.T.contiguous().T
+            if anew:
+                opt._plan = None
+            opt.step()
+        return everything(ps, opt)
+
+    (planned, names), (anew, names_anew) = trained(False), trained(True)
+    assert names == names_anew
+    for a, b in zip(planned, anew, strict=True):
+        assert_array_equal(a, b)
+
+
+@each_case
+def test_written_out_a_rule_is_the_same_to_the_last_bit(case, monkeypatch):
+    """In float32, where another order of operations shows; with parameters that are gathered, cut into blocks, and whole."""
+    monkeypatch.setattr(optimizer, "BLOCK", 16)
+    values, gradients = start(case, float32)
+    results = []
+    for written_out in (True, False):
+        if not written_out:
+            monkeypatch.setattr(optimizer, "traced", lambda *_: None)
+        parameters, opt = make(case, [v.copy() for v in values])
+        take(parameters, opt, gradients)
+        if written_out and opt.blocks:
+            assert opt._plan is not None
+        results.append(everything(parameters, opt)[0])
+    for a, b in zip(*results, strict=True):
+        assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_first_step_that_fails_leaves_no_state(kind):
     p, q = (nn.Parameter(ones(2, 2)) for _ in range(2))

@@ -48,7 +48,7 @@ LAYERS = {
         functional/normalization functional/__init__
         hooks parameter unregistered module init utils/rnn utils/reparametrize function_module
         containers utils/parametrize utils/parametrizations parallel linear shape activation conv pool padding upsample norm lazy sparse distance dropout recurrent attention loss adaptive
-        optim/options optim/optimizer optim/rules optim/adafactor optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
+        optim/options optim/inplace optim/driver optim/optimizer optim/rules optim/adafactor optim/lbfgs optim/lr_scheduler optim/swa_utils optim/__init__
         utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms/base utils/data/transforms/values
         utils/data/transforms/places utils/data/transforms/batches utils/data/transforms/__init__ utils/data/__init__
         utils/prune utils/__init__

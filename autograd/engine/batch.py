@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..errors import BatchError
 from .graph import Array, Node
 
@@ -18,7 +20,10 @@ def whole(value: Any) -> Array:
 def one_for_all(found: dict[Node, Any]) -> None:
     """Raise if a gradient is one for each sample, but its node, with room for one, is older than vmap."""
     for node, g in found.items():
-        if getattr(g, "began", getattr(getattr(g, "array", g), "began", -1)) > node.time:
+        if (
+            type(g) is not np.ndarray
+            and getattr(g, "began", getattr(getattr(g, "array", g), "began", -1)) > node.time
+        ):
             raise BatchError(
                 "vmap: backward() leaves a gradient for each sample on a tensor from outside; use func.grad"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from itertools import count
 from operator import attrgetter
 from threading import RLock
@@ -46,7 +47,7 @@ class ambient(Switch):
         return ambient(**self.changes)
 
     def __enter__(self) -> None:
-        self.tokens.append(_mode.set(mode()._replace(**self.changes)))
+        self.tokens.append(_mode.set(Mode._make(map(self.changes.get, Mode._fields, mode()))))
 
     def __exit__(self, *exception: object) -> None:
         for token in self.tokens[::-1]:
@@ -79,13 +80,18 @@ def memory(array: Array) -> Array:
 
 def touch(array: Array, where: Any = None) -> None:
     """Note that the memory of `array` was written. Call it after writing to `t.array` yourself."""
+    touch_all((array,), where)
+
+
+def touch_all(arrays: Iterable[Array], where: Any = None) -> None:
+    """Note that the memory of all of them was written."""
     global _latest
-    owner = memory(array)
-    key = id(owner)
     with _stamping:
-        known = _writes.get(key)
         _latest = tick()
-        _writes[key] = _latest, known[1] if known else ref(owner, lambda _: _writes.pop(key, None)), where
+        for owner in map(memory, arrays):
+            known = _writes.get(key := id(owner))
+            forget = known[1] if known else ref(owner, partial(_writes.pop, key))
+            _writes[key] = _latest, forget, where
 
 
 def last_write(array: Array) -> tuple[int, Any, Any]:

@@ -68,9 +68,9 @@ class Tensor(Methods):
         """
         inputs = [inputs] if isinstance(inputs, Tensor) else inputs
         targets = None if inputs is None else {t._need_node("backward with inputs") for t in inputs}
-        found, held = _gradients([self], [gradient], targets, retain_graph, create_graph)
-        one_for_all(found)
-        with ambient(grad=create_graph):
+        with ambient(grad=create_graph), np.errstate(all="ignore"):
+            found, held = _gradients([self], [gradient], targets, retain_graph, create_graph)
+            one_for_all(found)
             while found:
                 node, g = found.popitem()
                 with _adding:
@@ -113,25 +113,25 @@ def _gradients(
 ) -> tuple[Grads, set[int]]:  # fmt: skip
     """Sweep back from `outputs`. Returns the gradients, and the memory that is somebody else's.
 
-    On a tape the rules run on Tensors too, so that it hears of every step.
+    It is called in the mode that the rules are to be run in, where overflow is silent. On a tape they run on
+    Tensors too, so that it hears of every step.
     """
     symbolic = create_graph or recording()
     grads, held = Grads(), set[int]()
-    with ambient(grad=create_graph), np.errstate(all="ignore"):
-        for i, (t, seed) in enumerate(zip(outputs, seeds, strict=True)):
-            if t.node is None:
-                raise NoGradientError(f"output {i} does not depend on anything that requires grad")
-            if seed is None and t.array.size != 1:
-                what = f"backward from shape {t.shape} needs a gradient of that shape"
-                raise GraphError(f"{what}; only one element does without")
-            if not isinstance(seed, Tensor):
-                seed = wrap(np.ones_like(t.array) if seed is None else np.asarray(seed))
-            if seed.shape != t.shape:
-                raise ShapeError(f"the gradient of output {i} has its shape, {t.shape}; got {seed.shape}")
-            held.add(id(memory(seed.array)))
-            seed = fit(seed if symbolic else seed.array, t.node)
-            grads[t.node] = grads[t.node] + seed if t.node in grads else seed
-        return sweep(grads, targets, wrap, symbolic, create_graph if retain is None else retain), held
+    for i, (t, seed) in enumerate(zip(outputs, seeds, strict=True)):
+        if t.node is None:
+            raise NoGradientError(f"output {i} does not depend on anything that requires grad")
+        if seed is None and t.array.size != 1:
+            what = f"backward from shape {t.shape} needs a gradient of that shape"
+            raise GraphError(f"{what}; only one element does without")
+        if not isinstance(seed, Tensor):
+            seed = wrap(np.ones_like(t.array) if seed is None else np.asarray(seed))
+        if seed.shape != t.shape:
+            raise ShapeError(f"the gradient of output {i} has its shape, {t.shape}; got {seed.shape}")
+        held.add(id(memory(seed.array)))
+        seed = fit(seed if symbolic else seed.array, t.node)
+        grads[t.node] = grads[t.node] + seed if t.node in grads else seed
+    return sweep(grads, targets, wrap, symbolic, create_graph if retain is None else retain), held
 
 
 def grad(
@@ -158,12 +158,12 @@ def grad(
     if len(seeds) != len(outputs):
         raise ArgumentError(f"grad: there are {len(seeds)} grad_outputs for {len(outputs)} outputs")
     nodes = [t._need_node(f"grad: input {i}") for i, t in enumerate(inputs)]
-    found, held = _gradients(outputs, seeds, set(nodes), retain_graph, create_graph)
-    unused = [i for i, n in enumerate(nodes) if n not in found]
-    if unused and not (allow_unused or materialize_grads):
-        what = f"grad: the outputs do not depend on input {unused[0]}"
-        raise NoGradientError(f"{what}; pass allow_unused=True if that is meant")
-    if materialize_grads:
-        found |= {nodes[i]: np.zeros_like(inputs[i].array) for i in unused}
-    with ambient(grad=create_graph):
+    with ambient(grad=create_graph), np.errstate(all="ignore"):
+        found, held = _gradients(outputs, seeds, set(nodes), retain_graph, create_graph)
+        unused = [i for i, n in enumerate(nodes) if n not in found]
+        if unused and not (allow_unused or materialize_grads):
+            what = f"grad: the outputs do not depend on input {unused[0]}"
+            raise NoGradientError(f"{what}; pass allow_unused=True if that is meant")
+        if materialize_grads:
+            found |= {nodes[i]: np.zeros_like(inputs[i].array) for i in unused}
         return tuple(g if g is None else _alone(g, held) for g in map(found.get, nodes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import wraps
 from operator import is_
@@ -15,7 +15,7 @@ import numpy as np
 
 from autograd.engine.accumulate import ACCUMULATED, widened
 from autograd.engine.grad_mode import enable_grad
-from autograd.engine.graph import Array, ambient, mode, write
+from autograd.engine.graph import ambient, mode, write
 from autograd.engine.hooks import RemovableHandle
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor, wrap
@@ -25,12 +25,13 @@ from autograd.errors import ArgumentError, DtypeError, InPlaceError, ShapeError,
 from ..containers import ParameterList
 from ..module import Module, Parameter, apart, clear, loadable
 from ..unregistered import Unregistered, unregistered
+from .driver import Job, Plan
+from .inplace import LIVE, Update, traced
 from .options import Kind, Number, check_options, kinds_of, plain
 
 # What a rule is given of a group: options; the first value of each state; the names of the state that is one number, and of the
 # rest. All in order, with None for what there is not.
 Recipe = tuple[list[Any], dict[str, float], list[str | None], list[str | None]]
-Job = tuple[list[Any], list[Any], list[Any]]  # options, the state of one number, and parameter, gradient and their like
 Init = ParamSpec("Init")
 BLOCK = 2**16  # how many elements to update at a time, so that what a rule makes on its way stays in the cache
 COUNT = "count"  # the name of the state that is not saved
@@ -136,7 +137,9 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._known: list[dict[str, Any]] = []  # of each group: the options, tensors as numbers, when a step last looked
         self._live: list[dict[str, Any]] = []  # the numbers among them, as 0-d Tensors
-        self._recipes: list[Recipe | None] = []  # what the rule is given of them; None if that is to be found anew
+        self._recipes: list[tuple[Recipe, Update | None] | None] = []  # what the rule is given of them, and the rule written out
+        # for that, to work in place; None if that is to be found anew
+        self._plan: Plan | None = None  # how the last step was made
         self._step_pre_hooks: dict[int, Any] = {}
         self._step_post_hooks: dict[int, Any] = {}
         kind = type(self).__name__
@@ -261,6 +264,16 @@ class Optimizer:
         numbers, buffers = ([name if name in first else None for name in names] for names in (rule.numbers, rule.buffers))
         return options, first, numbers, buffers
 
+    def _written(self, i: int) -> tuple[Recipe, Update | None]:
+        """The recipe of group `i`, and the rule for it written out to work in place, if it may be given parts of a parameter."""
+        options, _, *state = recipe = self._recipe(i)
+        program = None
+        fixed = tuple(LIVE if isinstance(o, Tensor) else o for o in options)
+        if self.blocks and all(isinstance(o, Hashable) for o in fixed):
+            program = traced(self.rule.update, fixed, *(tuple([name and LIVE for name in names]) for names in state))
+        self._recipes[i] = recipe, program
+        return recipe, program
+
     @hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what `closure` returns, which may compute that gradient.
@@ -274,37 +287,47 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         self.sync()
-        taped = mode().tape is not None
+        found = [self._recipes[i] or self._written(i) for i in range(len(self.param_groups))]
+        parameters, programs = [p for group in self.param_groups for p in group["params"]], [program for _, program in found]
+        taped, plan = mode().tape is not None, self._plan
+        if taped or plan is None or not plan.holds(parameters, self.state, programs):
+            jobs, begun = self._jobs(found)
+            for p, made in begun:
+                self.state[p].update(made)
+            if taped:
+                _record(self.rule, jobs)
+                return loss
+            self._plan = plan = Plan(jobs, parameters, programs, BLOCK if self.blocks else None)
+            if not plan.lasts:
+                self._plan = None
+        plan.run(self.rule.update, [_numbers(recipe[0]) for recipe, _ in found])
+        return loss
+
+    def _jobs(self, found: Sequence[tuple[Recipe, Update | None]]) -> tuple[list[Job], list[Any]]:
+        """What is to be done for each parameter that has a gradient, and state that begins; all is checked."""
         jobs: list[Job] = []
         begun: list[tuple[Tensor, dict[str, Tensor]]] = []
+        kind = type(self).__name__
         for i, group in enumerate(self.param_groups):
-            recipe = self._recipes[i]
-            if recipe is None:
-                recipe = self._recipes[i] = self._recipe(i)
-            options, first, numbers, buffers = recipe
-            if not taped:
+            (options, first, numbers, buffers), program = found[i]
+            if mode().tape is None:
                 options = [float(o.array) if isinstance(o, Tensor) else o for o in options]
             for p in group["params"]:
-                if (g := p.grad) is not None:
-                    state = self.state.get(p, {})
-                    if not first.keys() <= state.keys():
-                        begun.append((p, self._begin(p, state, first)))
-                        state = state | begun[-1][1]
-                    arrays = [p, g, *[name and state[name] for name in buffers]]
-                    if len({t.array.shape for t in arrays if t is not None}) > 1:
-                        raise ShapeError(_misfit(type(self).__name__, buffers, arrays))
-                    if p.array.dtype.kind != "f":
-                        raise DtypeError(f"{type(self).__name__}: a parameter holds {describe(p)}, which steps cannot change")
-                    if not getattr(getattr(p.array, "flags", None), "writeable", True):
-                        raise InPlaceError(f"{type(self).__name__}: a parameter of shape {p.shape} lies in read-only memory")
-                    jobs.append((options, [name and state[name] for name in numbers], arrays))
-        for p, made in begun:
-            self.state[p].update(made)
-        if taped:
-            _record(self.rule, jobs)
-        else:
-            _run(self.rule.update, jobs, BLOCK if self.blocks else None)
-        return loss
+                if (g := p.grad) is None:
+                    continue
+                state = self.state.get(p, {})
+                if not first.keys() <= state.keys():
+                    begun.append((p, self._begin(p, state, first)))
+                    state = state | begun[-1][1]
+                arrays = [p, g, *[name and state[name] for name in buffers]]
+                if len({t.array.shape for t in arrays if t is not None}) > 1:
+                    raise ShapeError(_misfit(kind, buffers, arrays))
+                if p.array.dtype.kind != "f":
+                    raise DtypeError(f"{kind}: a parameter holds {describe(p)}, which steps cannot change")
+                if not getattr(getattr(p.array, "flags", None), "writeable", True):
+                    raise InPlaceError(f"{kind}: a parameter of shape {p.shape} lies in read-only memory")
+                jobs.append(Job(i, program, options, [name and state[name] for name in numbers], arrays))
+        return jobs, begun
 
     def _look_beside(self) -> None:
         """Warn of what got gradients, but is no parameter of a module and no optimizer's: it was forgotten."""
@@ -329,6 +352,7 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {
             "_recipes": [None] * len(self._recipes),
+            "_plan": None,
             "_step_pre_hooks": {},
             "_step_post_hooks": {},
             "_beside": (),
@@ -435,44 +459,21 @@ def _misfit(kind: str, names: list[str | None], tensors: list[Tensor | None]) ->
     return f"{kind}: these must have one shape: {', '.join(f'{name} {t.shape}' for name, t in named if t is not None)}"
 
 
-def _run(update: Callable[..., Any], jobs: list[Job], block: int | None) -> None:
-    """Update in place, block by block."""
-    with np.errstate(all="ignore"):  # an overflow becomes an inf, as in PyTorch, and does not stop a step half-way
-        for options, numbers, tensors in jobs:
-            scalars = [t if t is None else t.array for t in numbers]
-            values = [a if a is None else float(a) for a in scalars]
-            start = 1 + len(scalars)
-            for arrays in _blocks([t if t is None else t.array for t in tensors], block):
-                p, g, *buffers = arrays
-                if p.dtype in ACCUMULATED:
-                    p, g = widened((p, g))
-                new = update(p, g, *options, *values, *buffers)
-                write(arrays[0], ..., new[0])
-                for old, value in zip(buffers, new[start:]):  # noqa: B905 (it is slower)
-                    if old is not None:
-                        write(old, ..., value)
-            for old, value in zip(scalars, new[1:]):  # noqa: B905
-                if old is not None:
-                    write(old, ..., value)
-
-
-def _blocks(arrays: list[Array], block: int | None) -> Iterable[list[Array]]:
-    """Arrays of one shape in parts that fit the cache; whole if they are small, or cannot be cut without a copy."""
-    n = arrays[0].size
-    if block is None or n <= block or not all(a is None or a.flags.c_contiguous for a in arrays):
-        return (arrays,)
-    flat = [a if a is None else a.reshape(-1) for a in arrays]
-    return ([a if a is None else a[i : i + block] for a in flat] for i in range(0, n, block))
-
-
 def _record(rule: Any, jobs: list[Job]) -> None:
     """Update through ops that the tape hears of."""
     changes: list[tuple[Tensor, Tensor]] = []
-    for options, numbers, (p, grad, *buffers) in jobs:
-        new = rule(*widened((p, grad)), *options, *numbers, *buffers)
+    for job in jobs:
+        p, grad, *buffers = job.tensors
+        numbers = job.numbers
+        new = rule(*widened((p, grad)), *job.options, *numbers, *buffers)
         changes += zip((t for t in (p, *numbers, *buffers) if t is not None), new, strict=True)
     for old, value in changes:
         write(old.array, ..., value.array)
+
+
+def _numbers(options: list[Any]) -> tuple[float, ...]:
+    """Those of the options that may change from step to step."""
+    return tuple([float(o.array) for o in options if isinstance(o, Tensor)])
 
 
 def _is_numbers(value: Any) -> bool:

@@ -1,0 +1,304 @@
+"""What whole training steps cost in chainrule, NumPy by hand, PyTorch, JAX and MyGrad: ms, ratios to PyTorch's, peak memory.
+
+    python benchmarks/steps.py [names ...] [--threads 1] [--rounds 7] [--page]
+
+The workloads are in workloads.py; names choose among them. Each library that is installed runs in a process of its own, as
+threads of two BLAS libraries in one process disturb each other. They begin with the same weights, and a library whose first
+five losses are others than chainrule's is named and not listed. Then they take turns; medians and minima of all rounds are
+printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as
+it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
+takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import workloads
+from workloads import WORKLOADS, drawn
+
+Step = Callable[[], float]
+TORCH = ("torch", "torch fused", "torch channels_last")
+LIBRARIES = ("chainrule", "NumPy by hand", *TORCH, "jax", "mygrad")
+HEADINGS = ("chainrule", "NumPy by hand", "torch", "jax", "mygrad")
+BURST = 0.3  # seconds in a round
+
+
+# ---------------------------------------------------------------- a step of a library
+def step_of(name: str, library: str) -> Step:
+    """The workload as a step of a library."""
+    if library == "NumPy by hand":
+        return getattr(workloads, f"{name}_by_hand")()
+    if library in ("jax", "mygrad"):
+        return step_in_arrays(getattr(workloads, f"{name}_in_arrays"), library)
+    if library == "chainrule":
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+        import autograd as t
+        import nn
+        import nn.functional as F
+        from nn import optim
+    else:
+        import torch as t
+        import torch.nn.functional as F
+        from torch import nn, optim
+
+        t.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    fused = {} if library in ("chainrule", "torch") else {"fused": True}
+
+    def started(net: Any) -> list[Any]:
+        parameters = list(net.parameters())
+        with t.no_grad():
+            for p, value in zip(parameters, drawn([tuple(p.shape) for p in parameters]), strict=True):
+                p.copy_(t.from_numpy(value))
+        return parameters
+
+    def training(net: Any, optimizer: str, loss: Callable[[], Any], **options: Any) -> Step:
+        opt = getattr(optim, optimizer)(started(net), **options, **fused)
+
+        def step() -> float:
+            opt.zero_grad()
+            value = loss()
+            value.backward()
+            opt.step()
+            return value.item()
+
+        return step
+
+    last = library == "torch channels_last"
+    images = (lambda x: x.to(memory_format=t.channels_last)) if last else (lambda x: x)
+    return WORKLOADS[name](SimpleNamespace(t=t, nn=nn, F=F, training=training, started=started, images=images))
+
+
+def step_in_arrays(loss: Any, library: str) -> Step:
+    """A step of JAX or MyGrad from a loss of arrays, what these are at first, and how they are optimized."""
+    p, optimizer, lr = loss.start
+    p = drawn(p) if optimizer else list(p)
+    state = [[np.zeros_like(a) for a in p] for _ in range(2)] if optimizer == "Adam" else [[], []]
+
+    def updated(p: Any, grads: Any, state: Any, time: Any, sqrt: Any) -> Any:
+        if optimizer is None:
+            return p, state
+        if optimizer == "SGD":
+            return [a - lr * g for a, g in zip(p, grads, strict=True)], state
+        m = [0.9 * m + 0.1 * g for m, g in zip(state[0], grads, strict=True)]
+        v = [0.999 * v + 0.001 * g * g for v, g in zip(state[1], grads, strict=True)]
+        root = (1 - 0.999**time) ** 0.5
+        rate = lr * root / (1 - 0.9**time)
+        return [a - rate * x / (sqrt(y) + 1e-8 * root) for a, x, y in zip(p, m, v, strict=True)], [m, v]
+
+    if library == "jax":
+        import jax
+
+        gradients = jax.value_and_grad(lambda p: loss(jax.numpy, p))
+
+        @jax.jit
+        def compiled(p: Any, state: Any, time: Any) -> Any:
+            value, grads = gradients(p)
+            return value, grads, *updated(p, grads, state, time, jax.numpy.sqrt)
+
+        def once(p: Any, state: Any, time: Any) -> Any:
+            value, _, p, state = compiled(p, state, np.float32(time))
+            return float(value), p, state
+    else:
+        import mygrad
+
+        def once(p: Any, state: Any, time: Any) -> Any:
+            tensors = [mygrad.tensor(a) for a in p]
+            value = loss(mygrad, tensors)
+            value.backward()
+            return value.item(), *updated(p, [t.grad for t in tensors], state, time, np.sqrt)
+
+    time = 0
+
+    def step() -> float:
+        nonlocal p, state, time
+        time += 1
+        value, p, state = once(p, state, time)
+        return value
+
+    return step
+
+
+# ---------------------------------------------------------------- one process of a library
+def peak() -> float:
+    """The most memory that this process had so far, in MB; NaN where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def worker(name: str, library: str) -> None:
+    """Print the first losses; then, for each line read, the ms of a step and the peak of memory."""
+    drawn([(2, 2)])  # NumPy's random numbers are there before memory is counted
+    before = [peak()]
+    if library != "NumPy by hand":
+        importlib.import_module({"chainrule": "numpy"}.get(library, library.split()[0]))
+        before.append(peak())
+    step = step_of(name, library)
+    clock = time.process_time if os.environ["OMP_NUM_THREADS"] == "1" else time.perf_counter
+    print(json.dumps([step() for _ in range(5)]), flush=True)
+    start = clock()
+    step()
+    repeats = max(1, round(BURST / (clock() - start)))
+    for _ in sys.stdin:
+        start = clock()
+        for _ in range(repeats):
+            step()
+        ms = (clock() - start) / repeats * 1000
+        print(json.dumps([ms, peak() - before[-1]]), flush=True)
+
+
+def exists(name: str, library: str) -> bool:
+    """Is that library installed, and has it such a workload?"""
+    if library == "NumPy by hand":
+        return hasattr(workloads, f"{name}_by_hand")
+    if library in ("jax", "mygrad") and not hasattr(workloads, f"{name}_in_arrays"):
+        return False
+    if (library == "torch fused" and "Adam" not in title(name)) or (
+        library == "torch channels_last" and "CNN" not in title(name)
+    ):
+        return False
+    return library == "chainrule" or importlib.util.find_spec(library.split()[0]) is not None
+
+
+def title(name: str) -> str:
+    return WORKLOADS[name].__doc__ or name
+
+
+# ---------------------------------------------------------------- the table
+def measure(name: str, threads: int, rounds: int) -> tuple[dict[str, list[list[float]]], list[str]]:
+    """For each library the times and the peaks of all rounds; and what went wrong."""
+    limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    pipes: dict[str, Any] = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | limits)
+    workers, losses, wrong = {}, {}, []
+    for library in (each for each in LIBRARIES if exists(name, each)):
+        w = subprocess.Popen([sys.executable, __file__, "--worker", name, library], **pipes)
+        if first := w.stdout.readline():
+            workers[library], losses[library] = w, json.loads(first)
+        else:
+            wrong.append(f"{title(name)}: {library} stopped; what it said is above")
+    for library in list(workers):
+        if not np.allclose(losses[library], losses["chainrule"], rtol=1e-3):
+            wrong.append(f"{title(name)}: the losses of {library} are {losses[library]}, of chainrule {losses['chainrule']}")
+            workers.pop(library).kill()
+    seen: dict[str, list[list[float]]] = {library: [] for library in workers}
+    for _ in range(rounds):
+        for library, w in workers.items():
+            w.stdin.write("\n")
+            w.stdin.flush()
+            seen[library].append(json.loads(w.stdout.readline()))
+    for w in workers.values():
+        w.stdin.close()
+        w.wait()
+    return seen, wrong
+
+
+def row(name: str, seen: dict[str, list[list[float]]]) -> dict[str, Any]:
+    """The line of a workload: for each heading the median, the minimum and the peak; which variant of PyTorch was the best."""
+    found = {
+        library: (statistics.median(ms), min(ms), max(mb))
+        for library, rounds in seen.items()
+        for ms, mb in [zip(*rounds, strict=True)]
+    }
+    best = min((library for library in TORCH if library in found), key=found.__getitem__, default="torch")
+    return {"name": title(name), "best": best, **{h: found.get(best if h == "torch" else h) for h in HEADINGS}}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """All rows as Markdown: ms, and in brackets how many times as long as PyTorch, by the medians and by the minima."""
+    lines = [f"| workload | {' | '.join(HEADINGS)} | peak MB: chainrule, torch |", "|---" * (len(HEADINGS) + 2) + "|"]
+    for line in rows:
+        cells, torch = [], line["torch"]
+        for heading in HEADINGS:
+            if (found := line[heading]) is None:
+                cells.append("")
+                continue
+            text = f"{found[0]:.3g} ms"
+            if heading == "torch":
+                text += f", {line['best'].split()[-1]}" * (line["best"] != "torch")
+            elif torch:
+                text += f" ({found[0] / torch[0]:.2f}, {found[1] / torch[1]:.2f})"
+            cells.append(text)
+        peaks = [f"{found[2]:.0f}" for found in (line["chainrule"], torch) if found]
+        lines.append(f"| {line['name']} | {' | '.join(cells)} | {', '.join(peaks)} |")
+    return "\n".join(lines)
+
+
+def machine(threads: int) -> str:
+    """What was measured where."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        (cpu,) = {line.split(":")[1].strip() for line in lines if line.startswith("model name")}
+    except (OSError, ValueError):
+        cpu = platform.processor() or platform.machine()
+    versions = [f"NumPy {np.__version__}"]
+    for library in ("torch", "jax", "mygrad"):
+        if importlib.util.find_spec(library):
+            versions.append(f"{library} {importlib.import_module(library).__version__}")
+    where = f"{os.cpu_count()} cores of {cpu}, {platform.system()}"
+    return f"{where}; Python {platform.python_version()}, {', '.join(versions)}; {threads} thread{'s' * (threads > 1)}, float32"
+
+
+PAGE = """\
+# What training steps cost
+
+`python3 run.py bench` measures these on your machine, and prints the same table. Here it is for {machine}. Other programs
+ran meanwhile (load {load:.1f}): ratios within one row say something, times alone do not.
+
+Times are {clock}, medians of {rounds} rounds, all libraries in turn, each in a process of its own. In brackets is how many times
+as long as PyTorch's best variant (eager; as it comes, with fused optimizers or with channels last) a step takes, by the medians,
+and by the minima, which other programs disturb less: below 1 it is quicker. Ratios within 15 % are ties. By hand means NumPy
+with derivatives written out and memory kept, without a graph: about the least that can be had op by op. JAX is compiled. All
+had the same losses. Memory is the peak over that before the workload was made.
+
+{table}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog=f"the workloads: {', '.join(WORKLOADS)}")
+    parser.add_argument("names", nargs="*", help="parts of names of workloads")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        worker(*options.worker)
+        return
+    chosen = [name for name in WORKLOADS if not options.names or any(part in name for part in options.names)]
+    if not chosen:
+        sys.exit(f"no workload has such a name; they are {', '.join(WORKLOADS)}")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    rows, wrong = [], []
+    for name in chosen:
+        print(title(name), "...", file=sys.stderr, flush=True)
+        seen, problems = measure(name, options.threads, options.rounds)
+        wrong += problems
+        rows.append(row(name, seen))
+    print(table(rows), *wrong, machine(options.threads), sep="\n")
+    if options.page:
+        clock = "processor time" if options.threads == 1 else "time on the clock"
+        page = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+        text = PAGE.format(table=table(rows), machine=machine(options.threads), load=load, clock=clock, rounds=options.rounds)
+        page.write_text(text, encoding="utf-8")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
