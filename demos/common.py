@@ -13,14 +13,15 @@ except ImportError as missing:
 
 
 def arguments(doc: str, **more: str) -> argparse.Namespace:
-    """The options of every demo, with the first line of its docstring as help; `more` are numbers: name="default, help"."""
+    """The options of every demo, helped by the first line of its docstring; `more` are numbers or words: name="default, help"."""
     parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds instead of a minute, on less data or for fewer epochs")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bits")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("pictures"), help="the folder that pictures go to")
     for name, text in more.items():
         default, _, meaning = text.partition(", ")
-        parser.add_argument(f"--{name}", type=int, default=int(default), help=meaning)
+        kind = int if default.isdecimal() else str
+        parser.add_argument(f"--{name}", type=kind, default=kind(default), help=meaning)
     return parser.parse_args()
 
 

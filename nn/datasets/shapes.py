@@ -22,7 +22,9 @@ def _star(x: Any, y: Any) -> Any:
     return (1 - u) * inner[1] - v * (1 - inner[0]) > 0
 
 
-KINDS: dict[str, Callable[[Any, Any], Any]] = {  # name: which points are inside, of a square from -1 to 1, y downwards; its middle is (0, 0)
+KINDS: dict[
+    str, Callable[[Any, Any], Any]
+] = {  # name: which points are inside, of a square from -1 to 1, y downwards; its middle is (0, 0)
     "disk": lambda x, y: x**2 + y**2 < 0.8,
     "ring": lambda x, y: (x**2 + y**2 < 0.95) & (x**2 + y**2 > 0.3),
     "square": lambda x, y: np.maximum(abs(x), abs(y)) < 0.75,
