@@ -98,7 +98,7 @@ def main():
     draw(histories, sizes, options.out / "resnet.png")
     skips, without = (history["val_accuracy"][-1] for history in histories.values())
     claim(
-        skips >= (0.5 if options.quick else 0.9) and skips >= without + 0.1,
+        skips >= (0.25 if options.quick else 0.9) and skips >= without + 0.1,
         f"with 41 convolutions, {skips:.1%} of unseen digits are read rightly with skips, {without:.1%} without",
     )
 

@@ -6,7 +6,7 @@ Claim: on four sonnets that they have never seen, each of the four needs at leas
 of characters, though that may choose its smoothing on those very sonnets.
 
 The first three carry a state from character to character, the LSTM and the GRU through gates. The decoder-only Transformer keeps
-all characters and looks back at them; a mask hides what comes later. Each reads 64 characters and is asked, at each, for the next.
+all characters and looks back at them; a mask hides what comes later. Each reads 64 characters and names, at each, the next one.
 Source: Elman, 1990; Hochreiter and Schmidhuber, 1997; Cho et al., 2014; Vaswani et al., Attention is all you need, 2017.
 """
 

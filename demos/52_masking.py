@@ -3,10 +3,10 @@
     python demos/52_masking.py [--quick] [--seed 0] [--out pictures]
 
 Claim: fine-tuned on 16 labelled sentences, a Transformer that was pre-trained by masking on sentences without labels names the
-sentiment of at least 90 % of unseen ones, and of at least 15 in 100 more than the same network from scratch: means of five trials.
+sentiment of at least 90 % of unseen ones, at least 15 in 100 more than the same network from scratch: means of five trials.
 
-Sentences come from a grammar of 40 words of praise and blame, with negations: "the plot was not dull and i loved the cast". Few of
-these words are in 16 sentences. From guessing hidden words the network has learnt which ones go together.
+Sentences come from a grammar of 40 words of praise and blame, with negations: "the plot was not dull and i loved the cast". Few
+of these words are in 16 sentences. From guessing hidden words the network has learnt which ones go together.
 Source: Devlin, Chang, Lee and Toutanova, BERT, 2018.
 """
 
@@ -145,7 +145,7 @@ def main():
     rng = np.random.default_rng(options.seed)
     texts, _ = sentences(3000, rng)
     encoder = Encoder()
-    losses = pretrain(encoder, texts, 150 if options.quick else 700, rng)
+    losses = pretrain(encoder, texts, 400 if options.quick else 1200, rng)
 
     test, truth = sentences(400, rng)
     found = {"pre-trained": [], "from scratch": []}

@@ -5,13 +5,12 @@
 Claim: of 100 noisy recordings that it has never heard, at most 5 % of the characters come out wrong, though nobody ever told it
 when a tone begins or ends; searching with a beam makes no more errors than taking the best of each moment.
 
-Each of the letters A to H is a pair of tones, as on a telephone. How long they sound, how loud, and the silence between is random.
+Each of the letters A to H is a pair of tones, as on a telephone; how long and loud they are, and the silence between, is random.
 CTC adds up the probabilities of all ways in which a word can be spread over time, with blanks between.
 Source: Graves, Fernandez, Gomez and Schmidhuber, Connectionist temporal classification, 2006.
 """
 
 import itertools
-import math
 
 import numpy as np
 
@@ -69,8 +68,9 @@ def draw(spectrogram, log_probs, word, losses, path):
     top.set(title=f"what it hears: {text(word)}", ylabel="mel band", xlabel="frame")
     for c in range(1 + len(LETTERS)):
         middle.plot(log_probs[:, c].exp().numpy(), color=f"C{c}" if c else "#cbd5e1", linewidth=2)
-        if c and log_probs[:, c].max() > math.log(0.5):
-            middle.text(int(log_probs[:, c].argmax()), 1.03, LETTERS[c - 1], color=f"C{c}", ha="center")
+    for c, run in itertools.groupby(enumerate(log_probs.argmax(1).tolist()), key=lambda pair: pair[1]):
+        if c:
+            middle.text(np.mean([frame for frame, _ in run]), 1.03, LETTERS[c - 1], color=f"C{c}", ha="center")
     middle.set(
         title="what it says: a peak for each letter, and blank (grey) between",
         ylabel="probability",
