@@ -6,7 +6,8 @@ Claim: of two networks with 41 convolutions, which begin with the same weights a
 one reads at least 90 % of those that it has never seen, and at least 10 in 100 more than the other.
 
 A residual block computes x + f(x): where f is of no use yet, what is known passes, and so does the gradient on its way back.
-Without, each layer has to hand on everything by itself. Both have batch normalization, so that it is not the scale that fails.
+Without, each layer has to hand on everything by itself, and the gradient grows from block to block on its way back, a hundredfold
+and more, though both networks have batch normalization.
 Source: He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2015.
 """
 

@@ -1,4 +1,4 @@
-"""Is this the same person? From threesomes of faces a network learns a space in which the pictures of a person are close.
+"""Face verification: from threesomes of faces a network learns a space in which the pictures of a person are close.
 
     python demos/44_faces.py [--quick] [--seed 0] [--out pictures]
 

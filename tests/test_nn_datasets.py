@@ -516,6 +516,14 @@ def test_shapes_are_what_their_labels_boxes_and_masks_say():
         assert target["labels"].min() >= 0
 
 
+def test_a_shape_that_is_hidden_does_not_count():
+    shapes = datasets.make_shapes(50, size=12, objects=20)
+    there = (shapes.labels >= 0).numpy()
+    assert there.sum(1).min() < 20
+    assert np.all(there[:, :-1] >= there[:, 1:])
+    assert_array_equal(shapes.masks.any(3).any(2), there)
+
+
 def test_single_shapes_are_of_each_kind_as_often_and_look_their_own_way():
     shapes = datasets.make_shapes(200, noise=0.0, turn=0.0)
     assert set(Counter(shapes.labels[:, 0].tolist()).values()) == {20}
