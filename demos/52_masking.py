@@ -2,11 +2,11 @@
 
     python demos/52_masking.py [--quick] [--seed 0] [--out pictures]
 
-Claim: fine-tuned on 16 labelled sentences, a Transformer that was pre-trained by masking on sentences without labels names the
+Claim: fine-tuned on 6 labelled sentences, a Transformer that was pre-trained by masking on sentences without labels names the
 sentiment of at least 90 % of unseen ones, at least 15 in 100 more than the same network from scratch: means of five trials.
 
-Sentences come from a grammar of 40 words of praise and blame, with negations: "the plot was not dull and i loved the cast". Few
-of these words are in 16 sentences. From guessing hidden words the network has learnt which ones go together.
+Sentences come from a grammar of 40 words of praise and blame: "the plot was not dull stale and weak and i loved the cast". Few of
+these words are in 6 sentences. From guessing hidden words the network has learnt which ones go together.
 Source: Devlin, Chang, Lee and Toutanova, BERT, 2018.
 """
 
@@ -30,33 +30,25 @@ WORDS = {  # 0 is blame, 1 praise
     ("verb", 0): "hated disliked endured loathed regretted despised mocked cursed".split(),
 }
 NOUNS = "film plot cast music ending story acting script scenery humour".split()
-OTHERS = "the was is very really not and i we they never".split()
+OTHERS = "the was not and i never".split()
 VOCABULARY = ["[pad]", "[mask]", *OTHERS, *NOUNS, *(word for words in WORDS.values() for word in words)]
 NUMBER = {word: i for i, word in enumerate(VOCABULARY)}
-LENGTH = 12
+LENGTH = 15
 
 
-def clause(praise, rng):
-    """A clause of that sentiment; every fourth says so by denying the opposite."""
-    turned = rng.random() < 0.25
-    if rng.random() < 0.5:
-        adjective = rng.choice(WORDS["adjective", praise ^ turned])
-        adverb = ["not"] if turned else [[], ["very"], ["really"]][rng.integers(3)]
-        return ["the", rng.choice(NOUNS), rng.choice(["was", "is"]), *adverb, adjective]
-    return [
-        rng.choice(["i", "we", "they"]),
-        *["never"] * turned,
-        rng.choice(WORDS["verb", praise ^ turned]),
-        "the",
-        rng.choice(NOUNS),
-    ]
+def sentence(praise, rng):
+    """Three adjectives and a verb of that sentiment; sometimes a "not" or a "never" before those of the opposite."""
+    denied = rng.random(2) < 0.2
+    first, second, third = rng.choice(WORDS["adjective", praise ^ denied[0]], 3, replace=False)
+    opinion = ["the", rng.choice(NOUNS), "was", *["not"] * denied[0], first, second, "and", third]
+    return [*opinion, "and", "i", *["never"] * denied[1], rng.choice(WORDS["verb", praise ^ denied[1]]), "the", rng.choice(NOUNS)]
 
 
 def sentences(n, rng):
-    """Rows of word numbers (n, 12), of two clauses of one sentiment each, and the sentiments."""
+    """Rows of word numbers (n, 15), and the sentiments."""
     rows, praise = np.zeros((n, LENGTH), np.int64), rng.permutation(n) % 2
     for row, p in zip(rows, praise.tolist(), strict=True):
-        words = [*clause(p, rng), "and", *clause(p, rng)]
+        words = sentence(p, rng)
         row[: len(words)] = [NUMBER[word] for word in words]
     return tensor(rows), tensor(praise)
 
@@ -135,7 +127,7 @@ def draw(encoder, losses, found, path):
         right.bar(i, np.mean(values), color=("#4f46e5", "#cbd5e1")[i], width=0.6)
         right.scatter([i] * len(values), values, color="black", s=12, zorder=3)
         right.text(i, 0.03, f"{np.mean(values):.1%}", ha="center", color=("white", "black")[i])
-    right.set(title="sentiment right, by 16 labels", xticks=range(2), xticklabels=list(found), ylim=(0, 1))
+    right.set(title="sentiment right, by 6 labels", xticks=range(2), xticklabels=list(found), ylim=(0, 1))
     save(figure, path)
 
 
@@ -145,19 +137,19 @@ def main():
     rng = np.random.default_rng(options.seed)
     texts, _ = sentences(3000, rng)
     encoder = Encoder()
-    losses = pretrain(encoder, texts, 400 if options.quick else 1200, rng)
+    losses = pretrain(encoder, texts, 200 if options.quick else 500, rng)
 
     test, truth = sentences(400, rng)
     found = {"pre-trained": [], "from scratch": []}
     for _ in range(2 if options.quick else 5):
-        labelled = sentences(16, rng)
+        labelled = sentences(6, rng)
         for values, start in zip(found.values(), (encoder, Encoder()), strict=True):
             values.append(accuracy(predict(fine_tuned(start, *labelled), test), truth))
     draw(encoder, losses, found, options.out / "masking.png")
     pretrained, scratch = (float(np.mean(values)) for values in found.values())
     claim(
         pretrained >= (0.5 if options.quick else 0.9) and pretrained >= scratch + (0 if options.quick else 0.15),
-        f"with 16 labels {pretrained:.1%} of unseen sentences are named rightly after masking, {scratch:.1%} from scratch",
+        f"with 6 labels {pretrained:.1%} of unseen sentences are named rightly after masking, {scratch:.1%} from scratch",
     )
 
 
