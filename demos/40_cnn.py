@@ -86,7 +86,7 @@ def main():
         (train, kinds), (test, _) = photographs(True), photographs(False)
         epochs, wanted = (1, 0.4) if options.quick else (10, 0.6)
     else:
-        n, classes, epochs, wanted = (900, 3, 5, 0.45) if options.quick else (4000, 10, 8, 0.9)
+        n, classes, epochs, wanted = (500, 3, 5, 0.38) if options.quick else (4000, 10, 8, 0.9)
         (train, kinds), (test, _) = shapes(n, classes), shapes(1000, classes)
 
     histories, found = {}, {}

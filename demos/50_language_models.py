@@ -101,7 +101,7 @@ def draw(costs, pairs, texts, path):
     left.legend(frameon=False)
     right.axis("off")
     for i, (name, text) in enumerate(texts.items()):
-        lines = "\n".join(text.split("\n")[:4])
+        lines = "\n".join(line[:64] for line in text.split("\n")[:4])
         right.text(0, 1 - i / 4, f"{name}:\n{lines}", va="top", fontsize=8, family="monospace", color=f"C{i}")
     save(figure, path)
 
