@@ -6,6 +6,7 @@ again; and an environment that is unfinished, was moved, or belongs to another P
 Of several runs at once, one sets it up and the others wait.
 """
 
+import ast
 import hashlib
 import importlib.util
 import json
@@ -26,13 +27,14 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 VERSION = "{}.{}".format(*sys.version_info)
 EXTRAS = ["demo", "test", "dev", "docs"]  # in pyproject.toml, each contains the one before it
 
+DEMOS = sorted((HERE / "demos").glob("[0-9]*.py"))
 DEMO = [HERE / "demos" / "01_digits.py"]
 BENCH = [HERE / "benchmarks" / "steps.py"]
 PAGES = [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", HERE / "build" / "docs"]]
 PICTURES = [HERE / "demos" / "00_first_graph.py", "--out", HERE / "docs"]
 CHECKS = [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]
 TASKS = {  # name: what it does, the extra it needs, the folder it runs in (None: the user's), its commands
-    "demo": ("train a network on handwritten digits; arguments go to the script", "demo", None, [DEMO]),
+    "demo": ("run a demo, by its name or number (--list shows them), or the one of handwritten digits", "demo", None, [DEMO]),
     "pictures": ("draw README's pictures anew, into docs/", "demo", None, [PICTURES]),
     "test": ("run the tests; arguments go to pytest", "test", HERE, [["-m", "pytest"]]),
     "bench": ("time training steps beside the other libraries in .venv; arguments name workloads", "demo", HERE, [BENCH]),
@@ -52,6 +54,13 @@ def main(task="help", *arguments):
     if task not in TASKS:
         sys.exit(f"there is no task {task!r}; the tasks are {', '.join(TASKS)}")
     _, extra, folder, commands = TASKS[task]
+    if task == "demo":
+        if "--list" in arguments:
+            print("\n".join(f"{demo.stem:22}{ast.get_docstring(ast.parse(demo.read_bytes())).splitlines()[0]}" for demo in DEMOS))
+            return
+        if arguments and not arguments[0].startswith("-"):
+            commands, arguments = [[demo_named(arguments[0])]], arguments[1:]
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # their matrices are small: more threads would get in the way
     if os.path.expanduser("~") == "~":  # no home folder at all, and every tool wants one for its cache
         os.environ["HOME"] = str(VENV)
     try:
@@ -63,6 +72,15 @@ def main(task="help", *arguments):
         sys.exit(f"could not set up {VENV}: {error}")
     codes = [run([PYTHON, *command, *arguments], folder) for command in commands]
     sys.exit(next(filter(None, codes), 0))
+
+
+def demo_named(name):
+    """The only demo whose file has `name` in its name, or is called so."""
+    found = [demo for demo in DEMOS if name in demo.stem]
+    found = [demo for demo in found if name in (demo.stem, demo.stem[:2], demo.stem[3:])] or found
+    if len(found) != 1:
+        sys.exit(f"{'several demos are' if found else 'no demo is'} called {name!r}: {', '.join(d.stem for d in found or DEMOS)}")
+    return found[0]
 
 
 @contextmanager

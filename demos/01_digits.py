@@ -23,6 +23,8 @@ from nn import optim
 from nn.datasets import digits
 from nn.utils.data import DataLoader
 
+from common import claim
+
 try:
     from matplotlib.figure import Figure
     from tqdm import tqdm
@@ -130,7 +132,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bits")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("digits"), help="the folder that the pictures go to")
-    parser.add_argument("--quick", action="store_true", help="a few epochs, and no claim about the accuracy")
+    parser.add_argument("--quick", action="store_true", help="three epochs, and a claim of 90 %")
     options = parser.parse_args()
     autograd.manual_seed(options.seed)
     train_set, test_set = digits()
@@ -154,8 +156,10 @@ def main() -> None:
     draw_predictions(images, labels, guesses, sureness, options.out / "predictions.png")
     for name in ("graph.svg", "curves.png", "predictions.png"):
         print(options.out.resolve() / name)
-    if not options.quick and accuracy < 0.97:
-        sys.exit(f"the claim of 97 % does not hold for seed {options.seed}")
+    claim(
+        accuracy >= (0.90 if options.quick else 0.97),
+        f"{accuracy:.2%} of {len(labels)} digits that it has never seen are read right",
+    )
 
 
 if __name__ == "__main__":

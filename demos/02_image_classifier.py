@@ -25,6 +25,8 @@ from nn import optim
 from nn.datasets import digits
 from nn.utils.data import DataLoader, TensorDataset
 
+from common import claim
+
 try:
     from matplotlib.figure import Figure
 except ImportError as missing:
@@ -145,7 +147,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bits")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("classifier"), help="the folder that the pictures go to")
-    parser.add_argument("--quick", action="store_true", help="two epochs, and no claim about the accuracy")
+    parser.add_argument("--quick", action="store_true", help="two epochs, and a claim of 95 %")
     options = parser.parse_args()
     epochs = 2 if options.quick else options.epochs
 
@@ -174,8 +176,8 @@ def main():
     draw_filters(model, images[0], options.out / "filters.png")
     for name in ("predictions.png", "filters.png"):
         print(options.out.resolve() / name)
-    if not options.quick and (accuracy < 0.98 or seconds > 60):
-        sys.exit(f"the claim of 98 % in under a minute does not hold for seed {options.seed}")
+    holds = accuracy >= (0.95 if options.quick else 0.98) and seconds < 60
+    claim(holds, f"{accuracy:.2%} of {len(labels)} digits that it has never seen are read right")
 
 
 if __name__ == "__main__":

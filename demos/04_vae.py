@@ -26,6 +26,8 @@ from nn import optim
 from nn.datasets import digits
 from nn.utils.data import DataLoader, TensorDataset
 
+from common import claim
+
 try:
     from matplotlib.figure import Figure
 except ImportError as missing:
@@ -158,7 +160,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bits")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("vae"), help="the folder that the pictures go to")
-    parser.add_argument("--quick", action="store_true", help="ten epochs, and no claim about the bound")
+    parser.add_argument("--quick", action="store_true", help="ten epochs, and a claim of 0.3 nats")
     options = parser.parse_args()
     epochs = 10 if options.quick else options.epochs
     torch.manual_seed(options.seed)
@@ -178,8 +180,8 @@ def main():
     draw_plane(models["VAE"], x, labels, options.out / "plane.png")
     for name in ("reconstructions.png", "plane.png"):
         print(options.out.resolve() / name)
-    if not options.quick and losses["VAE"] > min(losses["linear"], losses["mean image"]) - 1:
-        sys.exit(f"the claim of a bound better by 1 nat does not hold for seed {options.seed}")
+    better = min(losses["linear"], losses["mean image"]) - losses["VAE"]
+    claim(better > (0.3 if options.quick else 1), f"the bound is {losses['VAE']:.2f} nats per image, better by {better:.2f}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 And those that are PyTorch programs run under PyTorch too, with the same losses.
 """
 
+import importlib
+import json
+import os
 import pathlib
 import re
 import subprocess
@@ -12,12 +15,15 @@ import types
 import numpy as np
 import pytest
 
-DEMOS = sorted((pathlib.Path(__file__).parent.parent / "demos").glob("[0-9]*.py"))
+FOLDER = pathlib.Path(__file__).parent.parent / "demos"
+DEMOS = sorted(FOLDER.glob("[0-9]*.py"))
+MEASURED = json.loads((FOLDER / "measured.json").read_text(encoding="utf-8")) if FOLDER.exists() else {}
 
 
 def run(demo, out, *options):
     command = [sys.executable, str(demo), "--quick", "--out", str(out), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # as run.py has it
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stderr, done.stderr
     return done.stdout
@@ -37,7 +43,36 @@ def test_demo(demo, tmp_path):
     for p in pictures:
         start = p.read_bytes()[:200]
         assert start.startswith(b"\x89PNG") if p.suffix == ".png" else b"<svg" in p.read_bytes()[:1000], p
-    assert "Claim: " in demo.read_text(encoding="utf-8")
+    (claim,) = re.findall(r"^The claim holds: (.*)", printed, re.MULTILINE)
+    measured = MEASURED[demo.stem]["measured"]
+    assert wording(claim) == wording(measured), f"run `python demos/course.py {demo.stem}`"
+
+
+def wording(sentence):
+    """Without the numbers, which are others when it was quick."""
+    return re.sub(r"-?\d[\d.,]*(e[+-]?\d+)?", "#", sentence)
+
+
+def test_the_page_of_the_course_is_what_was_measured(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    course = importlib.import_module("course")
+    assert list(MEASURED) == [demo.stem for demo in DEMOS], "run `python demos/course.py` with the names of the new demos"
+    assert (FOLDER / "README.md").read_text(encoding="utf-8") == course.page(MEASURED), "run `python demos/course.py`"
+    assert {p.name for p in (FOLDER / "pictures").iterdir()} == {found["picture"] for found in MEASURED.values()}
+    for demo in DEMOS:
+        what, claim = course.described(demo)
+        assert what.endswith("."), demo
+        assert claim.endswith("."), demo
+        assert "|" not in what + claim, demo  # it stands in a table
+
+
+def test_a_claim_that_does_not_hold_fails(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(FOLDER)
+    claim = importlib.import_module("common").claim
+    claim(True, "it is 3")
+    assert capsys.readouterr().out == "The claim holds: it is 3\n"
+    with pytest.raises(SystemExit, match="NOT hold: it is 2"):
+        claim(False, "it is 2")
 
 
 @pytest.mark.slow
@@ -63,6 +98,7 @@ programs = pytest.mark.parametrize("demo", PROGRAMS, ids=lambda demo: demo.stem)
 
 def program(demo, monkeypatch, pytorch=False):
     """The demo as a module; with `pytorch`, under PyTorch's import lines."""
+    monkeypatch.syspath_prepend(FOLDER)  # Python has it there for a file that it runs
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the demo sets it for itself; undone after the test
     lines = demo.read_text(encoding="utf-8").split("\n")
     if pytorch:

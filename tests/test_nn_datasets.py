@@ -491,3 +491,70 @@ def test_bad_requests_are_told(make, message):
 
 def test_datasets_has_what_its_index_says():
     assert all(hasattr(datasets, name) for name in datasets.__all__)
+
+
+# ---------------------------------------------------------------- shapes
+def test_shapes_are_what_their_labels_boxes_and_masks_say():
+    shapes = datasets.make_shapes(60, size=48, objects=(1, 4), noise=0.0)
+    images, labels, boxes, masks = (part.numpy() for part in shapes)
+    assert [part.dtype for part in shapes] == [np.float32, np.int64, np.float32, np.bool_]
+    assert (images.min() >= 0) & (images.max() <= 1)
+    assert masks.sum(1).max() == 1  # what is hidden belongs to what hides it
+    there = labels >= 0
+    assert set(there.sum(1)) == {1, 2, 3, 4}
+    assert np.all(there[:, :-1] >= there[:, 1:])
+    assert np.all(masks.any((2, 3)) == there)
+    assert not boxes[~there].any()
+    for image, found, box in zip(*np.nonzero(there), boxes[there], strict=True):
+        y, x = np.nonzero(masks[image, found])
+        assert_array_equal(box, [x.min(), y.min(), x.max() + 1, y.max() + 1])
+        behind = images[image][:, ~masks[image].any(0)]
+        colour = np.median(images[image][:, y, x], axis=1)
+        assert np.abs(colour - np.median(behind, axis=1)).max() > 0.1  # it stands out
+    for target, n in zip(shapes.targets(), there.sum(1), strict=True):
+        assert (len(target["boxes"]), len(target["labels"])) == (n, n)
+        assert target["labels"].min() >= 0
+
+
+def test_a_shape_that_is_hidden_does_not_count():
+    shapes = datasets.make_shapes(50, size=12, objects=20)
+    there = (shapes.labels >= 0).numpy()
+    assert there.sum(1).min() < 20
+    assert np.all(there[:, :-1] >= there[:, 1:])
+    assert_array_equal(shapes.masks.any(3).any(2), there)
+
+
+def test_single_shapes_are_of_each_kind_as_often_and_look_their_own_way():
+    shapes = datasets.make_shapes(200, noise=0.0, turn=0.0)
+    assert set(Counter(shapes.labels[:, 0].tolist()).values()) == {20}
+    assert len(shapes.kinds) == 10
+    share = {}  # of its box that a shape fills
+    for label, mask in zip(shapes.labels[:, 0].tolist(), shapes.masks[:, 0].numpy(), strict=True):
+        y, x = np.nonzero(mask)
+        share.setdefault(shapes.kinds[label], []).append(mask.sum() / (np.ptp(x) + 1) / (np.ptp(y) + 1))
+    mean = {kind: np.mean(values) for kind, values in share.items()}
+    for kind, filled in {"square": 1, "bar": 1, "disk": np.pi / 4, "triangle": 1 / 2, "half": np.pi / 4, "frame": 3 / 4}.items():
+        assert_allclose(mean[kind], filled, atol=0.08, err_msg=kind)
+
+
+def test_shapes_repeat_with_their_generator():
+    a, b, c = (datasets.make_shapes(5, objects=2, generator=Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    for x, y in zip(a, b, strict=True):
+        assert_array_equal(x, y)
+    assert not np.array_equal(a.images, c.images)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_samples": 0}, "n_samples is a whole number, 1 or more, got 0"),
+        ({"size": 4}, "size is a whole number, 8 or more, got 4"),
+        ({"objects": (3, 2)}, "objects is a whole number, from 1 to 2, got 3"),
+        ({"objects": 0}, "objects is a whole number, .*, got 0"),
+        ({"n_classes": 11}, "n_classes is a whole number, from 1 to 10, got 11"),
+        ({"size": 32.0}, "size is a whole number"),
+    ],
+)
+def test_shapes_refuse(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        datasets.make_shapes(**arguments)
