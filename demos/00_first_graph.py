@@ -35,7 +35,7 @@ def main() -> None:
     )
     options.out.mkdir(parents=True, exist_ok=True)
     print(autograd.draw(y, {"w": w, "b": b}).render(options.out / "first_graph.svg"))
-    claim(agree, f"finite differences agree with the gradients, {w.grad} of w and {b.grad} of b")
+    claim(agree, f"finite differences agree with the gradients, {w.grad} of w and {b.grad.item():.4f} of b")
 
 
 if __name__ == "__main__":
