@@ -95,7 +95,7 @@ def main():
     linear = shares.pop("linear")
     claim(
         max(off.values()) < 1e-6 and linear < 0.92 and min(shares.values()) >= 0.95,
-        f"derivatives are off by {max(off.values()):.0e} at most; {min(shares.values()):.1%} of the moons or more are told apart, "
+        f"derivatives are off by {max(off.values()):.0e} at most; {min(shares.values()):.1%} of the moons or more are right, "
         f"{linear:.1%} without an activation",
     )
 
