@@ -137,7 +137,7 @@ def main():
         ratios = [max(errors[program, broken] / goal, 1e-3) for program, goal in PROGRAMS.items()]
         ax.barh([j + 0.2 - 0.4 * i for j in range(6)], ratios, 0.38, left=0, color=("C3", "C2")[i], label=label)
     ax.axvline(1, color="k", linewidth=1)
-    ax.set(xscale="log", title="error, as a multiple of what is still right", xlim=(1e-3, None))
+    ax.set(xscale="log", title="error, as a multiple of what is still right", xlim=(3e-4, None))
     ax.set_yticks(range(6), [program.__name__.replace("_", " ") for program in PROGRAMS])
     ax.legend(frameon=False)
     save(figure, options.out / "broken_programs.png")

@@ -2,7 +2,7 @@
 
 Claim: on its way back through 50 layers the gradient shrinks below 1e-9 of what it was with sigmoids, and grows above 1e4 times
 that with weights that are too large; with He's weights, batch normalization or skips it stays between 0.001 and 1000 times that.
-At depth 10, the two broken networks read less than half of the test digits, each of the cured at least 80 %.
+At depth 10, the two broken networks read at most 15 % of the test digits, each of the cured at least 60 %.
 
 Sources: Glorot and Bengio, 2010 (Xavier); He et al., 2015 (He) and 2016 (skips); Ioffe and Szegedy, 2015 (batch normalization).
 """
@@ -97,11 +97,9 @@ def main():
             curve = [gradient_ratio(deep(depth), images, labels) for depth in depths]
             ratios[name] = curve[-1]
             left.semilogy(depths, curve, color=f"C{i}", marker="o", markersize=3, label=name)
-        shares[name] = accuracy_after(deep(10), train_set, test_set, clip, 5 if options.quick else 12)
-        print(
-            f"{name:23} gradient ratio {ratios.get(name, math.nan):8.1e} at depth 50, {shares[name]:.1%} of the digits at depth 10"
-        )
-    left.set(title="gradient before the first hidden layer, over that after the last", xlabel="depth", ylim=(1e-20, 1e18))
+        shares[name] = accuracy_after(deep(10), train_set, test_set, clip, 6 if options.quick else 20)
+        print(f"{name:23} gradient {ratios.get(name, math.nan):8.1e} at depth 50, {shares[name]:.1%} of the digits at depth 10")
+    left.set(title="how a gradient changes on its way back", xlabel="depth", ylim=(1e-20, 1e18))
     left.legend(frameon=False, fontsize=7)
     right.barh(list(shares)[::-1], list(shares.values())[::-1], color=[f"C{i}" for i in range(len(shares))][::-1])
     right.set(title="digits read rightly at depth 10", xlim=(0, 1))
@@ -111,9 +109,9 @@ def main():
     worst, best = min(shares[name] for name in cured), max(shares[name] for name in BROKEN)
     claim(
         ratios["sigmoid"] < 1e-9 and ratios["ReLU, large weights"] > 1e4 and all(1e-3 < r < 1e3 for r in steady)
-        and best < 0.5 and worst >= 0.8,
-        f"at depth 50 the gradient shrinks to {ratios['sigmoid']:.0e} (sigmoids), or grows to {ratios['ReLU, large weights']:.0e}; "
-        f"at depth 10 the broken read {best:.1%} of the digits at most, the cured {worst:.1%} at least",
+        and best <= 0.15 and worst >= (0.3 if options.quick else 0.6),
+        f"in 50 layers the gradient falls to {ratios['sigmoid']:.0e} (sigmoids) or grows to {ratios['ReLU, large weights']:.0e}; "
+        f"at depth 10 the broken read {best:.1%} of the digits or less, the cured {worst:.1%} or more",
     )  # fmt: skip
 
 

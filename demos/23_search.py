@@ -1,8 +1,8 @@
 """Hyper-parameter search by grid, at random, by successive halving, and by a Gaussian process written on this engine.
 
-Claim: with the effort of 25 trainings each, all four find a rate and a decay whose loss is at most 1.25 times the lowest
-that any of them finds, where the median random choice loses more than twice the lowest; and the median of what the process proposes
-is less than half of the median random choice.
+Claim: with the effort of 25 trainings each, all four find a rate and a decay whose loss is at most 1.25 times the lowest that
+any of them finds, where the median random choice loses more than twice the lowest; and the median of what the process
+proposes is less than half of the median random choice.
 
 The process (Snoek et al., 2012) believes that near choices have near losses; how near, it learns by gradients of its likelihood.
 Halving (Jamieson and Talwalkar, 2016) trains many a little, and the better half on.
@@ -131,7 +131,7 @@ def main():
     figure, axes = panels(4, width=3.2)
     for ax, (name, (choices, losses)) in zip(axes, found.items(), strict=True):
         rates, decays = (LOW + (HIGH - LOW) * choices).T
-        ax.scatter(rates, decays, c=np.log(losses), cmap="viridis_r", vmin=-2, vmax=1, s=35)
+        ax.scatter(rates, decays, c=np.log(losses), cmap="viridis_r", vmin=-1, vmax=1, s=35)
         ax.set(title=f"{name}: loss {min(losses):.3f}", xlabel="log₁₀ learning rate", xlim=(-4.1, 0.6), ylim=(-5.1, 0.1))
         print(f"{name:9} best loss {min(losses):.4f}, median {np.median(losses):.4f}")
     axes[0].set_ylabel("log₁₀ weight decay")
