@@ -84,7 +84,7 @@ def main():
     ax.invert_yaxis()
     ax.axvline(final, color="k", linestyle="--", linewidth=1, label=f"the best, trained on: {final:.1%}")
     ax.set(title="ten trials: share of digits read rightly")
-    ax.legend(frameon=False, fontsize=7, loc="lower left")
+    ax.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.4, -0.08))
     save(figure, options.out / "automl.png")
     median = float(np.median(tested))
     claim(
