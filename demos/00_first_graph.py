@@ -38,7 +38,7 @@ def main() -> None:
     )
     options.out.mkdir(parents=True, exist_ok=True)
     print(autograd.draw(tape).render(options.out / "first_graph.svg"))
-    claim(agree, f"finite differences agree with the gradients, {w.grad} of w and {b.grad} of b")
+    claim(agree, f"finite differences agree with the gradients, {w.grad} of w and {b.grad.item():.4f} of b")
 
     autograd.manual_seed(0)
     model = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32), 12)

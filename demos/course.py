@@ -1,13 +1,14 @@
 """Write the course, demos/README.md: run demos in full on three seeds, and keep what they measured and drew.
 
     python demos/course.py            # the page again, from what was measured before
-    python demos/course.py 10 xor     # run these first (a number, or part of a name), or --all
+    python demos/course.py 10 xor     # run these first (a number, or part of a name), or --all; --seeds 0 for one seed only
 
 Of each demo it keeps the sentence of its claim for seed 0 and the seconds, in measured.json, and its first picture, in pictures/.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import pathlib
@@ -20,7 +21,6 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 MEASURED = HERE / "measured.json"
-SEEDS = (0, 1, 2)
 DEMOS = sorted(HERE.glob("[0-9]*.py"))
 CHAPTERS = {  # the tens of a demo's number
     "First steps": (0,),
@@ -52,10 +52,10 @@ def described(demo: pathlib.Path) -> tuple[str, str]:
     return doc.split("\n")[0], " ".join(claim[1].split())
 
 
-def measure(demo: pathlib.Path) -> dict:
+def measure(demo: pathlib.Path, seeds: list[int]) -> dict:
     """Run it on each seed; the sentence and the picture are those of the first."""
     found = {}
-    for seed in SEEDS:
+    for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, str(demo), "--seed", str(seed), "--out", folder]
             start = time.perf_counter()
@@ -69,7 +69,7 @@ def measure(demo: pathlib.Path) -> dict:
                 name = f"{demo.stem}{pathlib.Path(picture).suffix}"
                 (HERE / "pictures").mkdir(exist_ok=True)
                 shutil.copyfile(picture, HERE / "pictures" / name)
-                found = {"measured": sentence, "seconds": max(1, round(seconds)), "picture": name, "seeds": list(SEEDS)}
+                found = {"measured": sentence, "seconds": max(1, round(seconds)), "picture": name, "seeds": seeds}
     return found
 
 
@@ -96,14 +96,19 @@ def page(measured: dict) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="numbers, or parts of names, of the demos to run")
+    parser.add_argument("--all", action="store_true", help="run all of them")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
     measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
     for demo in DEMOS:
-        if "--all" in sys.argv or any(word in demo.stem for word in sys.argv[1:]):
-            measured[demo.stem] = measure(demo)
-            print(f"{demo.stem}: {measured[demo.stem]['measured']}")
-    measured = {demo.stem: measured[demo.stem] for demo in DEMOS if demo.stem in measured}
-    MEASURED.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (HERE / "README.md").write_text(page(measured), encoding="utf-8")
+        if options.all or any(name in demo.stem for name in options.names):
+            measured[demo.stem] = measure(demo, options.seeds)
+            print(f"{demo.stem}: {measured[demo.stem]['measured']}", flush=True)
+        kept = {demo.stem: measured[demo.stem] for demo in DEMOS if demo.stem in measured}
+        MEASURED.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (HERE / "README.md").write_text(page(kept), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -111,8 +111,9 @@ def program(demo, monkeypatch, pytorch=False):
     return module
 
 
-def test_three_programs_are_pytorch_programs():
-    assert [demo.stem for demo in PROGRAMS] == ["02_image_classifier", "03_characters", "04_vae"]
+def test_which_programs_are_pytorch_programs():
+    known = ["02_image_classifier", "03_characters", "04_vae", "14_pytorch_programs"]
+    assert [demo.stem for demo in PROGRAMS] == known
     for demo in PROGRAMS:
         lines = demo.read_text(encoding="utf-8").split("\n")
         ours = [line for line in lines if re.search(r"\bautograd\b|^ *(import|from) nn\b", line)]
@@ -132,6 +133,10 @@ def beginning(m):
     if hasattr(m, "CharacterModel"):
         model, text = m.CharacterModel(50).double(), np.random.default_rng(0).integers(0, 50, (16, 4 * 48 + 1))
         return model, m.torch.from_numpy(text), m.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.1)
+    if hasattr(m, "SimpleNN"):
+        model, data = m.NNWithBatchNorm().double(), m.load()[0].tensors
+        data = m.TensorDataset(data[0][:500].double(), data[1][:500])
+        return model, m.DataLoader(data, batch_size=64), m.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     if hasattr(m, "Net"):
         (images, labels), model = m.load()[0].tensors, m.Net().double()
         data = m.TensorDataset(images[:500].double(), labels[:500])

@@ -168,7 +168,9 @@ def test_readme_is_there():
     assert (ROOT / "README.md").is_file(), "README.md belongs beside tests/, in a checkout and wherever the tests are copied"
 
 
-DOCUMENTS = [file for folder in (ROOT, ROOT / "docs", TESTS, *PACKAGES.values()) for file in sorted(folder.glob("*.md"))]
+DOCUMENTS = [
+    file for folder in (ROOT, ROOT / "docs", ROOT / "demos", TESTS, *PACKAGES.values()) for file in sorted(folder.glob("*.md"))
+]
 RUN = [
     "README.md",
     "CONTRIBUTING.md",
