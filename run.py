@@ -31,11 +31,11 @@ DEMOS = sorted((HERE / "demos").glob("[0-9]*.py"))
 DEMO = [HERE / "demos" / "01_digits.py"]
 BENCH = [HERE / "benchmarks" / "steps.py"]
 PAGES = [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", HERE / "build" / "docs"]]
-PICTURES = [HERE / "demos" / "00_first_graph.py", "--out", HERE / "docs"]
+PICTURES = [[HERE / "demos" / "00_first_graph.py", "--out", HERE / "docs"], [HERE / "docs" / "pictures.py"]]
 CHECKS = [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]
 TASKS = {  # name: what it does, the extra it needs, the folder it runs in (None: the user's), its commands
     "demo": ("run a demo, by its name or number (--list shows them), or the one of handwritten digits", "demo", None, [DEMO]),
-    "pictures": ("draw README's pictures anew, into docs/", "demo", None, [PICTURES]),
+    "pictures": ("draw the pictures of README and of the pages anew, into docs/", "test", None, PICTURES),
     "test": ("run the tests; arguments go to pytest", "test", HERE, [["-m", "pytest"]]),
     "bench": ("time training steps beside the other libraries in .venv; arguments name workloads", "demo", HERE, [BENCH]),
     "docs": ("build the pages into build/docs; arguments go to Sphinx", "docs", HERE, PAGES),

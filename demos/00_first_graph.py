@@ -1,9 +1,8 @@
-"""The README's first example: its numbers, its picture, and the check of every gradient; and a transformer on one page.
+"""The README's first example: its numbers, its picture, and the check of every gradient against finite differences.
 
     python demos/00_first_graph.py [--out docs]
 
-Claim: the gradients of y = mean(tanh(x @ w + b)^2) agree with central differences, and the 500 operations of a transformer of
-12 layers are one page. Writes first_graph.svg and transformer.svg. `python3 run.py pictures` does so for README.
+Claim: the gradients of y = mean(tanh(x @ w + b)^2) agree with central differences. Writes first_graph.svg.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import argparse
 import pathlib
 
 import autograd
-import nn
 
 from common import claim
 
@@ -39,17 +37,6 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     print(autograd.draw(tape).render(options.out / "first_graph.svg"))
     claim(agree, f"finite differences agree with the gradients, {w.grad} of w and {b.grad.item():.4f} of b")
-
-    autograd.manual_seed(0)
-    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32), 12)
-    tokens = autograd.randn(5, 1, 16)
-    with autograd.watch() as tape:
-        loss = model(tokens).square().mean()
-        loss.backward()
-    picture = autograd.draw(tape)
-    boxes = picture.source.count(" id=")
-    claim(boxes < 60, f"{str(picture).split(',')[0]} of a transformer of 12 layers are drawn in {boxes} boxes")
-    print(picture.render(options.out / "transformer.svg"))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import nn
 from nn import optim, plot
 from nn.datasets import digits, make_moons, make_xor
 from nn.optim import lr_scheduler
-from nn.train import fit, predict
+from nn.train import fit, lr_range_test, predict
 from nn.utils.data import DataLoader, TensorDataset
 
 QUICK = False
@@ -167,6 +167,13 @@ def _schedules(out):
     save(plot.schedules(make, 100), out / "schedules.png")
 
 
+def _rates(out):
+    x, y = (t for t in make_moons(200, noise=0.15))
+    model = mlp(2, 8, 2)
+    rates = lr_range_test(model, (x, y), nn.functional.cross_entropy, optim.SGD(model.parameters(), lr=0.1))
+    save(plot.lr_range(rates), out / "rates.png")
+
+
 def _surface(out):
     paths = plot.descend(ravine, (-1.5, 1.8), {
         "SGD": lambda p: optim.SGD(p, lr=0.008),
@@ -204,7 +211,7 @@ def save(picture, path):
 PICTURES = {
     "network": _network, "network_training": _network_training, "network_large": _network_large,
     "network_convolutional": _network_convolutional, "training": _training, "gradient_flow": _gradient_flow,
-    "activations": _activations, "schedules": _schedules, "surface": _surface, "attention": _attention,
+    "activations": _activations, "schedules": _schedules, "rates": _rates, "surface": _surface, "attention": _attention,
 }  # fmt: skip
 
 

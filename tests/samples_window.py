@@ -593,7 +593,7 @@ def fractional_calls(s):
 
 def fractionally(n, input, draws, *args, **options):
     """The fractional pools of 2 and 3 sizes, told how many and what is drawn, in sixteenths."""
-    return getattr(F, f"fractional_max_pool{n}d")(input, *args, _random_samples=draws / 16, **options)
+    return getattr(F, f"fractional_max_pool{n}d")(input, *args, _random_samples=getattr(draws, "array", draws) / 16, **options)
 
 
 fractionally.stands_for = [F.fractional_max_pool2d, F.fractional_max_pool3d]

@@ -248,7 +248,7 @@ def test_a_large_model_is_one_page_with_its_blocks_drawn_once():
     start = time.perf_counter()
     picture = draw(tape)
     assert time.perf_counter() - start < 10  # a tenth of a second on a machine that has nothing else to do
-    assert str(picture).startswith("494 operations, 144 parameters.")
+    assert str(picture).startswith("338 operations, 144 parameters.")
     assert len(ids(picture.source)) <= 30
     assert clusters(picture.source) == ["TransformerEncoder", "× 12", "layers.0 · TransformerEncoderLayer"]
     text = " ".join(lines(picture))
@@ -261,19 +261,27 @@ def test_a_large_model_is_one_page_with_its_blocks_drawn_once():
     assert len([i for i in ids(draw(tape, depth=1, fold=False).source) if i.startswith("module")]) == 12
     opened = draw(tape, expand="layers.3.self_attn")
     assert "layers.3.self_attn · MultiheadAttention" in clusters(opened.source)
-    assert "softmax(" in str(opened)
+    assert "attention(" in str(opened)
 
 
 def test_200_steps_of_an_lstm_are_drawn_as_a_loop():
-    tape = watched(nn.LSTM(4, 8), autograd.randn(200, 1, 4), loss=lambda out: out[0].square().mean())
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.LSTMCell(4, 8)
+
+        def forward(self, x):
+            state = None
+            for row in x:
+                state = self.cell(row, state)
+            return state
+
+    tape = watched(Steps(), autograd.randn(200, 1, 4), loss=lambda out: out[0].square().mean())
     picture = draw(tape)
-    assert "× 199" in clusters(picture.source)
+    assert clusters(picture.source) == ["Steps", "× 198"]  # all but the first and the last, of which only h goes on
     assert len(ids(picture.source)) <= 30
-    text = " ".join(lines(picture))
-    assert "v5 = lstm_step(v4, data3, data4)" in text
-    assert "and 196 more" in text
-    assert re.search(r"op5 -> op5 \[[^\n]*class=next", picture.source)  # the cell goes from step to step
-    assert re.search(r"op3 -> op5 \[[^\n]*class=next [^\n]*dir=back", picture.source)
+    assert "cell · LSTMCell" in " ".join(lines(picture))
+    assert re.search(r"(module\d+) -> \1 \[[^\n]*class=next", picture.source)  # the cell goes from step to step
 
 
 def test_what_lies_side_by_side_is_not_a_repetition():

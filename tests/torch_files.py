@@ -40,7 +40,7 @@ def states(lib):
     values |= {"counter": Counter({2: 1, 5: 2}), (1, ("x", None)): "a tuple", "dtype": torch.float32}
     for name in ("uint16", "uint32", "uint64"):  # which are arrays here, as Tensors have no such dtypes
         numbers = np.array([0, 1, 2 ** int(name[4:]) - 1], name)
-        values[name] = torch.from_numpy(numbers) if hasattr(torch, name) else numbers
+        values[name] = torch.from_numpy(numbers) if isinstance(getattr(torch, name), torch.dtype) else numbers
     return {"dtypes": dtypes, "views": views, "checkpoint": checkpoint, "values": values}
 
 

@@ -183,9 +183,10 @@ class Record(Calls, Watch):
             self._activations.append((out, self.place(), name, users_line(), SLOPES[name](out, *args[1:]), self._axis))
         if name in SQUASHES:
             self._squashed[id(memory(out))] = out, f"{name} at {self.place()}"
-        if name in OF_LOGITS and self.scores is None and out.size:
+        losses = out[0] if name == "cross_entropy" else out  # which has the softmax as a second result
+        if name in OF_LOGITS and self.scores is None and losses.size:
             classes = args[0].shape[1] if name == "cross_entropy" else 2
-            self.scores = Scores(name, classes, float(np.mean(out)), *self._behind(args[0]))
+            self.scores = Scores(name, classes, float(np.mean(losses)), *self._behind(args[0]))
         if not self.running and self.broadcast is None and len(args) > 1:
             x, y = (getattr(a, "shape", ()) for a in args[:2])
             if x != y and {x, y} & self.outputs and np.prod(x) == np.prod(y) < getattr(out, "size", 0):
