@@ -61,6 +61,8 @@ def main(task="help", *arguments):
         if arguments and not arguments[0].startswith("-"):
             commands, arguments = [[demo_named(arguments[0])]], arguments[1:]
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # their matrices are small: more threads would get in the way
+    if task == "test" and not arguments:
+        arguments = ("-n", "auto")  # the whole suite, on all cores
     if os.path.expanduser("~") == "~":  # no home folder at all, and every tool wants one for its cache
         os.environ["HOME"] = str(VENV)
     try:
