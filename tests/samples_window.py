@@ -7,6 +7,7 @@ import numpy as np
 from samples import HOST, PRIMITIVES, Sample
 from strategies import POSITIVE, call
 
+import autograd
 import nn.functional as F
 
 
@@ -593,7 +594,8 @@ def fractional_calls(s):
 
 def fractionally(n, input, draws, *args, **options):
     """The fractional pools of 2 and 3 sizes, told how many and what is drawn, in sixteenths."""
-    return getattr(F, f"fractional_max_pool{n}d")(input, *args, _random_samples=getattr(draws, "array", draws) / 16, **options)
+    samples = (draws.to(input.dtype) if isinstance(draws, autograd.Tensor) else draws) / 16
+    return getattr(F, f"fractional_max_pool{n}d")(input, *args, _random_samples=samples, **options)
 
 
 fractionally.stands_for = [F.fractional_max_pool2d, F.fractional_max_pool3d]
