@@ -12,7 +12,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import autograd
 import nn  # noqa: F401 (it is looked into by name)
+
+__all__ = ["autograd", "entries", "find", "public", "sources", "table", "write"]
 
 DOCS = Path(__file__).resolve().parent
 TOPICS = tomllib.loads((DOCS / "topics.toml").read_text(encoding="utf-8"))
