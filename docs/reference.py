@@ -125,8 +125,8 @@ def directive(name: str, also: list[str]) -> str:
     if name.startswith("autograd.Tensor."):
         kind = "method" if callable(thing) else "attribute"
     lines = [f".. auto{kind}:: {name}", *(["   :no-value:"] if kind in ("data", "attribute") else [])]
-    if name == "autograd.Tensor":
-        lines.append("   :no-members:")  # they are entries of their own
+    if name in ("autograd.Tensor", "autograd.dtype"):
+        lines.append("   :no-members:")  # they are entries of their own, or NumPy's
     if also:
         names = ", ".join(f"``{n.removeprefix('autograd.')}``" for n in also)
         lines += ["", f"   Also: {names}."]
