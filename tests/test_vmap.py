@@ -557,7 +557,7 @@ def test_anomalies_are_found_in_any_sample():
             vmap(grad(lambda x: x.sqrt().sum()), fallback="error")(x)
 
 
-def test_a_batch_can_be_drawn():
+def test_a_picture_shows_all_samples():
     w, sources = leaf(W), []
 
     def f(x):
@@ -566,7 +566,7 @@ def test_a_batch_can_be_drawn():
         return y
 
     y = vmap(f, fallback="error")(tensor([[1.0, 2.0, 3.5], [4.0, 5.0, 6.0]], dtype=float64))
-    assert "x * w" in sources[0]  # a value for each sample is not shown, but what was computed is
+    assert "[[1, 2, 3.5], [4, 5, 6]]" in sources[0]
     assert "leave_batch" in draw(y.sum(), {"w": w}).source
 
 

@@ -507,6 +507,7 @@ def nested(values: Any) -> str:
 
 def equals(name: str, array: Array) -> list[str]:
     """`name = value` on one line, a wide matrix on one for each row."""
+    array = whole(array)  # of a batch, that of every sample
     values = array.tolist()
     lead = f"{name} = ".lstrip()
     if array.ndim == 2 and len(values) > 1 and len(nested(values)) > 0.6 * WIDTH:
@@ -546,7 +547,7 @@ def _range(first: str, last: str) -> str:
 
 
 def _readable(array: Any) -> bool:
-    return isinstance(array, (np.ndarray, np.generic))  # others may have no numbers to show
+    return isinstance(whole(array), (np.ndarray, np.generic))  # others may have no numbers to show
 
 
 def _joined(lead: str, parts: list[str]) -> list[str]:

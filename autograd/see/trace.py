@@ -154,7 +154,7 @@ def _complete(tape: Recording) -> None:
         try:
             with np.errstate(all="ignore"):
                 out = event.op.fun(*arguments)
-        except Exception:
+        except Exception:  # whatever it needs that is not known: the value stays unknown
             continue
         for result, array in zip(event.results, out if isinstance(out, tuple) else (out,), strict=True):
             result.array = np.asarray(array)
