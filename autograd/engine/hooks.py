@@ -57,6 +57,6 @@ class AfterGrad:
 
 def tell_after_grad(node: Any) -> None:
     """A backward has added to the gradient at `node`."""
-    for hook in list(node.hooks.values()):
+    for hook in list((node.hooks or {}).values()):
         if isinstance(hook, AfterGrad) and (leaf := hook.leaf()) is not None:
             hook.call(leaf)

@@ -222,11 +222,11 @@ def keep_zero(g: Any, d: Any) -> Any:
     respect to a `g` that is 0.
     """
     array = d if type(d) is ndarray or recording() else getattr(d, "array", d)
-    if (kind := type(array)) is ndarray or issubclass(kind, np.generic):  # not foreign, not for a tape
+    if type(array) is ndarray:  # not foreign, not for a tape
         flat = array.ravel("K")  # as it lies in memory, or channels last would be copied
-        total = sum(flat.tolist()) if flat.size < 100 else np.vdot(flat, flat)
-        if total == total:
-            return d
+        array = sum(flat.tolist()) if flat.size < 20 else flat.dot(flat)
+    if isinstance(array, (float, np.generic)) and array == array:
+        return d
     return np.where((g == 0) & np.isnan(d), 0, d)
 
 
@@ -266,7 +266,7 @@ def as_array(out: Any) -> Any:
     """What a function returned, as an array: NumPy turns 0-d results into scalars."""
     if isinstance(out, tuple):
         return Results(map(as_array, out))
-    return out if hasattr(out, "__array_function__") and not isinstance(out, np.generic) else np.asarray(out)
+    return out if not isinstance(out, np.generic) and hasattr(out, "__array_function__") else np.asarray(out)
 
 
 # What the code that is written out for a primitive knows besides its own

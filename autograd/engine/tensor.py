@@ -80,8 +80,7 @@ class Tensor(Methods):
                     else:
                         t = g if isinstance(g, Tensor) else wrap(g)
                         node.grad = old + t if create_graph else old.add_(t)
-                if node.hooks:
-                    tell_after_grad(node)
+                tell_after_grad(node)
 
 
 _new = object.__new__
