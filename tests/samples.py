@@ -588,6 +588,7 @@ SAMPLES = [
 # fmt: on
 
 from samples_elementwise import SAMPLES as ELEMENTWISE  # noqa: E402  # these need Sample from here
+from samples_communication import SAMPLES as COMMUNICATION  # noqa: E402
 from samples_fourier import SAMPLES as FOURIER  # noqa: E402
 from samples_index import SAMPLES as INDEX  # noqa: E402
 from samples_linalg import SAMPLES as LINALG  # noqa: E402
@@ -598,4 +599,4 @@ from samples_reduce import SAMPLES as REDUCE  # noqa: E402
 from samples_shape import SAMPLES as SHAPE  # noqa: E402
 from samples_window import WINDOW_SAMPLES  # noqa: E402
 
-SAMPLES += [*ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES, *FOURIER]
+SAMPLES += [*COMMUNICATION, *ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES, *FOURIER]
