@@ -50,10 +50,9 @@ class _Bucket:
         self.had = self.flat[ends[-1] :]
         self.begun: Combining | None = None
 
-    def fill(self, i: int, gradient: Any) -> None:
-        """Put in the gradient of parameter `i`, and what was left on it before; None: there is none here."""
-        before = self.parameters[i].grad
-        given = [v for v in (gradient, before) if v is not None]
+    def fill(self, i: int, *gradients: Any) -> None:
+        """Put in the gradient of parameter `i`, and what was left on it before; None where there is none."""
+        given = [g for g in gradients if g is not None]
         self.places[i][...] = sum((t.array for t in given[1:]), given[0].array) if given else 0
         self.had[i] = bool(given)
         self.arrived.add(i)
@@ -108,7 +107,8 @@ class DistributedDataParallel(DataParallel):
         """In the order in which backward is likely to come to them, the last parameters first."""
         kinds: dict[Any, list[Tensor]] = {}
         full: list[list[Tensor]] = []
-        for p in reversed([p for p in self.module.parameters() if p.requires_grad]):
+        wanted: list[Tensor] = [p for p in self.module.parameters() if p.requires_grad]
+        for p in reversed(wanted):
             kinds.setdefault(p.dtype, []).append(p)
             if sum(q.array.nbytes for q in kinds[p.dtype]) >= limit:
                 full.append(kinds.pop(p.dtype))
@@ -116,13 +116,13 @@ class DistributedDataParallel(DataParallel):
         for bucket in self._buckets:
             for i, p in enumerate(bucket.parameters):
                 p.register_hook(AsSoonAsWhole(lambda g, b=bucket, i=i: self._arrive(b, i, g)))
-                p.register_post_accumulate_grad_hook(lambda p, b=bucket, i=i: self._settle(b, i, p))
+                p.register_post_accumulate_grad_hook(lambda _, b=bucket, i=i: self._settle(b, i))
 
     # ------------------------------------------------------------ while backward goes on
     def _arrive(self, bucket: _Bucket, i: int, gradient: Tensor) -> None:
         if self.require_backward_grad_sync:
             self._open = True
-            bucket.fill(i, gradient)
+            bucket.fill(i, gradient, bucket.parameters[i].grad)
             self._send()
 
     def _send(self) -> None:
@@ -138,8 +138,8 @@ class DistributedDataParallel(DataParallel):
                 return
 
     # ------------------------------------------------------------ when it is done
-    def _settle(self, bucket: _Bucket, i: int, p: Tensor) -> None:
-        """Backward has added to `p.grad`: let it be the average instead."""
+    def _settle(self, bucket: _Bucket, i: int) -> None:
+        """Backward has added to the `.grad` of that parameter: let it be the average instead."""
         if not self.require_backward_grad_sync:
             return
         if self._open:  # it has been everywhere: what has not arrived is not to come
@@ -148,11 +148,11 @@ class DistributedDataParallel(DataParallel):
                 self._average(b, k)
         self._average(bucket, i)
 
-    def _finish(self) -> list[tuple[_Bucket, int]]:
+    def _finish(self, out_of_batches: bool = False) -> list[tuple[_Bucket, int]]:
         """Send the rest, and wait for all; those that had no gradient here."""
         missing = [(b, i) for b in self._buckets for i in range(len(b.parameters)) if i not in b.arrived]
         for bucket, i in missing:
-            bucket.fill(i, None)
+            bucket.fill(i, None if out_of_batches else bucket.parameters[i].grad)
         self._send()
         for bucket in self._buckets:
             assert bucket.begun is not None
@@ -217,7 +217,7 @@ class DistributedDataParallel(DataParallel):
         try:
             yield
             while self._present(0):
-                self._finish()
+                self._finish(out_of_batches=True)
             steps = group.all_gather(np.array(self._steps))
             _share(group, [*self.module.parameters(), *self.module.buffers()], int(steps.argmax()))
         finally:

@@ -50,7 +50,7 @@ def same_everywhere(arrays):
 
 def close(a, b, atol=1e-6):
     a, b = (np.asarray(getattr(v, "array", v)) for v in (a, b))
-    assert a.shape == b.shape and a.dtype == b.dtype, (a, b)
+    assert (a.shape, a.dtype) == (b.shape, b.dtype)
     np.testing.assert_allclose(a, b, rtol=1e-6, atol=atol)
 
 
@@ -214,7 +214,9 @@ def each_rule_is_the_adjoint():
         (g,) = autograd.grad((out * out * y).sum(), x, create_graph=True)
         direction = tensor(numbers(*shape, seed=20 + rank, dtype="f8"))
         ahead = op(direction)
-        both = tensor([(2 * out.detach() * y * ahead).sum().item(), (g.detach() * direction).sum().item()], dtype=autograd.float64)
+        both = tensor(
+            [(2 * out.detach() * y * ahead).sum().item(), (g.detach() * direction).sum().item()], dtype=autograd.float64
+        )
         distributed.all_reduce(both)
         assert abs(both[0] - both[1]) < 1e-9, name
         (second,) = autograd.grad((g * direction).sum(), x)
@@ -273,9 +275,11 @@ def gradients_are_sent_while_backward_goes_on():
         return
     ddp, _ = started()
     begun = []
-    ddp.module[0].register_forward_hook(
-        lambda module, inputs, out: out.register_hook(lambda g: begun.append([b.begun is not None for b in ddp._buckets])) and None
-    )
+
+    def watch(module, inputs, out):
+        out.register_hook(lambda g: begun.append([b.begun is not None for b in ddp._buckets]))
+
+    ddp.module[0].register_forward_hook(watch)
     part_of_loss(ddp).backward()
     assert begun[0][:2] == [True, True]
     assert not begun[0][-1]
@@ -384,6 +388,25 @@ def batch_normalization_over_all():
 
 
 @check
+def those_without_a_batch_count_as_zero():
+    for by_all in (True, False):
+        ddp, alone = started()
+        optimizers = [optim.SGD(net.parameters(), lr=0.5) for net in (ddp, alone)]
+        with ddp.join(divide_by_initial_world_size=by_all):
+            for _ in range(1 + rank):
+                optimizers[0].zero_grad()
+                F.cross_entropy(ddp(mine(X)), mine(Y)).backward()
+                optimizers[0].step()
+        for step in range(n):
+            optimizers[1].zero_grad()
+            for k in range(step, n):  # who has a batch left
+                (F.cross_entropy(alone(mine(X, k)), mine(Y, k)) / (n if by_all else n - step)).backward()
+            optimizers[1].step()
+        for p, q in zip(ddp.parameters(), alone.parameters(), strict=True):
+            close(p.detach(), q.detach(), 1e-5)
+
+
+@check
 def batches_that_do_not_come_out_even():
     ddp, _ = started(build=lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)))
     optimizer, steps = optim.SGD(ddp.parameters(), lr=0.1), 0
@@ -416,8 +439,8 @@ def every_example_once():
 @check
 def metrics_of_all():
     scores, labels = numbers(23, 3), np.random.default_rng(5).integers(0, 3, 23)
-    for make in (metrics.Accuracy, lambda: metrics.ConfusionMatrix(), lambda: metrics.F1("macro"), lambda: metrics.ROCAUC(logits=True)):
-        whole, part = make(), make()
+    for kind, options in ((metrics.Accuracy, {}), (metrics.F1, {"average": "macro"}), (metrics.ROCAUC, {"logits": True})):
+        whole, part = kind(**options), kind(**options)
         whole.update(tensor(scores), tensor(labels))
         part.update(mine(scores), mine(labels))
         np.testing.assert_allclose(np.asarray(part.synced().compute()), np.asarray(whole.compute()), rtol=1e-12)

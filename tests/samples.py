@@ -587,8 +587,8 @@ SAMPLES = [
 ]
 # fmt: on
 
-from samples_elementwise import SAMPLES as ELEMENTWISE  # noqa: E402  # these need Sample from here
 from samples_communication import SAMPLES as COMMUNICATION  # noqa: E402
+from samples_elementwise import SAMPLES as ELEMENTWISE  # noqa: E402  # these need Sample from here
 from samples_fourier import SAMPLES as FOURIER  # noqa: E402
 from samples_index import SAMPLES as INDEX  # noqa: E402
 from samples_linalg import SAMPLES as LINALG  # noqa: E402
@@ -599,4 +599,5 @@ from samples_reduce import SAMPLES as REDUCE  # noqa: E402
 from samples_shape import SAMPLES as SHAPE  # noqa: E402
 from samples_window import WINDOW_SAMPLES  # noqa: E402
 
-SAMPLES += [*COMMUNICATION, *ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES, *FOURIER]
+SAMPLES += [*ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES, *FOURIER]
+SAMPLES += COMMUNICATION

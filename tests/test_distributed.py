@@ -1,4 +1,4 @@
-"""Several processes: what they do together, their gradients, and what happens when one fails. processes.py is what they run."""
+"""Several processes, which run processes.py: what they do together, their gradients, and what happens when one fails."""
 
 import importlib.util
 import os
@@ -110,6 +110,20 @@ def test_a_ddp_program_of_pytorch_runs_by_its_launcher():
     assert ours.stdout == theirs.stdout
 
 
+@mpi
+def test_the_program_of_the_page_runs(tmp_path, monkeypatch):
+    page = TESTS.parent / "docs" / "howto" / "processes.md"
+    if not page.exists():
+        pytest.skip("docs/ is not here, as when the tests are copied away to try an installed package")
+    monkeypatch.chdir(tmp_path)
+    code = re.search("```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[1]
+    Path("train.py").write_text(code, encoding="utf-8")
+    ended = launch(2, "train.py")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == ["True"]
+    assert len(nn.load("net.pt")) == 4
+
+
 # ---------------------------------------------------------------- in this process alone
 @pytest.fixture
 def alone():
@@ -208,7 +222,9 @@ SEEN = {  # what a metric is fed with, by the words of its class
         [{"boxes": np.array([[0, 0, 10, 11.0]]), "labels": np.array([0])} for k in range(4)],
     ),
 }  # fmt: skip
-KINDS = [k for name in metrics.__all__ if isinstance(k := getattr(metrics, name), type) and k not in (metrics.Metric, metrics.Mean)]
+KINDS = [
+    k for name in metrics.__all__ if isinstance(k := getattr(metrics, name), type) and k not in (metrics.Metric, metrics.Mean)
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

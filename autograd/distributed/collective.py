@@ -119,9 +119,7 @@ def broadcast(
     return Work(lambda: None) if async_op else None
 
 
-def all_gather(
-    tensor_list: Sequence[Tensor], tensor: Tensor, group: Group | None = None, async_op: bool = False
-) -> Work | None:
+def all_gather(tensor_list: Sequence[Tensor], tensor: Tensor, group: Group | None = None, async_op: bool = False) -> Work | None:
     """Let the tensors of the list be those of all members, in their order."""
     g, array = world("all_gather", group), _array("all_gather", tensor)
     _arrays("all_gather", tensor_list, g, array)
@@ -220,9 +218,7 @@ def all_to_all_single(output: Tensor, input: Tensor, group: Group | None = None,
 
 
 # ---------------------------------------------------------------- one to another
-def isend(
-    tensor: Tensor, dst: int | None = None, group: Group | None = None, tag: int = 0, group_dst: int | None = None
-) -> Work:
+def isend(tensor: Tensor, dst: int | None = None, group: Group | None = None, tag: int = 0, group_dst: int | None = None) -> Work:
     """Begin to send `tensor`; it must not be written before the Work was waited for."""
     g, array = world("send", group), contiguous(_array("send", tensor))
     place = _whose("send", g, dst, group_dst)
@@ -232,9 +228,7 @@ def isend(
     return Work(lambda: (array, g.wait(request, "send")), request.Test)
 
 
-def send(
-    tensor: Tensor, dst: int | None = None, group: Group | None = None, tag: int = 0, group_dst: int | None = None
-) -> None:
+def send(tensor: Tensor, dst: int | None = None, group: Group | None = None, tag: int = 0, group_dst: int | None = None) -> None:
     """Send `tensor` to the process `dst`, which receives it."""
     isend(tensor, dst, group, tag, group_dst).wait()
 
@@ -263,17 +257,13 @@ def _receive(tensor: Tensor, src: int | None, group: Group | None, tag: int, gro
     return Work(end), sender
 
 
-def irecv(
-    tensor: Tensor, src: int | None = None, group: Group | None = None, tag: int = 0, group_src: int | None = None
-) -> Work:
+def irecv(tensor: Tensor, src: int | None = None, group: Group | None = None, tag: int = 0, group_src: int | None = None) -> Work:
     """Begin to receive `tensor`, which is written when the Work is waited for."""
     return _receive(tensor, src, group, tag, group_src)[0]
 
 
-def recv(
-    tensor: Tensor, src: int | None = None, group: Group | None = None, tag: int = 0, group_src: int | None = None
-) -> int:
-    """Let `tensor` be what the process `src` sends (None: any). Returns who it was. Raises DistributedError if it does not fit."""
+def recv(tensor: Tensor, src: int | None = None, group: Group | None = None, tag: int = 0, group_src: int | None = None) -> int:
+    """Let `tensor` be what the process `src` sends (None: any), and return who it was. Raises DistributedError."""
     work, sender = _receive(tensor, src, group, tag, group_src)
     work.wait()
     return sender[0]

@@ -59,6 +59,10 @@ class Group:
             raise ArgumentError(f"{what}: rank {rank} is not in this group, whose ranks are {self.ranks}")
         return self.ranks.index(rank)
 
+    def share_at(self, place: int) -> float:
+        """1 in the process at that place, 0 in the others."""
+        return float(self.rank == place)
+
     # ------------------------------------------------------------ waiting, and agreeing
     def wait(self, request: Any, what: str) -> Any:
         """Wait until that is done. Raises DistributedError if it takes longer than the group's timeout."""

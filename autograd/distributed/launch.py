@@ -39,7 +39,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m autograd.distributed.launch", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("-n", "--nproc-per-node", "--nproc_per_node", dest="n", type=int, default=1, metavar="N", help="how many processes")
+    parser.add_argument(
+        "-n", "--nproc-per-node", "--nproc_per_node", dest="n", type=int, default=1, metavar="N", help="how many processes"
+    )
     parser.add_argument("-m", "--module", action="store_true", help="the program is a module, as for `python -m`")
     parser.add_argument("program", help="a Python file, or with -m a module")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what it is called with")

@@ -56,7 +56,7 @@ class AfterGrad:
 
 
 class AsSoonAsWhole:
-    """Among the hooks of a leaf's node: it wants the gradient as soon as it is whole, not when backward comes to the leaves."""
+    """Among the hooks of a leaf's node: it wants the gradient as soon as that is whole."""
 
     alive = 0
 
@@ -75,7 +75,8 @@ def early(order: list[Any]) -> list[Any]:
     """Nodes, oldest first, with the leaves that are waited for just before the oldest node that uses them."""
     if not AsSoonAsWhole.alive:
         return order
-    waited = {n for n in order if n.plan is None and any(type(h) is AsSoonAsWhole for h in (n.hooks or {}).values())}
+    leaves = [n for n in order if n.plan is None and n.hooks]
+    waited = {n for n in leaves if any(type(h) is AsSoonAsWhole for h in n.hooks.values())}
     moved = []
     for node in order:
         if node not in waited:

@@ -240,7 +240,7 @@ def save_what_is_lost(place: Array, nodes: list[Node], since: float) -> None:
     That is what the op that makes the new values saved (its node, and those behind it back to the time
     `since`), and what the op that made the old ones saved of its own result.
     """
-    owner, copies = memory(place), {}
+    owner, copies = memory(place), dict[int, Array]()
     for node in nodes:  # which grows meanwhile
         if node.time > since:
             nodes += [p for p in node.parents if p.time > since and p not in nodes]

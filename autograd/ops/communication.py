@@ -17,14 +17,14 @@ def _broadcast(x: Array, group: Any, place: int) -> Array:
 
 # ---------------------------------------------------------------- the table
 # fmt: off
-all_reduce     = primitive(lambda x, group: group.all_reduce(x), "all_reduce",          x=lambda g, group: all_reduce(g, group), linear=True,
+all_reduce: Any     = primitive(lambda x, group: group.all_reduce(x), "all_reduce",          x=lambda g, group: all_reduce(g, group), linear=True,
             says="The sum of the arrays x of all processes of a group, on each of them (torch.distributed.nn.functional.all_reduce).")
-all_gather     = primitive(lambda x, group: group.all_gather(x), "all_gather",          x=lambda g, group: reduce_scatter(g, group), linear=True,
+all_gather: Any     = primitive(lambda x, group: group.all_gather(x), "all_gather",          x=lambda g, group: reduce_scatter(g, group), linear=True,
             says="The arrays x of all processes of a group along a new first axis, on each of them.")
-reduce_scatter = primitive(lambda x, group: group.reduce_scatter(x), "reduce_scatter",  x=lambda g, group: all_gather(g, group), linear=True,
+reduce_scatter: Any = primitive(lambda x, group: group.reduce_scatter(x), "reduce_scatter",  x=lambda g, group: all_gather(g, group), linear=True,
             says="Of the sum of the arrays x of all processes of a group, whose first axis is as long as the group, this process's part.")
-all_to_all     = primitive(lambda x, group: group.all_to_all(x), "all_to_all",          x=lambda g, group: all_to_all(g, group), linear=True,
+all_to_all: Any     = primitive(lambda x, group: group.all_to_all(x), "all_to_all",          x=lambda g, group: all_to_all(g, group), linear=True,
             says="What the arrays x of all processes of a group hold at this one's place along their first axis.")
-broadcast      = primitive(_broadcast, "broadcast",                                     x=lambda g, group, place: all_reduce(g, group) * (group.rank == place), linear=True,
+broadcast: Any      = primitive(_broadcast, "broadcast",                                     x=lambda g, group, place: all_reduce(g, group) * group.share_at(place), linear=True,
             says="The array x of one process of a group, on each of them.")
 # fmt: on

@@ -201,7 +201,7 @@ def batch_norm(
     Shape: (N, C, ...). Raises ShapeError, DtypeError, or ArgumentError for missing statistics.
     """
     axis = (0, *range(2, input.ndim))
-    return _tracked("batch_norm", axis, input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _tracked("batch_norm", None, axis, input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def instance_norm(
@@ -213,17 +213,18 @@ def instance_norm(
     With `use_input_stats`, running statistics take on the averages over the batch; otherwise they are used.
     """
     axis = tuple(range(2, input.ndim))
-    return _tracked("instance_norm", axis, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    args = (running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    return _tracked("instance_norm", None, axis, input, *args)
 
 
 def sync_batch_norm(input: Any, *args: Any, group: Any) -> Tensor:
     """`batch_norm` over the batches of all processes of a group, one of `autograd.distributed`'s: what SyncBatchNorm does."""
-    return _tracked("sync_batch_norm", (0, *range(2, input.ndim)), input, *args, group=group)
+    return _tracked("sync_batch_norm", group, (0, *range(2, input.ndim)), input, *args)
 
 
 def _tracked(
-    op: str, axis: tuple[int, ...], input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any,
-    training: bool, momentum: float, eps: float, group: Any = None,
+    op: str, group: Any, axis: tuple[int, ...], input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any,
+    training: bool, momentum: float, eps: float,
 ) -> Any:  # fmt: skip
     running = dict(running_mean=running_mean, running_var=running_var)
     shape = _check_channels(op, input, **running, weight=weight, bias=bias)
