@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DistributedError, MissingError
@@ -30,11 +31,15 @@ def main() -> None:
     if started_as() is not None:
         _run(options.module, options.program, options.arguments)
         return
+    sys.exit(start(options.n, [*(["-m"] if options.module else []), options.program, *options.arguments]))
+
+
+def start(n: int, program: Sequence[str]) -> int:
+    """Run the program, a file with its arguments, or "-m" and a module, in `n` processes; the code that they end with."""
     python = [sys.executable, "-m", "mpi4py", "-m", "autograd.distributed.launch"]
-    program = [*(["-m"] if options.module else []), options.program, *options.arguments]
-    share = str(max(1, len(os.sched_getaffinity(0)) // options.n)) if hasattr(os, "sched_getaffinity") else "1"
+    share = str(max(1, len(os.sched_getaffinity(0)) // n)) if hasattr(os, "sched_getaffinity") else "1"
     environment = {**dict.fromkeys(THREADS, share), **os.environ}
-    sys.exit(subprocess.run([*mpiexec(), "-n", str(options.n), *python, *program], env=environment).returncode)
+    return subprocess.run([*mpiexec(), "-n", str(n), *python, *program], env=environment).returncode
 
 
 def _options() -> argparse.Namespace:
