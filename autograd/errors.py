@@ -19,6 +19,7 @@
     ├── MissingError      (ImportError)               a package that is needed now and is not installed
     ├── NoFormulaError    (NotImplementedError)       a distribution or a transform for which there is no such formula
     ├── NoAttributeError  (AttributeError)            a module has nothing of that name
+    ├── DistributedError  (RuntimeError)              processes that do not do the same, or no longer answer
     ├── WorkerError       (RuntimeError)              a process that loads data died, or took too long
     └── UnsupportedError  (TypeError)                 something a Tensor does not do, by name
 
@@ -111,6 +112,10 @@ class NoAttributeError(AutogradError, AttributeError):
 
 class MissingError(AutogradError, ImportError):
     """A package that is needed now and is not installed."""
+
+
+class DistributedError(AutogradError, RuntimeError):
+    """Processes of a group do not do the same, or no longer answer."""
 
 
 class WorkerError(AutogradError, RuntimeError):

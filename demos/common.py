@@ -25,6 +25,14 @@ def arguments(doc: str, **more: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def in_processes(n: int) -> None:
+    """Run this program in `n` processes: it comes back in each of these; the one that was called waits for them, and ends."""
+    from autograd.distributed.launch import start, started_as
+
+    if started_as() is None:
+        sys.exit(start(n, sys.argv))
+
+
 def panels(columns=1, rows=1, width=4.0, height=3.2, **options):
     """A figure and its axes in a row-major list, without the frames that say nothing."""
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")

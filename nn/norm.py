@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd.api.creation import empty, ones, tensor, zeros
+from autograd.distributed.group import get_world_size, is_initialized, world
 from autograd.engine.dtypes import int64
 from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError, describe
@@ -13,12 +14,13 @@ from autograd.transforms.checkpoint import recomputing
 from . import functional as F
 from .function_module import _FunctionModule
 from .functional.checks import whole
+from .functional.normalization import sync_batch_norm
 from .init import ones_, zeros_
 from .module import Module, Parameter
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm",
-    "LocalResponseNorm", "RMSNorm",
+    "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
 ]  # fmt: skip
 
 
@@ -89,10 +91,13 @@ class _BatchNorm(_RunningNorm):
         if momentum is None:  # the average of all batches, of which this is one more
             momentum = (self.num_batches_tracked + 1).double().reciprocal() if self.track_running_stats else 0.0
         args = (self.running_mean, self.running_var, self.weight, self.bias, by_batch, momentum, self.eps)
-        out = F.batch_norm(input, *args)
+        out = self._normalized(input, *args)
         if self.training and self.track_running_stats and not recomputing():
             self.num_batches_tracked.add_(1)
         return out
+
+    def _normalized(self, input: Any, *args: Any) -> Any:
+        return F.batch_norm(input, *args)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -123,6 +128,46 @@ class BatchNorm3d(_BatchNorm):
     """Each channel with mean 0 and variance 1 over the batch: see `BatchNorm2d`. Shape: (N, C, D, H, W)."""
 
     sizes = ("N C D H W",)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """`BatchNorm2d` over the batches of all processes together, of any sizes (torch.nn.SyncBatchNorm). Shape: (N, C, ...).
+
+    Mean and variance are those of the whole batch, and gradients go to all who gave to them. In evaluation, without
+    `distributed.init_process_group()`, or in a group of one, it is batch normalization.
+
+    >>> import nn
+    >>> SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))[1]
+    SyncBatchNorm(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    sizes = ("N C", "N C L", "N C H W", "N C D H W")
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True, process_group: Any = None, device: Any = None, dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _normalized(self, input: Any, *args: Any) -> Any:
+        by_batch = args[4]
+        if not by_batch or not is_initialized() or get_world_size(self.process_group) == 1:
+            return super()._normalized(input, *args)
+        return sync_batch_norm(input, *args, group=world("SyncBatchNorm", self.process_group))
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Any:
+        """`module` with a SyncBatchNorm of the same parameters and buffers in the place of each batch normalization."""
+        if isinstance(module, _BatchNorm):
+            options = (module.eps, module.momentum, module.affine, module.track_running_stats, process_group)
+            new = cls(module.num_features, *options, bias=module.bias is not None)
+            new._parameters, new._buffers, new.training = module._parameters, module._buffers, module.training
+            return new
+        for name, child in module.named_children():
+            if (new := cls.convert_sync_batchnorm(child, process_group)) is not child:
+                setattr(module, name, new)
+        return module
 
 
 class _InstanceNorm(_RunningNorm):

@@ -147,6 +147,7 @@ LAYERS = [
     *[Layer(f"BatchNorm{n}d", (4,), (IMAGE[n],), ((2, 3, *IMAGE[n][2:]),), kwargs) for n in (1, 2, 3) for kwargs in
       ({}, {"momentum": None}, {"affine": False, "track_running_stats": False})],
     Layer("BatchNorm1d", (4,), ((5, 4),), ((4,),)),
+    Layer("SyncBatchNorm", (4,), (IMAGE[2],), ((2, 3, *IMAGE[2][2:]),)),
     *[Layer(f"InstanceNorm{n}d", (4,), (IMAGE[n],), ((4,),), kwargs) for n in (1, 2, 3) for kwargs in
       ({}, {"affine": True, "track_running_stats": True})],
     Layer("LocalResponseNorm", (3,), (SMALL[2],), ((2, 3),), {"alpha": 0.5}),

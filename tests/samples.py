@@ -587,6 +587,7 @@ SAMPLES = [
 ]
 # fmt: on
 
+from samples_communication import SAMPLES as COMMUNICATION  # noqa: E402
 from samples_elementwise import SAMPLES as ELEMENTWISE  # noqa: E402  # these need Sample from here
 from samples_fourier import SAMPLES as FOURIER  # noqa: E402
 from samples_index import SAMPLES as INDEX  # noqa: E402
@@ -599,3 +600,4 @@ from samples_shape import SAMPLES as SHAPE  # noqa: E402
 from samples_window import WINDOW_SAMPLES  # noqa: E402
 
 SAMPLES += [*ELEMENTWISE, *INDEX, *SHAPE, *LINALG, *LOSS_SAMPLES, *NN, *REDUCE, *RECURRENT, *WINDOW_SAMPLES, *FOURIER]
+SAMPLES += COMMUNICATION

@@ -17,9 +17,9 @@ import nn  # noqa: F401
 LIST = Path(__file__).with_name("public_names.txt")
 PLACES = """
     autograd autograd.Tensor autograd.fft autograd.func autograd.functional autograd.linalg autograd.special autograd.random autograd.function autograd.errors
-    autograd.testing autograd.distributions autograd.distributions.constraints autograd.distributions.transforms
+    autograd.testing autograd.distributed autograd.distributed.functional autograd.distributions autograd.distributions.constraints autograd.distributions.transforms
     nn nn.functional nn.init nn.optim nn.optim.lr_scheduler nn.optim.swa_utils nn.utils nn.utils.data nn.utils.data.transforms nn.utils.rnn
-    nn.utils.prune nn.audio nn.datasets nn.metrics nn.onnx nn.ops nn.plot nn.train
+    nn.utils.prune nn.audio nn.datasets nn.metrics nn.onnx nn.ops nn.parallel nn.plot nn.train
 """  # what users import, or look into
 
 

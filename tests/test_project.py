@@ -34,11 +34,12 @@ LAYERS = {
         engine/grad_mode engine/inplace engine/into engine/failed engine/codegen engine/primitive engine/__init__
         see/symbols see/help
         ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
-        ops/fused ops/window ops/fourier ops/random ops/__init__
+        ops/fused ops/window ops/fourier ops/random ops/communication ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
         api/decomposition api/fused api/fourier api/devices api/absent api/creation api/random api/passing api/torch_paths api/convert api/leaf api/names fft linalg random special testing
         files/parts files/state files/archive files/npz files/safetensors files/pytorch files/__init__
         api/tree api/numpy api/__init__ transforms/batch transforms/batch_rules transforms/batching transforms/vmap transforms/core transforms/forward transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function numpy
+        distributed/group distributed/collective distributed/functional distributed/launch distributed/__init__
         distributions/constraints distributions/base distributions/transforms distributions/combined distributions/continuous distributions/discrete distributions/kl distributions/__init__
         check/gradcheck check/anomaly check/__init__ see/record see/trace see/differences see/formula see/derivation see/page see/boxes see/fold see/layout see/picture see/draw see/watched see/__init__ __init__ as_torch run
     """,

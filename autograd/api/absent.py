@@ -42,7 +42,7 @@ ADVICE: dict[str, str] = {
         "write results down with Python's logging, or give fit a callback": "tensorboard",
         "an op of your own is written in NumPy: see differentiable": "cpp_extension library",
         "use Python's cProfile": "profiler profile schedule tensorboard_trace_handler",
-        "there is one process; DistributedDataParallel is the model itself": "spawn TCPStore ProcessGroup ReduceOp",
+        "processes are started by `python -m autograd.distributed.launch -n 4 train.py`": "spawn TCPStore FileStore",
         "nothing is compiled to a file; save the state_dict": "ScriptModule ScriptFunction",
         "ask is_grad_enabled()": "is_inference_mode_enabled",
         "give func.jvp the function": "forward_ad",

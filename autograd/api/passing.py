@@ -248,20 +248,7 @@ backends = Place(
 version = Place("torch.version", cuda=None, hip=None, git_version=None, debug=False)
 
 
-# ---------------------------------------------------------------- processes, profilers, sparse products
-def _alone(*args: Any, **kwargs: Any) -> Any:
-    raise UnsupportedError(
-        "distributed: there is one process; ask torch.distributed.is_available() first, or leave the group out"
-    )
-
-
-distributed = Place(
-    "torch.distributed", is_available=lambda: False, is_initialized=lambda: False, get_rank=lambda *args: 0,
-    get_world_size=lambda *args: 1, barrier=_nothing, destroy_process_group=_nothing,
-    **dict.fromkeys("init_process_group new_group all_reduce all_gather broadcast reduce scatter send recv".split(), _alone),
-)  # fmt: skip
-
-
+# ---------------------------------------------------------------- profilers, sparse products
 def record_function(name: str, args: str | None = None) -> Any:
     """A block of that name, of which no profiler hears (torch.profiler.record_function)."""
     return nullcontext()

@@ -17,7 +17,7 @@ PATHS: dict[str, str | dict[str, str]] = {
     "nn.utils": "nn.utils", "nn.utils.rnn": "nn.utils.rnn", "nn.utils.prune": "nn.utils.prune",
     "nn.utils.parametrize": "nn.utils.parametrize", "nn.utils.parametrizations": "nn.utils.parametrizations",
     "nn.utils.clip_grad": "nn.utils",
-    "nn.utils.convert_parameters": "nn.utils", "nn.parallel": "nn.parallel",
+    "nn.utils.convert_parameters": "nn.utils", "nn.parallel": "nn.parallel", "nn.parallel.distributed": "nn.parallel",
     **{f"nn.modules.{theirs}": f"nn.{ours}" for theirs, ours in dict(
         module="module", lazy="lazy", activation="activation", adaptive="adaptive",
         batchnorm="norm", container="containers", conv="conv",
@@ -34,7 +34,8 @@ PATHS: dict[str, str | dict[str, str]] = {
         "transformed_distribution uniform").split()},
     "utils": {}, "utils.checkpoint": {"checkpoint": "autograd"}, "utils.data": "nn.utils.data",
     "utils.data.dataset": "nn.utils.data.dataset", "utils.data.dataloader": "nn.utils.data",
-    "utils.data.sampler": "nn.utils.data.sampler",
+    "utils.data.sampler": "nn.utils.data.sampler", "utils.data.distributed": "nn.utils.data.sampler",
+    "distributed": "autograd.distributed", "distributed.nn": {}, "distributed.nn.functional": "autograd.distributed.functional",
     "autograd": "autograd", "autograd.function": "autograd.function", "autograd.functional": "autograd.functional",
     "autograd.variable": {"Variable": "autograd"}, "autograd.grad_mode": "autograd.engine.grad_mode",
     "autograd.profiler": dict.fromkeys(("record_function", "profile"), "autograd.api.passing"),
@@ -46,7 +47,7 @@ PATHS: dict[str, str | dict[str, str]] = {
     "amp": {"autocast": "autograd", "GradScaler": "autograd"}, "sparse": {"mm": "autograd"},
     **{said: {} for said in """
         cuda cuda.amp backends backends.cudnn backends.cuda backends.mps cpu cpu.amp mps xpu accelerator compiler jit
-        distributed profiler
+        profiler
     """.split()},  # of which passing.py says what there is
     "version": {"__version__": "autograd"}, "types": {"Number": "numbers", "Tensor": "autograd"},
 }  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InPlaceError
 from .accumulate import ACCUMULATED, settled, total
-from .hooks import run_hooks
+from .hooks import early, run_hooks
 from .switch import Switch
 
 Array = Any  # an ndarray, or another library's array that speaks NumPy's protocols
@@ -213,7 +213,7 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
     Tensor of an array and a node. When `symbolic`, rules run on Tensors, and what a node saved is attached to
     the node whose value it is.
     """
-    order = ancestors(grads, min([n.time for n in targets or ()], default=0))  # what is older leads to none
+    order = early(ancestors(grads, min([n.time for n in targets or ()], default=0)))  # the older lead to none
     found: Grads = {}
     leads = None if targets is None else set(targets)
     is_target: Any = attrgetter("retains") if targets is None else targets.__contains__

@@ -55,6 +55,39 @@ class AfterGrad:
         pass
 
 
+class AsSoonAsWhole:
+    """Among the hooks of a leaf's node: it wants the gradient as soon as that is whole."""
+
+    alive = 0
+
+    def __init__(self, call: Any) -> None:
+        self.call = call
+        AsSoonAsWhole.alive += 1
+
+    def __del__(self) -> None:
+        AsSoonAsWhole.alive -= 1
+
+    def __call__(self, gradient: Any) -> None:
+        self.call(gradient)
+
+
+def early(order: list[Any]) -> list[Any]:
+    """Nodes, oldest first, with the leaves that are waited for just before the oldest node that uses them."""
+    if not AsSoonAsWhole.alive:
+        return order
+    leaves = [n for n in order if n.plan is None and n.hooks]
+    waited = {n for n in leaves if any(type(h) is AsSoonAsWhole for h in n.hooks.values())}
+    moved = []
+    for node in order:
+        if node not in waited:
+            for p in node.parents:
+                if p in waited:
+                    waited.discard(p)
+                    moved.append(p)
+            moved.append(node)
+    return [*waited, *moved]
+
+
 def tell_after_grad(node: Any) -> None:
     """A backward has added to the gradient at `node`."""
     for hook in list((node.hooks or {}).values()):

@@ -18,9 +18,10 @@ from . import (
     window,
     fourier,
     random,
+    communication,
 )  # isort: skip
 
 __all__ = [
-    "decomposition", "elementwise", "fourier", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics",
+    "communication", "decomposition", "elementwise", "fourier", "fused", "index", "join", "linalg", "random", "reduce", "scan", "shape", "sort", "statistics",
     "window",
 ]  # fmt: skip

@@ -150,6 +150,14 @@ def _standardized(x: Any, axis: tuple[int, ...], eps: float) -> tuple[Any, Any, 
     return out, mean, variance
 
 
+def _standardized_by_all(x: Any, axis: tuple[int, ...], eps: float, n: int, group: Any) -> tuple[Any, Any, Any]:
+    """The same over what all processes of a group have, `n` numbers together."""
+    mean = ops.communication.all_reduce(ops.reduce.sum(x, axis, True), group) / n
+    x = x - mean
+    variance = ops.communication.all_reduce(ops.reduce.sum(square(x), axis, True), group) / n
+    return x * rsqrt(variance + eps), mean, variance
+
+
 def _affine(x: Any, weight: Any, bias: Any, dtype: Any, shape: tuple[int, ...] | None = None) -> Any:
     """`x * weight + bias` in this dtype; either may be None, and is brought into `shape` first."""
     if weight is not None:
@@ -193,7 +201,7 @@ def batch_norm(
     Shape: (N, C, ...). Raises ShapeError, DtypeError, or ArgumentError for missing statistics.
     """
     axis = (0, *range(2, input.ndim))
-    return _tracked("batch_norm", axis, input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return _tracked("batch_norm", None, axis, input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def instance_norm(
@@ -205,11 +213,17 @@ def instance_norm(
     With `use_input_stats`, running statistics take on the averages over the batch; otherwise they are used.
     """
     axis = tuple(range(2, input.ndim))
-    return _tracked("instance_norm", axis, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    args = (running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+    return _tracked("instance_norm", None, axis, input, *args)
+
+
+def sync_batch_norm(input: Any, *args: Any, group: Any) -> Tensor:
+    """`batch_norm` over the batches of all processes of a group, one of `autograd.distributed`'s: what SyncBatchNorm does."""
+    return _tracked("sync_batch_norm", group, (0, *range(2, input.ndim)), input, *args)
 
 
 def _tracked(
-    op: str, axis: tuple[int, ...], input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any,
+    op: str, group: Any, axis: tuple[int, ...], input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any,
     training: bool, momentum: float, eps: float,
 ) -> Any:  # fmt: skip
     running = dict(running_mean=running_mean, running_var=running_var)
@@ -225,9 +239,12 @@ def _tracked(
         weight = scale if weight is None else weight * scale
         bias = running_mean * -weight if bias is None else bias - running_mean * weight
         return _affine(x, weight, bias, input.dtype, shape)
-    if (n := count(input.shape, axis)) == 1:
+    n = count(input.shape, axis)
+    if group is not None:
+        n = int(group.all_reduce(np.array(n)))
+    if n == 1:
         raise ShapeError(f"{op}: expected more than 1 value per channel when training, got an input of shape {input.shape}")
-    x, mean, variance = _standardized(x, axis, eps)
+    x, mean, variance = _standardized(x, axis, eps) if group is None else _standardized_by_all(x, axis, eps, n, group)
     if mean is not None and not missing and not recomputing():
         with no_grad():
             for old, new in ((running_mean, mean), (running_var, variance * (n / (n - 1)))):

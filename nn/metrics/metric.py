@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+from copy import copy
 from typing import Any
 
 import numpy as np
 
+from autograd.distributed.collective import all_gather_object
+from autograd.distributed.group import get_world_size, is_initialized
 from autograd.engine.accumulate import widened
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError
@@ -32,6 +35,48 @@ class Metric:
     def compute(self) -> Any:
         """The value over all batches since the last reset."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it has found: define compute")
+
+    def merge(self, other: Any) -> None:
+        """Take in what another metric of the same kind and options has seen."""
+        fresh = copy(self)
+        fresh.reset()
+        for name, start in vars(fresh).items():
+            if not _same(start, theirs := vars(other)[name]):  # so it is no option
+                setattr(self, name, _together(getattr(self, name), theirs))
+
+    def synced(self, group: Any = None) -> Metric:
+        """A metric that has seen the batches of all processes: all call `metric.synced().compute()`. See `distributed`."""
+        result, states = copy(self), [None] * get_world_size(group)
+        result.reset()
+        if is_initialized():
+            all_gather_object(states, self, group)
+        for state in states if is_initialized() else [self]:
+            result.merge(state)
+        return result
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Metric):
+        return _same(vars(a), vars(b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return np.array_equal(a, b)
+
+
+def _together(a: Any, b: Any) -> Any:
+    """Two states of a metric as one: numbers and arrays added, the smaller array with zeros around; lists joined."""
+    if isinstance(a, Metric):
+        both = copy(a)
+        both.merge(b)
+        return both
+    if isinstance(a, dict):
+        return a | {k: _together(a[k], v) if k in a else v for k, v in b.items()}
+    if isinstance(a, np.ndarray):
+        shape = np.maximum(a.shape, b.shape)
+        a, b = (np.pad(v, [(0, n - m) for n, m in zip(shape, v.shape, strict=True)]) for v in (a, b))
+    return a + b
 
 
 def as_function(kind: type[Metric]) -> Any:

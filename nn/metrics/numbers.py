@@ -100,11 +100,20 @@ class R2(Metric):
         out, wanted = out.reshape(n, -1), wanted.reshape(n, -1)
         first = wanted[0]
         mean = first + (wanted - first).mean(0)  # of equal numbers it is that number, to the bit
-        total = self.count + n  # two means and spreads make one: Chan, Golub and LeVeque 1979
+        self._take(n, mean, ((wanted - mean) ** 2).sum(0), ((out - wanted) ** 2).sum(0))
+
+    def _take(self, n: int, mean: Any, spread: Any, error: Any) -> None:
+        """Two means and spreads make one: Chan, Golub and LeVeque 1979."""
+        total = self.count + n
         step = mean - (self.mean if self.count else mean)
-        self.spread = self.spread + ((wanted - mean) ** 2).sum(0) + step * step * (self.count * n / total)
+        self.spread = self.spread + spread + step * step * (self.count * n / total)
         self.mean, self.count = mean - step * (self.count / total), total
-        self.error = self.error + ((out - wanted) ** 2).sum(0)
+        self.error = self.error + error
+
+    def merge(self, other: Any) -> None:
+        """Take in what another metric of the same kind has seen."""
+        if other.count:
+            self._take(other.count, other.mean, other.spread, other.error)
 
     def compute(self) -> float:
         """The coefficient for all examples so far."""

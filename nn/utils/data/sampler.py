@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 from autograd.api.creation import as_tensor
 from autograd.api.random import Generator, multinomial, randint, randperm
+from autograd.distributed.group import get_rank, get_world_size
 from autograd.errors import ArgumentError
 
 __all__ = [
-    "BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler", "WeightedRandomSampler",
+    "BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler",
+    "WeightedRandomSampler",
 ]  # fmt: skip
 
 
@@ -121,3 +123,38 @@ class BatchSampler(Sampler):
     def __len__(self) -> int:
         n = len(self.sampler)
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+
+class DistributedSampler(Sampler):
+    """The part of a dataset for one of several processes, another order in each epoch (torch.utils.data.DistributedSampler).
+
+    Rank r takes every n-th index from the r-th on, of an order that is the same in all processes for the same `seed` and epoch:
+    call `set_epoch(epoch)` before each. All get as many: some indices come twice, or with `drop_last` the last are left out.
+    `num_replicas` and `rank` are those of the group of all processes unless given.
+
+    >>> list(DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False))
+    [1, 3, 0]
+    """
+
+    def __init__(
+        self, dataset: Any, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True, seed: int = 0,
+        drop_last: bool = False,
+    ) -> None:  # fmt: skip
+        self.num_replicas = _count("DistributedSampler", get_world_size() if num_replicas is None else num_replicas, 1)
+        self.rank = get_rank() if rank is None else rank
+        if not 0 <= self.rank < self.num_replicas:
+            raise ArgumentError(f"DistributedSampler: rank is one of 0 to {self.num_replicas - 1}, got {rank}")
+        self.dataset, self.shuffle, self.seed, self.drop_last, self.epoch = dataset, shuffle, seed, drop_last, 0
+
+    def __iter__(self) -> Iterator[int]:
+        n, total = len(self.dataset), len(self) * self.num_replicas
+        order = randperm(n, generator=Generator().manual_seed(self.seed + self.epoch)).tolist() if self.shuffle else range(n)
+        return islice(cycle(order), self.rank, total, self.num_replicas)
+
+    def __len__(self) -> int:
+        n = len(self.dataset)
+        return n // self.num_replicas if self.drop_last else -(-n // self.num_replicas)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the order of that epoch next."""
+        self.epoch = epoch
