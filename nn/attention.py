@@ -104,7 +104,7 @@ class MultiheadAttention(Module):
             k, v = (cat([t, b.expand(n, 1, -1)], 1) for t, b in ((k, self.bias_k), (v, self.bias_v)))
             extra += 1
         if self.add_zero_attn:
-            k, v = (cat([t, zeros(n, 1, self.embed_dim, dtype=t.dtype)], 1) for t in (k, v))
+            k, v = (cat([t, zeros(n, 1, self.embed_dim, dtype=t.dtype, device=t.device)], 1) for t in (k, v))
             extra += 1
         mask = self._mask(n, length, k.shape[1], extra, attn_mask, key_padding_mask, q.dtype)
         q, k, v = (t.reshape(n, t.shape[1], self.num_heads, self.head_dim).transpose(1, 2) for t in (q, k, v))

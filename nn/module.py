@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from autograd.api.names import destination
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import memory
 from autograd.engine.hooks import RemovableHandle
@@ -520,16 +521,17 @@ class Module:
         clear(self.parameters(), set_to_none)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Floating-point parameters and buffers, and gradients, in another dtype, as in `Tensor.to`.
+        """Parameters and buffers, and gradients, on another device; those of floating-point numbers in another dtype.
 
-        The parameters stay the same objects; an optimizer that was made before has its state in the old dtype.
+        As `Tensor.to`. The parameters stay the same objects; an optimizer that was made before has its state as they were.
         """
-        floats = [t for t in (*self.parameters(), *self.buffers()) if t.dtype.kind == "f"]
-        cast = [t.detach().to(*args, **kwargs) for t in floats]
-        if wrong := [c.dtype for c in cast if c.dtype.kind != "f"]:
-            raise DtypeError(f"the parameters of {type(self).__name__} stay floating-point numbers, they cannot be {wrong[0]}")
-        for t, new in zip(floats, cast, strict=True):
-            if new.dtype != t.dtype:
+        dtype, device = destination(*args, **kwargs)
+        if dtype is not None and dtype.kind != "f":
+            raise DtypeError(f"the parameters of {type(self).__name__} stay floating-point numbers, they cannot be {dtype}")
+        held = [*self.parameters(), *self.buffers()]
+        moved = [t.detach().to(dtype=dtype if t.dtype.kind == "f" else None, device=device) for t in held]
+        for t, new in zip(held, moved, strict=True):
+            if new.dtype != t.dtype or new.device != t.device:
                 recast(t, new)
         return self
 
@@ -550,12 +552,12 @@ class Module:
         return self.to(dst_type)
 
     def cpu(self) -> Self:
-        """As it is: the only device here."""
-        return self
+        """On the CPU."""
+        return self.to("cpu")
 
     def cuda(self, device: Any = None) -> Self:
-        """Refused: there is no GPU here (torch.nn.Module.cuda)."""
-        raise UnsupportedError("cuda: the only device here is 'cpu'; leave .cuda() out, or use to(device)")
+        """On a GPU, the first one or that of this number (torch.nn.Module.cuda)."""
+        return self.to(f"cuda:{device}" if isinstance(device, int) else device or "cuda")
 
     # ------------------------------------------------------------ how it looks
     def extra_repr(self) -> str:
@@ -602,7 +604,7 @@ def recast(t: Tensor, new: Tensor) -> None:
         return
     t.requires_grad = True
     t.node.dtype = new.dtype  # type: ignore[union-attr]
-    t.grad = None if grad is None else grad.detach().to(new.dtype)
+    t.grad = None if grad is None else grad.detach().to(new)
     t.requires_grad = requires_grad
 
 

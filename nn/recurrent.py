@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from autograd.api.creation import empty, zeros
 from autograd.api.join import cat, stack
 from autograd.engine.tensor import wrap
@@ -59,7 +61,7 @@ class _Lstm(_Kind):
     gates, states = 4, 2
 
     def scale(self, weight: Any) -> Any:
-        return wrap(gate_scale(weight.array.T, 0.5, 0.5, 1, 0.5))
+        return wrap(gate_scale(np.transpose(weight.array), 0.5, 0.5, 1, 0.5))
 
     def step(self, x: Any, state: tuple[Any, ...], weights: tuple[Any, ...], scale: Any) -> tuple[Any, ...]:
         h, c, *_ = lstm_step(x + affine(state[0], *weights[:2]), state[1], scale)
@@ -74,7 +76,7 @@ class _Gru(_Kind):
     gates = 3
 
     def scale(self, weight: Any) -> Any:
-        return wrap(gate_scale(weight.array.T[..., : weight.shape[0] * 2 // 3], 0.5, 0.5))
+        return wrap(gate_scale(np.transpose(weight.array)[..., : weight.shape[0] * 2 // 3], 0.5, 0.5))
 
     def step(self, x: Any, state: tuple[Any, ...], weights: tuple[Any, ...], scale: Any) -> tuple[Any, ...]:
         return (gru_step(x, affine(state[0], *weights[:2]), state[0], scale)[0],)
@@ -204,7 +206,7 @@ class _Recurrent(Module):
         layers, out = self.num_layers * self._directions, self.proj_size or self.hidden_size
         widths = [out, self.hidden_size][: self._kind.states]
         if hx is None:
-            return [zeros(layers, n, width, dtype=data.dtype) for width in widths]
+            return [zeros(layers, n, width, dtype=data.dtype, device=data.device) for width in widths]
         given = list(hx) if isinstance(hx, (tuple, list)) else [hx]
         expected = [(layers, n, width) if batched else (layers, width) for width in widths]
         if [getattr(part, "shape", None) for part in given] != expected:
@@ -327,7 +329,7 @@ class _Cell(Module):
         expected = (*shape[:-1], self.hidden_size)
         state = (hx,) if hx is not None and self._kind.states == 1 else hx
         if state is None:
-            state = (zeros(expected, dtype=input.dtype),) * self._kind.states
+            state = (zeros(expected, dtype=input.dtype, device=input.device),) * self._kind.states
         if [getattr(part, "shape", None) for part in state] != [expected] * self._kind.states:
             raise ShapeError(f"{short} expects a state of shape {expected}, got {', '.join(map(describe, state))}")
         x = affine(input, self.weight_ih, self.bias_ih)

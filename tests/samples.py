@@ -409,6 +409,7 @@ HOST = {"foreign": "random numbers come from NumPy's generator, on the host"}
 FIXED = {"keepdim": [True, False]}
 
 # fmt: off
+THERE = {"PyTorch": "it has to(); test_devices.py has devices"}
 HOST_ONLY = {"foreign": "NumPy itself compares them, or finds positions"}
 SAMPLES = [
     # ---- arithmetic
@@ -512,6 +513,7 @@ SAMPLES = [
     Sample("diagonal", diagonals, np.diagonal),
     Sample("undiagonal", diagonals_back, undiagonal),
     Sample("clone", each(REAL), np.copy),
+    Sample("transfer", lambda s: call(s.array(s.shape()), np.copy, np.copy), lambda x, there, back: x, exempt=THERE),
     # ---- indexing
     Sample("slice", at(basic), lambda x, i: x[i]),
     Sample("unslice", sparse(basic), lambda x, i, shape: assigned(np.zeros(shape), x, *i)),

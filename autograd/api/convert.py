@@ -14,6 +14,7 @@ from ..engine.tape import recording
 from ..engine.tensor import NUMPY, Tensor
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError, misuse, name_in_numpy
+from .devices import CPU, device_of, put
 
 
 # ---------------------------------------------------------------- to Python
@@ -21,12 +22,12 @@ def item(self: Tensor) -> Any:
     """The value of a one-element Tensor as a Python number."""
     if self.array.size != 1:
         raise ShapeError(f"item needs exactly one element, got shape {self.array.shape}; use tolist()")
-    return self.array.item()
+    return put("item", self.array, CPU).item()
 
 
 def tolist(self: Tensor) -> Any:
     """The values as nested lists of Python numbers."""
-    return self.array.tolist()
+    return put("tolist", self.array, CPU).tolist()
 
 
 def __len__(self: Tensor) -> int:
@@ -80,7 +81,9 @@ def __format__(self: Tensor, spec: str) -> str:
 
 
 def __repr__(self: Tensor) -> str:
-    return format_tensor(self.array, self.grad_fn, self.requires_grad, get_default_dtype())
+    where = device_of(self.array)
+    notes = [] if where == CPU else [f"device={str(where)!r}"]
+    return format_tensor(put("repr", self.array, CPU), self.grad_fn, self.requires_grad, get_default_dtype(), notes)
 
 
 # ---------------------------------------------------------------- to a copy
@@ -92,7 +95,7 @@ def __copy__(self: Tensor) -> Any:
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
     if not self.is_leaf:
         raise GraphError("only leaves can be deep-copied, as a copy has no place in the graph; detach() first")
-    copy = memo[id(self)] = _leaf(type(self), self.array.copy(), self.requires_grad)
+    copy = memo[id(self)] = _leaf(type(self), np.copy(self.array), self.requires_grad)
     if self.grad is not None:
         copy.grad = self.grad.detach().clone()
     return copy
@@ -115,6 +118,8 @@ def numpy(self: Tensor, force: bool = False) -> Any:
     """The array itself, sharing memory; `force` detaches first. Raises NoGradientError if it requires grad."""
     if self.node is not None and not force:
         raise NoGradientError("numpy: this tensor requires grad, which an array cannot; use t.detach().numpy()")
+    if (where := device_of(self.array)) != CPU:
+        raise UnsupportedError(f"numpy: this tensor is on {where}; use t.cpu().numpy()")
     return self.array
 
 

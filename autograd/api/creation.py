@@ -14,7 +14,7 @@ from ..engine.graph import memory
 from ..engine.tensor import NUMPY, Tensor, wrap
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError, describe
-from .devices import check_device
+from .devices import device_of, put
 from .spelling import publish
 
 
@@ -29,7 +29,8 @@ def as_shape(op: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ..
 
 def leaf(op: str, tensor: Tensor, requires_grad: bool, device: Any) -> Tensor:
     """`tensor`, fresh from memory, as the options that all of these functions have want it."""
-    check_device(op, device)
+    if device is not None:
+        tensor.array = put(op, tensor.array, device)
     return tensor.requires_grad_(requires_grad)
 
 
@@ -86,10 +87,9 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, device:
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a Tensor, without a copy where that is possible; a Tensor stays in its graph (torch.as_tensor)."""
-    check_device("as_tensor", device)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
-    return wrap(_array("as_tensor", data, dtype, copy=False))
+        return data.to(dtype=dtype, device=device)
+    return wrap(put("as_tensor", _array("as_tensor", data, dtype, copy=False), device))
 
 
 def asarray(
@@ -168,7 +168,6 @@ def construct(
     self: Tensor, *sizes: Any, data: Any = None, size: Any = None, device: Any = None, op: str = "Tensor", dtype: Any = None
 ) -> None:
     """Make `self` what PyTorch's first constructors make: of sizes memory as it is, of numbers a copy, of a tensor a view."""
-    check_device(op, device)
     first = sizes[0] if len(sizes) == 1 else data
     self.node = None
     if isinstance(first, Tensor):
@@ -184,6 +183,7 @@ def construct(
         self.array = _array(op, list(first) if isinstance(first, range) else first, as_dtype(dtype), copy=False)
     else:
         raise DtypeError(f"{op} takes sizes, a list of numbers, an array or a tensor, not {describe(first)}; use tensor()")
+    self.array = put(op, self.array, device)
 
 
 construct.__qualname__ = "Tensor"  # as which Python's own errors name it
@@ -228,6 +228,7 @@ def _filled(name: str, numpy: Any) -> tuple[Any, Any, Any]:
     NUMPY[like_numpy] = lambda a, dtype=None, order="K", subok=True, shape=None, device=None: like(a, dtype=dtype, shape=shape)
 
     def new(self: Tensor, *sizes: Any, dtype: Any = None, **options: Any) -> Tensor:
+        options = {"device": device_of(self.array)} | options
         return make(*sizes, dtype=self.dtype if dtype is None else dtype, **options)
 
     new.__name__ = new.__qualname__ = "new_" + name
@@ -242,8 +243,9 @@ empty, empty_like, new_empty = _filled("empty", np.empty)
 
 
 def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
-    """A copy of `data`, of this dtype (torch.Tensor.new_tensor)."""
-    return tensor(data, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad, device=device)
+    """A copy of `data`, of this dtype and on this device (torch.Tensor.new_tensor)."""
+    kind, where = dtype or self.dtype, device or device_of(self.array)
+    return tensor(data, dtype=kind, requires_grad=requires_grad, device=where)
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -41,19 +42,39 @@ from .spelling import publish
 
 
 # ---------------------------------------------------------------- methods that are no functions
-def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **ignored: Any) -> Tensor:
-    """This Tensor in another dtype (or that of another Tensor); itself if there is nothing to do. The only device is 'cpu'."""
+def destination(*args: Any, dtype: Any = None, device: Any = None, **ignored: Any) -> tuple[Any, Any]:
+    """The dtype and the device that the arguments of `to` mean; None where they say nothing."""
     for a in args:
         if isinstance(a, Tensor):
-            dtype = a.dtype
-        elif isinstance(a, str) and a.split(":")[0] in ("cpu", "cuda", "mps"):
+            dtype, device = a.dtype, devices.device_of(a.array)
+        elif isinstance(a, str) and a.split(":")[0] in ("cpu", "mps", *devices.KNOWN):
             device = a
         elif not isinstance(a, bool):
             dtype = a
-    devices.check_device("to", device)
-    if dtype is None or (kind := dtypes.as_dtype(dtype)) == self.dtype:
-        return shape.clone(self) if copy else self
-    return e.astype(self, kind)
+    return None if dtype is None else dtypes.as_dtype(dtype), device
+
+
+def to(self: Tensor, *args: Any, copy: bool = False, **kwargs: Any) -> Tensor:
+    """This Tensor in another dtype or on another device, or as another Tensor is; itself if there is nothing to do.
+
+    Gradients go back to where it was. Raises UnsupportedError for a device that is not there.
+    """
+    dtype, device = destination(*args, **kwargs)
+    new = self if dtype is None or dtype == self.dtype else e.astype(self, dtype)
+    here = devices.device_of(self.array)
+    if (there := devices.meant("to", device, here)) != here:
+        new = ops.shape.transfer(new, *(partial(devices.put, "to", where=where) for where in (there, here)))
+    return shape.clone(new) if copy and new is self else new
+
+
+def cpu(self: Tensor) -> Tensor:
+    """This Tensor on the CPU; itself if it is there (torch.Tensor.cpu)."""
+    return to(self, device="cpu")
+
+
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """This Tensor on a GPU, the first one or that of this number (torch.Tensor.cuda)."""
+    return to(self, device="cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
 
 def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -137,7 +158,7 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Take the values of `src`, broadcast, in place."""
-    src = _as_tensor(src)
+    src = _as_tensor(src).to(device=devices.device_of(self.array))
     ops.shape.expand(src.detach(), self.shape)  # or an error that says why not
     inplace.put(self, "copy_", ..., src)
     return self
@@ -149,7 +170,10 @@ def _as_tensor(value: Any) -> Tensor:
 
 def _random_(name: str, draw: Callable[..., Any]) -> Callable[..., Tensor]:
     def fill(self: Tensor, *args: Any, generator: random.Generator | None = None, **options: Any) -> Tensor:
-        return self._take(name, draw, generator or random.default_generator, *args, **options)
+        def drawn(x: Tensor) -> Tensor:
+            return draw(x, generator or random.default_generator, *args, **options).to(device=devices.device_of(x.array))
+
+        return self._take(name, drawn)
 
     fill.__name__ = fill.__qualname__ = name
     fill.__doc__ = draw.__doc__
@@ -249,7 +273,7 @@ ONLY_FUNCTIONS: dict[str, Any] = {
     **_named(index, "combinations unravel_index"),
 }  # fmt: skip
 ONLY_METHODS: dict[str, Any] = {
-    "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "type": type, "type_as": type_as,
+    "view": shape.view, "expand": shape.expand, "repeat": shape.repeat, "to": to, "cpu": cpu, "cuda": cuda, "type": type, "type_as": type_as,
     "float": _cast(dtypes.float32), "double": _cast(dtypes.float64), "half": _cast(dtypes.float16), "long": _cast(dtypes.int64),
     "int": _cast(dtypes.int32), "short": _cast(dtypes.int16), "bool": _cast(dtypes.bool), "char": _cast(dtypes.int8),
     "byte": _cast(dtypes.uint8),
@@ -284,7 +308,7 @@ PROPERTIES: dict[str, Any] = {
     "mT": shape.adjoint,
     "mH": shape.adjoint,
     "H": shape.H,
-    "device": lambda self: devices.CPU,
+    "device": lambda self: devices.device_of(self.array),
     "itemsize": lambda self: self.dtype.itemsize,
     "nbytes": lambda self: self.array.size * self.dtype.itemsize,
     "retains_grad": lambda self: not self.is_leaf and self.node.retains,

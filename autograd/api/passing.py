@@ -11,7 +11,7 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError, UnsupportedError
 from .absent import Place
 from .creation import TYPED
-from .devices import CPU, check_device
+from .devices import CPU, device_count, is_available, meant
 from .random import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 channels_last, channels_last_3d, contiguous_format, preserve_format = (
@@ -51,8 +51,9 @@ def set_default_tensor_type(t: Any) -> None:
 
 
 def set_default_device(device: Any) -> None:
-    """Accept the CPU, where all tensors are (torch.set_default_device)."""
-    check_device("set_default_device", device)
+    """Accept the CPU, where tensors are made unless a device is said (torch.set_default_device)."""
+    if meant("set_default_device", device, CPU) != CPU:
+        raise UnsupportedError(f"set_default_device: tensors are made on the CPU; say device={str(device)!r}, or use to()")
 
 
 def _accepted(name: str) -> Callable[..., None]:
@@ -221,7 +222,10 @@ _GPU = {  # what a program asks of a kind of device that is not there, or says t
         current_stream default_stream stream FloatTensor DoubleTensor HalfTensor LongTensor IntTensor BoolTensor ByteTensor
     """.split(), _no_gpu),
 }  # fmt: skip
-cuda = Place("torch.cuda", **_GPU, amp=_amp("cuda"), device=lambda *args: nullcontext())
+cuda = Place(
+    "torch.cuda", **_GPU | dict(is_available=lambda: is_available("cuda"), device_count=lambda: device_count("cuda")),
+    amp=_amp("cuda"), device=lambda *args: nullcontext(),
+)  # fmt: skip
 mps, xpu = Place("torch.mps", **_GPU), Place("torch.xpu", **_GPU)
 accelerator = Place("torch.accelerator", **_GPU, current_accelerator=lambda *args: None)
 cpu = Place(
@@ -305,13 +309,8 @@ def backward(
 
 
 # ---------------------------------------------------------------- methods of Tensors
-def _cuda(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Refused: there is no GPU here (torch.Tensor.cuda)."""
-    raise UnsupportedError("cuda: the only device here is 'cpu'; leave .cuda() out, or use to(device)")
-
-
 def same(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """This Tensor: all memory is the CPU's, all tensors are dense and real (torch.Tensor.cpu, pin_memory, to_dense, conj)."""
+    """This Tensor: all tensors are dense and real, no memory is pinned (torch.Tensor.pin_memory, to_dense, conj)."""
     return self
 
 
@@ -325,10 +324,9 @@ def _no(self: Tensor) -> bool:
     return False
 
 
-_cuda.__name__ = _cuda.__qualname__ = "cuda"  # as which errors name it
 METHODS = {
-    "cuda": _cuda, "data_ptr": _address, "get_device": lambda self: -1,
-    **dict.fromkeys("cpu pin_memory share_memory_ to_dense coalesce conj conj_physical resolve_conj resolve_neg".split(), same),
+    "data_ptr": _address, "get_device": lambda self: -1 if self.device.index is None else self.device.index,
+    **dict.fromkeys("pin_memory share_memory_ to_dense coalesce conj conj_physical resolve_conj resolve_neg".split(), same),
     **dict.fromkeys("is_pinned is_shared is_complex is_conj is_neg is_inference is_distributed".split(), _no),
     "is_signed": lambda self: self.dtype.kind in "fi", "is_nonzero": lambda self: bool(self),
     "is_same_size": lambda self, other: self.shape == other.shape,

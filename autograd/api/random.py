@@ -15,7 +15,7 @@ from ..engine.dtypes import DType, as_dtype, int64
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError
 from .creation import as_shape, leaf
-from .devices import check_device
+from .devices import device_of
 from .elementwise import astype
 from .spelling import publish
 
@@ -30,7 +30,7 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        check_device("Generator", device)
+        self.device = device  # it draws on the host, the same numbers for all devices
         self.seed()
 
     @property
@@ -252,6 +252,7 @@ def rand_like(
     input: Any, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
 ) -> Any:
     """As `rand`, with the shape and dtype of `input` (torch.rand_like)."""
+    device = device or device_of(input.array)
     return rand(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad, device=device)
 
 
@@ -259,6 +260,7 @@ def randn_like(
     input: Any, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
 ) -> Any:
     """As `randn`, with the shape and dtype of `input` (torch.randn_like)."""
+    device = device or device_of(input.array)
     return randn(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad, device=device)
 
 
@@ -268,8 +270,8 @@ def randint_like(
 ) -> Any:  # fmt: skip
     """As `randint`, with the shape and dtype of `input` (torch.randint_like)."""
     low, high = (0, low) if high is None else (low, high)
-    options = {"dtype": dtype or input.dtype, "generator": generator, "requires_grad": requires_grad, "device": device}
-    return randint(low, high, input.shape, **options)
+    options = {"dtype": dtype or input.dtype, "generator": generator, "requires_grad": requires_grad}
+    return randint(low, high, input.shape, **options, device=device or device_of(input.array))
 
 
 # ---------------------------------------------------------------- what methods fill a tensor x with, in place

@@ -58,9 +58,9 @@ def _block(array: Any, one: Callable[[Any], str], width: int, indent: int, cut: 
     return f"[{(',' + gap).join(', '.join(words[i : i + fit]) for i in range(0, len(words), fit))}]"
 
 
-def format_tensor(array: Any, grad_fn: Any, requires_grad: bool, default: Any) -> str:
+def format_tensor(array: Any, grad_fn: Any, requires_grad: bool, default: Any, notes: list[str]) -> str:
     """The repr: `tensor([1., 2.], requires_grad=True)`; above 1000 elements, the ends of each axis."""
-    text, notes = "tensor(", []
+    text, notes = "tensor(", [*notes]
     if not isinstance(array, np.ndarray):
         text += repr(array)
     elif not array.size:

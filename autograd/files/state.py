@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..api.devices import CPU, put
 from ..engine.tensor import Tensor
 from ..errors import UnsupportedError, describe
 from .parts import DEEPEST, OBJECT, SIMPLE, TENSOR, Arrays, Source, as_value
@@ -55,7 +56,7 @@ def take_apart(state: Any) -> tuple[Any, Arrays]:
         if isinstance(value, float):
             return value if math.isfinite(value) else {"float": repr(value)}
         if isinstance(value, Tensor):
-            return {"leaf" if value.requires_grad and value.is_leaf else "tensor": name_of(value.array, path)}
+            return {"leaf" if value.requires_grad and value.is_leaf else "tensor": name_of(put("save", value.array, CPU), path)}
         if type(value) in (np.ndarray, np.memmap):
             return {"array": name_of(value, path)}
         if isinstance(value, complex):

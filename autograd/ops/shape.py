@@ -63,6 +63,8 @@ undiagonal: Any = primitive(_undiagonal, "undiagonal",                          
             says="Zeros of a shape with x on a diagonal: the adjoint of diagonal (torch.diag_embed).")
 clone       = primitive(lambda x, order: np.copy(x, order), "clone",                    x=lambda g: g,
             says="A copy of x (torch.clone).")
+transfer: Any = primitive(lambda x, there, back: there(x), "transfer",                  x=lambda g, there, back: transfer(g, back, there), linear=True,
+            says="A copy of x on another device, where `there` brings it (torch.Tensor.to).")
 repeats     = primitive(lambda counts: np.repeat(np.arange(counts.shape[0], like=counts), counts), "repeats",
             says="The positions 0, 1, ..., each as often as counts says (torch.repeat_interleave).")
 # fmt: on

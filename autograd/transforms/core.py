@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..api.devices import beside
 from ..api.join import cat
 from ..api.tree import tree_build, tree_leaves, tree_map
 from ..engine.dtypes import DType, get_default_dtype
@@ -185,7 +186,7 @@ class Linear:
 
     def __init__(self, call: Call, strict: str = "") -> None:
         self.call = call
-        self.weights = [generic(t.shape, t.dtype) for t in call.outputs]
+        self.weights = [generic(t.shape, t.dtype, t.array) for t in call.outputs]
         call.own.update(u.node for u in self.weights)
         self.pulled = pull(call.outputs, call.inputs, self.weights, create=True, strict=strict)
 
@@ -202,14 +203,15 @@ class Linear:
         return [[_swapped(row[o], x, y) for row, x in zip(transposed, inputs, strict=True)] for o, y in enumerate(outputs)]
 
 
-def generic(shape: tuple[int, ...], dtype: DType) -> Tensor:
-    """A leaf for the place of a gradient, in which what is made of it is linear: it does not matter where that is differentiated.
+def generic(shape: tuple[int, ...], dtype: DType, like: Array) -> Tensor:
+    """A leaf for the place of a gradient, beside the array `like`.
 
-    Except that a 0 would hide a derivative that is infinite ("zero stays zero"): so none is 0, and no simple sum of them.
+    What is made of it is linear in it, so it does not matter where that is differentiated. Except that a 0 would hide a
+    derivative that is infinite ("zero stays zero"): so none is 0, and no simple sum of them.
     """
     n, dtype = prod(shape), dtype if dtype.kind == "f" else get_default_dtype()
     numbers = _few(dtype)[:n] if n <= FEW else _generic(n, dtype)
-    return wrap(np.reshape(numbers, shape)).requires_grad_()
+    return wrap(beside(np.reshape(numbers, shape), like)).requires_grad_()
 
 
 FEW = 2**12

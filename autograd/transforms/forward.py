@@ -123,7 +123,9 @@ def _transposed(node: Node, ts: Sequence[Any], items: dict[int, Node] | None, sa
     """The rules of `node`, run on what stands for the gradient of the result (or of each in use), and differentiated by it."""
     used = [node] if items is None else [items.get(i) for i in range(len(node.shape))]
     with ambient(grad=True):
-        us = [None if n is None else generic(n.shape, ACCUMULATED.get(n.dtype, n.dtype)) for n in used]
+        first = next(t for t in ts if t is not None)
+        like = getattr(first, "array", first)
+        us = [None if n is None else generic(n.shape, ACCUMULATED.get(n.dtype, n.dtype), like) for n in used]
         ds = node.plan.partial(tuple(t is not None for t in ts))(us[0] if items is None else us, saved)
     pairs = [(d, t) for d, t in zip(ds, (t for t in ts if t is not None), strict=True) if d is not None and d.requires_grad]
     leaves = [u for u in us if u is not None]

@@ -109,7 +109,7 @@ def rrelu(
 
     def rectified(x: Any) -> Any:
         source = generator or default_generator
-        return _leaky(x, ops.random.uniform(source, lower, upper, x.shape, x.dtype) if training else (lower + upper) / 2)
+        return _leaky(x, ops.random.uniform(source, lower, upper, x.shape, x.dtype).to(x) if training else (lower + upper) / 2)
 
     return elementwise("rrelu", input, rectified, inplace)
 
@@ -292,7 +292,8 @@ def gumbel_softmax(
     """
     need_float("gumbel_softmax", logits)
     least = float(np.finfo(logits.dtype).tiny)  # of 0 the noise would be infinite
-    noise = -np.log(-np.log(ops.random.uniform(generator or default_generator, least, 1, logits.shape, logits.dtype)))
+    drawn = ops.random.uniform(generator or default_generator, least, 1, logits.shape, logits.dtype).to(logits)
+    noise = -np.log(-np.log(drawn))
     shares = softmax((logits + noise) / tau, dim)
     if not hard:
         return shares

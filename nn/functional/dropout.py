@@ -39,7 +39,7 @@ def _drop(op: str, input: Any, p: float, training: bool, inplace: bool, generato
 def _kept(x: Any, p: float, generator: Any, lead: int | None) -> Any:
     """1 where something is kept, else 0."""
     shape = x.shape if lead is None else (*x.shape[:lead], *(1,) * (x.ndim - lead))
-    return ops.random.bernoulli(generator or default_generator, 1 - p, shape, x.dtype)
+    return ops.random.bernoulli(generator or default_generator, 1 - p, shape, x.dtype).to(device=x.device)
 
 
 def _dropout(n: int, op: str) -> Any:

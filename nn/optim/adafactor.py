@@ -10,6 +10,7 @@ import numpy as np
 from autograd.engine.accumulate import widened
 from autograd.engine.grad_mode import enable_grad
 from autograd.engine.graph import Array, write
+from autograd.engine.primitive import as_array
 from autograd.engine.tape import recording
 from autograd.engine.tensor import Tensor, wrap
 from autograd.errors import DtypeError, ShapeError, StateError, UnsupportedError, describe
@@ -66,7 +67,7 @@ class Adafactor(Optimizer):
                         done.append((p, *_updated(p.array, g.array, self.state.get(p) or _begun(p), **options)))
         for p, new, state in done:
             write(p.array, ..., new)
-            self.state[p] = {name: wrap(np.asarray(value)) for name, value in state.items()}
+            self.state[p] = {name: wrap(as_array(value)) for name, value in state.items()}
         return loss
 
     def _loadable(self, i: int, p: Tensor, state: Mapping[str, Any]) -> dict[str, Any]:

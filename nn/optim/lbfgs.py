@@ -78,7 +78,7 @@ class LBFGS(Optimizer):
             raise UnsupportedError("LBFGS.step: what it does depends on the values, so it cannot be captured on a tape")
         self.sync()
         parameters = self.param_groups[0]["params"]
-        begin, known = [p.array.copy() for p in parameters], self.state.copy()
+        begin, known = [np.copy(p.array) for p in parameters], self.state.copy()
         try:
             with np.errstate(all="ignore"):
                 loss, self.state[parameters[0]] = self._minimize(parameters, closure, **self._known[0])
@@ -107,7 +107,7 @@ class LBFGS(Optimizer):
 
         first_loss, loss, g = evaluate()
         evals, before = 1, state.get("prev_loss")
-        for k in range(1, max_iter + 1) if np.abs(g).max() > tolerance_grad else ():
+        for k in range(1, max_iter + 1) if np.max(np.abs(g)) > tolerance_grad else ():
             total += 1
             if total == 1:
                 d, scale = -g, 1.0
@@ -118,11 +118,11 @@ class LBFGS(Optimizer):
                     scale = ys / float(y @ y)
                 d = _direction(g, changes, steps, scale)
             previous, before = g, loss
-            t = lr * min(1.0, 1.0 / float(np.abs(g).sum())) if total == 1 else lr
+            t = lr * min(1.0, 1.0 / float(np.sum(np.abs(g)))) if total == 1 else lr
             slope = float(g @ d)
             if slope > -tolerance_change:
                 break
-            here = [p.array.copy() for p in parameters]
+            here = [np.copy(p.array) for p in parameters]
             if line_search_fn is None:
                 _move(parameters, here, t, d)
                 if k < max_iter:  # the last gradient would be of no use
@@ -135,11 +135,11 @@ class LBFGS(Optimizer):
                     _, loss, g = evaluate()
                     return Point(t, loss, float(g @ d), g)
 
-                found, calls = strong_wolfe(look, t, Point(0.0, loss, slope, g), float(np.abs(d).max()), max_eval - evals)
+                found, calls = strong_wolfe(look, t, Point(0.0, loss, slope, g), float(np.max(np.abs(d))), max_eval - evals)
                 t, loss, _, g = found
                 evals += calls
                 _move(parameters, here, t, d)
-            done = np.abs(g).max() <= tolerance_grad or np.abs(d * t).max() <= tolerance_change
+            done = np.max(np.abs(g)) <= tolerance_grad or np.max(np.abs(d * t)) <= tolerance_change
             if done or evals >= max_eval or abs(loss - before) < tolerance_change:
                 break
         state |= {"func_evals": state["func_evals"] + evals, "n_iter": total, "H_diag": scale}
@@ -156,7 +156,7 @@ class LBFGS(Optimizer):
             if not hasattr(value, "shape"):
                 return value
             t = loadable(value)
-            return wrap(t.array.copy()) if t.shape else t.array.item()
+            return wrap(np.copy(t.array)) if t.shape else t.item()
 
         return {name: ours(deepcopy(value)) for name, value in state.items() if name != "al" and value is not None}
 
@@ -165,14 +165,14 @@ def _flat_gradient(parameters: list[Tensor]) -> Array:
     grads = [np.zeros_like(p.array) if p.grad is None else p.grad.array for p in parameters]
     if wrong := [(p.shape, g.shape) for p, g in zip(parameters, grads, strict=True) if p.shape != g.shape]:
         raise ShapeError(f"LBFGS: these must have one shape: parameter {wrong[0][0]}, gradient {wrong[0][1]}")
-    return np.concatenate([widened(g).reshape(-1) for g in grads])
+    return np.concatenate([np.reshape(widened(g), (-1,)) for g in grads])
 
 
 def _move(parameters: list[Tensor], here: list[Array], t: float = 0.0, d: Array | None = None) -> None:
     """Put the parameters at `here`, or at t * d from there."""
     start = 0
     for p, x in zip(parameters, here, strict=True):
-        write(p.array, ..., x if d is None else x + d[start : start + x.size].reshape(x.shape) * t)
+        write(p.array, ..., x if d is None else x + np.reshape(d[start : start + x.size], x.shape) * t)
         start += x.size
 
 

@@ -430,7 +430,7 @@ class Optimizer:
         own = self.state[p]
         known = self.rule.numbers | self.rule.buffers
         own.update(self._begin(p, own, {name: 0.0 for name in given if name in known}))
-        own.update({name: wrap(t.array.copy()) for name, t in given.items() if name not in known})
+        own.update({name: wrap(np.copy(t.array)) for name, t in given.items() if name not in known})
         for name, t in list(own.items()):
             if name in given:
                 write(t.array, ..., given[name].array)
