@@ -22,11 +22,13 @@ from autograd.errors import AnomalyError, ArgumentError, AutogradError, BatchErr
 from autograd.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
 SIZE = 3
-# Records some of whose calls run sample by sample: how much they give depends on values, or NumPy does one after the other.
+# Records some of whose calls run sample by sample: how much they give depends on values, NumPy does one after the other, or
+# processes talk of one after the other.
 LOOPING = set(
     """index unindex setitem last_written index_put masked_select repeats repeat_interleave groups argwhere nonzero np.nonzero
     unique_consecutive unique first_largest embedding_bag searchsorted np.searchsorted bucketize isin bincount histc histogram
-    multinomial poisson binomial np.array_equiv F.fractional_max_pool fill_diagonal_ fill_ copy_ __setitem__""".split()
+    multinomial poisson binomial np.array_equiv F.fractional_max_pool fill_diagonal_ fill_ copy_ __setitem__
+    all_reduce all_gather reduce_scatter all_to_all broadcast""".split()
 ) | {"unique integers", "unique_consecutive integers", "bincount without weights"}
 
 

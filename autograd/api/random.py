@@ -15,7 +15,7 @@ from ..engine.dtypes import DType, as_dtype, int64
 from ..engine.warn import leave
 from ..errors import ArgumentError, DtypeError, ShapeError
 from .creation import as_shape, leaf
-from .devices import device_of
+from .devices import CPU, device_of, meant
 from .elementwise import astype
 from .spelling import publish
 
@@ -30,7 +30,7 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        self.device = device  # it draws on the host, the same numbers for all devices
+        self.device = meant("Generator", device, CPU)  # it draws on the host, the same numbers for all devices
         self.seed()
 
     @property
