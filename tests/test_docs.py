@@ -136,6 +136,7 @@ def test_every_entry_says_what_it_is(reference):
     assert not silent
 
 
+@pytest.mark.slow
 def test_the_source_of_an_entry_is_found_also_in_the_table(reference):
     for name, line in (("autograd.exp", "exp "), ("autograd.Tensor.view", "def view("), ("nn.Linear", "class Linear(Module):")):
         module, first, _ = reference.sources()[name]
