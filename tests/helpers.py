@@ -1,17 +1,26 @@
 """What many test files make and take apart: leaves of graphs, results that may be several, warnings, threads, documents."""
 
 import importlib.util
+import os
 import re
+import shutil
 import threading
 import warnings
 from unittest import mock
 
 import numpy as np
+import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from autograd import tensor
 from autograd.engine.primitive import PRIMITIVES
+
+# In CI there is a browser to try pages in, or the tests that want it fail, unless CHAINRULE_NO_BROWSER says that there is none.
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+if BROWSER is None and os.environ.get("CI") and not os.environ.get("CHAINRULE_NO_BROWSER"):
+    BROWSER = "chromium"
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium to open the page in")
 
 
 def leaf(values, dtype=None, **options):

@@ -4,8 +4,8 @@ import base64
 import io
 import json
 import math
+import os
 import re
-import shutil
 import subprocess
 import sys
 import types
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import BROWSER, needs_browser
 
 import autograd
 import nn
@@ -487,7 +488,6 @@ def test_a_page_needs_nothing_else():
     assert film._repr_html_().startswith("<iframe srcdoc=")
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 CLICKS = """
 <script>
   const said = [];
@@ -506,13 +506,13 @@ CLICKS = """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to run the page in")
+@needs_browser
 def test_the_player_plays_and_steps(tmp_path):
     film = three_pictures()
     page = tmp_path / "film.html"
     page.write_text(film.html().replace("</html>", CLICKS + "</html>"), encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    command = [CHROMIUM, *options, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
+    command = [BROWSER, *options, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     lines = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
     assert lines, done.stderr
@@ -520,6 +520,17 @@ def test_the_player_plays_and_steps(tmp_path):
     expected = [(i, "Play") for i in (0, 1, 2, 1, 1, 0)] + [(0, "Pause"), (2, "Play")]  # it rests in the end
     told = [f"picture &lt;{i}&gt;|{i + 1} / 3|{i}|{button}|{sizes[i]}" for i, button in expected]
     assert lines[1].splitlines() == told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "browser"), [({"CI": "1"}, "chromium"), ({"CI": "1", "CHAINRULE_NO_BROWSER": "1"}, None), ({}, None)]
+)
+def test_in_ci_a_browser_is_taken_for_granted(said, browser):
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {"PATH": "", "PYTHONPATH": path, **said} | {k: v for k, v in os.environ.items() if k in ("SYSTEMROOT", "HOME")}
+    command = [sys.executable, "-c", "import helpers; print(helpers.BROWSER)"]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == f"{browser}\n"
 
 
 # ---------------------------------------------------------------- all of them
