@@ -1,5 +1,6 @@
 """What many test files make and take apart: leaves of graphs, results that may be several, warnings, threads, documents."""
 
+import html
 import importlib.util
 import os
 import re
@@ -52,6 +53,21 @@ def in_thread(function):
     thread.start()
     thread.join()
     return results[0]
+
+
+def written_in(picture):
+    """The texts of an SVG in alphabetical order, and the numbers in them: `grad = 0.4808` is `grad = #` and 0.4808."""
+    texts = sorted(html.unescape(text) for text in re.findall(r"<text[^>]*>(.*?)</text>", picture.read_text(encoding="utf-8")))
+    number = r"[-−]?\b\d+(?:\.\d+)?(?:e[-−+]?\d+)?"
+    numbers = [float(found.replace("−", "-")) for text in texts for found in re.findall(number, text)]
+    return sorted(re.sub(number, "#", text) for text in texts), np.sort(numbers)
+
+
+def assert_drawn_anew(made, kept):
+    """Two pictures say the same: a network that is trained on other processors differs in the third digit."""
+    words, numbers = written_in(made)
+    assert words == written_in(kept)[0], f"python3 run.py pictures draws {kept.name} anew"
+    np.testing.assert_allclose(numbers, written_in(kept)[1], rtol=0.02, atol=0.02, err_msg=kept.name)
 
 
 def run_document(file, capsys, **names):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import run_document
+from helpers import assert_drawn_anew, run_document
 
 DOCS = Path(__file__).parent.parent / "docs"
 if not (DOCS.parent / "autograd").is_dir():
@@ -90,9 +90,15 @@ def test_the_lines_of_a_page_run_and_make_its_pictures(name, capsys, monkeypatch
             pytest.importorskip(needed, reason=f"the page uses {needed}, which is in an extra")
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
+    if "savefig" in TEXTS[name]:
+        from matplotlib import pyplot
+
+        monkeypatch.setitem(pyplot.rcParams, "svg.fonttype", "none")
     run_document(PAGES[name], capsys)
     shown = set(re.findall(r"\]\((?:\.\./)?pictures/(\S+)\)", TEXTS[name]))
     assert shown == {file.name for file in tmp_path.glob("*.svg")}, "python docs/pictures.py makes the pictures anew"
+    for picture in shown:
+        assert_drawn_anew(tmp_path / picture, DOCS / "pictures" / picture)
 
 
 def test_every_page_with_python_is_run():

@@ -151,7 +151,7 @@ def test_maps_are_images_and_kernels_grey_lines():
     assert {rgb(c) for c in [*first.get_colors(), *second.get_colors()]} == {grey}
     norms = np.linalg.norm(net[4].weight.detach().numpy().reshape(4, 2, 9), axis=2)
     np.testing.assert_allclose(network.passes[0].gaps[1].weight, norms, rtol=1e-6)
-    assert "grey lines: norms of kernels" in axis.child_axes[0].get_xlabel()
+    assert "grey lines: norms of weights" in axis.child_axes[0].get_xlabel()
 
 
 class Functional(nn.Module):

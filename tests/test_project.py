@@ -16,7 +16,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from conftest import FAMILIES
-from helpers import run_document
+from helpers import assert_drawn_anew, run_document
 from imports import PACKAGES, SOURCES, imports, place
 from samples import SAMPLES
 
@@ -188,7 +188,19 @@ def test_the_examples_of_a_document_run(name, capsys, monkeypatch, tmp_path):
     if name != "README.md" and not file.exists():
         pytest.skip(f"{name} is not here, as when the tests are copied away to try an installed package")
     monkeypatch.chdir(tmp_path)
+    if name == "README.md":
+        monkeypatch.setenv("MPLBACKEND", "agg")
+        pyplot = pytest.importorskip("matplotlib.pyplot", reason="README draws a network, which needs matplotlib, an extra")
+        monkeypatch.setitem(pyplot.rcParams, "svg.fonttype", "none")
     run_document(file, capsys, np=np, primitive=primitive)
+    for picture in tmp_path.glob("*.svg") if (ROOT / "docs").exists() else ():
+        assert_drawn_anew(picture, ROOT / "docs" / "pictures" / picture.name)
+
+
+def test_readme_shows_three_pictures():
+    """Two are made by its programs, see above; the third by docs/howto/fit.md, see test_docs.py."""
+    shown = re.findall(r"\]\((docs/pictures/\w+\.svg)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert shown == [f"docs/pictures/{name}.svg" for name in ("first_graph", "network", "pendulum")]
 
 
 @pytest.mark.parametrize("file", DOCUMENTS, ids=name_of)
