@@ -30,7 +30,7 @@ def draw(
     """Draw `model` as a network of circles, with what flows through it when it is given one example.
 
     A circle is a unit, coloured by its activation, which stands in it; a line is a weight, blue and orange by its sign, thicker
-    the larger it is. Feature maps of convolutions are small images, with grey lines for the norms of what joins them. Of columns with
+    the larger it is. Feature maps of convolutions are small images, with grey lines for the norms of kernels. Of columns with
     more than `most` circles the first and the last are shown. `input` has a batch dimension of 1; a tuple is several of them.
     With `loss`, and a `target` if it takes one, the way back is known too: gradients in the circles, and on the lines. `inputs`
     and `outputs` are names for the circles at both ends.
