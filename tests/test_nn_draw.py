@@ -415,7 +415,47 @@ def test_groups_are_not_joined():
     np.testing.assert_allclose(gap.weight, [[norms[0], 0], [norms[1], 0], [0, norms[2]], [0, norms[3]]], rtol=1e-6)
 
 
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.act, self.c = nn.Linear(2, 3), nn.Linear(2, 3), nn.ReLU(inplace=True), nn.Linear(3, 1)
+
+    def forward(self, x):
+        h = self.a(x)
+        h += self.b(x)
+        h[:, 0] = 5
+        return self.c(self.act(h))
+
+
+def test_what_is_written_in_place_is_followed():
+    net = InPlace()
+    network = nn.draw(net, autograd.tensor(X))
+    assert repr(network) == "<Network: 2 → 3 + 3 → 3 → 1, 1 pass>"
+    h = (net.a(autograd.tensor(X)) + net.b(autograd.tensor(X)))[0].detach().numpy()
+    np.testing.assert_allclose(network.passes[0].columns[1].value, net.a(autograd.tensor(X))[0].detach().numpy())
+    np.testing.assert_allclose(network.passes[0].columns[3].value, [5, *np.maximum(h[1:], 0)], rtol=1e-6)
+
+
+def test_kernels_of_transposed_convolutions_lead_the_other_way():
+    net = nn.ConvTranspose2d(4, 2, 3, groups=2)
+    (gap,) = nn.draw(net, autograd.randn(1, 4, 5, 5)).passes[0].gaps
+    norms = np.linalg.norm(net.weight.detach().numpy().reshape(4, 9), axis=1)
+    np.testing.assert_allclose(gap.weight, [[norms[0], norms[1], 0, 0], [0, 0, norms[2], norms[3]]], rtol=1e-6)
+
+
+def test_what_comes_before_the_first_layer_is_a_column_of_its_own():
+    net = nn.Sequential(nn.LayerNorm(2), nn.Linear(2, 1))
+    first, second = nn.draw(net, autograd.tensor(X)).passes[0].columns[:2]
+    assert (first.title, second.title) == ("input", "0: LayerNorm")
+    np.testing.assert_allclose(first.value, X[0])
+
+
 # ---------------------------------------------------------------- what cannot be drawn
+class Alone(nn.Module):
+    def forward(self, x):
+        return autograd.ones(1, 2)
+
+
 @pytest.mark.parametrize(
     ("net", "x", "options", "error", "says"),
     [
@@ -431,9 +471,8 @@ def test_groups_are_not_joined():
             autograd.randn(1, 3, 4),
             {},
             UnsupportedError,
-            r"Linear makes \(1, 3, 3\) by a weight \(3, 4\); it draws",
+            r"Linear multiplies a tensor of shape \(1, 3, 4\) by a weight",
         ),
-        (nn.GRU(2, 3, batch_first=True), autograd.randn(1, 4, 2), {}, UnsupportedError, "must return a tensor, not a tuple"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(net, x, options, error, says):

@@ -77,6 +77,8 @@ def run(model: Module, inputs: Sequence[Tensor], target: Any, loss: Callable[...
         out = model(*xs)
         if not isinstance(out, Tensor):
             raise UnsupportedError(f"draw: the model must return a tensor, not a {type(out).__name__}")
+        if not out.requires_grad:
+            raise UnsupportedError(f"draw: what {type(model).__name__} returned does not depend on its input")
         done, cost = len(tape.events), None
         if loss is not None:
             cost = loss(out) if target is None else loss(out, target)
@@ -86,6 +88,7 @@ def run(model: Module, inputs: Sequence[Tensor], target: Any, loss: Callable[...
 
 
 # ---------------------------------------------------------------- layers
+MAPS = "conv", "conv_transpose"
 ARITHMETIC = {"add": "added", "subtract": "subtracted", "multiply": "multiplied", "divide": "divided"}
 
 
@@ -105,6 +108,7 @@ _LAYERS: dict[str, Callable[[Any, int, dict[str, Any]], Any]] = {
     "vecmat": lambda w, inputs, options: w.T,
     "matvec": lambda w, inputs, options: w,
     "conv": lambda w, inputs, options: _conv(w, inputs, options["groups"]),
+    "conv_transpose": lambda w, inputs, options: np.swapaxes(_conv(w, w.shape[1] * options["groups"], options["groups"]), 0, 1),
 }
 
 
@@ -128,7 +132,7 @@ class _Flow:
         self.tape, self.inputs = tape, inputs
         self.source: dict[Value, Value] = {x: x for x in inputs}
         self.layers: dict[Value, tuple[Event, Value, Value]] = {}  # by result: the event, what it multiplies, the weight
-        self.stops: dict[Value, None] = {}
+        self.stops: dict[Value, None] = dict.fromkeys(inputs)
         for event in events:
             self._follow(event)
         if out not in self.source:
@@ -156,10 +160,15 @@ class _Flow:
         given = list(dict.fromkeys(v for v in event.values if v in self.source))
         results = [v for v in event.results if v not in self.source]
         sources = {self.source[v] for v in given}
-        if not given:
+        if not given or not results:  # a whole tensor that is written has the product's value
             return
         if (found := _layer_of(event, self.source)) is not None:
-            self._stop(found[0])
+            x, w = found
+            if x.shape[0] != 1 if event.name in MAPS else math.prod(x.shape) not in w.shape:
+                where = event.modules[-1].name or event.modules[-1].kind
+                what = f"{where} multiplies a tensor of shape {tuple(x.shape)} by a weight {tuple(w.shape)}"
+                raise UnsupportedError(f"draw: {what}; it draws layers of units or maps, not sequences of vectors")
+            self._stop(x)
             self.layers[results[0]] = event, *found
         elif len(sources) > 1:
             for v in given:
@@ -210,9 +219,9 @@ class _Flow:
 
     def _items(self, v: Value) -> tuple[Any, Any]:
         """The numbers of a column, and their gradients: (n,) of units, or (n, height, width) of maps."""
-        shape = tuple(v.shape)[1:] if len(v.shape) > 1 else tuple(v.shape)
+        shape = tuple(v.shape)[1:] if len(v.shape) > 1 and v.shape[0] == 1 else (math.prod(v.shape),)
         if len(shape) == 2:  # one image, or maps of one row
-            rows = v not in self.inputs or any(e.name == "conv" and self._plain(x) is v for e, x, _ in self.layers.values())
+            rows = v not in self.inputs or any(e.name in MAPS and self._plain(x) is v for e, x, _ in self.layers.values())
             shape = (shape[0], 1, shape[1]) if rows else (1, *shape)
         if len(shape) < 2 or math.prod(shape[1:]) == 1:  # maps of one place are units
             shape = (math.prod(shape),)
@@ -221,8 +230,7 @@ class _Flow:
 
     def _title(self, v: Value) -> str:
         """`input`, the layer of nn that made it, or the op; of several ops, as F.gelu is made of, the layer that they follow."""
-        event = v.made
-        if event is None or not self._before(v):
+        if (event := v.made) is None:
             return "input"
         name, kind = "", event.name
         if event.modules:
@@ -239,27 +247,26 @@ class _Flow:
         if layer is None:
             meets = len({self.source[v] for v in event.values if v in self.source}) > 1
             return Gap(*ends, 0, event.name if meets else "", None, None, False, self._pairs(here, there, event))
-        n, m = (len(self.columns[i].value) for i in ends)
+        n = len(self.columns[ends[0]].value)
         w = self.layers[layer][2]
-        made, options = tuple(event.results[0].shape), event.arguments
         weight, *slopes = (
-            _LAYERS[event.name](np.asarray(a), n, options) for a in (w.array, self.tape.gradient(w)) if a is not None
+            _LAYERS[event.name](np.asarray(a), n, event.arguments) for a in (w.array, self.tape.gradient(w)) if a is not None
         )
-        vectors = event.name != "conv" and math.prod(made) != len(weight)
-        if vectors or len(weight) != m or weight[0].size % n:
-            what = f"{event.modules[-1].name or event.modules[-1].kind} makes {made} by a weight {tuple(w.shape)}"
-            raise UnsupportedError(f"draw: {what}; it draws layers of units or maps, not sequences of vectors")
         slope = _norms(slopes[0], n) if slopes else None
         return Gap(*ends, self.numbers[layer], event.name, _norms(weight, n), slope, weight[0].size > n)
 
     def _pairs(self, here: Value, there: Value, event: Event) -> Any:
         """Which items of a column are brought to which of another, (to, from): to the same, or side by side with others'."""
-        n, m = (len(self._items(v)[0]) for v in (here, there))
-        parts = [self._plain(v) if v in self.source else v for v in event.values]
-        sizes = [len(self._items(v)[0]) for v in parts]
-        beside = event.name == "concatenate" and sum(sizes) == m
-        start = sum(sizes[: parts.index(here)]) if beside else 0
-        return (start + np.arange(n), np.arange(n)) if beside or n == m else None
+        n, m, start = len(self._items(here)[0]), len(self._items(there)[0]), 0
+        if event.name == "concatenate":
+            parts = [self._plain(v) if v in self.source else v for v in event.values]
+            sizes = [len(self._items(v)[0]) for v in parts]
+            if sum(sizes) != m:
+                return None
+            start = sum(sizes[: parts.index(here)])
+        elif n != m:
+            return None
+        return start + np.arange(n), np.arange(n)
 
 
 def _norms(weight: Any, sources: int) -> Any:

@@ -35,7 +35,7 @@ def draw(
     With `loss`, and a `target` if it takes one, the way back is known too: gradients in the circles, and on the lines. `inputs`
     and `outputs` are names for the circles at both ends.
 
-    Layers are the products with weights that the run of the model shows: Linear, Conv1d, Conv2d, and what is written as `x @ w`.
+    Layers are what multiplies by weights when the model runs: Linear, convolutions and what is written as `x @ w`.
     Branches stand above each other, and dotted lines show what goes on as it is to where it is added to another, multiplied by
     it or put beside it; what skips layers, as in a residual block, goes below them. The model runs in evaluation mode, and its
     gradients are left alone. Returns a Network, which saves pictures, films and pages, and
@@ -78,9 +78,9 @@ class Network:
     """
 
     def __init__(
-        self, model: Module, inputs: Sequence[Any], target: Any, loss: Callable[..., Any] | None, most: int, names: Sequence[Any]
+        self, model: Module, input: Sequence[Any], target: Any, loss: Callable[..., Any] | None, most: int, names: Sequence[Any]
     ) -> None:
-        self.model, self.inputs, self.target, self.loss, self.most, self.names = model, inputs, target, loss, most, names
+        self.model, self.inputs, self.target, self.loss, self.most, self.names = model, input, target, loss, most, names
         self.passes: list[Pass] = []
         self.captions: list[str] = []
 
