@@ -19,7 +19,7 @@ import nn
 from autograd.engine.primitive import primitive
 
 DOCS = Path(__file__).resolve().parent
-PAGES = DOCS.parent / "README.md", DOCS / "tutorial.md", DOCS / "howto" / "fit.md"
+PAGES = DOCS.parent / "README.md", DOCS / "tutorial.md", DOCS / "howto" / "fit.md", DOCS / "howto" / "see.md"
 plt.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "chainrule"}  # text as text; and the same file each time
 
 
