@@ -31,7 +31,7 @@ DEMOS = sorted((HERE / "demos").glob("[0-9]*.py"))
 DEMO = [HERE / "demos" / "01_digits.py"]
 BENCH = [HERE / "benchmarks" / "steps.py"]
 PAGES = [["-m", "sphinx", "-W", "--keep-going", "-q", "docs", HERE / "build" / "docs"]]
-PICTURES = [[HERE / "demos" / "00_first_graph.py", "--out", HERE / "docs"], [HERE / "docs" / "pictures.py"]]
+PICTURES = [[HERE / "docs" / "pictures.py"]]
 CHECKS = [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]
 TASKS = {  # name: what it does, the extra it needs, the folder it runs in (None: the user's), its commands
     "demo": ("run a demo, by its name or number (--list shows them), or the one of handwritten digits", "demo", None, [DEMO]),

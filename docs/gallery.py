@@ -95,6 +95,23 @@ def _network_large(out):
     nn.draw(net, images[:1], most=200).render(out / "network_huge.png")
 
 
+class Residual(nn.Module):
+    """A block whose input is added to what it makes of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.inner, self.outer, self.head = (nn.Linear(*n) for n in ((2, 4), (4, 4), (4, 4), (4, 2)))
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        x = self.act(self.first(x))
+        return self.head(x + self.outer(self.act(self.inner(x))))
+
+
+def _network_branches(out):
+    nn.draw(Residual(), autograd.tensor([[1.0, -0.5]]), outputs=["cat", "dog"]).render(out / "network_branches.png")
+
+
 def _network_convolutional(out):
     net, images, labels = convolutional()
     network = nn.draw(net, images[:1], labels[:1], nn.CrossEntropyLoss(), outputs=[str(i) for i in range(10)], most=10)
@@ -210,6 +227,7 @@ def save(picture, path):
 
 PICTURES = {
     "network": _network, "network_training": _network_training, "network_large": _network_large,
+    "network_branches": _network_branches,
     "network_convolutional": _network_convolutional, "training": _training, "gradient_flow": _gradient_flow,
     "activations": _activations, "schedules": _schedules, "rates": _rates, "surface": _surface, "attention": _attention,
 }  # fmt: skip

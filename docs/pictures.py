@@ -1,8 +1,10 @@
-"""Makes the pictures of the pages, by running these, and docs/transformer.svg: `python docs/pictures.py`."""
+"""Makes the pictures of README and the pages, by running these, and docs/transformer.svg: `python docs/pictures.py`."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["MPLBACKEND"] = "agg"  # no window
@@ -14,9 +16,10 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 import autograd
 import nn
+from autograd.engine.primitive import primitive
 
 DOCS = Path(__file__).resolve().parent
-PAGES = "tutorial.md", "howto/fit.md"
+PAGES = DOCS.parent / "README.md", DOCS / "tutorial.md", DOCS / "howto" / "fit.md", DOCS / "howto" / "see.md"
 plt.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "chainrule"}  # text as text; and the same file each time
 
 
@@ -31,7 +34,13 @@ def transformer(path: Path) -> None:
 
 if __name__ == "__main__":
     transformer(DOCS / "transformer.svg")
-    os.chdir(DOCS / "pictures")
-    for page in PAGES:
-        for example in Sybil([PythonCodeBlockParser()]).parse(DOCS / page).examples():
-            example.evaluate()
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for page in PAGES:
+            document = Sybil([PythonCodeBlockParser()]).parse(page)
+            document.namespace |= {"__name__": page.name, "primitive": primitive}  # README makes one
+            for example in document.examples():
+                example.evaluate()
+        os.chdir(DOCS)
+        for picture in Path(folder).glob("*.svg"):
+            shutil.copy(picture, DOCS / "pictures")

@@ -1,17 +1,27 @@
 """What many test files make and take apart: leaves of graphs, results that may be several, warnings, threads, documents."""
 
+import html
 import importlib.util
+import os
 import re
+import shutil
 import threading
 import warnings
 from unittest import mock
 
 import numpy as np
+import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 from autograd import tensor
 from autograd.engine.primitive import PRIMITIVES
+
+# In CI there is a browser to try pages in, or the tests that want it fail, unless CHAINRULE_NO_BROWSER says that there is none.
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+if BROWSER is None and os.environ.get("CI") and not os.environ.get("CHAINRULE_NO_BROWSER"):
+    BROWSER = "chromium"
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium to open the page in")
 
 
 def leaf(values, dtype=None, **options):
@@ -43,6 +53,21 @@ def in_thread(function):
     thread.start()
     thread.join()
     return results[0]
+
+
+def written_in(picture):
+    """The texts of an SVG in alphabetical order, and the numbers in them: `grad = 0.4808` is `grad = #` and 0.4808."""
+    texts = sorted(html.unescape(text) for text in re.findall(r"<text[^>]*>(.*?)</text>", picture.read_text(encoding="utf-8")))
+    number = r"[-−]?\b\d+(?:\.\d+)?(?:e[-−+]?\d+)?"
+    numbers = [float(found.replace("−", "-")) for text in texts for found in re.findall(number, text)]
+    return sorted(re.sub(number, "#", text) for text in texts), np.sort(numbers)
+
+
+def assert_drawn_anew(made, kept):
+    """Two pictures say the same: a network that is trained on other processors differs in the third digit."""
+    words, numbers = written_in(made)
+    assert words == written_in(kept)[0], f"python3 run.py pictures draws {kept.name} anew"
+    np.testing.assert_allclose(numbers, written_in(kept)[1], rtol=0.02, atol=0.02, err_msg=kept.name)
 
 
 def run_document(file, capsys, **names):

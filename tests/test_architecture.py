@@ -33,6 +33,7 @@ def test_the_picture_shows_the_rooms_and_arrows_of_today(architecture):
     assert drawn("edge").keys() == {f"{a}->{b}" for a, b, _ in architecture.arrows(used)}, again
 
 
+@pytest.mark.slow
 def test_what_the_arrows_leave_out_follows_from_them(architecture):
     """A path along them leads from each room to all that it uses, in its package, and to nothing else."""
     used = architecture.uses()

@@ -115,6 +115,7 @@ def test_torch_is_this_library_once_that_was_asked_for():
     assert (done.stdout, done.stderr) == ("True True True True True\n", "")
 
 
+@pytest.mark.slow
 def test_what_pytorch_has_and_we_have_not_is_told():
     done = python("import autograd.as_torch; import torch.signal")
     assert "MissingError: torch.signal: this module of PyTorch has no counterpart" in done.stderr

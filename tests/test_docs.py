@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import run_document
+from helpers import assert_drawn_anew, run_document
 
 DOCS = Path(__file__).parent.parent / "docs"
 if not (DOCS.parent / "autograd").is_dir():
@@ -90,9 +90,15 @@ def test_the_lines_of_a_page_run_and_make_its_pictures(name, capsys, monkeypatch
             pytest.importorskip(needed, reason=f"the page uses {needed}, which is in an extra")
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
+    if "savefig" in TEXTS[name]:
+        from matplotlib import pyplot
+
+        monkeypatch.setitem(pyplot.rcParams, "svg.fonttype", "none")
     run_document(PAGES[name], capsys)
     shown = set(re.findall(r"\]\((?:\.\./)?pictures/(\S+)\)", TEXTS[name]))
     assert shown == {file.name for file in tmp_path.glob("*.svg")}, "python docs/pictures.py makes the pictures anew"
+    for picture in shown:
+        assert_drawn_anew(tmp_path / picture, DOCS / "pictures" / picture)
 
 
 def test_every_page_with_python_is_run():
@@ -136,6 +142,7 @@ def test_every_entry_says_what_it_is(reference):
     assert not silent
 
 
+@pytest.mark.slow
 def test_the_source_of_an_entry_is_found_also_in_the_table(reference):
     for name, line in (("autograd.exp", "exp "), ("autograd.Tensor.view", "def view("), ("nn.Linear", "class Linear(Module):")):
         module, first, _ = reference.sources()[name]

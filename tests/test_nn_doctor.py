@@ -16,6 +16,7 @@ from autograd.engine.tape import Tape
 from autograd.errors import ArgumentError, DetachedWarning, GraphError, MissingError, UnsupportedError
 from nn import optim
 from nn.datasets import digits
+from nn.mode import in_mode
 from nn.train import Doctor, Rates, fit, lr_range_test
 from nn.train.examination import CHECKS
 from nn.utils.data import DataLoader, TensorDataset
@@ -592,6 +593,19 @@ def test_fit_has_other_rates_looked_at_by_their_steps():
 def test_large_steps_that_lead_down_are_good_ones():
     net, batch, loss, optimizer = classes(layers(2, nn.ReLU), optimizer=optim.LBFGS, lr=1)
     assert not warned(lambda: fit(net, loss, optimizer, [batch] * 3, 2, callbacks=[Doctor()], verbose=False))[1]
+
+
+def test_what_other_callbacks_do_after_a_short_epoch_is_not_heard():
+    net, x = nn.Sequential(nn.Linear(10, 16), nn.Dropout(0.1), nn.Linear(16, 3)), randn(64, 10)
+
+    def look(loop):
+        with in_mode(net, training=False):
+            net(x).sum().backward()
+
+    doctor = Doctor()
+    data = DataLoader(TensorDataset(x, x[:, :3].argmax(1)), 32)
+    fit(net, nn.CrossEntropyLoss(), optim.Adam(net.parameters(), lr=0.01), data, 2, callbacks=[look, doctor], verbose=False)
+    assert doctor.report.ok, doctor.report
 
 
 def test_an_epoch_shorter_than_the_doctor_wants_is_told_in_its_end():

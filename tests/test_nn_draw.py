@@ -110,7 +110,7 @@ def test_gradients_are_those_of_backward_and_the_model_is_left_alone():
 def test_columns_say_what_they_are():
     axis = drawn(inputs=["left", "right"], outputs=["cat", "dog"]).plot()
     said = [t.get_text() for t in axis.texts]
-    assert {"input\n2 units", "2: Dropout\n3 units", "3: Linear\n2 units", "left", "right", "cat", "dog"} <= set(said)
+    assert {"input\n2 units", "1: Tanh\n3 units", "3: Linear\n2 units", "left", "right", "cat", "dog"} <= set(said)
     (bar,) = axis.child_axes
     assert re.fullmatch(r"activation; lines: weight, the widest is 0\.\d\d", bar.get_xlabel())
 
@@ -151,7 +151,7 @@ def test_maps_are_images_and_kernels_grey_lines():
     assert {rgb(c) for c in [*first.get_colors(), *second.get_colors()]} == {grey}
     norms = np.linalg.norm(net[4].weight.detach().numpy().reshape(4, 2, 9), axis=2)
     np.testing.assert_allclose(network.passes[0].gaps[1].weight, norms, rtol=1e-6)
-    assert "grey lines: norms of kernels" in axis.child_axes[0].get_xlabel()
+    assert "grey lines: norms of weights" in axis.child_axes[0].get_xlabel()
 
 
 class Functional(nn.Module):
@@ -277,14 +277,183 @@ def test_pictures_of_all_kinds(tmp_path, pyplot):
         network.render(tmp_path / "net.mp4")
 
 
-# ---------------------------------------------------------------- what is no chain
+# ---------------------------------------------------------------- branches
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.inner, self.outer, self.head = (nn.Linear(*n) for n in ((2, 3), (3, 5), (5, 3), (3, 1)))
+
+    def forward(self, x):
+        x = self.first(x).tanh()
+        return self.head(F.relu(x + self.outer(F.gelu(self.inner(x)))))
+
+
+class Towers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right, self.head = nn.Sequential(nn.Linear(2, 3), nn.Tanh()), nn.Linear(2, 2), nn.Linear(5, 1)
+
+    def forward(self, x, y=None):
+        return self.head(autograd.cat([self.left(x), self.right(x if y is None else y)], 1))
+
+
 class Fork(nn.Module):
     def __init__(self):
         super().__init__()
         self.q, self.k = nn.Linear(2, 2), nn.Linear(2, 2)
 
     def forward(self, x):
+        unused = nn.Linear(2, 2)(self.q(x) + 1)
+        assert unused.shape == (1, 2)
         return self.q(x) * self.k(x)
+
+
+class ByHand(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w, self.v = nn.Parameter(autograd.randn(2, 3)), nn.Parameter(autograd.randn(3, 1))
+
+    def forward(self, x):
+        return (x @ self.w + 1).tanh() @ self.v
+
+
+def titles_of(axis):
+    """Of columns, without their sizes."""
+    return [t.get_text().split("\n")[0] for t in axis.texts if re.search(r"\n\d+ (unit|map)", t.get_text())]
+
+
+def dotted(axis):
+    return [c for c in lines(axis) if c.get_linestyle()[0][1] is not None]
+
+
+def test_a_residual_block_shows_what_is_added_and_what_skips():
+    net, x = Residual(), autograd.tensor(X)
+    network = nn.draw(net, x, loss=lambda out: out.sum())
+    assert repr(network) == "<Network: 2 → 3 → 5 → 3 → 3 → 1, 1 pass>"
+    axis = network.plot()
+    assert titles_of(axis) == ["input", "tanh", "after inner: Linear", "outer: Linear", "relu", "head: Linear"]
+    h = net.first(x).tanh()
+    h.retain_grad()
+    added = net.outer(F.gelu(net.inner(h)))
+    net.head(F.relu(h + added)).sum().backward()
+    now = network.passes[0]
+    for i, value in ((1, h), (3, added), (4, F.relu(h + added))):
+        np.testing.assert_allclose(now.columns[i].value, value[0].detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(now.columns[1].grad, h.grad[0].numpy(), rtol=1e-6)  # of both ways
+    (joined,) = dotted(axis)
+    centers = np.array([circle.center for circle in circles(axis)])
+    np.testing.assert_allclose(joined.get_segments(), np.stack([centers[10:13], centers[13:16]], 1))
+    said = [t.get_text() for t in axis.texts]
+    assert [said.count(what) for what in ("added", "skip: added")] == [1, 1]
+    from matplotlib.patches import PathPatch
+
+    (skip,) = (patch for patch in axis.patches if isinstance(patch, PathPatch))
+    way = skip.get_path().vertices
+    assert way[:, 1].min() < centers[:, 1].min() - 0.23  # below all that it passes by
+    np.testing.assert_allclose(way[[0, -1], 0], [centers[2, 0], centers[13, 0]])
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_two_towers_stand_above_each_other(two):
+    net, x = Towers(), autograd.tensor(X)
+    given = (x, autograd.tensor([[3.0, 4.0]])) if two else x
+    names = "abcd"[: 4 if two else 2]
+    network = nn.draw(net, given, inputs=names)
+    assert repr(network) == f"<Network: {'2 + 2' if two else '2'} → 3 + 2 → 5 → 1, 1 pass>"
+    axis = network.plot()
+    assert titles_of(axis) == ["input"] * (1 + two) + ["left.1: Tanh", "right: Linear", "concatenate", "head: Linear"]
+    left, right, both = (
+        np.array([c.center for c in circles(axis)[2 + 2 * two :]])[i : i + n] for i, n in ((0, 3), (3, 2), (5, 5))
+    )
+    assert left[0, 0] == right[0, 0]
+    assert left[:, 1].min() > right[:, 1].max() + 0.5
+    ends = [segment for c in dotted(axis) for segment in c.get_segments()]
+    np.testing.assert_allclose(ends, np.stack([np.concatenate([left, right]), both], 1))
+    assert set(names) <= {t.get_text() for t in axis.texts}
+    with pytest.raises(ArgumentError, match=f"{len(names)} inputs and 1 names"):
+        nn.draw(net, given, inputs=["a"])
+
+
+def test_branches_light_up_together(monkeypatch):
+    said = [title for title, _, _ in titles(nn.draw(Fork(), autograd.tensor(X), loss=lambda out: out.sum()), monkeypatch)]
+    assert said[:5] + said[6:] == [
+        "forward: the input",
+        "forward: times the weights of layers 1 and 2",
+        "forward: what comes out of layers 1 and 2",
+        "forward: on, as it is",
+        "forward: what comes out of multiply",
+        "backward: the gradient of the loss by the output",
+        "backward: on, as it is",
+        "backward: the gradient by q: Linear, k: Linear",
+        "backward: the gradients by the weights of layers 1 and 2",
+        "backward: the gradient by the input of layers 1 and 2",
+    ]
+
+
+def test_weights_need_no_layer():
+    net = ByHand()
+    network = nn.draw(net, autograd.tensor(X), loss=lambda out: out.sum())
+    assert titles_of(network.plot()) == ["input", "tanh", "matmul"]
+    net(autograd.tensor(X)).sum().backward()
+    np.testing.assert_allclose(network.passes[0].gaps[0].weight, net.w.detach().numpy().T)
+    np.testing.assert_allclose(network.passes[0].gaps[0].grad, net.w.grad.numpy().T, rtol=1e-6)
+
+
+def test_units_that_are_gated_are_one_arrow():
+    network = nn.draw(nn.Sequential(nn.Linear(2, 4), nn.GLU(), nn.Linear(2, 1)), autograd.tensor(X))
+    assert repr(network) == "<Network: 2 → 4 → 2 → 1, 1 pass>"
+    axis = network.plot()
+    assert titles_of(axis) == ["input", "0: Linear", "1: GLU", "2: Linear"]
+    assert len(dotted(axis)) == 0
+    assert network.passes[0].gaps[1].pairs is None
+
+
+def test_groups_are_not_joined():
+    net = nn.Conv2d(2, 4, 3, groups=2)
+    (gap,) = nn.draw(net, autograd.randn(1, 2, 5, 5)).passes[0].gaps
+    norms = np.linalg.norm(net.weight.detach().numpy().reshape(4, 9), axis=1)
+    np.testing.assert_allclose(gap.weight, [[norms[0], 0], [norms[1], 0], [0, norms[2]], [0, norms[3]]], rtol=1e-6)
+
+
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.act, self.c = nn.Linear(2, 3), nn.Linear(2, 3), nn.ReLU(inplace=True), nn.Linear(3, 1)
+
+    def forward(self, x):
+        h = self.a(x)
+        h += self.b(x)
+        h[:, 0] = 5
+        return self.c(self.act(h))
+
+
+def test_what_is_written_in_place_is_followed():
+    net = InPlace()
+    network = nn.draw(net, autograd.tensor(X))
+    assert repr(network) == "<Network: 2 → 3 + 3 → 3 → 1, 1 pass>"
+    h = (net.a(autograd.tensor(X)) + net.b(autograd.tensor(X)))[0].detach().numpy()
+    np.testing.assert_allclose(network.passes[0].columns[1].value, net.a(autograd.tensor(X))[0].detach().numpy())
+    np.testing.assert_allclose(network.passes[0].columns[3].value, [5, *np.maximum(h[1:], 0)], rtol=1e-6)
+
+
+def test_kernels_of_transposed_convolutions_lead_the_other_way():
+    net = nn.ConvTranspose2d(4, 2, 3, groups=2)
+    (gap,) = nn.draw(net, autograd.randn(1, 4, 5, 5)).passes[0].gaps
+    norms = np.linalg.norm(net.weight.detach().numpy().reshape(4, 9), axis=1)
+    np.testing.assert_allclose(gap.weight, [[norms[0], norms[1], 0, 0], [0, 0, norms[2], norms[3]]], rtol=1e-6)
+
+
+def test_what_comes_before_the_first_layer_is_a_column_of_its_own():
+    net = nn.Sequential(nn.LayerNorm(2), nn.Linear(2, 1))
+    first, second = nn.draw(net, autograd.tensor(X)).passes[0].columns[:2]
+    assert (first.title, second.title) == ("input", "0: LayerNorm")
+    np.testing.assert_allclose(first.value, X[0])
+
+
+# ---------------------------------------------------------------- what cannot be drawn
+class Alone(nn.Module):
+    def forward(self, x):
+        return autograd.ones(1, 2)
 
 
 @pytest.mark.parametrize(
@@ -295,17 +464,15 @@ class Fork(nn.Module):
         (small(), autograd.randn(1, 2), {"target": 1}, ArgumentError, "a target is for a loss"),
         (small(), autograd.randn(1, 2), {"most": 1}, ArgumentError, "most is a whole number of circles"),
         (small(), autograd.randn(1, 2), {"outputs": ["a"]}, ArgumentError, "2 outputs and 1 names"),
-        (nn.Tanh(), autograd.randn(1, 2), {}, UnsupportedError, "Tanh has called no Linear"),
+        (nn.Tanh(), autograd.randn(1, 2), {}, UnsupportedError, "Tanh has multiplied its input by no weights"),
         (lambda x: x, autograd.randn(1, 2), {}, UnsupportedError, "model must be a Module"),
-        (Fork(), autograd.randn(1, 2), {}, UnsupportedError, "q and k are given the same tensor; it draws chains"),
         (
-            nn.Sequential(nn.Linear(2, 4), nn.GLU(), nn.Linear(2, 1)),
-            autograd.randn(1, 2),
+            nn.Linear(4, 3),
+            autograd.randn(1, 3, 4),
             {},
             UnsupportedError,
-            "0 leads from 2 to 2",
+            r"Linear multiplies a tensor of shape \(1, 3, 4\) by a weight",
         ),
-        (nn.Conv2d(2, 2, 1, groups=2), autograd.randn(1, 2, 3, 3), {}, UnsupportedError, "draws chains"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(net, x, options, error, says):

@@ -4,8 +4,8 @@ import base64
 import io
 import json
 import math
+import os
 import re
-import shutil
 import subprocess
 import sys
 import types
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import BROWSER, needs_browser
 
 import autograd
 import nn
@@ -236,17 +237,41 @@ def test_the_boundary_is_where_the_model_has_it(pyplot):
     ]
     np.testing.assert_allclose([np.asarray(d.get_offsets()).shape for d in dots], [(2, 2), (1, 2)])
     np.testing.assert_allclose(dots[1].get_offsets(), [[1, 1]])
-    paths = [path.vertices for c in axis.collections[:2] for path in c.get_paths() if len(path.vertices)]
-    line = paths[-1]  # of the contour between the regions
-    np.testing.assert_allclose(line.sum(1), 1, atol=0.02)
-    assert plot.boundary(lambda grid: grid, x) is not None  # two scores, no classes
+    np.testing.assert_allclose(border(axis).sum(1), 1, atol=1e-6)
+
+
+def border(axis):
+    """The points of the lines between the regions."""
+    lines = [c for c in axis.collections if getattr(c, "filled", None) is False]
+    return np.concatenate([path.vertices for c in lines for path in c.get_paths()])
+
+
+def test_each_class_has_the_region_where_its_score_is_the_largest():
+    x = np.array([[0.0, 0.0], [1.0, 1.0]])
+    axis = plot.boundary(lambda grid: autograd.stack([grid[:, 0], grid[:, 1], 1 - grid.sum(1)], 1), x)
+    a, b = border(axis).T
+    scores = np.sort([a, b, 1 - a - b], axis=0)
+    np.testing.assert_allclose(scores[1], scores[2], atol=0.01)  # two are the largest; they are corners at one point only
+    fills = [c for c in axis.collections if getattr(c, "filled", None)]
+    assert [rgb(c.get_facecolor()[0]) for c in fills] == [rgb_of(colour) for colour in PALETTE[:3]]
+    (alone,) = plot.boundary(
+        lambda grid: autograd.stack([grid[:, 0] * 0, grid[:, 0] * 0 - 1], 1), x
+    ).collections  # one wins everywhere
+    assert alone.filled
+
+
+def rgb(colour):
+    return tuple(round(255 * c) for c in colour[:3])
+
+
+def rgb_of(code):
+    return tuple(int(code[i : i + 2], 16) for i in (1, 3, 5))
 
 
 def test_a_threshold_moves_the_boundary():
     x = autograd.tensor([[0.0, 0.0], [1.0, 1.0]])
     axis = plot.boundary(Diagonal(), x, threshold=0.5)
-    line = [path.vertices for c in axis.collections[:2] for path in c.get_paths() if len(path.vertices)][-1]
-    np.testing.assert_allclose(line.sum(1), 1.5, atol=0.02)
+    np.testing.assert_allclose(border(axis).sum(1), 1.5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -485,9 +510,9 @@ def test_a_page_needs_nothing_else():
     assert data["captions"] == ["picture <0>", "picture <1>", "picture <2>"]
     assert data["fps"] == 4
     assert film._repr_html_().startswith("<iframe srcdoc=")
+    assert 'sandbox="allow-scripts"' in film._repr_html_()
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 CLICKS = """
 <script>
   const said = [];
@@ -506,13 +531,13 @@ CLICKS = """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to run the page in")
+@needs_browser
 def test_the_player_plays_and_steps(tmp_path):
     film = three_pictures()
     page = tmp_path / "film.html"
     page.write_text(film.html().replace("</html>", CLICKS + "</html>"), encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    command = [CHROMIUM, *options, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
+    command = [BROWSER, *options, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     lines = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
     assert lines, done.stderr
@@ -520,6 +545,17 @@ def test_the_player_plays_and_steps(tmp_path):
     expected = [(i, "Play") for i in (0, 1, 2, 1, 1, 0)] + [(0, "Pause"), (2, "Play")]  # it rests in the end
     told = [f"picture &lt;{i}&gt;|{i + 1} / 3|{i}|{button}|{sizes[i]}" for i, button in expected]
     assert lines[1].splitlines() == told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "browser"), [({"CI": "1"}, "chromium"), ({"CI": "1", "CHAINRULE_NO_BROWSER": "1"}, None), ({}, None)]
+)
+def test_in_ci_a_browser_is_taken_for_granted(said, browser):
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {"PATH": "", "PYTHONPATH": path, **said} | {k: v for k, v in os.environ.items() if k in ("SYSTEMROOT", "HOME")}
+    command = [sys.executable, "-c", "import helpers; print(helpers.BROWSER)"]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == f"{browser}\n"
 
 
 # ---------------------------------------------------------------- all of them

@@ -11,6 +11,7 @@ from functools import partial
 import helpers
 import numpy as np
 import pytest
+from helpers import BROWSER, needs_browser
 from test_draw import needs, needs_one
 
 import autograd
@@ -20,8 +21,6 @@ from autograd.errors import ArgumentError, FreedGraphError
 from autograd.see.page import page
 
 leaf = partial(helpers.leaf, dtype=np.float32)
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium to open the page in")
 pytestmark = needs_one
 
 

@@ -46,19 +46,22 @@ def boundary(
     grid = np.stack(np.meshgrid(*sides), -1)
     with in_mode(model, training=False), no_grad():
         scores = numbers(model(from_numpy(grid.reshape(-1, 2).astype(points.dtype))))
-    scores = scores.reshape(resolution**2, -1)
-    found = scores.argmax(1) if scores.shape[1] > 1 else scores[:, 0] > threshold
-    regions = found.reshape(resolution, resolution).astype(int)
-    n = max(2, scores.shape[1], 1 + (0 if classes is None else classes.max()))
+    scores = scores.reshape(resolution, resolution, -1)
+    if scores.shape[2] == 1:
+        leads = [threshold - scores[:, :, 0], scores[:, :, 0] - threshold]
+    else:  # of each class before the best of the others
+        leads = [scores[:, :, c] - np.delete(scores, c, 2).max(2) for c in range(scores.shape[2])]
+    n = max(len(leads), 1 + (0 if classes is None else classes.max()))
     if n > len(PALETTE):
         raise ArgumentError(f"plot.boundary has colours for {len(PALETTE)} classes that one can tell apart, got {n}")
     if names is not None and len(names) < n:
         raise ArgumentError(f"plot.boundary: there are {n} classes and {len(names)} names")
     axis = panel("plot.boundary", ax, (5, 4))
-    levels, lines = np.arange(n + 1) - 0.5, np.arange(n - 1) + 0.5
-    axis.contourf(*sides, regions, levels=levels, colors=PALETTE[:n], alpha=0.22)
-    if len(np.unique(regions)) > 1:
-        axis.contour(*sides, regions, levels=lines, colors=GREY, linewidths=1)
+    for lead, colour in zip(leads, PALETTE, strict=False):
+        if np.nanmax(lead) > 0:
+            axis.contourf(*sides, lead, levels=[0, 1.01 * np.nanmax(lead)], colors=[colour], alpha=0.22)
+            if np.nanmin(lead) < 0:
+                axis.contour(*sides, lead, levels=[0], colors=GREY, linewidths=1)
     for c in range(n) if classes is not None else ():
         style = {"color": PALETTE[c], "marker": MARKERS[c], "s": 26, "edgecolors": "white", "linewidths": 0.6}
         axis.scatter(*points[classes == c].T, label=names[c] if names is not None else f"class {c}", **style)

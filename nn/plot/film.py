@@ -109,8 +109,8 @@ class Film:
         if not self.pictures:
             return escape(repr(self))
         width, height = _size(self.pictures[0])
-        style = f"border:0;width:100%;max-width:{width + 20}px;height:{height + 110}px"
-        return f'<iframe srcdoc="{escape(self.html())}" style="{style}"></iframe>'
+        style = f"border:0;width:100%;max-width:{width + 20}px;height:{height + 95}px"
+        return f'<iframe srcdoc="{escape(self.html())}" sandbox="allow-scripts" style="{style}"></iframe>'
 
 
 def _size(png: bytes) -> tuple[int, int]:

@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd.api.creation import as_tensor
-from autograd.engine.grad_mode import enable_grad
-from autograd.engine.tensor import Tensor, grad
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError, describe
 
-from ..conv import Conv1d, Conv2d
-from ..linear import Linear
-from ..mode import in_mode
 from ..module import Module
 from .common import FAINT, GREY, diverging, panel, pyplot_for, short
 from .film import Film
+from .flow import ARITHMETIC, Column, Gap, Pass, run
 
 __all__ = ["Network", "draw"]
 
-_WEIGHTED = (Linear, Conv1d, Conv2d)
 _SIGNED = {"value": ("value", "#D55E00", "#0072B2"), "grad": ("grad", "#762a83", "#1b7837")}  # negative, positive
 _PITCH, _APART, _RADIUS = 0.56, 2.0, 0.23  # inches: from circle to circle, from column to column, and of a circle
-
-
-class Column(NamedTuple):
-    """What one weighted layer was given, or what the model returned: an item for each unit, (n,), or map, (n, height, width)."""
-
-    title: str
-    value: Any
-    grad: Any  # of the loss, of the same shape, or None
-
-
-class Gap(NamedTuple):
-    """The lines between two columns, (to, from): weights, or where maps are joined the norm of each kernel, which has no sign."""
-
-    weight: Any
-    grad: Any
-    signless: bool
-
-
-class Pass(NamedTuple):
-    """A run of the model: forward and, if there is a loss, back."""
-
-    columns: list[Column]
-    gaps: list[Gap]
-    loss: float | None
 
 
 def draw(
@@ -63,12 +31,14 @@ def draw(
 
     A circle is a unit, coloured by its activation, which stands in it; a line is a weight, blue and orange by its sign, thicker
     the larger it is. Feature maps of convolutions are small images, with grey lines for the norms of kernels. Of columns with
-    more than `most` circles the first and the last are shown. `input` has a batch dimension of 1. With `loss`, and a `target`
-    if it takes one, the way back is known too: gradients in the circles, and on the lines. `inputs` and `outputs` are names for
-    the circles at both ends.
+    more than `most` circles the first and the last are shown. `input` has a batch dimension of 1; a tuple is several of them.
+    With `loss`, and a `target` if it takes one, the way back is known too: gradients in the circles, and on the lines. `inputs`
+    and `outputs` are names for the circles at both ends.
 
-    The model is a chain of Linear, Conv1d and Conv2d layers with anything between them that keeps the units in their order. It
-    runs in evaluation mode, and its gradients are left alone. Returns a Network, which saves pictures, films and pages, and
+    Layers are what multiplies by weights when the model runs: Linear, convolutions and what is written as `x @ w`.
+    Branches stand above each other, and dotted lines show what goes on as it is to where it is added to another, multiplied by
+    it or put beside it; what skips layers, as in a residual block, goes below them. The model runs in evaluation mode, and its
+    gradients are left alone. Returns a Network, which saves pictures, films and pages, and
     takes down more passes as training goes on. Raises ArgumentError, ShapeError, UnsupportedError.
 
     >>> import autograd, nn
@@ -82,17 +52,19 @@ def draw(
         raise UnsupportedError(f"draw: model must be a Module, not {describe(model)}; autograd.draw draws graphs")
     if isinstance(most, bool) or not isinstance(most, int) or most < 2:
         raise ArgumentError(f"draw: most is a whole number of circles, 2 or more, got {most!r}")
-    given = as_tensor(input).detach()
-    if given.ndim < 2 or len(given) != 1:
-        raise ShapeError(f"draw shows one example, of shape (1, ...), got {tuple(given.shape)}; pass input[:1]")
-    if given.dtype.kind != "f":
-        raise UnsupportedError(f"draw: input must be floating-point, got {given.dtype}; use float()")
+    given = [as_tensor(x).detach() for x in (input if isinstance(input, tuple) else (input,))]
+    for x in given:
+        if x.ndim < 2 or len(x) != 1:
+            raise ShapeError(f"draw shows one example, of shape (1, ...), got {tuple(x.shape)}; pass input[:1]")
+        if x.dtype.kind != "f":
+            raise UnsupportedError(f"draw: input must be floating-point, got {x.dtype}; use float()")
     if target is not None and loss is None:
         raise ArgumentError("draw: a target is for a loss, and there is none; pass loss=, such as nn.functional.mse_loss")
     network = Network(model, given, target, loss, most, (inputs, outputs))
     network.record()
-    for what, names, column in (("inputs", inputs, 0), ("outputs", outputs, -1)):
-        n = len(network.passes[0].columns[column].value)
+    now = network.passes[0]
+    for what, names, ends in (("inputs", inputs, now.at(0)), ("outputs", outputs, now.at(now.deepest))):
+        n = sum(len(now.columns[i].value) for i in ends)
         if names is not None and len(names) != n:
             raise ArgumentError(f"draw: there are {n} {what} and {len(names)} names for them")
     return network
@@ -106,73 +78,22 @@ class Network:
     """
 
     def __init__(
-        self, model: Module, input: Any, target: Any, loss: Callable[..., Any] | None, most: int, names: Sequence[Any]
+        self, model: Module, input: Sequence[Any], target: Any, loss: Callable[..., Any] | None, most: int, names: Sequence[Any]
     ) -> None:
-        self.model, self.input, self.target, self.loss, self.most, self.names = model, input, target, loss, most, names
+        self.model, self.inputs, self.target, self.loss, self.most, self.names = model, input, target, loss, most, names
         self.passes: list[Pass] = []
         self.captions: list[str] = []
 
     def __repr__(self) -> str:
-        sizes = " → ".join(str(len(column.value)) for column in self.passes[-1].columns)
+        now = self.passes[-1]
+        sizes = " → ".join(" + ".join(str(len(now.columns[i].value)) for i in now.at(d)) for d in range(now.deepest + 1))
         return f"<Network: {sizes}, {len(self.passes)} pass{'es' * (len(self.passes) != 1)}>"
 
     # ------------------------------------------------------------ taking down
     def record(self, loop: Any = None) -> None:
         """Run the model as it is now, forward and back, and keep the numbers."""
-        calls: list[tuple[str, Module, Tensor]] = []
-        titles, maps = ["input"], [_planes(tuple(self.input.shape[1:]), True)]
-        names = {module: name for name, module in self.model.named_modules()}
-
-        def before(module: Any, args: Any) -> None:
-            if isinstance(module, _WEIGHTED):
-                if any(t is args[0] for _, _, t in calls):
-                    what = f"{calls[-1][0]} and {names[module]} are given the same tensor"
-                    raise UnsupportedError(f"draw: {what}; it draws chains, in which each layer follows from the one before")
-                calls.append((names[module], module, args[0]))
-                titles.append(names[module])
-                maps.append(())
-
-        def after(module: Any, args: Any, out: Any) -> None:
-            if calls:
-                titles[-1] = f"{names[module]}: {type(module).__name__}" if names[module] else type(module).__name__
-            if isinstance(out, Tensor) and out.ndim > 2:
-                maps[-1] = _planes(tuple(out.shape[1:]), not calls)
-
-        with ExitStack() as ends:
-            for module in names:
-                if not list(module.children()):
-                    for handle in (module.register_forward_pre_hook(before), module.register_forward_hook(after)):
-                        ends.callback(handle.remove)
-            ends.enter_context(in_mode(self.model, training=False))
-            ends.enter_context(enable_grad())
-            x = self.input.clone().requires_grad_()
-            out = self.model(x)
-            if not calls:
-                raise UnsupportedError(f"draw: {type(self.model).__name__} has called no Linear, Conv1d or Conv2d layer")
-            if not isinstance(out, Tensor):
-                raise UnsupportedError(f"draw: the model must return a tensor, not {describe(out)}")
-            tensors = [t for _, _, t in calls] + [out]
-            weights = [module.weight for _, module, _ in calls]
-            value, found = None, [None] * (len(tensors) + len(weights))
-            if self.loss is not None:
-                value = self.loss(out) if self.target is None else self.loss(out, self.target)
-                wanted = [t for t in (*tensors, *weights) if t.requires_grad]
-                grads = dict(zip(map(id, wanted), grad(value, wanted, allow_unused=True), strict=True))
-                found = [grads.get(id(t)) for t in (*tensors, *weights)]
-        columns = [
-            Column(title, *(_items(v, shape) for v in (t, g)))
-            for title, shape, t, g in zip(titles, maps, tensors, found, strict=False)
-        ]
-        gaps = []
-        for (name, module, _), g, (here, there) in zip(calls, found[len(tensors) :], pairwise(columns), strict=True):
-            w = module.weight.detach().array
-            if len(w) != len(there.value) or w[0].size % len(here.value) or getattr(module, "groups", 1) != 1:
-                what = f"{name or type(module).__name__} leads from {len(here.value)} to {len(there.value)} by a weight {w.shape}"
-                raise UnsupportedError(f"draw: {what}; it draws chains of Linear, Conv1d and Conv2d, whose units stay in order")
-            n = len(here.value)
-            gaps.append(Gap(_lines(w, n), None if g is None else _lines(g.array, n), w[0].size > n))
-        loss = None if value is None else value.item()
-        self.passes.append(Pass(columns, gaps, loss))
+        self.passes.append(run(self.model, self.inputs, self.target, self.loss))
+        loss = self.passes[-1].loss
         when = f"epoch {loop.epoch}" if loop is not None else f"pass {len(self.passes)}" if len(self.passes) > 1 else "start"
         self.captions.append(when + ("" if loss is None else f": loss {loss:.4g}"))
 
@@ -182,10 +103,10 @@ class Network:
         now = self.passes[which]
         if gradients and now.loss is None:
             raise ArgumentError("plot: there are gradients only with a loss; pass loss= to draw")
-        what = "grad" if gradients else "value"
+        kind = "grad" if gradients else "value"
         title = "gradients of the loss" if gradients else "activations and weights"
         title += "" if now.loss is None else f": the loss is {now.loss:.4g}"
-        return self._paint(ax, now, [what] * len(now.columns), [what] * len(now.gaps), title)
+        return self._paint(ax, now, [kind] * len(now.columns), [kind] * len(now.gaps), title)
 
     def film(self, what: str | None = None, *, fps: float = 1.5, dpi: int = 100) -> Film:
         """A Film of a "pass", the wave of activations forward and that of gradients back, or of "training": pass by pass.
@@ -198,33 +119,40 @@ class Network:
         if what == "training":
             film = Film(3 * fps, dpi)
             for now, caption in zip(self.passes, self.captions, strict=True):
-                n = len(now.gaps)
-                film.add(self._paint(None, now, ["value"] * (n + 1), ["value"] * n, caption), caption)
+                kinds = ["value"] * len(now.columns), ["value"] * len(now.gaps)
+                film.add(self._paint(None, now, *kinds, caption), caption)
             return film
         film, now = Film(fps, dpi), self.passes[-1]
-        n = len(now.gaps)
-        columns, gaps = ["empty"] * (n + 1), ["empty"] * n
+        columns, gaps = ["empty"] * len(now.columns), ["empty"] * len(now.gaps)
+        steps = range(1, now.deepest + 1)
 
-        def shoot(title: str, lit: int | None = None) -> None:
+        def shoot(title: str, kind: str, at: Sequence[int] = (), into: Sequence[int] = (), lit: Sequence[int] = ()) -> None:
+            for i in at:
+                columns[i] = kind
+            for k in into:
+                gaps[k] = kind
             film.add(self._paint(None, now, columns, gaps, title, lit), title)
 
-        columns[0] = "value"
-        shoot("forward: the input")
-        for k in range(n):  # two pictures for each layer: its lines light up, then the column that they lead to is filled
-            gaps[k] = "value"
-            shoot(f"forward: times the weights of layer {k + 1}", k)
-            columns[k + 1] = "value"
-            shoot(f"forward: what comes out of layer {k + 1}", k)
+        shoot("forward: the input", "value", now.at(0))
+        for d in steps:  # two pictures for each layer: its lines light up, then the column that they lead to is filled
+            into, layers = now.into(d), _layers(now, d)
+            shoot(f"forward: times the weights of {layers}" if layers else "forward: on, as it is", "value", (), into, into)
+            shoot(f"forward: what comes out of {layers or ', '.join(_titles(now, d))}", "value", now.at(d), (), into)
         if now.loss is None:
             return film
-        shoot(f"the loss is {now.loss:.4g}")
-        columns[n] = "grad"
-        shoot("backward: the gradient of the loss by the output")
-        for k in reversed(range(n)):
-            gaps[k] = "grad"
-            shoot(f"backward: the gradients by the weights of layer {k + 1}", k)
-            columns[k] = "grad"
-            shoot(f"backward: the gradient by the input of layer {k + 1}", k)
+        shoot(f"the loss is {now.loss:.4g}", "value")
+        shoot("backward: the gradient of the loss by the output", "grad", now.at(now.deepest))
+        for d in reversed(steps):
+            into, layers = now.into(d), _layers(now, d)
+            shoot(
+                f"backward: the gradients by the weights of {layers}" if layers else "backward: on, as it is",
+                "grad",
+                (),
+                into,
+                into,
+            )
+            by = f"the input of {layers}" if layers else ", ".join(_titles(now, d - 1))
+            shoot(f"backward: the gradient by {by}", "grad", now.at(d - 1), (), into)
         return film
 
     def render(self, path: str | os.PathLike[str], *, gradients: bool = False) -> Path:
@@ -245,38 +173,44 @@ class Network:
         film.add(self.plot())
         return film.pictures[0]
 
-    def _paint(self, ax: Any, now: Pass, columns: list[str], gaps: list[str], title: str, lit: int | None = None) -> Any:
-        """Each column and gap as "value", "grad" or "empty"; the lines of the gap `lit` stand out."""
+    def _paint(self, ax: Any, now: Pass, columns: list[str], gaps: list[str], title: str, lit: Sequence[int] = ()) -> Any:
+        """Each column and gap as "value", "grad" or "empty"; the lines of the gaps `lit` stand out, by default those of all."""
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
         kinds = [what for what in _SIGNED if what in (*columns, *gaps)]
-        places = [_places(len(column.value), self.most) for column in now.columns]
-        top = max(float(y.max()) for _, y, _ in places)  # and as far below 0
-        scale = min(1.0, 7.0 / (2 * top + 2 * _RADIUS))  # of circles: high columns have small ones
-        apart = min(_APART, 12 / max(len(places) - 1, 1))
-        size = (apart * (len(places) - 1) + 2.6, scale * 2 * top + 2.2)
+        places, scale, apart, top, bottom, lanes = _layout(now, self.most)
+        size = (apart * now.deepest + 2.6, scale * (top - bottom) + 2.2)
         text = min(1.0, apart / 1.5)
         axis = panel("draw", ax, size)
         for k, (gap, kind) in enumerate(zip(now.gaps, gaps, strict=True)):
-            self._paint_gap(axis, gap, kind, places[k], places[k + 1], k * apart / scale, apart / scale, lit in (None, k), scale)
+            bright = k in lit or not lit
+            if k in lanes:
+                _paint_skip(axis, places[gap.here], places[gap.there], lanes[k], gap.op, kind != "empty", bright, text, scale)
+            elif gap.layer:
+                self._paint_gap(axis, gap, kind, places[gap.here], places[gap.there], bright, scale)
+            else:
+                _paint_join(axis, gap, places[gap.here], places[gap.there], kind != "empty", bright, text, scale)
         maps = {what: diverging(*colours).with_extremes(bad="black") for what, colours in _SIGNED.items()}
         for k, (column, kind) in enumerate(zip(now.columns, columns, strict=True)):
             values = getattr(column, kind, None)
             most = 1.0 if values is None else self._most(kind, k if values.ndim == 3 else None)
-            _paint_column(axis, values, column, places[k], k * apart / scale, maps.get(kind), Normalize(-most, most), scale)
+            _paint_column(axis, values, column, places[k], maps.get(kind), Normalize(-most, most), scale)
             n, *sides = column.value.shape
             what = f"{n} map{'s' * (n > 1)}, {sides[0]} × {sides[1]}" if sides else f"{n} unit{'s' * (n > 1)}"
-            above = float(places[k][1].max()) + (0.33 if len(places[k][0]) > 1 or not sides else 0.6) / scale
             ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-            axis.text(
-                k * apart / scale, above, f"{column.title}\n{what}", ha="center", va="bottom", fontsize=8.5 * text, bbox=ground
-            )
-            names = {0: self.names[0], len(places) - 1: self.names[1]}.get(k) or [""] * n
-            for i, y in zip(*places[k][:2], strict=True):
-                side, at = ("right", -0.35) if k == 0 else ("left", 0.35)
-                axis.text(k * apart / scale + at, y, names[i], ha=side, va="center", fontsize=9 * scale)
-        axis.set(xlim=(-1.3 / scale, (size[0] - 1.3) / scale), ylim=(-top - 0.4 / scale, top + 0.9 / scale), aspect="equal")
+            x, above = places[k].x, places[k].top + 0.1 / scale
+            axis.text(x, above, f"{column.title}\n{what}", ha="center", va="bottom", fontsize=8.5 * text, bbox=ground)
+        for names, ends, side, at in (
+            (self.names[0], now.at(0), "right", -0.35),
+            (self.names[1], now.at(now.deepest), "left", 0.35),
+        ):
+            left = list(names or ())
+            for k in ends if left else ():
+                for i, y in zip(places[k].shown, places[k].heights, strict=True):
+                    axis.text(places[k].x + at, y, left[i], ha=side, va="center", fontsize=9 * scale)
+                del left[: len(now.columns[k].value)]
+        axis.set(xlim=(-1.3 / scale, (size[0] - 1.3) / scale), ylim=(bottom - 0.4 / scale, top + 0.9 / scale), aspect="equal")
         axis.set_axis_off()
         axis.set_title(title, fontsize=12)
         for i, what in enumerate(kinds):
@@ -294,7 +228,7 @@ class Network:
         widest = short(self._widest(what, signless=all(gap.signless for gap in now.gaps)))
         told = f"{circles}; lines: {lines}, the widest is {widest}"
         if any(gap.signless for gap in now.gaps):
-            told += "\nimages: each column on a scale of its own; grey lines: norms of kernels"
+            told += "\nimages: each column on a scale of its own; grey lines: norms of weights"
         return told
 
     # One scale for all pictures of a film: the largest magnitude that there is in any pass.
@@ -308,18 +242,15 @@ class Network:
         gaps = [gap for now in self.passes for gap in now.gaps if gap.signless == signless]
         return _largest(gap.weight if what == "value" else gap.grad for gap in gaps)
 
-    def _paint_gap(
-        self, axis: Any, gap: Gap, kind: str, here: Any, there: Any, x: float, apart: float, lit: bool, scale: float
-    ) -> None:
+    def _paint_gap(self, axis: Any, gap: Gap, kind: str, here: Any, there: Any, lit: bool, scale: float) -> None:
         from matplotlib.collections import LineCollection
 
-        (sources, y0, _), (targets, y1, _) = here, there
         values = {"value": gap.weight, "grad": gap.grad}.get(kind)
-        segments = [((x, a), (x + apart, b)) for b in y1 for a in y0]
+        segments = [((here.x, a), (there.x, b)) for b in there.heights for a in here.heights]
         if values is None:
             axis.add_collection(LineCollection(segments, colors=FAINT, linewidths=0.5 * scale, zorder=1))
             return
-        chosen = values[np.ix_(targets, sources)].ravel()
+        chosen = values[np.ix_(there.shown, here.shown)].ravel()
         share = np.nan_to_num(np.abs(chosen) / self._widest(kind, gap.signless), nan=1.0, posinf=1.0)
         _, negative, positive = _SIGNED[kind]
         signs = np.select(
@@ -334,35 +265,90 @@ def _largest(arrays: Iterable[Any]) -> float:
     return max((float(np.abs(v[np.isfinite(v)]).max(initial=0)) for v in arrays if v is not None), default=0.0) or 1.0
 
 
-def _planes(shape: tuple[int, ...], first: bool) -> tuple[int, ...]:
-    """How many maps, and of which height and width: two numbers are at `first` those of one image, later maps of one row."""
-    if len(shape) == 2:
-        return (1, *shape) if first else (shape[0], 1, shape[1])
-    return shape if len(shape) > 2 else ()
+def _layers(now: Pass, depth: int) -> str:
+    """`layer 1`, or `layers 1 and 3`: those that lead to that depth; empty if none does."""
+    numbers = [str(now.gaps[k].layer) for k in now.into(depth) if now.gaps[k].layer]
+    return f"layer{'s' * (len(numbers) > 1)} {' and '.join(numbers)}" if numbers else ""
 
 
-def _items(t: Any, planes: tuple[int, ...]) -> Any:
-    """The numbers of one column: (n,) of units, or (n, height, width) of maps, also where these were flattened after all."""
-    if t is None:
-        return None
-    array = t.detach().array[0].copy()
-    if array.ndim == 1 and planes:
-        if math.prod(planes) != array.size and array.size % planes[0] == 0:  # a function has pooled them
-            side = math.isqrt(each := array.size // planes[0])
-            planes = (planes[0], side, side) if side * side == each else (planes[0], 1, each)
-        array = array.reshape(planes) if math.prod(planes) == array.size else array
-    elif array.ndim == 2:
-        array = array[:, None]
-    return array.reshape(-1) if array[0].size == 1 else array  # maps of one place are units
+def _titles(now: Pass, depth: int) -> list[str]:
+    return [now.columns[i].title for i in now.at(depth)]
 
 
-def _lines(weight: Any, sources: int) -> Any:
-    """A number for each pair of items, (to, from): the weight, or the norm of all that join two maps."""
-    joined = weight.reshape(len(weight), sources, -1)
-    return joined[:, :, 0].copy() if joined.shape[2] == 1 else np.sqrt((joined**2).sum(2))
+# ---------------------------------------------------------------- where things stand
+class Place(NamedTuple):
+    """Of a column: which items are shown, at which heights, where the dots for the others stand, if any, and its ends."""
+
+    x: float
+    shown: Any
+    heights: Any
+    dots: float | None
+    top: float
+    bottom: float
 
 
-def _places(n: int, most: int) -> tuple[Any, Any, float | None]:
+class Layout(NamedTuple):
+    """The places of columns, in units of which an inch has 1 / `scale`, and the heights of the skips below them, by gap."""
+
+    places: list[Place]
+    scale: float
+    apart: float  # inches from column to column
+    top: float
+    bottom: float
+    lanes: dict[int, float]
+
+
+def _layout(now: Pass, most: int) -> Layout:
+    """Columns stand as high as those that lead to them; those of one depth above each other.
+
+    What goes on to a later depth than the next takes the straight way, if no column is there, or else a lane below all.
+    """
+    stacks = [now.at(d) for d in range(now.deepest + 1)]
+    shown = [_shown(len(column.value), most) for column in now.columns]
+    tall = [max(len(s[0]) + (s[2] is not None) - 1, 0) * _PITCH + 2 * _RADIUS for s in shown]
+    scale = min(1.0, *((7.0 - 0.8 * (len(stack) - 1)) / sum(tall[i] for i in stack) for stack in stacks))
+    half = [
+        0.5 / scale if column.value.ndim == 3 and len(column.value) == 1 else height / 2
+        for column, height in zip(now.columns, tall, strict=True)
+    ]
+    apart, between = min(_APART, 12 / max(now.deepest, 1)), 0.8 / scale
+    middles: dict[int, float] = {}
+    for stack in stacks:
+        come = {i: [middles[gap.here] for gap in now.gaps if gap.there == i] or [0.0] for i in stack}
+        wish = {i: sum(come[i]) / len(come[i]) for i in stack}
+        stack.sort(key=lambda i: -wish[i])
+        y = sum(wish.values()) / len(stack) + sum(half[i] for i in stack) + between * (len(stack) - 1) / 2
+        for i in stack:
+            middles[i] = y - half[i]
+            y -= 2 * half[i] + between
+    places = [
+        Place(column.depth * apart / scale, s[0], middles[i] + s[1], None if s[2] is None else middles[i] + s[2],
+              middles[i] + half[i], middles[i] - half[i])
+        for i, (column, s) in enumerate(zip(now.columns, shown, strict=True))
+    ]  # fmt: skip
+    bottom = low = min(place.bottom for place in places) + _RADIUS
+    lanes: dict[int, float] = {}
+    ends: list[int] = []  # of each lane: the depth that it is taken to
+    for k, gap in enumerate(now.gaps):
+        begin, end = now.columns[gap.here].depth, now.columns[gap.there].depth
+        if any(_between(places[gap.here], places[gap.there], place, 0.5 / scale) for place in places):
+            lane = next((n for n, taken in enumerate(ends) if taken <= begin), len(ends))
+            ends[lane : lane + 1] = [end]
+            lanes[k] = low - _RADIUS - (0.25 + 0.3 * lane) / scale
+            bottom = min(bottom, lanes[k])
+    return Layout(places, scale, apart, max(place.top for place in places) - _RADIUS, bottom, lanes)
+
+
+def _between(here: Place, there: Place, place: Place, title: float) -> bool:
+    """Does a column stand on the straight way between two others?"""
+    if not here.x < place.x < there.x:
+        return False
+    share = (place.x - here.x) / (there.x - here.x)
+    top, bottom = ((1 - share) * a + share * b for a, b in ((here.top, there.top), (here.bottom, there.bottom)))
+    return bottom < place.top + title and place.bottom < top
+
+
+def _shown(n: int, most: int) -> tuple[Any, Any, float | None]:
     """Which items of a column are shown, their heights, and that of the dots for those left out, if any."""
     if n <= most:
         return np.arange(n), _PITCH * ((n - 1) / 2 - np.arange(n)), None
@@ -372,10 +358,57 @@ def _places(n: int, most: int) -> tuple[Any, Any, float | None]:
     return shown, _PITCH * (most / 2 - slots), _PITCH * (most / 2 - head)
 
 
-def _paint_column(axis: Any, values: Any, column: Column, place: Any, x: float, colours: Any, norm: Any, scale: float) -> None:
+# ---------------------------------------------------------------- paint
+_BROUGHT = {**ARITHMETIC, "concatenate": "side by side"}
+
+
+def _paint_join(axis: Any, gap: Gap, here: Place, there: Place, reached: bool, lit: bool, text: float, scale: float) -> None:
+    """What goes on as it is: a dotted line from each item to that which it comes to, or an arrow."""
+    from matplotlib.collections import LineCollection
+
+    colour, strong = GREY if reached else FAINT, 1.0 if lit else 0.5
+    if gap.pairs is None:
+        ends = [(p.x + sign * _RADIUS, (p.top + p.bottom) / 2) for p, sign in ((here, 1), (there, -1))]
+        axis.annotate("", ends[1], ends[0], arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2 * scale}, zorder=2)
+        heights = ends[0][1], ends[1][1]
+    else:
+        start, to = (dict(zip(p.shown.tolist(), p.heights.tolist(), strict=True)) for p in (here, there))
+        pairs = [(start[i], to[j]) for j, i in zip(*(n.tolist() for n in gap.pairs), strict=True) if i in start and j in to]
+        lines = [((here.x, a), (there.x, b)) for a, b in pairs]
+        axis.add_collection(LineCollection(lines, colors=colour, linewidths=1.6 * scale, linestyles=":", alpha=strong, zorder=2))
+        heights = pairs[0] if pairs else (here.top, there.top)
+    _label(axis, (here.x + there.x) / 2, sum(heights) / 2, _BROUGHT.get(gap.op, gap.op), text)
+
+
+def _label(axis: Any, x: float, y: float, what: str, text: float) -> None:
+    """A word on a line."""
+    if what:
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        axis.text(x, y, what, ha="center", va="center", fontsize=8 * text, color=GREY, bbox=ground, zorder=3)
+
+
+def _paint_skip(
+    axis: Any, here: Place, there: Place, lane: float, op: str, reached: bool, lit: bool, text: float, scale: float
+) -> None:
+    """An arrow below the columns that are passed by."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Way
+
+    colour, strong, bend = GREY if reached else FAINT, 1.0 if lit else 0.5, 0.15 / scale
+    points = [
+        (here.x, here.bottom), (here.x, lane + bend), (here.x, lane), (here.x + bend, lane),
+        (there.x - bend, lane), (there.x, lane), (there.x, lane + bend), (there.x, there.bottom),
+    ]  # fmt: skip
+    codes = [Way.MOVETO, Way.LINETO, Way.CURVE3, Way.CURVE3, Way.LINETO, Way.CURVE3, Way.CURVE3, Way.LINETO]
+    axis.add_patch(PathPatch(Way(points, codes), edgecolor=colour, alpha=strong, linewidth=2, fill=False, zorder=2))
+    axis.plot(there.x, there.bottom - 0.07 / scale, "^", color=colour, alpha=strong, markersize=7, zorder=2)
+    _label(axis, (here.x + there.x) / 2, lane, f"skip: {_BROUGHT.get(op, op)}" if op else "skip", text)
+
+
+def _paint_column(axis: Any, values: Any, column: Column, place: Place, colours: Any, norm: Any, scale: float) -> None:
     from matplotlib.patches import Circle, Rectangle
 
-    shown, heights, dots = place
+    x, shown, heights, dots = place[:4]
     frame: dict[str, Any] = {"edgecolor": GREY, "linewidth": 0.8 * scale, "zorder": 4}
     for i, y in zip(shown, heights, strict=True):
         if column.value.ndim == 3:

@@ -369,7 +369,7 @@ class Doctor(Callback):
         """End, after some steps, and say what was found."""
         if self.listening and self.record is not None:
             self.record.trend.append(loop.step_loss)
-            if self.record.steps >= self.steps:
+            if self.record.steps >= self.steps or loop.batch == loop.batches:  # before other callbacks run the model
                 self._tell(loop)
 
     def on_epoch_end(self, loop: Loop) -> None:
