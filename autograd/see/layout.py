@@ -16,6 +16,8 @@ from .record import Call
 
 ROWS = ("flags", "type", "value", "note", "grad", "saved", "rule")  # what is written in a box, in order
 USES = 3  # a leaf that more ops use is drawn beside each
+_LARGE = 200  # boxes: of larger graphs a good layout at once rather than the best in a minute
+_FAR = 20  # ranks, in those: what is used further down is drawn beside its use as well
 FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
 
 # Hues of Okabe and Ito's palette, which all eyes tell apart: blue ops, yellow parameters, green modules, orange gradients.
@@ -70,7 +72,7 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
             picture.body.append("\t}\n")
     if any(box.modules for box in boxes):  # one ranking for all, or edges into modules get lost
         picture.attr(newrank="true")
-    if len(drawn) > 200:  # of large graphs a good layout at once rather than the best in a minute
+    if len(drawn) > _LARGE:
         picture.attr(nslimit="0.5", nslimit1="1", mclimit="0.2")
     ranks = {name: i for i, (name, _) in enumerate(drawn)}
     for name, target, edge in edges:
@@ -88,8 +90,9 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
 
 
 def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple[str, str, Edge]]]:
-    """Boxes and edges under the names of nodes: a leaf that many ops use has a copy beside each, or it would wreck the layout."""
+    """Boxes and edges under the names of nodes: what many ops use, or one far away, has copies, or it would wreck the layout."""
     uses = Counter(e.source for box in boxes for e in {e.source: e for e in box.inputs}.values())
+    far = _far(boxes)
     copies: Counter[str] = Counter()
     drawn: list[tuple[str, Box]] = []
     edges = []
@@ -99,16 +102,30 @@ def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple
         seen: dict[Box, str] = {}
         for edge in box.inputs:
             source, name = edge.source, edge.source.id
-            if uses[source] > USES and source.leaf:
+            often = uses[source] > USES and source.leaf
+            if often or edge in far:
                 if source not in seen:
                     copies[name] += 1
                     seen[source] = f"{name}_{copies[name]}"
                     copy = Box(seen[source], source.kind, source.name)
-                    copy.rows, copy.modules = (source.rows if copies[name] == 1 else {}), box.modules
+                    copy.rows = {"note": ["drawn elsewhere"]} if not often else source.rows if copies[name] == 1 else {}
+                    copy.modules = box.modules
                     drawn.append((copy.id, copy))
                 name = seen[source]
             edges.append((name, box.id, edge))
     return drawn, edges
+
+
+def _far(boxes: list[Box]) -> set[Edge]:
+    """The edges of a large graph that nobody could follow, and that no engine lays out in seconds: across many ranks."""
+    if len(boxes) <= _LARGE:
+        return set()
+    rank: dict[Box, int] = {}
+    for box in (b for b in boxes if not b.leaf):
+        rank[box] = 1 + max((rank.get(e.source, 0) for e in box.inputs), default=0)
+        for edge in box.inputs:
+            rank.setdefault(edge.source, rank[box] - 1)
+    return {e for b in boxes for e in b.inputs if not e.later and rank[b] - rank[e.source] > _FAR}
 
 
 Step = tuple[int, Call | None, str, Box | None]
