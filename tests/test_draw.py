@@ -28,9 +28,10 @@ from autograd.errors import ArgumentError, NoGradientError, RenderError
 from autograd.ops import numerics as special
 from autograd.see import layout
 from autograd.see import picture as drawing
-from autograd.see.boxes import Graph, is_array, remembered
+from autograd.see.boxes import Graph, is_array
 from autograd.see.draw import SHOW
 from autograd.see.symbols import Brief
+from autograd.see.trace import tape_of
 
 leaf = partial(helpers.leaf, dtype=np.float32)
 HAS = {
@@ -157,13 +158,14 @@ def test_the_formulas_of_rules_are_true():
     for sample in (s for s in SAMPLES if s.smooth and s.domains):
         for y in [y for call in some_calls(sample, 5) for y in results_of(sample, call)]:
             node, g = y.node, np.random.default_rng(0).normal(size=y.shape)
-            events, values = remembered([node], {}, {})
-            graph = Graph([values[node]], lambda value: None, None, {}, lambda value: True)
+            tape = tape_of([y], None, "the test")
+            graph = Graph(tape, [tape.value(y)])
             named = {graph.names[v]: v.array for v in graph.names if v.array is not None}
-            event = events[-1]
+            event = tape.events[-1]
             known = vars(np) | SPECIAL | named | {"g": g}
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("autograd.see.symbols.short", repr)  # all digits
+                patch.setattr("autograd.see.formula.short", repr)
                 formulas = graph.rules(event)
             for value in event.tracked.values():
                 parent, name = value.node, graph.names[value]
@@ -171,8 +173,11 @@ def test_the_formulas_of_rules_are_true():
                 leaves = all(p.plan is None for p in node.parents)  # or the gradient might come by another way as well
                 if not of or not leaves or node.parents.count(parent) != 1:
                     continue
-                with np.errstate(all="ignore"):
-                    expected = np.asarray(eval(of[0].partition("= ")[2], known))
+                try:
+                    with np.errstate(all="ignore"):
+                        expected = np.asarray(eval(of[0].partition("= ")[2], known))
+                except (NameError, TypeError):  # it names a primitive of ours
+                    continue
                 if expected.size != np.prod(parent.shape):
                     continue
                 parent.grad = None
@@ -298,7 +303,7 @@ def test_intermediate_results_can_have_names_and_gradients():
     h = x * 3
     h.retain_grad()
     (h * h).sum().backward()
-    line = next(line for line in lines(draw(h)) if "h = x * ..." in line)
+    line = next(line for line in lines(draw(h)) if "h = x * ?" in line)
     assert "grad = [6, 12], norm 13.42" in line
 
 
@@ -361,7 +366,7 @@ def test_gradients_have_their_colour_and_titles_their_weight(direction):
     svg = draw(loss, params, direction=direction).svg()
     bold = [unescape(t) for t in re.findall(r'<text style="font-weight:bold"[^>]*>([^<]*)<', svg)]
     coloured = re.findall(r'<text style="fill:#a04000"[^>]*>([^<]*)<', svg)
-    ops = "v1 = ... @ weight|v2 = v1 + bias|v3 = tanh(v2)|v4 = v3 @ weight|v5 = v4 + bias|v6 = v5 - ...|v7 = v6**...|loss = mean(v7)"
+    ops = "v1 = ? @ weight|v2 = v1 + bias|v3 = tanh(v2)|v4 = v3 @ weight|v5 = v4 + bias|v6 = v5 - ?|v7 = v6**?|loss = mean(v7)"
     assert sorted(bold) == sorted([*params, *ops.split("|")])
     assert len(coloured) == 4
     assert all(text.startswith("grad ") for text in coloured)
@@ -398,8 +403,8 @@ def test_what_was_freed_is_said_to_be_freed():
     assert "freed" not in str(draw(y))
     y.backward()
     text = str(draw(y))
-    assert "saved x, x: freed" in text
-    assert "saved out: freed" in text
+    assert "saved v2: freed" in text
+    assert "saved x (2,)" in text  # the variable has it
     assert "dx += g * x" in text  # the rule is what it was
 
 

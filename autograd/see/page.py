@@ -19,7 +19,7 @@ from ..engine.graph import Array
 from ..errors import ArgumentError
 from .derivation import term
 from .differences import difference
-from .formula import forward, nested, norm, numbers
+from .formula import forward, in_short, norm, numbers
 from .record import Backward, Call, Contribution, Event, Recording, Value, Write
 
 _NUMBERS = 256  # arrays of up to so many elements are shown as numbers, larger ones by statistics
@@ -189,7 +189,7 @@ class _Page:
         """Each op, the start of backward, and each contribution."""
         found: list[dict[str, Any]] = [{"kind": "start", "say": self._start()}]
         for event in self.events:
-            result = ", ".join(nested(r.array) for r in event.results)
+            result = ", ".join(in_short(r.array) for r in event.results)
             sides = [self.formula(event), *([forward(event, numbers)] if _scalar(event) else []), result if result != "?" else ""]
             say = " = ".join([", ".join(r.symbol for r in event.results), *filter(None, dict.fromkeys(sides))])
             module = f" in {event.modules[-1]!r}" if event.modules else ""
@@ -199,7 +199,7 @@ class _Page:
             return found
         for root, seed in self.backward.roots:
             if (start := self._box(root)) is not None:
-                said = {"lead": "Backward starts here", "say": f"∂{self.of}/∂{root.symbol} = {nested(seed.array)}"}
+                said = {"lead": "Backward starts here", "say": f"∂{self.of}/∂{root.symbol} = {in_short(seed.array)}"}
                 found.append({"kind": "seed", "item": start, "total": self.array(seed.array), "part": _part(root), **said})
         formulas = list(dict.fromkeys(self.terms[c.number].formula for c in self.backward.contributions))
         for one in self.backward.contributions:
@@ -220,17 +220,18 @@ class _Page:
         which = f"∂{self.of}/∂{t.to}"
         say = f"{which} {'+=' if t.plus else '='} {t}"
         if t.plus:
-            say += f"; that makes {nested(total)}"
+            say += f"; that makes {in_short(total)}"
         if len(parts) > 1:
             say += f" (path {parts.index(one) + 1} of {len(parts)})"
         results = ", ".join(r.symbol for r in one.event.results)
-        incoming = ", ".join("nothing" if g is None else nested(g.array) for g in (one.g if isinstance(one.g, list) else [one.g]))
+        gs = one.g if isinstance(one.g, list) else [one.g]
+        incoming = ", ".join("nothing" if g is None else in_short(g.array) for g in gs)
         lead = f"Back through {results} = {self.formula(one.event)}, where g = ∂{self.of}/∂{results} = {incoming}"
         step = {
             "kind": "back", "item": to, "from": self.items[one.event], "edge": f"{one.event.number}/{one.argument}",
             "lead": lead, "say": say, "which": which, "formula": t.formula, "fitted": t.fitted, "plus": t.plus,
             "added": self.array(one.fitted), "total": self.array(total), "before": one.total and self.array(one.total.array),
-            "g": [None if g is None else self.array(g.array) for g in (one.g if isinstance(one.g, list) else [one.g])],
+            "g": [None if g is None else self.array(g.array) for g in gs],
             "part": _part(one.to),
         }  # fmt: skip
         if one.fitted.size == 1 and np.all(np.isfinite(one.fitted)):
@@ -394,7 +395,7 @@ def _dead(out: Array) -> list[str]:
 
 def _shown(array: Array, most: int) -> dict[str, Any]:
     """An array as the page has it: its numbers if they are few, and statistics."""
-    said: dict[str, Any] = {"shape": _size(array.shape), "n": array.size, "text": nested(array) if array.size == 1 else ""}
+    said: dict[str, Any] = {"shape": _size(array.shape), "n": array.size, "text": in_short(array) if array.size == 1 else ""}
     columns = array.shape[-1] if array.ndim else 1
     if array.size <= most:
         said |= {"rows": [[_number(v) for v in row] for row in np.reshape(array, (-1, columns)).tolist()] if array.size else []}
@@ -460,7 +461,7 @@ def _dot(clusters: dict[tuple[Any, ...], list[str]], lines: list[str]) -> str:
 def _node(id: str, item: Item, formula: str) -> str:
     values = [item] if isinstance(item, Value) else item.results
     symbol = ", ".join(v.symbol for v in values)
-    value = nested(values[0].array) if len(values) == 1 and values[0].array is not None and values[0].array.size == 1 else ""
+    value = in_short(values[0].array) if len(values) == 1 and values[0].array is not None and values[0].array.size == 1 else ""
     about = f"= {value}" if value else _size(values[0].shape) if len(values) == 1 else f"{len(values)} results"
     computed = [formula if len(formula) <= 28 else f"{item.name}(…)"] if isinstance(item, Event) else []
     texts = [symbol, *computed, about]
