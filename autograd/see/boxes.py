@@ -13,7 +13,7 @@ import numpy as np
 
 from ..engine.batch import whole
 from ..engine.graph import Array, Node, memory
-from .formula import SMALL, forward, nested, norm, rule_of
+from .formula import SMALL, forward, in_latex, latex, nested, norm, rule_of
 from .record import Backward, Call, Event, Recording, Value, Write
 from .symbols import Brief, short
 from .trace import stale
@@ -36,6 +36,7 @@ class Box:
         self.modules: tuple[Call, ...] = ()  # that were being called, from the outermost
         self.output = False
         self.rows: dict[str, list[str]] = {}  # lines under flags, type, value, grad, saved, rule
+        self.latex: dict[str, str] = {}  # by line: how LaTeX writes it, if formulas are to be typeset
         self.inside: list[Box] = []  # of a module
         self.times, self.repeats = 1, list[Box]()  # how often it is there, and what it stands for
 
@@ -191,8 +192,10 @@ class Graph:
             for first, v in zip(box.repeats[0].values, other.values, strict=False):
                 self.names[v] = self.names[first]
 
-    def say(self, box: Box, show: set[str]) -> None:
-        """Fill in the lines of a box."""
+    def say(self, box: Box, show: set[str], latex: bool = False) -> None:
+        """Fill in the lines of a box, and how LaTeX writes those that are formulas."""
+        self.latex = latex
+        box.latex = {box.name: in_latex(box.name)} if latex and box.kind != "module" else {}
         self._say(box, show)
         if box.times > 1:  # what differs from one repetition to the other is not told, but how large its gradients are
             if box.kind == "module":
@@ -211,12 +214,15 @@ class Graph:
         event, rows, many = box.event, box.rows, len(box.values) > 1
         rows["flags"], kind = [], [box.op] * bool(box.op)
         if event is not None:
+            called = self.called(event)
             rows["note"] = self.notes(event, box.values)
-            box.title = f"{box.name} = {forward(event, called=self.called(event))}"
+            box.title = f"{box.name} = {forward(event, called=called)}"
             if len(box.title) > WIDTH + 8:
-                box.title = f"{box.name} = {event.name}({', '.join(str(self.called(event)[v]) for v in event.values)})"
+                box.title = f"{box.name} = {event.name}({', '.join(str(called[v]) for v in event.values)})"
             if len(box.title) > WIDTH + 8:
                 box.title = f"{box.name} = {event.name}(...)"
+            if self.latex:
+                box.latex[box.title] = f"{in_latex(box.name)} = {forward(event, latex, called)}"
         shown = box.values[:MOST]
         rows["type"] = self.types(box.values, show, kind)
         for v in shown:
@@ -230,7 +236,9 @@ class Graph:
             if "saved" in show and event.node.plan.keep:
                 rows["saved"] = self.saved(event)
             if "rule" in show:
-                rows["rule"] = self.rules(event)
+                rules = self.rules(event)
+                rows["rule"] = list(rules)
+                box.latex |= rules if self.latex else {}
 
     def types(self, values: list[Value], show: set[str], kind: list[str]) -> list[str]:
         """Dtypes and shapes, of several results by their names."""
@@ -277,22 +285,26 @@ class Graph:
         called |= {v: v.array.item() for v in names if self.inline(v)}
         return called | {v: self.names.get(v, "out") for v in event.results}
 
-    def rules(self, event: Event) -> list[str]:
-        """The gradient rules of an op, in the user's names: each rule, run on symbols, says what it is.
+    def rules(self, event: Event) -> dict[str, str]:
+        """The gradient rules of an op, in the user's names, and in LaTeX: each rule, run on symbols, says what it is.
 
         What the engine does to undo broadcasting is in the formula, and `+=` says that there are other paths.
         """
-        node, called, lines = event.node, self.called(event), []
+        node, called, lines = event.node, self.called(event), dict[str, str]()
         assert node is not None, "it is recorded"
         for argument, value in event.tracked.items():
             if "joint" in node.plan.wants or (found := rule_of(event, argument, called=called, g=node)) is None:
                 continue  # a rule that is more than a formula: nothing is said about it
+            of = str(called.get(value, argument))
+            typeset = rule_of(event, argument, latex, called, node) or "" if self.latex else ""
             if axes := self._summed(event, argument, value):
-                whole = len(axes) == len(node.shape)
-                found = f"sum({found})" if whole else f"sum({found}, axis={axes[0] if len(axes) == 1 else axes})"
-            sign = "+=" if self.paths[value] > 1 else "="
-            lines.append(f"d{called.get(value, argument)} {sign} {found}")
-        return [line for line in dict.fromkeys(lines) if len(line) <= WIDTH + 8]
+                over = "" if len(axes) == len(node.shape) else str(axes[0] if len(axes) == 1 else axes)
+                found = f"sum({found}{f', axis={over}' * bool(over)})"
+                typeset = rf"\left({typeset}\right)" if len(typeset) > 1 else typeset
+                typeset = rf"\textstyle\sum{f'_{{{over}}}' * bool(over)} {typeset}"
+            sign, signed = ("+=", r"\mathrel{+}=") if self.paths[value] > 1 else ("=", "=")
+            lines[f"d{of} {sign} {found}"] = f"d{in_latex(of)} {signed} {typeset}"
+        return {text: typeset for text, typeset in lines.items() if len(text) <= WIDTH + 8}
 
     def _summed(self, event: Event, argument: str, value: Value) -> tuple[int, ...]:
         """Over which axes the engine sums what the rule returns, since the argument was broadcast along them."""

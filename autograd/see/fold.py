@@ -92,7 +92,7 @@ def _opens(call: Call, opened: set[str]) -> bool:
 def copied(box: Box) -> Box:
     """The same box, without lines and inputs."""
     copy = object.__new__(Box)
-    vars(copy).update(vars(box), rows={}, inputs=[])
+    vars(copy).update(vars(box), rows={}, latex={}, inputs=[])
     return copy
 
 

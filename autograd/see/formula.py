@@ -43,7 +43,7 @@ def _single(array: Any) -> bool:
     return array is not None and not isinstance(array, Node) and np.size(whole(array)) == 1
 
 
-_SIGNS = {np.not_equal: (r"\ne", 1), np.equal: ("=", 1), np.less_equal: (r"\le", 1), np.greater_equal: (r"\ge", 1)}
+_SIGNS = {np.not_equal: (r"\neq", 1), np.equal: ("=", 1), np.less_equal: (r"\leq", 1), np.greater_equal: (r"\geq", 1)}
 _WORDS = {name: rf"\{name}" for name in "log sin cos tan tanh sinh cosh arcsin arccos arctan max min".split()}
 _WORDS |= dict(maximum=r"\max", minimum=r"\min", amax=r"\max", amin=r"\min", sum=r"\textstyle\sum")
 

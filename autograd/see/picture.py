@@ -21,19 +21,22 @@ from .fold import PAGE, folded
 from .layout import THEMES, Styles, canvas, dot, mermaid, text
 from .record import Recording, Value, named
 from .trace import complete, hear, recorded, tape_of
+from .typeset import typeset
 
 _MOST = 30_000  # of more nodes there is a summary at once
 
 
 def drawn(
     tensors: Any, params: Any, wanted: set[str], watch: bool, direction: str, theme: str,
-    depth: int | None, expand: str | Iterable[str], fold: bool | None, limit: int,
+    depth: int | None, expand: str | Iterable[str], fold: bool | None, limit: int, formulas: str,
 ) -> Drawing:  # fmt: skip
     """See `draw`."""
     if direction not in ("TB", "LR"):
         raise ArgumentError(f"draw: direction is 'TB' (from top to bottom) or 'LR' (from left to right), got {direction!r}")
     if theme not in THEMES:
         raise ArgumentError(f"draw: theme is 'light' or 'dark', got {theme!r}")
+    if formulas not in ("text", "latex"):
+        raise ArgumentError(f"draw: formulas is 'text' or 'latex', got {formulas!r}")
     given, colours = named(params, "draw"), THEMES[theme]
     found: list[Any] = list(_ends(tensors)) if isinstance(tensors, Recording) else tensors_of(tensors)
     nodes = ancestors(t.node for t in found if t.node is not None)
@@ -57,10 +60,12 @@ def drawn(
     for box in shown:
         graph.call(box)
     for box in shown:
-        graph.say(box, wanted)
-    shapes = "shape" in wanted and len(shown) <= PAGE
-    source, styles = dot(shown, [caption, *_legend(shown)], direction, colours, shapes)
+        graph.say(box, wanted, formulas == "latex")
+    shapes, said = "shape" in wanted and len(shown) <= PAGE, [caption, *_legend(shown)]
+    source, styles = dot(shown, said, direction, colours, shapes)
     drawing = Drawing(source, text(shown, caption), styles, mermaid(shown, direction, colours))
+    if formulas == "latex":
+        drawing.typeset = dot(shown, said, direction, colours, shapes, typeset)
     drawing.of = [ref(tensors)] if isinstance(tensors, Recording) else [ref(t) for t in tensors_of(tensors)]
     drawing.names = {name: ref(t) for name, t in given}
     return drawing
@@ -132,6 +137,7 @@ class Drawing:
 
     of: Sequence[ref[Any]] = ()  # what was drawn: Tensors, or a recording
     names: Mapping[str, ref[Tensor]] = MappingProxyType({})
+    typeset: tuple[str, Styles] | None = None  # the source with room for formulas, and these
 
     def __init__(self, source: str, text: str, styles: Styles | None = None, mermaid: str = "") -> None:
         self.source = source  # in DOT, Graphviz's language
@@ -147,7 +153,7 @@ class Drawing:
 
     def svg(self) -> str:
         """The picture as SVG. Raises RenderError where no Graphviz can be found."""
-        return layout.svg(self.source, self.styles)
+        return layout.svg(*(self.typeset or (self.source, self.styles)))
 
     def render(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to `path`, in the format that its suffix says (svg if it has none); return the path.
