@@ -561,10 +561,10 @@ def test_what_is_used_far_away_in_a_large_graph_is_drawn_there_as_well():
     copies = re.findall(r'^\t+(\w+)_\d+ \[label="\{[^|]*\|drawn elsewhere\}"', picture.source, re.M)
     assert len(copies) > 100
     assert {*copies} <= {*ids(picture.source)}
-    rank = {}  # of what something was made of
-    for source, target in edges(picture.source):  # which come in the order of their targets
-        rank[target] = max(rank.get(target, 0), rank.get(source, 0) + 1)
-    assert max(rank[b] - rank[a] for a, b in edges(picture.source) if a in rank) <= 20
+    rank = {}  # each stands right before its first use
+    for source, target in reversed(edges(picture.source)):  # which come in the order of their targets
+        rank[source] = min(rank.get(source, 0), rank.setdefault(target, 0) - 1)
+    assert max(rank[b] - rank[a] for a, b in edges(picture.source)) <= 20
     assert "drawn elsewhere" not in draw(derivative(150), fold=False).source
 
 

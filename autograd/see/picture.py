@@ -190,7 +190,7 @@ class Drawing:
             raise ArgumentError("html: what was drawn is gone, or is a summary; keep the tensor, or draw less")
         names = {n: t for n, r in self.names.items() if (t := r()) is not None}
         whole = drawn[0] if isinstance(drawn[0], Recording) else drawn
-        return write_page(path, page(recorded(whole, names, "html"), layout.picture, title=title))
+        return write_page(path, page(recorded(whole, names, "html"), layout.places, title=title))
 
     def _picture(self, kind: str) -> bytes:
         if kind == "svg":

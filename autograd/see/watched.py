@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AutogradError
-from .layout import picture
+from .layout import places
 from .page import frame, page, write_page
 from .record import Recording
 
@@ -22,11 +22,11 @@ class Watched(Recording):
         numbers. `backward` says which one, if several were heard. Raises ArgumentError if there is nothing to show or too
         much, RenderError where no Graphviz can be found.
         """
-        return write_page(path, page(self, picture, backward, title))
+        return write_page(path, page(self, places, backward, title))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What notebooks show: the page, or text where there is no Graphviz or nothing to show."""
         try:
-            return {"text/plain": repr(self), "text/html": frame(page(self, picture))}
+            return {"text/plain": repr(self), "text/html": frame(page(self, places))}
         except AutogradError:
             return {"text/plain": repr(self)}
