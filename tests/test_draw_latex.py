@@ -40,7 +40,7 @@ def test_each_formula_is_set_in_its_place(engine):  # noqa: F811
     )
     assert {n: {t for t in texts if t} for n, texts in plain_lines.items()} == set_lines
     formulas = [f.get("aria-label") for _, fs in said(picture).values() for f in fs]
-    assert {"loss = mean(v7)", "v3 = tanh(v2)", "dv2 = g * (1 - v3 * v3)", "first.weight"} <= {*formulas}
+    assert {"loss = mean(v7)", "v3 = tanh(v2)", "dv2 = g * (1 - v3 * v3)", "data1"} <= {*formulas}
     assert not re.search("mmm", svg)
     used, shapes = {*re.findall(r'href="#([^"]+)"', svg)}, re.findall(r'<path id="([^"]+)" d="M', svg)
     assert len(shapes) == len({*shapes}) > 10

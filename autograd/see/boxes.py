@@ -186,7 +186,7 @@ class Graph:
     def say(self, box: Box, show: set[str], latex: bool = False) -> None:
         """Fill in the lines of a box, and how LaTeX writes those that are formulas."""
         self.latex = latex
-        box.latex = {box.name: in_latex(box.name)} if latex and box.kind != "module" else {}
+        box.latex = {box.name: in_latex(box.name)} if latex and box.name.isidentifier() and box.kind != "module" else {}
         self._say(box, show)
         if box.times > 1:  # what differs from one repetition to the other is not told, but how large its gradients are
             if box.kind == "module":
@@ -315,7 +315,9 @@ class Graph:
         node, called = event.node, self.called(event)
         assert node is not None, "it is recorded"
         arguments: dict[str, Any] = event.arguments | {"out": event.results[0]}
-        names = {n: called.get(arguments[n], n) if isinstance(arguments.get(n), Value) else n for n in node.plan.keep}
+        values = {n: v for n in node.plan.keep if isinstance(v := arguments.get(n), Value)}
+        names = {n: text if isinstance(text := called.get(v, n), str) else self.names[v] for n, v in values.items()}
+        names = {n: names.get(n, n) for n in node.plan.keep}
         freed = [getattr(arguments.get(n), "array", None) for n in node.plan.keep]
         pairs = zip(node.plan.keep, freed if node.saved is None else node.saved, strict=True)
         arrays = {n: v for n, v in pairs if is_array(v)}

@@ -138,6 +138,8 @@ def repeated(boxes: list[Box]) -> list[Box]:
         first, number, _ = stands.get(box, (box, _NONE, 0))
         if first not in new:
             copy = new[first] = copied(first)
+            for span in {stands[user][1] for user, _ in users.get(box, ()) if number == _NONE and user in stands}:
+                copy.modules = copy.modules[: len(path[span])]  # what the first repetition alone uses comes from outside
             if number != _NONE:
                 around, copy.times = path[number], found[number][2]
                 again = Call(f"× {copy.times}", "", -1 - number, None)

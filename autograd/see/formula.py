@@ -101,7 +101,7 @@ def in_latex(name: str) -> str:
     word, _, index = name.rpartition("_")
     if word and index.isdigit():
         return f"{in_latex(word)}_{{{index}}}"
-    if re.fullmatch(r"[cv]\d+", name):
+    if re.fullmatch(r"[a-zA-Z]\d+", name):
         return f"{name[0]}_{{{name[1:]}}}"
     return name if len(name) == 1 else rf"\mathrm{{{_escaped(name)}}}"
 
@@ -136,8 +136,7 @@ def _applied(event: Event, args: dict[str, Any], kind: type[Brief]) -> Any:
     fun, values, name = getattr(event.op, "fun", None), list(args.values()), event.name
     if isinstance(event, Write):
         index = event.index[:-1] if isinstance(event.index, tuple) and event.index[-1:] == (...,) else event.index
-        sign = r" \text{ with } " if kind is Latex else " with "
-        return kind(repr(args["x"]), sign, *args["x"][index].parts, " = ", *kind.part(args["value"]))
+        return _written(args["x"], index, args["value"])
     if isinstance(fun, np.ufunc):
         return fun(*values)
     if name in _OPERATORS:
@@ -170,7 +169,7 @@ def _tells(event: Event, name: str) -> bool:
     return defaults.get(name, ...) is not value and value is not False
 
 
-_DULL = {"keepdims", "order", "path", "dtype", "windows", "groups", "out_shape", "shape", "scale"}
+_DULL = {"count", "keepdims", "order", "path", "dtype", "windows", "groups", "out_shape", "shape", "scale"}
 _OPERATORS = dict.fromkeys(("matmul", "matvec", "vecmat", "dot"), operator.matmul) | {"power": operator.pow}
 
 
@@ -187,6 +186,8 @@ def rule_of(
 
     `g` is that gradient, or those of several results, as far as they are known.
     """
+    if isinstance(event, Write):
+        return _rule_of_write(event, argument, write("g", g))
     plan = event.node.plan  # type: ignore[union-attr]
     wants = getattr(plan, "wants", {})
     place = event.places.index(argument)
@@ -206,6 +207,23 @@ def rule_of(
     return text if len(text) <= (200 if kind is Latex else 90) else None
 
 
+def _rule_of_write(event: Write, argument: str, g: Brief) -> str | None:
+    """What was written over gets no gradient, what was written gets that of its place."""
+    if event.index is ... or event.index == ():  # it went by a view, of which the event knows no more
+        return None
+    index = event.index[:-1] if isinstance(event.index, tuple) and event.index[-1:] == (...,) else event.index
+    try:
+        return repr(_written(g, index, 0) if argument == "x" else g[index])
+    except TypeError:  # the index has no short name
+        return None
+
+
+def _written(x: Brief, index: Any, value: Any) -> Brief:
+    """`x with x[index] = value`."""
+    sign = r" \text{ with } " if isinstance(x, Latex) else " with "
+    return type(x)(repr(x), sign, *x[index].parts, " = ", *x.part(value))
+
+
 def _wanted(event: Event, want: str, write: Style, called: Mapping[Any, Any]) -> Any:
     """What a rule is run on where it asks for `want`."""
     if want == "needs":
@@ -214,8 +232,8 @@ def _wanted(event: Event, want: str, write: Style, called: Mapping[Any, Any]) ->
         value: Any = event.results[0] if len(event.results) == 1 else tuple(event.results)
     elif (name := want.removesuffix("_shape")) in event.arguments:
         value = event.arguments[name]
-    else:  # a variadic one
-        value = tuple(v for n, v in event.arguments.items() if n.startswith(f"{name}["))
+    elif not (value := tuple(v for n, v in event.arguments.items() if n.startswith(f"{name}["))):  # it is no variadic one
+        raise LookupError(want)
     if want.endswith("_shape"):
         return tuple(map(_shape, value)) if isinstance(value, tuple) else _shape(value)
     return _symbols(value, write, called)

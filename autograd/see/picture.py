@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -214,9 +215,10 @@ def _png(svg: str) -> bytes:
     """A bitmap with two dots and more for each unit; where the system has no fonts, in those of matplotlib."""
     import resvg_py
 
-    fonts = importlib.util.find_spec("matplotlib")
+    fonts, paper = importlib.util.find_spec("matplotlib"), re.search(r'<polygon fill="([^"]+)"', svg)
     folders = [os.path.join(os.path.dirname(fonts.origin), "mpl-data", "fonts", "ttf")] if fonts and fonts.origin else []
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=2, dpi=96.0, font_dirs=folders, sans_serif_family="DejaVu Sans"))
+    look: dict[str, Any] = {"background": paper and paper[1], "font_dirs": folders, "sans_serif_family": "DejaVu Sans"}
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=2, dpi=96.0, **look))
 
 
 def _pdf(svg: str) -> bytes:

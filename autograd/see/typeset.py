@@ -50,7 +50,11 @@ def typeset(latex: str, text: str) -> Formula | None:
     paths, font = _setter()
     if not latex.isascii():
         return None
-    signs = {r"\textstyle": "", r"\mathrel{+}=": r"\;{+}{=}\;", r"\top": r"\mathsf{T}"}  # which it has not, or not as well
+    signs = {
+        r"\textstyle\sum": r"{\sum}",
+        r"\mathrel{+}=": r"\;{+}{=}\;",
+        r"\top": r"\mathsf{T}",
+    }  # which it has not, or not as well
     for sign, instead in signs.items():
         latex = latex.replace(sign, instead)
     try:
