@@ -282,9 +282,10 @@ def test_an_address_says_which_step_and_what_is_open(tmp_path):
     )
     assert "3 steps in a closed module at once" in dom  # its first repetition
     wanted = [ids[t] for t in ("Sequential", "0...8 · × 9", "3 · Sequential")]
-    dom = opened(path, tmp_path, f"step=12&open={'.'.join(['g0', *wanted])}")
+    dom = opened(path, tmp_path, f"step=12&flow&open={'.'.join(['g0', *wanted])}")
     frames = re.findall(r'class="frame" data-id="(\w+)"', dom)
     assert frames == wanted
+    assert '<body class="flow">' in dom
     assert f'class="node group now" data-id="{ids["3.1 · Tanh"]}"' in dom
 
 

@@ -96,7 +96,8 @@ def dot(
 def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple[str, str, Edge]]]:
     """Boxes and edges under the names of nodes: what many ops use, or one far away, has copies, or it would wreck the layout."""
     uses = Counter(e.source for box in boxes for e in {e.source: e for e in box.inputs}.values())
-    far = _far(boxes)
+    far, used = _far(boxes), set[Box]()
+    scattered = {edge.source for edge in far}  # ops that are used all over: what uses them often looks alike everywhere
     copies: Counter[str] = Counter()
     drawn: list[tuple[str, Box]] = []
     edges = []
@@ -107,7 +108,9 @@ def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple
         for edge in box.inputs:
             source, name = edge.source, edge.source.id
             often = uses[source] > USES and source.leaf
-            if often or edge in far:
+            again = uses[source] > USES and source in used and source in scattered
+            used.add(source)
+            if often or again or edge in far:
                 if source not in seen:
                     copies[name] += 1
                     seen[source] = f"{name}_{copies[name]}"
