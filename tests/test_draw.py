@@ -702,6 +702,32 @@ def test_without_packages_and_dot_there_is_svg_only(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@needs["wasi"]
+def test_no_text_leaves_its_box_in_a_wide_font(monkeypatch):
+    """As in bitmaps where the system has no fonts: what measures letters by a table measures those of a wide font."""
+    fonts = pytest.importorskip("matplotlib.font_manager", reason="matplotlib is not installed")
+    from matplotlib.textpath import text_to_path
+
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    loss, params = network()
+    loss.backward()
+    compared = 0
+    for group in ET.fromstring(draw(loss, params).svg()).iter("{http://www.w3.org/2000/svg}g"):
+        if not group.get("class").startswith("node"):
+            continue
+        outline = group.find("{http://www.w3.org/2000/svg}path").get("d")
+        xs = [float(x) for x in re.findall(r"(-?[\d.]+),", outline)]
+        for text in group.iter("{http://www.w3.org/2000/svg}text"):
+            weight = "bold" if "bold" in text.get("style", "") else "normal"
+            font = fonts.FontProperties(family="DejaVu Sans", size=11, weight=weight)
+            width = text_to_path.get_text_width_height_descent(text.text, font, ismath=False)[0]
+            left = float(text.get("x")) - width / 2 * (text.get("text-anchor") == "middle")
+            assert min(xs) <= left, text.text
+            assert left + width <= max(xs), text.text
+            compared += 1
+    assert compared > 40
+
+
 @needs_one
 @pytest.mark.parametrize(("kind", "package", "start"), [("png", "resvg_py", b"\x89PNG"), ("pdf", "typst", b"%PDF")])
 def test_png_and_pdf_are_made_of_the_svg(kind, package, start, tmp_path, monkeypatch):

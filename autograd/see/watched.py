@@ -20,8 +20,8 @@ class Watched(Recording):
 
         Forward, each op is a step; backward, each contribution to a gradient is one, with the rule as a formula and in
         numbers. Modules, and what is repeated, are opened and closed by a click, or by m and n; the steps in a closed one
-        are taken at once. The address keeps the step and what is open. `backward` says which one, if several were heard. Raises ArgumentError if there is nothing to show or too
-        much, RenderError where no Graphviz can be found.
+        are taken at once. The address keeps the step and what is open. `backward` says which one, if several were heard.
+        Raises ArgumentError if there is nothing to show or too much, RenderError where no Graphviz can be found.
         """
         return write_page(path, page(self, places, backward, title))
 
