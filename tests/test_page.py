@@ -280,7 +280,7 @@ def test_an_address_says_which_step_and_what_is_open(tmp_path):
     assert re.search(
         rf'data-id="{ids["0...8 · × 9"]}" tabindex="0" role="button"[^>]* aria-label="open 0...8 · × 9, × 9, 27 ops"', dom
     )
-    assert "3 steps in a closed module at once" in dom  # its first repetition
+    assert "3 steps in a closed box at once" in dom  # its first repetition
     wanted = [ids[t] for t in ("Sequential", "0...8 · × 9", "3 · Sequential")]
     dom = opened(path, tmp_path, f"step=12&flow&open={'.'.join(['g0', *wanted])}")
     frames = re.findall(r'class="frame" data-id="(\w+)"', dom)
