@@ -2,10 +2,10 @@
 
 import gc
 import importlib.util
+import os
 import re
 import shutil
 import sys
-import time
 import weakref
 import xml.etree.ElementTree as ET
 from functools import partial
@@ -28,9 +28,10 @@ from autograd.errors import ArgumentError, NoGradientError, RenderError
 from autograd.ops import numerics as special
 from autograd.see import layout
 from autograd.see import picture as drawing
-from autograd.see.boxes import Graph, is_array, remembered
+from autograd.see.boxes import Graph, is_array
 from autograd.see.draw import SHOW
 from autograd.see.symbols import Brief
+from autograd.see.trace import tape_of
 
 leaf = partial(helpers.leaf, dtype=np.float32)
 HAS = {
@@ -157,13 +158,14 @@ def test_the_formulas_of_rules_are_true():
     for sample in (s for s in SAMPLES if s.smooth and s.domains):
         for y in [y for call in some_calls(sample, 5) for y in results_of(sample, call)]:
             node, g = y.node, np.random.default_rng(0).normal(size=y.shape)
-            events, values = remembered([node], {}, {})
-            graph = Graph([values[node]], lambda value: None, None, {}, lambda value: True)
+            tape = tape_of([y], None, "the test")
+            graph = Graph(tape, [tape.value(y)])
             named = {graph.names[v]: v.array for v in graph.names if v.array is not None}
-            event = events[-1]
+            event = tape.events[-1]
             known = vars(np) | SPECIAL | named | {"g": g}
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("autograd.see.symbols.short", repr)  # all digits
+                patch.setattr("autograd.see.formula.short", repr)
                 formulas = graph.rules(event)
             for value in event.tracked.values():
                 parent, name = value.node, graph.names[value]
@@ -171,8 +173,11 @@ def test_the_formulas_of_rules_are_true():
                 leaves = all(p.plan is None for p in node.parents)  # or the gradient might come by another way as well
                 if not of or not leaves or node.parents.count(parent) != 1:
                     continue
-                with np.errstate(all="ignore"):
-                    expected = np.asarray(eval(of[0].partition("= ")[2], known))
+                try:
+                    with np.errstate(all="ignore"):
+                        expected = np.asarray(eval(of[0].partition("= ")[2], known))
+                except (NameError, TypeError):  # it names a primitive of ours
+                    continue
                 if expected.size != np.prod(parent.shape):
                     continue
                 parent.grad = None
@@ -298,7 +303,7 @@ def test_intermediate_results_can_have_names_and_gradients():
     h = x * 3
     h.retain_grad()
     (h * h).sum().backward()
-    line = next(line for line in lines(draw(h)) if "h = x * ..." in line)
+    line = next(line for line in lines(draw(h)) if "h = x * ?" in line)
     assert "grad = [6, 12], norm 13.42" in line
 
 
@@ -361,7 +366,7 @@ def test_gradients_have_their_colour_and_titles_their_weight(direction):
     svg = draw(loss, params, direction=direction).svg()
     bold = [unescape(t) for t in re.findall(r'<text style="font-weight:bold"[^>]*>([^<]*)<', svg)]
     coloured = re.findall(r'<text style="fill:#a04000"[^>]*>([^<]*)<', svg)
-    ops = "v1 = ... @ weight|v2 = v1 + bias|v3 = tanh(v2)|v4 = v3 @ weight|v5 = v4 + bias|v6 = v5 - ...|v7 = v6**...|loss = mean(v7)"
+    ops = "v1 = ? @ weight|v2 = v1 + bias|v3 = tanh(v2)|v4 = v3 @ weight|v5 = v4 + bias|v6 = v5 - ?|v7 = v6**?|loss = mean(v7)"
     assert sorted(bold) == sorted([*params, *ops.split("|")])
     assert len(coloured) == 4
     assert all(text.startswith("grad ") for text in coloured)
@@ -398,8 +403,8 @@ def test_what_was_freed_is_said_to_be_freed():
     assert "freed" not in str(draw(y))
     y.backward()
     text = str(draw(y))
-    assert "saved x, x: freed" in text
-    assert "saved out: freed" in text
+    assert "saved v2: freed" in text
+    assert "saved x (2,)" in text  # the variable has it
     assert "dx += g * x" in text  # the rule is what it was
 
 
@@ -522,16 +527,45 @@ def chain(n):
     return x
 
 
+def derivative(n):
+    """The square of a first derivative: about n ops, those of backward beside those of forward."""
+    rng = np.random.default_rng(0)
+    pool = [x := leaf(0.3)]
+    while 4 * len(pool) < n:
+        i, j = rng.integers(max(0, len(pool) - 4), len(pool), 2)
+        pool.append((pool[i] + pool[j]).tanh() if len(pool) % 2 else pool[i] * pool[j])
+    (d,) = autograd.grad(pool[-1], x, create_graph=True)
+    return d * d
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [tangle, chain])
+@pytest.mark.parametrize("make", [tangle, chain, derivative])
 def test_a_thousand_nodes_are_drawn_within_seconds(engine, make):
     y = make(1000)
-    start = time.perf_counter()
+    assert len(ancestors([y.node])) > 900
+    draw(leaf(1.0) * 2).svg()  # engines start up once
+    times = os.times()
     picture = draw(y)
-    assert time.perf_counter() - start < 5
     found = boxes(picture)
-    assert time.perf_counter() - start < 60  # on a slow and busy machine; about 1 second on another
+    spent = sum(os.times()[:4]) - sum(times[:4])  # processor time, also that of `dot`
+    assert spent < 6  # about 1 second, on a machine that has nothing else to do
     assert len(found) == len(ids(picture.source))
+
+
+def test_what_is_used_far_away_in_a_large_graph_is_drawn_there_as_well():
+    """Edges across all of it can neither be followed nor laid out in a minute."""
+    y = derivative(1000)
+    picture = draw(y, fold=False)
+    data = [a for a, _ in edges(picture.source) if a.startswith("data")]
+    assert len(edges(picture.source)) == sum(len(n.parents) for n in ancestors([y.node])) + len(data)
+    copies = re.findall(r'^\t+(\w+)_\d+ \[label="\{[^|]*\|drawn elsewhere\}"', picture.source, re.M)
+    assert len(copies) > 100
+    assert {*copies} <= {*ids(picture.source)}
+    rank = {}  # each stands right before its first use
+    for source, target in reversed(edges(picture.source)):  # which come in the order of their targets
+        rank[source] = min(rank.get(source, 0), rank.setdefault(target, 0) - 1)
+    assert max(rank[b] - rank[a] for a, b in edges(picture.source)) <= 20
+    assert "drawn elsewhere" not in draw(derivative(150), fold=False).source
 
 
 @pytest.mark.slow
@@ -666,6 +700,32 @@ def test_without_packages_and_dot_there_is_svg_only(monkeypatch, tmp_path):
     with pytest.raises(RenderError, match=r"into jpg: there is no program `dot` .*; \.svg can be made without it"):
         draw(leaf(1.0) * 2).render(tmp_path / "x.jpg")
     assert list(tmp_path.iterdir()) == []
+
+
+@needs["wasi"]
+def test_no_text_leaves_its_box_in_a_wide_font(monkeypatch):
+    """As in bitmaps where the system has no fonts: what measures letters by a table measures those of a wide font."""
+    fonts = pytest.importorskip("matplotlib.font_manager", reason="matplotlib is not installed")
+    from matplotlib.textpath import text_to_path
+
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    loss, params = network()
+    loss.backward()
+    compared = 0
+    for group in ET.fromstring(draw(loss, params).svg()).iter("{http://www.w3.org/2000/svg}g"):
+        if not group.get("class").startswith("node"):
+            continue
+        outline = group.find("{http://www.w3.org/2000/svg}path").get("d")
+        xs = [float(x) for x in re.findall(r"(-?[\d.]+),", outline)]
+        for text in group.iter("{http://www.w3.org/2000/svg}text"):
+            weight = "bold" if "bold" in text.get("style", "") else "normal"
+            font = fonts.FontProperties(family="DejaVu Sans", size=11, weight=weight)
+            width = text_to_path.get_text_width_height_descent(text.text, font, ismath=False)[0]
+            left = float(text.get("x")) - width / 2 * (text.get("text-anchor") == "middle")
+            assert min(xs) <= left, text.text
+            assert left + width <= max(xs), text.text
+            compared += 1
+    assert compared > 40
 
 
 @needs_one

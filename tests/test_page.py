@@ -72,7 +72,15 @@ def odd():
     return tape
 
 
-PASSES = {f.__name__: f for f in (scalars, mlp, cnn, odd)}
+def blocks():
+    """Equal blocks, in modules in modules."""
+    net = nn.Sequential(*(nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3)) for _ in range(9)))
+    with autograd.watch() as tape:
+        net(autograd.randn(2, 3)).square().mean().backward()
+    return tape
+
+
+PASSES = {f.__name__: f for f in (scalars, mlp, cnn, odd, blocks)}
 
 
 @pytest.fixture(params=PASSES)
@@ -82,7 +90,7 @@ def tape(request):
 
 
 def text_of(tape):
-    return page(tape, sys.modules["autograd.see.layout"].picture)
+    return page(tape, sys.modules["autograd.see.layout"].places)
 
 
 def data_of(text):
@@ -117,15 +125,27 @@ def test_every_op_and_every_contribution_is_a_step(tape, tmp_path):
             assert data["arrays"][last[i]]["n"] == total.size
 
 
-def test_each_box_and_edge_is_in_each_picture(tape, tmp_path):
-    text = tape.html(tmp_path / "page.html").read_text("utf-8")
-    data, pictures = data_of(text), re.findall(r'<svg class="graph".*?</svg>', text, re.DOTALL)
-    assert len(pictures) == len(data["views"])
-    for view, picture in zip(data["views"], pictures, strict=True):
-        ids = set(re.findall(r'data-id="([^"]*)"', picture))
-        assert {*view["nodes"], *view["edges"]} <= ids
-        items = {i for list in view["nodes"].values() for i in list}
-        assert items == set(range(len(data["items"])))
+def test_each_box_is_in_one_group_and_each_use_is_an_edge(tape):
+    """Between two boxes there are as many lines as uses; into and out of a group there is one for each value."""
+    data = data_of(text_of(tape))
+    groups, boxes = {g["id"]: g for g in data["groups"]}, data["boxes"]
+    children = [id for g in groups.values() for id, *_ in g["nodes"]]
+    assert sorted([*children, data["groups"][0]["id"]]) == sorted([*boxes, *groups])
+    assert {b["item"] for b in boxes.values()} == {*range(len(data["items"]))}
+    for group in groups.values():
+        inside = {*(id for id, *_ in group["nodes"]), *(end for end, *_ in group["ports"])}
+        places = {id: (x, y, w, h) for id, x, y, w, h in group["nodes"]}
+        for source, target, value, points, keys, _ in group["edges"]:
+            assert {source, target} <= inside
+            assert source in places or source == f"<{value}"
+            assert keys
+            assert len(points) % 6 == 2
+            x, y, w, h = places.get(target, (points[-2], points[-1], 0, 0))
+            assert abs(points[-2] - x) <= w / 2 + 2
+            assert abs(points[-1] - y) <= h / 2 + 2
+    uses = {key for g in groups.values() for *_, keys, _ in g["edges"] for key in keys}
+    steps = [s for s in data["steps"] if s["kind"] == "back"]
+    assert {s["edge"] for s in steps} <= uses
 
 
 def test_sums_are_seen():
@@ -158,10 +178,34 @@ def test_modules_are_closed_where_there_are_too_many_boxes():
     with autograd.watch() as tape:
         net(autograd.randn(2, 3, 8)).pow(2).mean().backward()
     data = data_of(text_of(tape))
-    first = data["views"][data["first"]]
-    assert len(first["nodes"]) < 20
-    assert "modules" in first["name"]
-    assert data["views"][0]["name"] == "operations"
+    groups = {g["title"]: g for g in data["groups"]}
+    shown = sum(len(g["nodes"]) - 1 for g in data["groups"] if g["id"] in data["open"]) + 1
+    assert len(data["boxes"]) > 60 >= shown
+    assert {"layers.0 · TransformerEncoderLayer", "layers.2.self_attn · MultiheadAttention"} <= {*groups}
+
+
+def test_what_is_repeated_is_one_box_that_can_be_opened():
+    net = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0), 6)
+    with autograd.watch() as tape:
+        net(autograd.randn(3, 2, 8)).pow(2).mean().backward()
+    data = data_of(text_of(tape))
+    groups = {g["id"]: g for g in data["groups"]}
+    (repeated,) = [g for g in groups.values() if g["repeated"]]
+    assert repeated["title"] == "layers.0...5 · × 6"
+    assert repeated["id"] not in data["open"]
+    assert [groups[id]["title"] for id, *_ in repeated["nodes"]] == [f"layers.{i} · TransformerEncoderLayer" for i in range(6)]
+    assert len({str((groups[id]["width"], groups[id]["edges"][0][3])) for id, *_ in repeated["nodes"]}) == 1  # laid out alike
+    w = leaf(0.5)
+    with autograd.watch() as tape:
+        h = leaf(1.0)
+        for _ in range(30):
+            h = (h * w).tanh() + 1
+        h.backward()
+    data = data_of(text_of(tape))
+    (repeated,) = [g for g in data["groups"] if g["repeated"]]
+    turns = [g for g in data["groups"] if re.fullmatch(r"\d+ of \d+", g["title"])]
+    assert len(turns) == len(repeated["nodes"]) > 20
+    assert [len(g["nodes"]) for g in turns] == [5] + [4] * (len(turns) - 1)  # three ops, w beside them, and the first h
 
 
 def test_too_much_is_refused():
@@ -170,7 +214,7 @@ def test_too_much_is_refused():
         for _ in range(1600):
             y = y * 1.0
         y.backward()
-    with pytest.raises(ArgumentError, match="1,601 operations and leaves are more than a page can show"):
+    with pytest.raises(ArgumentError, match="operations and leaves beside each other are more than a page can show"):
         tape.html("page.html")
     with autograd.watch() as tape:
         pass
@@ -207,18 +251,41 @@ def test_the_forward_pass_alone(tmp_path):
 
 
 # ---------------------------------------------------------------- in a browser
+def opened(path, tmp_path, address):
+    """What a browser makes of a page."""
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--virtual-time-budget=10000", "--dump-dom", f"{path.as_uri()}#{address}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+
+
 @pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("name", PASSES)
 def test_the_page_passes_its_own_test(name, tmp_path):
-    """It goes through every step of every picture, and through the quiz, and says in its title how that went."""
+    """It opens and closes each group, goes through every step, and through the quiz, and says in its title how that went."""
     with np.errstate(all="ignore"):
         path = PASSES[name]().html(tmp_path / "page.html")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    command += ["--virtual-time-budget=10000", "--dump-dom", f"{path.as_uri()}#selftest"]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
     steps = len(data_of(path.read_text("utf-8"))["steps"])
-    assert re.findall("<title>(.*?)</title>", dom) == [f"PASS {steps}"]
+    assert re.findall("<title>(.*?)</title>", opened(path, tmp_path, "selftest")) == [f"PASS {steps}"]
+
+
+@pytest.mark.slow
+@needs_browser
+def test_an_address_says_which_step_and_what_is_open(tmp_path):
+    path = blocks().html(tmp_path / "page.html")
+    data = data_of(path.read_text("utf-8"))
+    ids = {g["title"]: g["id"] for g in data["groups"]}
+    dom = opened(path, tmp_path, "step=2")  # the first that is a block
+    assert re.search(
+        rf'data-id="{ids["0...8 · × 9"]}" tabindex="0" role="button"[^>]* aria-label="open 0...8 · × 9, × 9, 27 ops"', dom
+    )
+    assert "3 steps in a closed box at once" in dom  # its first repetition
+    wanted = [ids[t] for t in ("Sequential", "0...8 · × 9", "3 · Sequential")]
+    dom = opened(path, tmp_path, f"step=12&flow&open={'.'.join(['g0', *wanted])}")
+    frames = re.findall(r'class="frame" data-id="(\w+)"', dom)
+    assert frames == wanted
+    assert '<body class="flow">' in dom
+    assert f'class="node group now" data-id="{ids["3.1 · Tanh"]}"' in dom
 
 
 @pytest.mark.slow
@@ -226,4 +293,4 @@ def test_the_page_passes_its_own_test(name, tmp_path):
 def test_either_engine_makes_the_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     data = data_of(scalars().html(tmp_path / "page.html").read_text("utf-8"))
-    assert len(data["views"]) == 1
+    assert len(data["groups"]) == 1

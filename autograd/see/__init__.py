@@ -81,9 +81,7 @@ def explain(tensor: Any, names: Any = None, *, to: Any = None, backward: int = -
       ∂loss/∂w = 1 + 6 + 6 = 13
         finite differences: 13 (agree, relative difference ...)
     """
-    import sys
-
     from .derivation import derive
     from .trace import recorded
 
-    return derive(recorded(tensor, names, "explain", sys._getframe(1)), to, backward, limit, "explain")
+    return derive(recorded(tensor, names, "explain"), to, backward, limit, "explain")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import wrap as wrapped
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ..check.anomaly import argument_names
 from ..engine.batch import whole
-from ..engine.graph import Array, Node, ancestors, last_write, memory
-from ..errors import InPlaceError
-from .record import Call, Event, Op, Recording, Value, Write
+from ..engine.graph import Array, Node, memory
+from .formula import SMALL, forward, in_latex, latex, nested, norm, rule_of
+from .record import Backward, Call, Event, Recording, Value, Write
 from .symbols import Brief, short
+from .trace import stale
 
 MOST = 4  # so many results of an op are told of
-SMALL = 9  # arrays of up to so many elements are shown with their values
 WIDTH = 40  # characters in a line of a box
-_OPERATORS = dict.fromkeys(("matmul", "matvec", "vecmat", "dot"), operator.matmul) | {"power": operator.pow}
-_UNKNOWN = Brief("...")
 
 
 class Box:
@@ -39,6 +36,7 @@ class Box:
         self.modules: tuple[Call, ...] = ()  # that were being called, from the outermost
         self.output = False
         self.rows: dict[str, list[str]] = {}  # lines under flags, type, value, grad, saved, rule
+        self.latex: dict[str, str] = {}  # by line: how LaTeX writes it, if formulas are to be typeset
         self.inside: list[Box] = []  # of a module
         self.times, self.repeats = 1, list[Box]()  # how often it is there, and what it stands for
 
@@ -81,93 +79,6 @@ def _dtype_of(value: Value) -> Any:
     return getattr(value.array if value.array is not None else value.node, "dtype", "")
 
 
-# ---------------------------------------------------------------- a graph that nobody watched
-def remembered(roots: Iterable[Node], known: dict[Node, Array], names: dict[Any, str]) -> tuple[list[Event], dict[Node, Value]]:
-    """What nodes still tell of the ops that made them, as if it had been recorded; and the value at each node.
-
-    An array is known if its Tensor was given, or if an op saved it and it was not written since.
-    """
-    events, values = list[Event](), dict[Node, Value]()
-    data = dict[int, Value]()
-
-    def value_of(array: Array) -> Value:
-        if (value := data.get(id(array))) is None:
-            value = data[id(array)] = Value(array)
-            value.name = names.get(id(array), "")
-        return value
-
-    for node in ancestors(roots):
-        plan, array = node.plan, known.get(node)
-        if plan is not None and plan.item is not None:
-            values[node] = value = values[node.parents[0]].made.results[plan.item]  # type: ignore[union-attr]
-        elif plan is None:
-            values[node] = value = Value(array)
-        else:
-            event = Op()
-            event.op, event.name, event.node, event.number = plan.op, plan.name, node, len(events)
-            event.modules, event.grad = (), True
-            count = max([len(plan.op.names) - (plan.op.names[-1][0] == "*"), *(i + 1 for i in plan.tracked)])
-            event.places = argument_names(plan.op.names, count)
-            event.arguments = dict.fromkeys(event.places, _UNKNOWN)
-            if node.saved and not stale(node):
-                for name, kept in zip(plan.keep, node.saved, strict=True):
-                    for place, v in _places(plan.op.names, name, kept):
-                        if place == "out":
-                            array = v if is_array(v) else array
-                        elif is_array(v):
-                            event.arguments[place] = value_of(v)
-                        elif place in event.arguments:
-                            event.arguments[place] = v
-            for i, parent in zip(plan.tracked, node.parents, strict=True):
-                kept, value = event.arguments[event.places[i]], values[parent]
-                if value.array is None and isinstance(kept, Value):
-                    value.array = kept.array
-                event.arguments[event.places[i]] = value
-            several = node.dtype == object
-            event.results = [Value(None, event) for _ in range(len(node.shape) if several else 1)]
-            events.append(event)
-            values[node] = value = event.results[0]
-            if several:
-                continue
-        value.array, value.node = value.array if array is None else array, node
-        value.name = names.get(node, "")
-    return events, values
-
-
-def _places(names: Sequence[str], name: str, kept: Any) -> list[tuple[str, Any]]:
-    if "*" + name in names and isinstance(kept, tuple):
-        return [(f"{name}[{i}]", v) for i, v in enumerate(kept)]
-    return [(name, kept)]
-
-
-def again(events: list[Event]) -> None:
-    """Compute what no op kept once more, where all that it was made of is known."""
-    for event in events:
-        args = [a.array if isinstance(a, Value) else a for a in event.arguments.values()]
-        if len(event.results) > 1 or event.results[0].array is not None or not hasattr(event.op, "fun"):
-            continue
-        node = event.node
-        assert node is not None, "it is remembered"
-        if any(a is None or a is _UNKNOWN or last_write(a)[0] > node.time for a in args) or event.name == "written":
-            continue
-        event.results[0].array = event.op(*args)
-
-
-def is_array(value: Any) -> bool:
-    """NumPy's, or one of a library that speaks its protocols?"""
-    return hasattr(value, "__array_ufunc__") and not isinstance(value, Brief)
-
-
-def stale(node: Node) -> bool:
-    """Was something that the node saved modified in place since?"""
-    try:
-        if node.saved:
-            node.plan.check(node)
-    except InPlaceError:
-        return True
-    return False
-
-
 # ---------------------------------------------------------------- from ops to boxes
 class Graph:
     """The boxes of all that leads to some values, and what there is to say about them.
@@ -176,36 +87,38 @@ class Graph:
     """
 
     def __init__(
-        self, roots: Sequence[Value], gradient: Any, tape: Recording | None, given: dict[Value, str], parameters: Any
-    ) -> None:
-        self.roots, self.tape, self.given = roots, tape, given
-        self.gradient = gradient  # of a value
-        self.is_parameter = parameters  # of a leaf: is it drawn as a parameter?
-        self.events: list[Event] = []  # all of them, where nobody else holds those of the graph
+        self, tape: Recording, roots: Sequence[Value], given: Mapping[Value, str] = MappingProxyType({}),
+        backwards: Sequence[Backward] = (),
+    ) -> None:  # fmt: skip
+        self.tape, self.roots = tape, roots
+        self.given = dict(given)  # names that go before those of the recording
+        self.all_parameters = not given
+        self.latex = False  # are formulas to be typeset?
+        self.backwards = backwards  # whose gradients are told; if there are none, the last that came to each value
         self.boxes: list[Box] = []  # oldest first; what only ops know of comes before its first use
         self.of: dict[Value, Box] = {}
         self.names: dict[Value, str] = {}
         self.written: dict[Value, Write] = {}
         events = _leading_to(roots)
         self.stale = {e.node for e in events if e.node is not None and stale(e.node)}
-        for write in tape.events if tape is not None else ():
+        for write in tape.events:
             if isinstance(write, Write) and write.node is None:
                 self.written.update(dict.fromkeys(write.results, write))
         self.paths: Counter[Value] = Counter(v for e in events for v in e.tracked.values())
         self.counts: Counter[str] = Counter()
         used = {v for e in events for v in e.values}
         taken = {self.name(v) for e in events for v in (*e.values, *e.results)}
-        for backward in tape.backwards if tape is not None else ():  # the gradients that these began with
+        for backward in tape.backwards:  # the gradients that these began with
             for _, g in backward.roots:
                 if not self.name(g) and g.made is None:
-                    given.setdefault(g, "seed")
+                    self.given.setdefault(g, "seed")
         for event in events:
             self._op(event, used, taken)
         for root in roots:
             if root not in self.of:
                 self._leaf(root, taken)
             self.of[root].output = True
-        self._place_leaves()
+        place_leaves(self.boxes, self.name)
 
     def _op(self, event: Event, used: set[Value], taken: set[str]) -> None:
         detached = {id(v) for v in event.detached.values()}
@@ -231,7 +144,8 @@ class Graph:
         self.boxes.append(box)
 
     def _leaf(self, value: Value, taken: set[str]) -> Box:
-        kind = "parameter" if value.node is not None and self.is_parameter(value) else "data"
+        known = self.all_parameters or value.name or value in self.given
+        kind = "parameter" if value.node is not None and known else "data"
         prefix = "leaf" if value.node is not None else "data"
         name = self.name(value) or self._new(prefix, taken)
         self.counts[f"#{prefix}"] += 1
@@ -246,6 +160,13 @@ class Graph:
         known = value.array is not None and not np.shape(value.array) and hasattr(value.array, "item")
         return known and value.node is None and value not in self.of and not self.name(value) and value not in self.roots
 
+    def gradient(self, value: Value) -> Array | None:
+        """What came to a value in the backwards that are told of; or what its node keeps."""
+        if found := [g for b in self.backwards if (g := b.gradient(value)) is not None]:
+            return sum(found[1:], found[0])
+        kept = None if value.node is None or value.node.grad is None else value.node.grad.array
+        return kept if (g := self.tape.gradient(value)) is None else g
+
     def name(self, value: Value) -> str:
         """What the user calls it, if anything."""
         return self.given.get(value, value.name)
@@ -255,16 +176,6 @@ class Graph:
             pass
         return name
 
-    def _place_leaves(self) -> None:
-        """A leaf stands in the innermost module of all that use it; but data that the user has a name for comes from outside."""
-        users: dict[Box, list[Box]] = {}
-        for box in self.boxes:
-            for edge in box.inputs:
-                if edge.source.leaf and (edge.source.kind != "data" or not edge.value or not self.name(edge.value)):
-                    users.setdefault(edge.source, []).append(box)
-        for leaf, boxes in users.items():
-            leaf.modules = common(b.modules for b in boxes)
-
     # ------------------------------------------------------------ what a box says
     def call(self, box: Box) -> None:
         """Let the results of all repetitions be called as those of the first, which is drawn."""
@@ -272,12 +183,14 @@ class Graph:
             for first, v in zip(box.repeats[0].values, other.values, strict=False):
                 self.names[v] = self.names[first]
 
-    def say(self, box: Box, show: set[str]) -> None:
-        """Fill in the lines of a box."""
+    def say(self, box: Box, show: set[str], latex: bool = False) -> None:
+        """Fill in the lines of a box, and how LaTeX writes those that are formulas."""
+        self.latex = latex
+        box.latex = {box.name: in_latex(box.name)} if latex and box.name.isidentifier() and box.kind != "module" else {}
         self._say(box, show)
         if box.times > 1:  # what differs from one repetition to the other is not told, but how large its gradients are
             if box.kind == "module":
-                box.title = f"{_range(box.repeats[0].name, box.repeats[-1].name)} · {box.op}"
+                box.title = f"{range_of(box.repeats[0].name, box.repeats[-1].name)} · {box.op}"
             norms = [n for r in box.repeats if (n := self.norm(r)) is not None]
             box.rows = {k: lines for k, lines in box.rows.items() if k in ("flags", "note", "type", "saved", "rule")}
             if norms and "grad" in show:
@@ -292,12 +205,15 @@ class Graph:
         event, rows, many = box.event, box.rows, len(box.values) > 1
         rows["flags"], kind = [], [box.op] * bool(box.op)
         if event is not None:
+            called = self.called(event)
             rows["note"] = self.notes(event, box.values)
-            box.title = f"{box.name} = {self.formula(event)}"
+            box.title = f"{box.name} = {forward(event, called=called)}"
             if len(box.title) > WIDTH + 8:
-                box.title = f"{box.name} = {event.name}({', '.join(self.called(event).values())})"
+                box.title = f"{box.name} = {event.name}({', '.join(str(called[v]) for v in event.values)})"
             if len(box.title) > WIDTH + 8:
                 box.title = f"{box.name} = {event.name}(...)"
+            if self.latex:
+                box.latex[box.title] = f"{in_latex(box.name)} = {forward(event, latex, called)}"
         shown = box.values[:MOST]
         rows["type"] = self.types(box.values, show, kind)
         for v in shown:
@@ -311,7 +227,9 @@ class Graph:
             if "saved" in show and event.node.plan.keep:
                 rows["saved"] = self.saved(event)
             if "rule" in show:
-                rows["rule"] = self.rules(event)
+                rules = self.rules(event)
+                rows["rule"] = list(rules)
+                box.latex |= rules if self.latex else {}
 
     def types(self, values: list[Value], show: set[str], kind: list[str]) -> list[str]:
         """Dtypes and shapes, of several results by their names."""
@@ -350,71 +268,38 @@ class Graph:
         found = ["in place"] * (isinstance(event, Write) or event.name == "written" or any(v in self.written for v in values))
         return found + ["no gradient" + ", as under no_grad()" * (not event.grad)] * (event.node is None)
 
-    def called(self, event: Event) -> dict[str, str]:
-        """What formulas call the arguments: by the user's names, of which the last parts do if they differ."""
-        values = {n: v for n, v in event.arguments.items() if isinstance(v, Value) and v in self.names}
-        names = {n: self.names[v] for n, v in values.items()}
-        brief = {n: name.rpartition(".")[2] if values[n].made is None else name for n, name in names.items()}
-        return brief if len(set(brief.values())) == len(set(names.values())) else names
+    def called(self, event: Event) -> dict[Value, Any]:
+        """What formulas call values: by the user's names, of which the last parts do if they differ; numbers as they are."""
+        names = {v: self.names[v] for v in event.values if v in self.names}
+        brief = {v: name.rpartition(".")[2] if v.made is None else name for v, name in names.items()}
+        called: dict[Value, Any] = dict(brief if len(set(brief.values())) == len(set(names.values())) else names)
+        called |= {v: v.array.item() for v in names if self.inline(v)}
+        return called | {v: self.names.get(v, "out") for v in event.results}
 
-    def symbol(self, value: Any, name: str) -> Any:
-        """What stands for an argument in formulas: its name, or itself if it is a number."""
-        if not isinstance(value, Value):
-            return value
-        return (
-            value.array.item() if self.inline(value) else Brief(name, like=value.array if value.array is not None else value.node)
-        )
-
-    def formula(self, event: Event) -> str:
-        """The call of an op as one would write it: `x @ w`, `mean(h, axis=1)`."""
-        called = self.called(event)
-        args = {n: self.symbol(v, called.get(n, n)) for n, v in event.arguments.items()}
-        try:
-            return repr(_written(event, args))
-        except (TypeError, ValueError, AttributeError):  # an argument that has no short name
-            return f"{event.name}({', '.join(called.values())})"
-
-    def rules(self, event: Event) -> list[str]:
-        """The gradient rules of an op, in the user's names: each rule, run on symbols, says what it is.
+    def rules(self, event: Event) -> dict[str, str]:
+        """The gradient rules of an op, in the user's names, and in LaTeX: each rule, run on symbols, says what it is.
 
         What the engine does to undo broadcasting is in the formula, and `+=` says that there are other paths.
         """
-        node, lines, called = event.node, [], self.called(event)
+        node, called, lines = event.node, self.called(event), dict[str, str]()
         assert node is not None, "it is recorded"
-        kept = dict(zip(node.plan.keep, node.saved, strict=True)) if node.saved is not None else {}
         for argument, value in event.tracked.items():
-            parameter = argument.partition("[")[0] if argument not in node.plan.wants else argument
-            if parameter not in node.plan.wants:  # one rule for all
-                return []
-            given = [self._given(want, event, called, kept) for want in node.plan.wants[parameter]]
-            try:
-                found = repr(node.plan.op.rules[parameter](Brief("g", like=node), *given))
-            except Exception:  # a rule that is more than a formula: nothing is said about it
-                continue
+            if "joint" in node.plan.wants or (found := rule_of(event, argument, called=called, g=node)) is None:
+                continue  # a rule that is more than a formula: nothing is said about it
+            of = str(called.get(value, argument))
+            typeset = rule_of(event, argument, latex, called, node) or "" if self.latex else ""
             if axes := self._summed(event, argument, value):
-                whole = len(axes) == len(node.shape)
-                found = f"sum({found})" if whole else f"sum({found}, axis={axes[0] if len(axes) == 1 else axes})"
-            sign = "+=" if self.paths[value] > 1 else "="
-            lines.append(f"d{called.get(argument, argument)} {sign} {found}")
-        return [line for line in dict.fromkeys(lines) if len(line) <= WIDTH + 8]
-
-    def _given(self, want: str, event: Event, called: dict[str, str], kept: dict[str, Any]) -> Any:
-        """What a rule that asks for `want` is run on, to write itself down."""
-        node, value = event.node, event.arguments.get(want, _UNKNOWN)
-        if want == "out":
-            return Brief(self.names.get(event.results[0], "out"), like=node if len(event.results) == 1 else None)
-        if isinstance(value, Value):
-            return self.symbol(value, called.get(want, want))
-        if value is not _UNKNOWN:
-            return value
-        if want.endswith("_shape") and isinstance(whose := event.arguments.get(want[:-6]), Value):
-            return shape_of(whose)
-        known = kept.get(want, _UNKNOWN)
-        return Brief(want, like=None if known is _UNKNOWN else known) if is_array(known) or known is _UNKNOWN else known
+                over = "" if len(axes) == len(node.shape) else str(axes[0] if len(axes) == 1 else axes)
+                found = f"sum({found}{f', axis={over}' * bool(over)})"
+                typeset = rf"\left({typeset}\right)" if len(typeset) > 1 else typeset
+                typeset = rf"\textstyle\sum{f'_{{{over}}}' * bool(over)} {typeset}"
+            sign, signed = ("+=", r"\mathrel{+}=") if self.paths[value] > 1 else ("=", "=")
+            lines[f"d{of} {sign} {found}"] = f"d{in_latex(of)} {signed} {typeset}"
+        return {text: typeset for text, typeset in lines.items() if len(text) <= WIDTH + 8}
 
     def _summed(self, event: Event, argument: str, value: Value) -> tuple[int, ...]:
         """Over which axes the engine sums what the rule returns, since the argument was broadcast along them."""
-        for backward in self.tape.backwards if self.tape is not None else ():
+        for backward in self.tape.backwards:
             for one in backward.to(value):
                 if one.event is event and one.argument == argument:
                     return one.summed
@@ -430,13 +315,15 @@ class Graph:
         node, called = event.node, self.called(event)
         assert node is not None, "it is recorded"
         arguments: dict[str, Any] = event.arguments | {"out": event.results[0]}
+        values = {n: v for n in node.plan.keep if isinstance(v := arguments.get(n), Value)}
+        names = {n: text if isinstance(text := called.get(v, n), str) else self.names[v] for n, v in values.items()}
+        names = {n: names.get(n, n) for n in node.plan.keep}
         freed = [getattr(arguments.get(n), "array", None) for n in node.plan.keep]
         pairs = zip(node.plan.keep, freed if node.saved is None else node.saved, strict=True)
         arrays = {n: v for n, v in pairs if is_array(v)}
-        if node.saved is None and self.tape is None:
-            return [f"saved {', '.join(called.get(n, n) for n in node.plan.keep)}: freed"]
-        names = called | {"out": self.names.get(event.results[0], "out")}
-        parts = list(dict.fromkeys(f"{names.get(n, n)} {v.shape}" for n, v in arrays.items()))
+        if node.saved is None and (lost := [n for n in names if getattr(arguments.get(n), "array", ...) is None]):
+            return [f"saved {', '.join(names[n] for n in lost)}: freed"]
+        parts = list(dict.fromkeys(f"{names[n]} {v.shape}" for n, v in arrays.items()))
         size = bytes_in(arrays.values())
         parts += [bytes_of(size)] * bool(size) + ["modified in place since"] * (node in self.stale)
         return _joined("saved ", parts) if parts else []
@@ -458,6 +345,17 @@ def _leading_to(roots: Sequence[Value]) -> list[Event]:
     return [e for e in events if found[e]]
 
 
+def place_leaves(boxes: Iterable[Box], name: Callable[[Value], str]) -> None:
+    """A leaf stands in the innermost module of all that use it; but data that the user has a name for comes from outside."""
+    users: dict[Box, list[Box]] = {}
+    for box in boxes:
+        for edge in box.inputs:
+            if edge.source.leaf and (edge.source.kind != "data" or not edge.value or not name(edge.value)):
+                users.setdefault(edge.source, []).append(box)
+    for leaf, found in users.items():
+        leaf.modules = common(b.modules for b in found)
+
+
 def common(paths: Iterable[tuple[Call, ...]]) -> tuple[Call, ...]:
     """The modules that all of these are in."""
     first, *others = [*paths]
@@ -475,36 +373,6 @@ def _while_equal(first: Sequence[Call], second: Sequence[Call]) -> Iterable[Call
 
 
 # ---------------------------------------------------------------- lines of text
-def _written(event: Event, args: dict[str, Any]) -> Any:
-    """An op's call on symbols."""
-    fun, values = getattr(event.op, "fun", None), list(args.values())
-    if isinstance(event, Write):
-        index = event.index[:-1] if isinstance(event.index, tuple) and event.index[-1:] == (...,) else event.index
-        return Brief(f"{args['x']!r} with ", *args["x"][index].parts, " = ", *Brief.part(args["value"]))
-    if isinstance(fun, np.ufunc):
-        return fun(*values)
-    if event.name in _OPERATORS:
-        return _OPERATORS[event.name](*values)
-    if event.name in ("slice", "index") and isinstance(args.get("index"), (tuple, int, slice)):
-        return args["x"][args["index"]]
-    options = {n: v for n, v in args.items() if not isinstance(v, Brief) and _tells(n, v, event)}
-    return Brief.call(event.name, [v for v in values if isinstance(v, Brief) and v is not _UNKNOWN], options, {})
-
-
-def _tells(name: str, value: Any, event: Event) -> bool:
-    """Is an option worth to be shown? Not those that the shape of the result says, nor long ones."""
-    if value is None or isinstance(value, bool) or name in ("shape", "order", "scale"):
-        return value is True
-    if name == "axis" and isinstance(value, tuple) and isinstance(x := event.arguments.get("x"), Value):
-        return len(value) < len(shape_of(x) or ())
-    return len(repr(value)) <= 16
-
-
-def nested(values: Any) -> str:
-    """Numbers, in lists or not, with few digits."""
-    return f"[{', '.join(map(nested, values))}]" if isinstance(values, list) else short(values)
-
-
 def equals(name: str, array: Array) -> list[str]:
     """`name = value` on one line, a wide matrix on one for each row."""
     array = whole(array)  # of a batch, that of every sample
@@ -527,9 +395,9 @@ def gradient_lines(grad: Array, name: str) -> list[str]:
     return [*lines, f"{last}, {size}"] if lines or len(last) > len(name) else [f"{name} {size}"]
 
 
-def norm(array: Array) -> float:
-    """The Euclidean norm."""
-    return float(np.sum(np.astype(np.asarray(whole(array)), np.float64) ** 2)) ** 0.5
+def is_array(value: Any) -> bool:
+    """NumPy's, or one of a library that speaks its protocols?"""
+    return hasattr(value, "__array_ufunc__") and not isinstance(value, Brief)
 
 
 def odd_values(array: Any) -> str:
@@ -540,7 +408,7 @@ def odd_values(array: Any) -> str:
     return ", ".join(f"{name} in {n:,} of {array.size:,}" if array.size > 1 else name for name, n in counts.items() if n)
 
 
-def _range(first: str, last: str) -> str:
+def range_of(first: str, last: str) -> str:
     """Both names in one: `layers.0...11.norm`."""
     pairs = zip(re.split(r"(\d+)", first), re.split(r"(\d+)", last), strict=False)
     return "".join(a if a == b else f"{a}...{b}" for a, b in pairs)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ArgumentError
 from .differences import Difference, difference
-from .formula import Latex, forward, in_latex, latex, latex_numbers, matrix, nested, numbers, rule, shapes
+from .formula import Latex, forward, in_latex, in_short, latex, latex_numbers, matrix, numbers, rule, shapes
 from .record import Backward, Contribution, Event, Recording, Value
 from .symbols import short
 
@@ -34,12 +34,12 @@ def term(one: Contribution) -> Term:
     """The line for a contribution."""
     formula = rule(one)
     text = formula or f"rule of {one.event.name}"
-    numeric = "" if formula is None else rule(one, numbers) or ""
+    numbered = "" if formula is None else rule(one, numbers) or ""
     if "@" in text:
-        numeric = rule(one, shapes) or ""
-    result = nested(one.fitted)
-    again = numeric in (text, result) or (one.d.array.size != 1 and "@" not in text)
-    return Term(one.to.symbol, one.total is not None, text, "" if again else numeric, fitting(one), result)
+        numbered = rule(one, shapes) or ""
+    result = in_short(one.fitted)
+    again = numbered in (text, result) or (one.d.array.size != 1 and "@" not in text)
+    return Term(one.to.symbol, one.total is not None, text, "" if again else numbered, fitting(one), result)
 
 
 def fitting(one: Contribution) -> str:
@@ -87,12 +87,12 @@ class Derivation:
     def _headline(self) -> str:
         if self.of != "L" or (len(self.roots) == 1 and self.roots[0].symbol == "L"):
             return f"{self.of} and its gradients, by the chain rule"
-        parts = " + ".join(f"sum({nested(seed.array)} * {root.symbol})" for root, seed in self.backward.roots)
+        parts = " + ".join(f"sum({in_short(seed.array)} * {root.symbol})" for root, seed in self.backward.roots)
         return f"L = {parts} and its gradients, by the chain rule"
 
     def _sum(self, value: Value) -> str:
         """A gradient as the sum of what came to it."""
-        parts, total = [nested(c.fitted) for c in self.backward.to(value)], nested(self.backward.gradient(value))
+        parts, total = [in_short(c.fitted) for c in self.backward.to(value)], in_short(self.backward.gradient(value))
         if len(parts) > 1 and len(", ".join(parts)) <= 100 and "norm" not in total:
             return " + ".join(f"({p})" if p[0] == "-" and i else p for i, p in enumerate(parts)) + f" = {total}"
         return total + f", the sum of {len(parts)}" * (len(parts) > 1)
@@ -120,7 +120,7 @@ class Derivation:
         lines += ["", "Backward, where g is the gradient that has come to the result of the line:"]
         for pull, terms in self.pulls[: self.limit]:
             result = ", ".join(r.symbol for r in pull.event.results)
-            g = ", ".join("none" if v is None else nested(v.array) for v in (pull.g if isinstance(pull.g, list) else [pull.g]))
+            g = ", ".join("none" if v is None else in_short(v.array) for v in (pull.g if isinstance(pull.g, list) else [pull.g]))
             hooked = ", after its hooks" * pull.hooked
             lines.append(f"  {result} = {forward(pull.event)}:  g = {self._d(result)} = {g}{hooked}")
             for t in map(term, terms):
@@ -163,9 +163,9 @@ class Derivation:
 
         formula = rule(one, write) or rf"\text{{rule of {event.name}}}"
         over = rf"\textstyle\sum_{{{','.join(map(str, one.summed))}}} " if one.summed else ""
-        numeric = rule(one, latex_numbers) if one.d.array.size == 1 else None
+        number = rule(one, latex_numbers) if one.d.array.size == 1 else None
         sign = r"\mathrel{+}=" if one.total is not None else "="
-        parts = [over + formula, *([numeric] if numeric else []), matrix(one.fitted)]
+        parts = [over + formula, *([number] if number else []), matrix(one.fitted)]
         return f"{self._partial(one.to.symbol)} &{sign} " + " = ".join(dict.fromkeys(parts))
 
     def _repr_latex_(self) -> str:
@@ -219,7 +219,7 @@ def _number_of(event: Event, numeric: str) -> list[str]:
 
 def _forward_text(event: Event) -> str:
     scalars = all(v.array is not None and v.array.size == 1 for v in (*event.values, *event.results))
-    results = ", ".join(nested(r.array) for r in event.results)
+    results = ", ".join(in_short(r.array) for r in event.results)
     parts = [forward(event), *([forward(event, numbers)] if scalars else []), *([results] if results != "?" else [])]
     return " = ".join(dict.fromkeys(parts))
 

@@ -16,6 +16,7 @@ SHOW = ("shape", "dtype", "value", "grad", "saved", "rule")
 def draw(
     tensors: Any, params: Any = None, show: str | Iterable[str] = SHOW, *, watch: bool = False, direction: str = "TB",
     theme: str = "light", depth: int | None = None, expand: str | Iterable[str] = (), fold: bool | None = None, limit: int = 2000,
+    formulas: str = "text",
 ) -> Drawing:  # fmt: skip
     """Draw the graph that leads to `tensors`: a Tensor or several, or all that a recording heard (`autograd.watch`).
 
@@ -26,7 +27,8 @@ def draw(
 
     Tensors are called by your variables, parameters by their full names; `params` gives others: a dict, or anything with
     `named_parameters()`, as a Module. `show` chooses among shape, dtype, value (of small Tensors), grad (with its norm), saved
-    (with its bytes) and rule. `direction`: `TB` from top to bottom, or `LR`. `theme`: `light` or `dark`.
+    (with its bytes) and rule. `direction`: `TB` from top to bottom, or `LR`. `theme`: `light` or `dark`. `formulas`: `text`, or
+    `latex`, in which the picture has them as books do (set by matplotlib; DOT, Mermaid and text have no such signs).
 
     A graph of more than 60 boxes is folded until it fits on a page: modules that were called in a watched forward pass
     are closed, from the innermost on, and what is repeated is drawn once, `× 12`. Layers of the library that are many ops are one
@@ -52,4 +54,4 @@ def draw(
     wanted = set(show.replace(",", " ").split() if isinstance(show, str) else show)
     if unknown := wanted - set(SHOW):
         raise ArgumentError(f"draw: show chooses among {', '.join(SHOW)}, got {min(unknown)!r}")
-    return drawn(tensors, params, wanted, watch, direction, theme, depth, expand, fold, limit)
+    return drawn(tensors, params, wanted, watch, direction, theme, depth, expand, fold, limit, formulas)

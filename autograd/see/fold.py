@@ -92,7 +92,7 @@ def _opens(call: Call, opened: set[str]) -> bool:
 def copied(box: Box) -> Box:
     """The same box, without lines and inputs."""
     copy = object.__new__(Box)
-    vars(copy).update(vars(box), rows={}, inputs=[])
+    vars(copy).update(vars(box), rows={}, latex={}, inputs=[])
     return copy
 
 
@@ -110,11 +110,11 @@ def _leaves_first(drawn: list[Box]) -> list[Box]:
 def repeated(boxes: list[Box]) -> list[Box]:
     """The boxes, but where some are repeated at least three times, those of the first time for all."""
     line = [b for b in boxes if not b.leaf]
-    spans = list(_spans(line))
-    if not spans:
+    found = list(spans(line))
+    if not found:
         return boxes
     stands: dict[Box, tuple[Box, int, int]] = {}  # for a box: the one drawn for it, in which span, at which repetition
-    for number, (start, period, times) in enumerate(spans):
+    for number, (start, period, times) in enumerate(found):
         for i in range(period * times):
             stands[line[start + i]] = line[start + i % period], number, i // period
     users: dict[Box, list[tuple[Box, int]]] = {}
@@ -126,20 +126,22 @@ def repeated(boxes: list[Box]) -> list[Box]:
         where = {stands[b][1:] if b in stands else None for b, _ in used}
         if len(where) == 1 and (here := where.pop()) is not None and not leaf.output:
             box, place = used[0]
-            first, (start, period, times) = stands[box][0], spans[here[0]]
+            first, (start, period, times) = stands[box][0], found[here[0]]
             at = next(i for i in range(start, start + period) if line[i] is first)
             each = [line[at + k * period].inputs[place : place + 1] for k in range(times)]
             if all(edges and edges[0].source.leaf for edges in each) and each[0][0].source is not each[1][0].source:
                 stands[leaf] = each[0][0].source, *here
-    path = {number: _within(line, span) for number, span in enumerate(spans)}
+    path = {number: _within(line, span) for number, span in enumerate(found)}
     repeats: dict[Box, list[Box]] = {}
     new: dict[Box, Box] = {}
     for box in boxes:
         first, number, _ = stands.get(box, (box, _NONE, 0))
         if first not in new:
             copy = new[first] = copied(first)
+            for span in {stands[user][1] for user, _ in users.get(box, ()) if number == _NONE and user in stands}:
+                copy.modules = copy.modules[: len(path[span])]  # what the first repetition alone uses comes from outside
             if number != _NONE:
-                around, copy.times = path[number], spans[number][2]
+                around, copy.times = path[number], found[number][2]
                 again = Call(f"× {copy.times}", "", -1 - number, None)
                 copy.modules = (*around, again, *copy.modules[len(around) :])
         if number != _NONE:
@@ -173,7 +175,7 @@ def _within(line: list[Box], span: tuple[int, int, int]) -> tuple[Call, ...]:
     return common(b.modules for b in line[start : start + period * times])
 
 
-def _spans(line: list[Box]) -> Iterable[tuple[int, int, int]]:
+def spans(line: list[Box]) -> Iterable[tuple[int, int, int]]:
     """Where something is repeated: from which box on, how many boxes, and how often."""
     codes: dict[object, int] = {}
     kinds = np.array([codes.setdefault(_kind(box), len(codes)) for box in line])

