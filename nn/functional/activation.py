@@ -20,7 +20,7 @@ from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.elementwise import absolute, clip_max, erfc, expm1, masked, sigmoid, tanh
+from autograd.ops.elementwise import absolute, clip_max, expm1, masked, ndtr, sigmoid, tanh
 from autograd.ops.elementwise import relu as _relu
 from autograd.ops.index import ungather
 from autograd.ops.join import split
@@ -227,7 +227,7 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
     """
     need_float("gelu", input)
     if approximate == "none":
-        return input * erfc(input * -(0.5**0.5)) * 0.5
+        return input * ndtr(input)
     if approximate != "tanh":
         raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
     return gelu_tanh(input)
