@@ -13,6 +13,7 @@ from numpy.polynomial.polynomial import polyval
 
 from ..engine.graph import Array
 from ..errors import MissingError
+from .common import in_blocks
 
 # Chebyshev coefficients from 40-digit arithmetic: of erf(x) / x in 8 x^2 - 1 for |x| <= 1/2, and of (x + 1) exp(x^2) erfc(x),
 # which falls from 1 to 0.56, in the variable (x - 3) / (x + 3) that maps 0 to -1 and infinity to 1. With each goes how many of
@@ -36,7 +37,6 @@ _TAIL = (
     (1.0, 9.843913294291228, 45.28213444688369, 115.8014819324506, 161.03518868838637, 96.05718790161939),
 )
 # fmt: on
-_BLOCK = 2**15  # so many numbers, and what is computed on the way, stay in the cache
 
 
 def erf(x: Array) -> Array:
@@ -55,13 +55,7 @@ def ndtr(x: Array) -> Array:
 
 
 def _in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
-    """`function`, which is elementwise and takes many steps, of `x`, worked out block by block, which is several times faster."""
-    flat = np.reshape(_wide(x), (-1,))
-    out = np.empty_like(flat)
-    for start in range(0, flat.shape[0], _BLOCK):
-        block = slice(start, start + _BLOCK)
-        out[block] = function(flat[block])
-    return _like(x, np.reshape(out, x.shape))
+    return _like(x, in_blocks(function, _wide(x)))
 
 
 def _erf(x: Array) -> Array:
