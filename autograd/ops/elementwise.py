@@ -12,7 +12,8 @@ from ..engine.primitive import keep_zero, primitive
 from . import numerics
 from .common import formula
 
-_LN2, _LN10, _SQRT_PI, _DENSITY = math.log(2), math.log(10), math.sqrt(math.pi), 1 / math.sqrt(2 * math.pi)  # Python numbers, which widen no float32
+_LN2, _LN10, _SQRT_PI = math.log(2), math.log(10), math.sqrt(math.pi)  # Python numbers, which widen no float32
+DENSITY = 1 / math.sqrt(2 * math.pi)  # of the normal distribution at 0
 
 # `singular`: the local derivative can be infinite or, at NaN if nowhere else, NaN; where g is 0 the gradient is 0 all the same.
 # A comparison has no rule: nothing differentiable comes out of it. A step has one: its derivative is 0.
@@ -154,7 +155,7 @@ erf         = primitive(numerics.erf, "erf",                                   x
             says="The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x (torch.erf).")
 erfc        = primitive(numerics.erfc, "erfc",                                 x=lambda g, x: g * (-2 / _SQRT_PI) * np.exp(-x * x),    singular=True, promote=slice(None),
             says="1 - erf(x), with all its digits where x is large (torch.erfc).")
-ndtr        = primitive(_ndtr, "ndtr",                                         x=lambda g, x: g * _DENSITY * np.exp(x * x * -0.5),    singular=True, promote=slice(None),
+ndtr        = primitive(_ndtr, "ndtr",                                         x=lambda g, x: g * DENSITY * np.exp(x * x * -0.5),    singular=True, promote=slice(None),
             says="The normal distribution function at x, with all its digits where x is far below 0 (torch.special.ndtr).")
 erfinv      = primitive(numerics.erfinv, "erfinv",                             x=lambda g, out: g * (_SQRT_PI / 2) * np.exp(out * out), singular=True, promote=slice(None),
             says="The inverse of the error function, of x between -1 and 1 (torch.erfinv).")

@@ -21,10 +21,10 @@ from autograd.engine.primitive import keep_zero, primitive
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.common import formula, in_blocks
-from autograd.ops.elementwise import absolute, clip_max, expm1, masked, ndtr, sigmoid, tanh
+from autograd.ops.elementwise import DENSITY, absolute, clip_max, expm1, masked, ndtr, sigmoid, tanh
 from autograd.ops.elementwise import relu as _relu
 from autograd.ops.index import ungather
-from autograd.ops.join import filled, split
+from autograd.ops.join import split, sum_of
 from autograd.ops.reduce import argmax
 
 from .checks import need_dtype_of, need_float, need_tensors
@@ -36,7 +36,6 @@ def _log1pexp(x: Array) -> Array:
     return np.maximum(x, 0) + np.log1p(np.exp(-1.0 * np.abs(x)))  # np.logaddexp takes ten times as long
 
 
-DENSITY = (2 * np.pi) ** -0.5  # of the normal distribution at 0
 GELU = (2 / np.pi) ** 0.5, 0.044715  # of the approximation by tanh
 
 
@@ -57,14 +56,16 @@ def _gelu(x: Array) -> tuple[Array, Array]:
 
 
 @formula
-def _pull_gelu(gs: Sequence[Any], x: Array, out: Sequence[Array], out_shape: Any) -> Array:
-    g, g_share = filled(gs, out_shape)
-    density = np.exp(x * x * -0.5) * DENSITY
-    return keep_zero(g, g * (x * density + out[1])) + keep_zero(g_share, g_share * density)
+def _pull_gelu(gs: Sequence[Any], x: Array, out: Sequence[Array]) -> Array:
+    (g, g_share), density = gs, np.exp(x * x * -0.5) * DENSITY
+    return sum_of(
+        None if g is None else keep_zero(g, g * (x * density + out[1])),
+        None if g_share is None else keep_zero(g_share, g_share * density),
+    )
 
 
 @_pull_gelu.on_arrays
-def _(gs: Any, x: Any, out: Any, out_shape: Any) -> Any:
+def _(gs: Any, x: Any, out: Any) -> Any:
     if gs[0] is None or gs[1] is not None:
         return NotImplemented
 
