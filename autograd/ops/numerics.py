@@ -71,17 +71,12 @@ def _erfc(x: Array) -> Array:
 
 def _ndtr(x: Array) -> Array:
     size = np.minimum(np.abs(x), 15)
-    above, below = (_horner(powers, size) for powers in _TAIL)
-    above /= below
+    tail, below = (_horner(powers, size) for powers in _TAIL)
+    tail /= below
     size *= size
     size *= -0.5
-    above *= np.exp(size)
-    side = np.sign(x)
-    above *= side
-    side += 1
-    side *= 0.5
-    side -= above
-    return side
+    tail *= np.exp(size)
+    return np.abs((x > 0) - tail)
 
 
 def _near(x: Array) -> Array:
@@ -105,9 +100,8 @@ def _series(coefficients: tuple[int, tuple[float, ...]], x: Array) -> Array:
 
 def _horner(coefficients: Sequence[float], x: Array) -> Array:
     """A polynomial, the highest power first."""
-    highest, next_one, *others = coefficients
-    out = x * highest
-    out += next_one
+    highest, second, *others = coefficients
+    out = x + second if highest == 1 else x * highest + second
     for c in others:  # in place: no memory is taken
         out *= x
         out += c
