@@ -77,18 +77,17 @@ def _(gs: Any, labels: Any, out: Any, x_shape: Any) -> Any:
 
 
 def _bce(x: Array, t: Array) -> Array:
-    return -(t * _log(x) + (1 - t) * _log1p(-x))
+    with np.errstate(divide="ignore"):
+        return -(t * _log(x) + (1 - t) * _log1p(-x))
 
 
 def _log(x: Array) -> Array:
     """log(x), but at least -100, so that no loss is infinite."""
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), -100)
+    return np.maximum(np.log(x), -100)
 
 
 def _log1p(x: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log1p(x), -100)
+    return np.maximum(np.log1p(x), -100)
 
 
 def _bce_with_logits(x: Array, t: Array) -> Array:
