@@ -24,11 +24,6 @@ def product(x: Array, y: Array) -> Array:
     return x.dot(y) if type(x) is np.ndarray is type(y) else np.matmul(x, y)
 
 
-def shaped(x: Array, shape: tuple[int, ...]) -> Array:
-    """`x` in a shape; np.reshape takes as long as a small product, if there is nothing to do."""
-    return x if x.shape == shape else np.reshape(x, shape)
-
-
 def same_dtype(op: str, **args: Any) -> None:
     """Products take one dtype, as in PyTorch: a hidden cast of a whole matrix is a slow mistake."""
     if len({getattr(v, "dtype", None) for v in args.values()}) > 1:

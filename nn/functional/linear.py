@@ -12,7 +12,7 @@ from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
-from autograd.ops.linalg import T, einsum, product, same_dtype, shaped
+from autograd.ops.linalg import T, einsum, product, same_dtype
 
 from .checks import need_dtype_of, need_float
 
@@ -30,11 +30,16 @@ def _affine(x: Array, w: Array, b: Array | None = None) -> Array:
 
 
 def _pull_weight(g: Array, x: Array) -> Array:
-    return product(T(rows(g)), rows(x))
+    return T(rows(g)) @ rows(x)
+
+
+def reshape(x: Array, shape: Any) -> Array:
+    """`x` in a shape; np.reshape takes as long as a small product, if there is nothing to do."""
+    return x if x.shape == shape else np.reshape(x, shape)
 
 
 # fmt: off
-affine = primitive(_affine, "linear", x=lambda g, w, x_shape: shaped(product(rows(g), w), x_shape), w=_pull_weight, b=lambda g: g,
+affine = primitive(_affine, "linear", x=lambda g, w, x_shape: reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g,
             linear=True, says="x @ w.T + b (torch.nn.functional.linear).")
 # fmt: on
 

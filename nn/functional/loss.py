@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -102,13 +103,13 @@ def _huber(x: Array, delta: float = 1.0) -> Array:
 
 def _mean_square(x: Array, y: Array) -> Array:
     d = x - y
-    return total(d * d, tuple(range(d.ndim))) / math.prod(d.shape)
+    return total(d * d, tuple(range(d.ndim))) / prod(d.shape)
 
 
 # fmt: off
 mean_square     = primitive(_mean_square, "mse_loss", singular=True, promote=slice(None),
-    x=lambda g, x, y, x_shape: g * (2 / math.prod(x_shape)) * (x - y),
-    y=lambda g, x, y, x_shape: g * (2 / math.prod(x_shape)) * (y - x),
+    x=lambda g, x, y, x_shape: g * (2 / prod(x_shape)) * (x - y),
+    y=lambda g, x, y, x_shape: g * (2 / prod(x_shape)) * (y - x),
             says="The mean of (x - y)**2 (torch.nn.functional.mse_loss).")
 softmax_cross_entropy = primitive(_softmax_cross_entropy, "cross_entropy",
     x=_pull_softmax_cross_entropy,
