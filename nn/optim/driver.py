@@ -97,7 +97,7 @@ class Plan:
         found = [p.grad for p in self.busy]
         if any([g is None for g in found]) or any([p.grad is not None for p in self.idle]):
             return False
-        self.gradients = gradients = [g.array for g in found]  # type: ignore[union-attr]
+        self.gradients = gradients = [g.array for g in found]
         if [(type(g), g.dtype, g.shape) for g in gradients] != self.looks:
             return False
         if self.state and not _same([t for p in self.busy for t in state.get(p, {}).values()], self.state):
