@@ -158,6 +158,7 @@ def test_on_plain_arrays_comes_out_what_the_formula_says(sample, monkeypatch):
 
 LARGE = {  # more than one block of each
     "softmax": (lambda x: F.softmax(x, -1), (300, 100)),
+    "log_softmax": (lambda x: F.log_softmax(x, -1), (300, 100)),
     "cross_entropy": (lambda x: F.cross_entropy(x, autograd.arange(300) % 100), (300, 100)),
     "layer_norm": (lambda x, w, b: F.layer_norm(x, (40,), w, b), (3000, 40), (40,), (40,)),
     "gelu": (F.gelu, (300, 301)),
