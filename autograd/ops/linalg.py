@@ -11,13 +11,12 @@ from ..engine.graph import Array
 from ..engine.primitive import primitive
 from ..errors import DtypeError, ShapeError, describe
 from .reduce import keep
-from .shape import transpose
 
 
 # ---------------------------------------------------------------- the table
 def T(x: Array) -> Array:
     """Every matrix transposed."""
-    return x.T if type(x) is np.ndarray and x.ndim == 2 else transpose(x, x.ndim - 2, x.ndim - 1)
+    return x.T if type(x) is np.ndarray and x.ndim == 2 else np.swapaxes(x, -1, -2)
 
 
 def product(x: Array, y: Array) -> Array:
