@@ -10,7 +10,7 @@ from .api.elementwise import digamma, i0, logit, polygamma, round, sinc, where, 
 from .api.fused import log_softmax, softmax
 from .api.reduce import logsumexp
 from .api.spelling import publish
-from .ops.elementwise import erf, erfc, erfcx, erfinv, exp2, expm1, isnan, log1p, log_ndtr
+from .ops.elementwise import erf, erfc, erfcx, erfinv, exp2, expm1, isnan, log1p, log_ndtr, ndtr
 from .ops.elementwise import lgamma as gammaln
 from .ops.elementwise import sigmoid as expit
 
@@ -20,16 +20,6 @@ psi = digamma
 def entr(input: Any) -> Any:
     """-input * log(input): 0 at 0, and -inf below (torch.special.entr)."""
     return where(input >= 0, -xlogy(input, input), -inf)
-
-
-def ndtr(input: Any) -> Any:
-    """The normal distribution function, with all its digits far below 0 too (torch.special.ndtr).
-
-    >>> import autograd
-    >>> ndtr(autograd.tensor([-1.0, 0.0, 1.0]))
-    tensor([0.1587, 0.5000, 0.8413])
-    """
-    return 0.5 * erfc(input * -sqrt(0.5))
 
 
 def ndtri(input: Any) -> Any:

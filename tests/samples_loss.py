@@ -320,6 +320,7 @@ def state_calls(s):
 # fmt: off
 LOSS_SAMPLES = [
     Sample("huber", each(Domain(-3, 3, (-1, 1, -0.5, 0.5)), delta=[0.5]), lambda x, delta=1.0: huber(x, 0, delta)),
+    Sample("mse_loss", lambda s: call(*(s.array(shape) for shape in [s.shape(1)] * 2)), lambda x, y: np.mean((x - y) ** 2)),
     Sample("ctc_step", steps, ctc_step, lambda *args: PRIMITIVES["ctc_step"](*args)[:, 2:],
            exempt={"anomaly": "what comes before the part that is looked at is minus infinity"}),
     Sample("ctc_states", state_calls, ctc_states, smooth=False),

@@ -95,6 +95,16 @@ def test_erf_and_erfc_to_the_last_digits(dtype):
         assert_allclose(found, expected, rtol=6 * np.finfo(dtype).eps)
 
 
+def test_the_normal_distribution_to_the_last_digits():
+    """Within 4 units in the last place, and as many as a rounding of x makes: in the tails that is x**2 / 2 of them."""
+    x = np.concatenate([np.linspace(-13, 9, 3001), np.geomspace(1e-30, 1, 300), -np.geomspace(1e-30, 1, 300)]).astype(np.float32)
+    found, expected = special.ndtr(x), np.array([math.erfc(-v / 2**0.5) / 2 for v in x.tolist()])
+    assert found.dtype == np.float32
+    assert np.all(np.abs(found - expected) <= np.finfo(np.float32).eps * expected * np.maximum(4, x * x / 2))
+    edges = special.ndtr(np.array([-np.inf, -100, -0.0, 0, 100, np.inf, np.nan], np.float32))
+    assert_array_equal(edges, np.array([0, 0, 0.5, 0.5, 1, 1, np.nan], np.float32))
+
+
 def test_half_precision_is_computed_in_single():
     x = np.linspace(-3, 3, 101).astype(np.float16)
     for f, exact in ((special.erf, math.erf), (special.erfc, math.erfc)):

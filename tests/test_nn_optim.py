@@ -3,6 +3,7 @@
 import copy
 import pickle
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -1086,6 +1087,21 @@ def test_written_out_a_rule_is_the_same_to_the_last_bit(case, monkeypatch):
         results.append(everything(parameters, opt)[0])
     for a, b in zip(*results, strict=True):
         assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("side", [3, 300])  # gathered, and not
+def test_gradients_of_any_layout_serve_and_are_let_go_of(side):
+    p = nn.Parameter(zeros(side, side))
+    opt, plans = Adam([p]), []
+    for _ in range(3):
+        p.grad = ones(side, side).T
+        gradient = weakref.ref(p.grad.array)
+        opt.step()
+        opt.zero_grad()
+        assert gradient() is None
+        plans.append(opt._plan)
+    assert plans[0] is not None
+    assert plans[0] is plans[1] is plans[2]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -139,7 +139,7 @@ N = tensor(np.random.default_rng(3).integers(-5, 6, (3, 4)))
 OPS = """
     x + y | x - 2 | 3 * x | x / (y + 4) | -x | x.abs() ** y | x ** 2 | x ** -1 | x.square() | x.exp() | x.expm1() | x.abs().log() | x.abs().log1p()
     x.abs().sqrt() | (x.abs() + 1).rsqrt() | x.reciprocal() | x.abs().log2() | x.exp2() | x.arcsinh() | x.isfinite() | x.sin() | x.cos() | x.tan() | x.tanh().arcsin() | x.tanh().arccos() | x.arctan() | x.sinh() | x.cosh()
-    x.sigmoid() | x.relu() | F.elu(x) | F.leaky_relu(x) | F.silu(x) | F.softplus(x) | F.gelu(x, 'tanh') | autograd.erf(x) | x.sign() | x.floor() | x.ceil() | (x * 3).trunc() | (x * 3).round()
+    x.sigmoid() | x.relu() | F.elu(x) | F.leaky_relu(x) | F.silu(x) | F.softplus(x) | F.gelu(x) | F.gelu(x, 'tanh') | autograd.erf(x) | x.sign() | x.floor() | x.ceil() | (x * 3).trunc() | (x * 3).round()
     autograd.maximum(x, y) | autograd.minimum(x, 0.5) | x.clamp(-0.5, 0.5) | x % 0.7 | (x * 5) // y | n % 3 | n // 3 | n * 2 + 1 | n / 2 | n.float() * x | x > y | x >= 0 | n < 0.5 | n == 2 | n != y
     b & (x > 0) | b | (n > 0) | ~b | b ^ (n > 1) | n & 3 | autograd.where(b, x, 0.0) | x.masked_fill(b, 7.0) | autograd.logical_and(x > 0, b) | x.isnan()
     x.sum() | x.sum(0) | n.sum(1) | b.sum() | x.mean(1, keepdim=True) | x.var(1) | x.std() | x.amax(0) | x.amin((0, 1)) | x.max(1).values | x.max(1).indices | x.min() | x.argmax() | x.argmin(0, keepdim=True)

@@ -158,8 +158,10 @@ def test_on_plain_arrays_comes_out_what_the_formula_says(sample, monkeypatch):
 
 LARGE = {  # more than one block of each
     "softmax": (lambda x: F.softmax(x, -1), (300, 100)),
+    "log_softmax": (lambda x: F.log_softmax(x, -1), (300, 100)),
     "cross_entropy": (lambda x: F.cross_entropy(x, autograd.arange(300) % 100), (300, 100)),
     "layer_norm": (lambda x, w, b: F.layer_norm(x, (40,), w, b), (3000, 40), (40,), (40,)),
+    "gelu": (F.gelu, (300, 301)),
     "attention": (F.scaled_dot_product_attention, (50, 3, 40, 8), (50, 3, 30, 8), (50, 3, 30, 6), (40, 30)),
     "max_pool2d": (lambda x: F.max_pool2d(x.permute(0, 3, 1, 2), 2), (10, 45, 45, 32)),
 }

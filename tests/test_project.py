@@ -33,7 +33,7 @@ LAYERS = {
         engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/hooks engine/graph engine/tape engine/warn engine/printing engine/batch engine/tensor
         engine/grad_mode engine/inplace engine/into engine/failed engine/codegen engine/primitive engine/__init__
         see/symbols see/help
-        ops/numerics ops/common ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
+        ops/common ops/numerics ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
         ops/fused ops/window ops/fourier ops/random ops/communication ops/__init__
         api/common api/spelling api/elementwise api/reduce api/scan api/shape api/join api/index api/scatter api/sort api/statistics api/linalg
         api/decomposition api/fused api/fourier api/devices api/absent api/creation api/random api/passing api/torch_paths api/convert api/leaf api/names fft linalg random special testing
@@ -127,7 +127,7 @@ def test_lines_are_counted_as_they_should_be():
 def test_the_core_can_be_read_in_one_sitting():
     sources = {name: (PACKAGES["autograd"] / name).read_text(encoding="utf-8") for name in CORE}
     sizes = {name: code_lines(source) for name, source in sources.items()}
-    assert sum(sizes.values()) <= 730, sizes
+    assert sum(sizes.values()) <= 740, sizes
     wide = [f"{name}: {line}" for name, source in sources.items() for line in source.splitlines() if len(line) > WIDTH]
     assert not wide, "wider than the rest of the core"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def matmul(input: Any, other: Any) -> Any:
     >>> autograd.matmul(autograd.tensor([[1.0, 2.0], [3.0, 4.0]]), autograd.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    a, b = np.ndim(input), np.ndim(other)
+    a, b = (x.ndim if hasattr(x, "ndim") else np.ndim(x) for x in (input, other))
     if a == 2 == b:
         return ops.linalg.matmul(input, other)
     if not a or not b:

@@ -200,7 +200,8 @@ def fit(g: Array, node: Node) -> Array:
     if g.shape != node.shape:
         lead = len(g.shape) - len(node.shape)
         stretched = [i + lead for i, n in enumerate(node.shape) if n == 1 != g.shape[i + lead]]
-        g = np.reshape(total(g, (*range(lead), *stretched)), node.shape)
+        g = total(g, (*range(lead), *stretched))
+        g = g if g.shape == node.shape else np.reshape(g, node.shape)  # a view would be copied in the end
     dtype = ACCUMULATED.get(node.dtype, node.dtype)
     return g if g.dtype == dtype else np.astype(g, dtype)
 
@@ -215,6 +216,7 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
     """
     order = early(ancestors(grads, min([n.time for n in targets or ()], default=0)))  # the older lead to none
     found: Grads = {}
+    own: set[Node] = set()  # those whose gradient is an array made here, so that more can be added in place
     leads = None if targets is None else set(targets)
     is_target: Any = attrgetter("retains") if targets is None else targets.__contains__
     if leads is not None:
@@ -245,7 +247,13 @@ def sweep(grads: Grads, targets: set[Node] | None, attach: Any, symbolic: bool, 
         for p, d in zip(parents, ds):  # noqa: B905 (it is slower)
             if d is not None:
                 d = d if d.shape == p.shape and d.dtype is p.dtype else fit(d, p)
-                grads[p] = grads[p] + d if p in grads else d
+                if p in own and type(d) is np.ndarray and d.dtype == grads[p].dtype:
+                    grads[p] += d
+                elif p in grads:
+                    grads[p] = grads[p] + d
+                    own.add(p)
+                else:
+                    grads[p] = d
         if saved and not retain:
             node.saved = saved = None
     return found

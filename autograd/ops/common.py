@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from ..engine.graph import Array
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -29,6 +31,23 @@ def in_order(function: Callable[..., Any]) -> Callable[..., Any]:
         return contiguous(function(*args))
 
     return ordered
+
+
+BLOCK = 2**15  # so many numbers, and what is computed on the way, stay in the cache
+
+
+def in_blocks(function: Callable[..., Array], *arrays: Array) -> Array:
+    """`function`, which is elementwise and takes many steps, of arrays of one shape, block by block: several times faster if large.
+
+    >>> in_blocks(lambda x, y: x * y + x, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([ 4., 10.])
+    """
+    flat = [np.reshape(a, (-1,)) for a in arrays]
+    out = np.empty_like(flat[-1])
+    for start in range(0, out.shape[0], BLOCK):
+        block = slice(start, start + BLOCK)
+        out[block] = function(*[a[block] for a in flat])
+    return np.reshape(out, arrays[-1].shape)
 
 
 class Formula(Protocol):

@@ -10,8 +10,10 @@ import numpy as np
 from ..engine.graph import Array
 from ..engine.primitive import keep_zero, primitive
 from . import numerics
+from .common import formula
 
 _LN2, _LN10, _SQRT_PI = math.log(2), math.log(10), math.sqrt(math.pi)  # Python numbers, which widen no float32
+DENSITY = 1 / math.sqrt(2 * math.pi)  # of the normal distribution at 0
 
 # `singular`: the local derivative can be infinite or, at NaN if nowhere else, NaN; where g is 0 the gradient is 0 all the same.
 # A comparison has no rule: nothing differentiable comes out of it. A step has one: its derivative is 0.
@@ -133,6 +135,14 @@ def _sigmoid(x: Array) -> Array:
     with np.errstate(over="ignore"):  # exp(-x) may be inf: 1 / inf is the right 0; booleans have no -x
         return 1 / (1 + np.exp(-1.0 * x))
 
+@formula
+def _ndtr(x: Array) -> Array:
+    return erfc(x * -math.sqrt(0.5)) * 0.5
+
+@_ndtr.on_arrays
+def _(x: Array) -> Any:
+    return numerics.ndtr(x) if x.dtype == np.float32 else NotImplemented
+
 sigmoid     = primitive(_sigmoid, "sigmoid",                                  x=lambda g, out: g * out * (1 - out), singular=True, promote=slice(None),
             says="The logistic function, 1 / (1 + exp(-x)), from 0 to 1 (torch.sigmoid).")
 relu        = primitive(lambda x: np.maximum(x, 0), "relu",                   x=lambda g, out: masked(g, out > 0),
@@ -145,6 +155,8 @@ erf         = primitive(numerics.erf, "erf",                                   x
             says="The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x (torch.erf).")
 erfc        = primitive(numerics.erfc, "erfc",                                 x=lambda g, x: g * (-2 / _SQRT_PI) * np.exp(-x * x),    singular=True, promote=slice(None),
             says="1 - erf(x), with all its digits where x is large (torch.erfc).")
+ndtr        = primitive(_ndtr, "ndtr",                                         x=lambda g, x: g * DENSITY * np.exp(x * x * -0.5),    singular=True, promote=slice(None),
+            says="The normal distribution function at x, with all its digits where x is far below 0 (torch.special.ndtr).")
 erfinv      = primitive(numerics.erfinv, "erfinv",                             x=lambda g, out: g * (_SQRT_PI / 2) * np.exp(out * out), singular=True, promote=slice(None),
             says="The inverse of the error function, of x between -1 and 1 (torch.erfinv).")
 sinc: Any  = primitive(numerics.sinc, "sinc",                                 x=lambda g, x, n: g * sinc(x, n + 1), n=None,          singular=True, promote=slice(1),

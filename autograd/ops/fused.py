@@ -30,16 +30,41 @@ def _softmax(x: Array, axis: int) -> Array:
 def _(x: Any, axis: int) -> Any:
     if axis != x.ndim - 1 or x.size < 10_000 or x.shape[axis] > 4096:
         return NotImplemented
-    e = np.subtract(x, largest(x, axis), order="C")
-    np.exp(e, out=e)
-    rows = np.reshape(e, (-1, x.shape[axis]))
-    rows /= (rows @ np.ones(x.shape[axis], x.dtype))[:, None]  # a product of matrices adds up rows several times as fast
-    return e
+    out = np.empty(x.shape, x.dtype)
+    into_shares(*(np.reshape(v, (-1, x.shape[axis])) for v in (x, out)))
+    return out
 
 
+FAR = 2**-40  # where a row adds up to less than that, exp may have lost digits of it
+
+
+def into_shares(x: Any, out: Any) -> None:
+    """softmax along the rows of `x`, into `out`; numbers are moved by the largest only if exp would lose some of them otherwise.
+
+    A product of matrices adds up rows several times as fast as a sum.
+    """
+    ones = np.ones(x.shape[1], x.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = np.exp(x, out=out) @ ones
+        if not (np.minimum.reduce(sums) > FAR and np.maximum.reduce(sums) < np.inf):
+            sums = np.exp(np.subtract(x, largest(x, 1), out=out), out=out) @ ones
+        out /= sums[:, None]
+
+
+@formula
 def _log_softmax(x: Array, axis: int) -> Array:
     z = x - largest(x, axis)
     return z - np.log(total(np.exp(z), (axis,), True))
+
+
+@_log_softmax.on_arrays
+def _(x: Any, axis: int) -> Any:
+    if axis != x.ndim - 1 or x.size < 10_000 or x.shape[axis] > 4096:
+        return NotImplemented
+    z = np.subtract(x, largest(x, axis), order="C")
+    rows = np.reshape(z, (-1, x.shape[axis]))
+    rows -= np.log(np.exp(rows) @ np.ones(x.shape[axis], x.dtype))[:, None]
+    return z
 
 
 # fmt: off

@@ -32,6 +32,12 @@ def filled(gs: Sequence[Any], shapes: Sequence[Axis]) -> list[Any]:
     return [np.zeros_like(some, shape=shape) if g is None else g for g, shape in zip(gs, shapes, strict=True)]
 
 
+def sum_of(*parts: Array | None) -> Array:
+    """The sum of those that there are: where a result that nobody used has no share in a gradient, nothing is computed of it."""
+    first, *others = [part for part in parts if part is not None]
+    return sum(others, start=first)
+
+
 def _pull_concatenate(g: Array, axis: int, xs_shape: list[Axis]) -> list[Any]:
     ends = np.cumsum([shape[axis] for shape in xs_shape])[:-1].tolist()
     return [None, *split(g, tuple(ends), axis)]

@@ -16,7 +16,12 @@ from .reduce import keep
 # ---------------------------------------------------------------- the table
 def T(x: Array) -> Array:
     """Every matrix transposed."""
-    return np.swapaxes(x, -1, -2)
+    return x.T if type(x) is np.ndarray and x.ndim == 2 else np.swapaxes(x, -1, -2)
+
+
+def product(x: Array, y: Array) -> Array:
+    """x @ y of two matrices; `dot` of small ones takes half as long."""
+    return x.dot(y) if type(x) is np.ndarray is type(y) else np.matmul(x, y)
 
 
 def same_dtype(op: str, **args: Any) -> None:

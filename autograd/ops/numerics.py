@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.polynomial.polynomial import polyval
 
 from ..engine.graph import Array
 from ..errors import MissingError
+from .common import in_blocks
 
 # Chebyshev coefficients from 40-digit arithmetic: of erf(x) / x in 8 x^2 - 1 for |x| <= 1/2, and of (x + 1) exp(x^2) erfc(x),
 # which falls from 1 to 0.56, in the variable (x - 3) / (x + 3) that maps 0 to -1 and infinity to 1. With each goes how many of
@@ -29,8 +30,13 @@ _FAR = 12, (
     4.632116431522466e-11, -8.079023772841502e-13, -1.962398338112284e-12, -3.400898553104142e-14, 8.654949127746541e-14,
     6.547147159229033e-15, -3.6838636129200996e-15, -6.061318726312009e-16, 1.3273121984901985e-16, 4.3939552352609764e-17,
 )
+# exp(x^2 / 2) times the tail of the normal distribution beyond x, from 0 to 15, as a quotient of two polynomials, the highest
+# power first: within 7e-9. All numbers are positive, so single precision loses no digits in it.
+_TAIL = (
+    (0.39894655966605524, 3.9269188196914895, 17.671535507958655, 42.19629932169917, 48.028594253443735),
+    (1.0, 9.843913294291228, 45.28213444688369, 115.8014819324506, 161.03518868838637, 96.05718790161939),
+)
 # fmt: on
-_BLOCK = 2**15  # so many numbers, and what is computed on the way, stay in the cache
 
 
 def erf(x: Array) -> Array:
@@ -43,14 +49,13 @@ def erfc(x: Array) -> Array:
     return _in_blocks(_erfc, x)
 
 
+def ndtr(x: Array) -> Array:
+    """The normal distribution function, of single precision; as exact as a rounding of `x` leaves it, in half the time of erfc."""
+    return _in_blocks(_ndtr, x)
+
+
 def _in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
-    """`function`, which is elementwise and takes many steps, of `x`, worked out block by block, which is several times faster."""
-    flat = np.reshape(_wide(x), (-1,))
-    out = np.empty_like(flat)
-    for start in range(0, flat.shape[0], _BLOCK):
-        block = slice(start, start + _BLOCK)
-        out[block] = function(flat[block])
-    return _like(x, np.reshape(out, x.shape))
+    return _like(x, in_blocks(function, _wide(x)))
 
 
 def _erf(x: Array) -> Array:
@@ -60,8 +65,18 @@ def _erf(x: Array) -> Array:
 
 
 def _erfc(x: Array) -> Array:
-    sign = np.copysign(1, x)
-    return (1 - sign) + sign * _far(np.abs(x))
+    side = np.sign(x)
+    return (1 - side) + side * _far(np.abs(x))
+
+
+def _ndtr(x: Array) -> Array:
+    size = np.minimum(np.abs(x), 15)
+    tail, below = (_horner(powers, size) for powers in _TAIL)
+    tail /= below
+    size *= size
+    size *= -0.5
+    tail *= np.exp(size)
+    return np.abs((x > 0) - tail)
 
 
 def _near(x: Array) -> Array:
@@ -80,8 +95,13 @@ def _far(x: Array) -> Array:
 def _series(coefficients: tuple[int, tuple[float, ...]], x: Array) -> Array:
     """The sum of a series, by as many terms as the precision of `x` can see."""
     single, terms = coefficients
-    first, *others = _powers(terms if x.dtype == np.float64 else terms[:single])
-    out = np.full_like(x, first)
+    return _horner(_powers(terms if x.dtype == np.float64 else terms[:single]), x)
+
+
+def _horner(coefficients: Sequence[float], x: Array) -> Array:
+    """A polynomial, the highest power first."""
+    highest, second, *others = coefficients
+    out = x + second if highest == 1 else x * highest + second
     for c in others:  # in place: no memory is taken
         out *= x
         out += c

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -17,13 +17,14 @@ from autograd.api.linalg import vector_norm
 from autograd.api.random import Generator, default_generator
 from autograd.engine.accumulate import single
 from autograd.engine.graph import Array
-from autograd.engine.primitive import primitive
+from autograd.engine.primitive import keep_zero, primitive
 from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError
-from autograd.ops.elementwise import absolute, clip_max, erfc, expm1, masked, sigmoid, tanh
+from autograd.ops.common import formula, in_blocks
+from autograd.ops.elementwise import DENSITY, absolute, clip_max, expm1, masked, ndtr, sigmoid, tanh
 from autograd.ops.elementwise import relu as _relu
 from autograd.ops.index import ungather
-from autograd.ops.join import split
+from autograd.ops.join import split, sum_of
 from autograd.ops.reduce import argmax
 
 from .checks import need_dtype_of, need_float, need_tensors
@@ -49,7 +50,41 @@ def _pull_gelu_tanh(g: Array, x: Array) -> Array:
     return g * ((1 + t) * 0.5 + d + d * x * x * (3 * GELU[1]))
 
 
+def _gelu(x: Array) -> tuple[Array, Array]:
+    share = ndtr(x)
+    return x * share, share
+
+
+@formula
+def _pull_gelu(gs: Sequence[Any], x: Array, out: Sequence[Array]) -> Array:
+    (g, g_share), density = gs, np.exp(x * x * -0.5) * DENSITY
+    return sum_of(
+        None if g is None else keep_zero(g, g * (x * density + out[1])),
+        None if g_share is None else keep_zero(g_share, g_share * density),
+    )
+
+
+@_pull_gelu.on_arrays
+def _(gs: Any, x: Any, out: Any) -> Any:
+    if gs[0] is None or gs[1] is not None:
+        return NotImplemented
+
+    def of_block(g: Any, x: Any, share: Any) -> Any:
+        d = x * x
+        d *= -0.5
+        np.exp(d, out=d)
+        d *= DENSITY
+        d *= x
+        d += share
+        d *= g
+        return d
+
+    return keep_zero(gs[0], in_blocks(of_block, gs[0], x, out[1]))
+
+
 # fmt: off
+gelu_exact: Any = primitive(_gelu, "gelu", x=_pull_gelu,
+            says="x times the normal distribution function at x, and that (torch.nn.functional.gelu).")
 log1pexp   = primitive(_log1pexp, "softplus", x=lambda g, x: g * sigmoid(x), singular=True, promote=slice(None),
             says="log(1 + exp(x)), a smooth relu (torch.nn.functional.softplus).")
 gelu_tanh  = primitive(_gelu_tanh, "gelu_tanh", x=_pull_gelu_tanh, singular=True,
@@ -227,7 +262,8 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
     """
     need_float("gelu", input)
     if approximate == "none":
-        return input * erfc(input * -(0.5**0.5)) * 0.5
+        out: Tensor = gelu_exact(input)[0]
+        return out
     if approximate != "tanh":
         raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
     return gelu_tanh(input)

@@ -16,7 +16,7 @@ from autograd.engine.tensor import Tensor
 from autograd.errors import ArgumentError, DtypeError, ShapeError
 from autograd.ops.common import formula
 from autograd.ops.elementwise import logical_not
-from autograd.ops.fused import softmax, sum_product
+from autograd.ops.fused import into_shares, softmax, sum_product
 from autograd.ops.join import filled
 from autograd.ops.linalg import T, matmul
 
@@ -63,15 +63,13 @@ def _(q: Any, k: Any, v: Any, bias: Any, scale: float) -> Any:
     if not (some := _some(weights, q, k, v)) or shape[-1] > 4096:
         return NotImplemented
     out, bias = np.empty_like(q, shape=(*q.shape[:-1], v.shape[-1])), None if bias is None else np.broadcast_to(bias, shape)
-    ones, first = np.ones(shape[-1], q.dtype), np.arange(0, weights[some[0]].size, shape[-1])
+    spare = np.empty_like(weights[some[0]])
     for part in some:
-        p = np.matmul(q[part] * scale, np.ascontiguousarray(T(k[part])), out=weights[part])  # transposed ones are slower
+        p = weights[part]
+        scores = np.matmul(q[part] * scale, np.ascontiguousarray(T(k[part])), out=spare[: len(p)])  # transposed ones are slower
         if bias is not None:
-            p += bias[part]
-        rows = np.reshape(p, (-1, shape[-1]))
-        rows -= np.take(p, first[: len(rows)] + np.argmax(rows, axis=1))[:, None]
-        np.exp(rows, out=rows)
-        rows /= (rows @ ones)[:, None]
+            scores += bias[part]
+        into_shares(*(np.reshape(v, (-1, shape[-1])) for v in (scores, p)))
         np.matmul(p, v[part], out=out[part])
     return out, weights
 

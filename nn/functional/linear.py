@@ -12,7 +12,7 @@ from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor
 from autograd.errors import ShapeError
-from autograd.ops.linalg import T, einsum, same_dtype
+from autograd.ops.linalg import T, einsum, product, same_dtype
 
 from .checks import need_dtype_of, need_float
 
@@ -23,7 +23,7 @@ def _affine(x: Array, w: Array, b: Array | None = None) -> Array:
         raise ShapeError(f"linear expects x (..., {w.shape[-1]}) for weight {w.shape}, got x {x.shape}")
     if not (x.dtype is w.dtype and (b is None or b.dtype is w.dtype)):
         same_dtype("linear", x=x, weight=w, **({} if b is None else {"bias": b}))
-    out = np.matmul(rows(x), T(w))  # one product of matrices, whatever the batch axes
+    out = product(rows(x), T(w))  # one product of matrices, whatever the batch axes
     if b is not None:
         out += b
     return out if x.ndim == 2 else np.reshape(out, (*x.shape[:-1], w.shape[0]))
@@ -33,8 +33,13 @@ def _pull_weight(g: Array, x: Array) -> Array:
     return T(rows(g)) @ rows(x)
 
 
+def reshape(x: Array, shape: Any) -> Array:
+    """`x` in a shape; np.reshape takes as long as a small product, if there is nothing to do."""
+    return x if x.shape == shape else np.reshape(x, shape)
+
+
 # fmt: off
-affine = primitive(_affine, "linear", x=lambda g, w, x_shape: np.reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g,
+affine = primitive(_affine, "linear", x=lambda g, w, x_shape: reshape(rows(g) @ w, x_shape), w=_pull_weight, b=lambda g: g,
             linear=True, says="x @ w.T + b (torch.nn.functional.linear).")
 # fmt: on
 

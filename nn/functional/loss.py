@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from autograd.ops.common import formula
 from autograd.ops.elementwise import clip_min, exp, log, logaddexp, minimum, relu, sigmoid, sqrt, square
 from autograd.ops.fused import largest, sum_product
 from autograd.ops.index import gather, one_hot, ungather
-from autograd.ops.join import filled
+from autograd.ops.join import sum_of
 
 from .activation import log1pexp
 from .checks import need_dtype_of, need_float, need_tensors
@@ -45,25 +46,29 @@ def _softmax_cross_entropy(x: Array, labels: Array) -> tuple[Array, Array]:
 
 @_softmax_cross_entropy.on_arrays
 def _(x: Any, labels: Any) -> Any:
-    if x.ndim != 2 or x.size < 10_000 or x.shape[1] > 4096:
+    if x.ndim != 2 or x.shape[1] > 4096:
         return NotImplemented
     shares = x - largest(x, 1)
-    right = gather(shares, labels[:, None], 1)
+    right = shares[np.arange(len(x)), labels]
     np.exp(shares, out=shares)
-    sums = (shares @ np.ones(x.shape[1], x.dtype))[:, None]
-    shares /= sums
-    return (np.log(sums) - right)[:, 0], shares
+    sums = shares.dot(np.ones(x.shape[1], x.dtype))
+    shares /= sums[:, None]
+    np.log(sums, out=sums)
+    sums -= right
+    return sums, shares
 
 
 @formula
-def _pull_softmax_cross_entropy(gs: Any, labels: Array, out: tuple[Array, Array], x_shape: Any, out_shape: Any) -> Array:
-    g, g_shares = filled(gs, out_shape)
-    d = g[:, None] * out[1] - ungather(g[:, None], labels[:, None], 1, x_shape)
-    return d + out[1] * (g_shares - sum_product(g_shares, out[1], (1,)))
+def _pull_softmax_cross_entropy(gs: Any, labels: Array, out: tuple[Array, Array], x_shape: Any) -> Array:
+    g, g_shares = gs
+    return sum_of(
+        None if g is None else g[:, None] * out[1] - ungather(g[:, None], labels[:, None], 1, x_shape),
+        None if g_shares is None else out[1] * (g_shares - sum_product(g_shares, out[1], (1,))),
+    )
 
 
 @_pull_softmax_cross_entropy.on_arrays
-def _(gs: Any, labels: Any, out: Any, x_shape: Any, out_shape: Any) -> Any:
+def _(gs: Any, labels: Any, out: Any, x_shape: Any) -> Any:
     g, g_shares = gs
     if len(x_shape) != 2 or g is None or g_shares is not None:
         return NotImplemented
@@ -73,18 +78,17 @@ def _(gs: Any, labels: Any, out: Any, x_shape: Any, out_shape: Any) -> Any:
 
 
 def _bce(x: Array, t: Array) -> Array:
-    return -(t * _log(x) + (1 - t) * _log1p(-x))
+    with np.errstate(divide="ignore"):
+        return -(t * _log(x) + (1 - t) * _log1p(-x))
 
 
 def _log(x: Array) -> Array:
     """log(x), but at least -100, so that no loss is infinite."""
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), -100)
+    return np.maximum(np.log(x), -100)
 
 
 def _log1p(x: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log1p(x), -100)
+    return np.maximum(np.log1p(x), -100)
 
 
 def _bce_with_logits(x: Array, t: Array) -> Array:
@@ -97,7 +101,16 @@ def _huber(x: Array, delta: float = 1.0) -> Array:
     return near * (size - 0.5 * near)
 
 
+def _mean_square(x: Array, y: Array) -> Array:
+    d = x - y
+    return total(d * d, tuple(range(d.ndim))) / prod(d.shape)
+
+
 # fmt: off
+mean_square     = primitive(_mean_square, "mse_loss", singular=True, promote=slice(None),
+    x=lambda g, x, y, x_shape: g * (2 / prod(x_shape)) * (x - y),
+    y=lambda g, x, y, x_shape: g * (2 / prod(x_shape)) * (y - x),
+            says="The mean of (x - y)**2 (torch.nn.functional.mse_loss).")
 softmax_cross_entropy = primitive(_softmax_cross_entropy, "cross_entropy",
     x=_pull_softmax_cross_entropy,
             says="Minus the log-probability of each label in its row's softmax, and that (torch.nn.functional.cross_entropy).")
@@ -194,8 +207,13 @@ def averages() -> Iterator[list[tuple[str, Any]]]:
         _listener.reset(token)
 
 
-def reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None, tell: bool = True) -> Any:
-    """The losses themselves, their sum, or their mean: the sum over `parts`, by default their number."""
+def reduced(
+    op: str, losses: Any, reduction: str, target: Any, parts: Any = None, tell: bool = True, mean: Any = None
+) -> Any:  # fmt: skip
+    """The losses themselves, their sum, or their mean: the sum over `parts`, by default their number.
+
+    Where an op computes the mean at once, `mean()` calls it, and `losses` is anything that has as many elements.
+    """
     if reduction == "none":
         return losses
     if reduction != "mean":
@@ -204,7 +222,7 @@ def reduced(op: str, losses: Any, reduction: str, target: Any, parts: Any = None
         raise ShapeError(f"{op}: there is no mean over an empty batch; target has shape {target.shape}")
     if tell and (found := _listener.get()) is not None:
         found.append((reduction, losses.array.size if parts is None else parts))
-    loss = losses.sum() if reduction == "sum" or parts is not None else losses.mean()
+    loss = losses.sum() if reduction == "sum" or parts is not None else losses.mean() if mean is None else mean()
     if reduction == "mean" and parts is not None:
         with np.errstate(divide="ignore", invalid="ignore"):  # of nothing the mean is NaN
             loss = loss / parts
@@ -249,7 +267,11 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
     >>> mse_loss(autograd.tensor([1.0, 2.0]), autograd.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    return _weighted_mean("mse_loss", square(_difference("mse_loss", input, target)), target, weight, reduction)
+    if weight is not None or reduction != "mean":
+        return _weighted_mean("mse_loss", square(_difference("mse_loss", input, target)), target, weight, reduction)
+    _check_alike("mse_loss", floats=False, input=input, target=target)
+    need_float("mse_loss", input if target.dtype.kind != "f" else target, "input or target")
+    return reduced("mse_loss", input, reduction, target, mean=lambda: mean_square(input, target))
 
 
 @single

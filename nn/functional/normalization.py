@@ -103,20 +103,21 @@ def _(g: Any, x: Any, w: Any, b: Any, axis: Axis, eps: float, needs: Any) -> Any
         return NotImplemented
     g_x, step = np.empty(x.shape, x.dtype), MOST // n
     g_rows, rows, made = (np.reshape(v, (-1, n)) for v in (g, x, g_x))
-    means, weight = np.full(n, 1 / n, x.dtype), None if w is None else np.reshape(w, (-1,))
+    weight = np.ones(n, x.dtype) if w is None else np.reshape(w, (-1,))
+    share = weight / n
     to_weight, to_bias, standard = [], [], np.empty((min(step, len(rows)), n), x.dtype)
     for i in range(0, len(rows), step):
         some, d = g_rows[i : i + step], made[i : i + step]
         z = standard[: len(d)]
         r = _standard_rows(rows[i : i + step], eps, z)
+        np.multiply(some, z, out=d)
         if needs[1]:
-            to_weight.append(total(np.multiply(some, z, out=d), (0,)))
+            to_weight.append(total(d, (0,)))
         if needs[2]:
             to_bias.append(total(some, (0,)))
-        np.multiply(some, 1 if weight is None else weight, out=d)
-        along = np.einsum("ij,ij->i", d, z) / n
-        d -= (d @ means)[:, None]
-        z *= along[:, None]
+        z *= (d @ share)[:, None]  # sums along rows are products of matrices
+        z += (some @ share)[:, None]
+        np.multiply(some, weight, out=d)
         d -= z
         d *= r
     sums = [np.reshape(total(np.stack(v), (0,)), x.shape[x.ndim - len(axis) :]) if v else None for v in (to_weight, to_bias)]

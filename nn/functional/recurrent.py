@@ -57,6 +57,14 @@ def sigmoids(z: Any) -> None:
     z += 0.5
 
 
+def added(parts: Any, out: Any) -> None:
+    """The sum of several arrays, of which the first is written over; np.add.reduce takes three times as long."""
+    first, *others, last = parts
+    for part in others:
+        first += part
+    np.add(first, last, out=out)
+
+
 # ---------------------------------------------------------------- one step
 def _lstm_step(z: Array, c: Array, scale: Array) -> tuple[Array, ...]:
     a = gates(z, scale)
@@ -275,8 +283,9 @@ def _pull_lstm(
 @_lstm.on_arrays
 def _(x: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool) -> Any:
     rows, n, width = x.shape[0], h.shape[0], c.shape[1]
-    a, x = np.empty((4, rows, width), x.dtype), apart(x, 4)
-    weight = np.ascontiguousarray(apart(w.T, 4))  # products of matrices with a transposed one take twice as long
+    scale = np.reshape(np.array(LSTM_GATES, x.dtype), (4, 1, 1))  # as in `gates`, on what goes into z instead of z
+    a = np.multiply(apart(x, 4), scale, order="C")
+    weight = np.multiply(apart(w.T, 4), scale, order="C")  # products of matrices with a transposed one take twice as long
     cells = np.empty((rows, width), x.dtype)
     shown = np.empty((rows, width), x.dtype) if p is None else np.empty((n, width), x.dtype)
     states = shown if p is None else np.empty((rows, p.shape[0]), x.dtype)
@@ -284,10 +293,10 @@ def _(x: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: bool
     for step in steps(sizes, back):
         at, m = step.rows, step.size
         z, new, spare = a[:, at], cells[at], more[:m]
-        np.add(x[:, at], np.matmul(before(step, states, h), weight, out=sums[:, :m]), out=z)
-        sigmoids(z[:2])
-        sigmoids(z[3])
-        np.tanh(z[2], out=z[2])
+        z += np.matmul(before(step, states, h), weight, out=sums[:, :m])
+        np.tanh(z, out=z)
+        z *= scale
+        z += 1 - scale
         i, f, g, o = z
         np.multiply(f, before(step, cells, c), out=new)
         new += np.multiply(i, g, out=spare)
@@ -337,7 +346,7 @@ def _(gs: Any, h: Any, c: Any, w: Any, p: Any, sizes: tuple[int, ...], back: boo
         d_z *= s
         apart(g_x[at], 4)[...] = d_z
         g_c *= a[1]
-        np.add.reduce(np.matmul(d_z, weight, out=sums[:, :m]), axis=0, out=g_h)
+        added(np.matmul(d_z, weight, out=sums[:, :m]), out=g_h)
     g_w = to_weight(g_x, found, back, states, h) if needs[3] else None
     return [g_x, carried, carried_c, g_w, None if p is None else g_shown.T @ (gates[3] * np.tanh(cells))]
 
@@ -433,7 +442,7 @@ def _(gs: Any, h: Any, w: Any, b: Any, sizes: tuple[int, ...], back: bool, out: 
         np.multiply(a, a, out=s)
         d[:2, :m] *= np.subtract(a, s, out=s)
         np.copyto(apart(g[at], 4), d[[0, 1, 3, 2], :m])
-        np.add.reduce(np.matmul(d[:3, :m], weight, out=sums[:, :m]), axis=0, out=d_h)
+        added(np.matmul(d[:3, :m], weight, out=sums[:, :m]), out=d_h)
         d_h += v
     y = np.r_[: 2 * width, 3 * width : 4 * width]
     g_w = to_weight(g, found, back, states, h)[y] if needs[2] else None

@@ -24,19 +24,16 @@ class Job:
 
     def __init__(self, group: int, program: Update | None, options: list[Any], numbers: list[Any], tensors: list[Any]) -> None:
         self.group, self.options, self.numbers, self.tensors = group, options, numbers, tensors
-        self.parameter, self.gradient, *buffers = tensors
+        self.parameter, gradient, *buffers = tensors
         self.state = [t for t in (*numbers, *buffers) if t is not None]
         self.scalars = [t.array for t in numbers if t is not None]
         self.arrays = [self.parameter.array, *(t.array for t in buffers if t is not None)]
         self.written = [self.arrays[0], *self.scalars, *self.arrays[1:]]
         self.shape, self.dtype = self.arrays[0].shape, self.arrays[0].dtype
-        right = self.dtype not in ACCUMULATED and self.fits(self.gradient.array) and all(map(self.fits, self.arrays))
+        alike = all(type(a) is np.ndarray and a.dtype is self.dtype for a in (gradient.array, *self.arrays))
+        right = alike and self.dtype not in ACCUMULATED and all(a.flags.c_contiguous for a in self.arrays)
         self.computes = program  # what can be computed of numbers beforehand
         self.program = program if right else None
-
-    def fits(self, a: Array) -> bool:
-        """Can a function that works in place be given this beside the parameter?"""
-        return type(a) is np.ndarray and a.dtype is self.dtype and a.shape == self.shape and a.flags.c_contiguous
 
 
 class Flat:
@@ -49,7 +46,16 @@ class Flat:
         self.arrays, self.temporaries = whole[:several], whole[several:]
         parts = [slice(end - size, end) for end, size in zip(accumulate(sizes), sizes, strict=True)]
         kept = [self.arrays[0], *self.arrays[2:]]  # all but gradients
+        self.columns: list[Any] = [*zip(*(job.arrays for job in jobs), strict=True)]
+        self.columns.insert(1, ())
         self.parts = [[a[part].reshape(job.shape) for a in kept] for job, part in zip(jobs, parts, strict=True)]
+
+    def gather(self, gradients: Sequence[Array]) -> None:
+        """Copy there what is in the arrays now, and these gradients."""
+        self.columns[1] = gradients
+        for whole, column in zip(self.arrays, self.columns):  # noqa: B905 (it is slower)
+            np.concatenate(column, axis=None, out=whole)
+        self.columns[1] = ()
 
 
 class Plan:
@@ -62,32 +68,41 @@ class Plan:
 
     def __init__(self, jobs: list[Job], parameters: list[Tensor], programs: list[Any], block: int | None) -> None:
         self.jobs, self.parameters, self.programs, self.block = jobs, parameters, programs, block
-        busy = {job.parameter for job in jobs}
-        self.idle = [p for p in parameters if p not in busy]
-        self.gradients = [job.gradient.array for job in jobs]
+        self.busy = [job.parameter for job in jobs]
+        self.idle = [p for p in parameters if p not in set(self.busy)]
+        self.gradients = [job.tensors[1].array for job in jobs]
+        self.looks = [(np.ndarray, job.dtype, job.shape) for job in jobs]
         self.numbers = [(*map(float, job.scalars),) for job in jobs]
         self.lasts = all(job.program is not None for job in jobs)
+        if self.lasts:  # or the first gradients would stay in memory
+            for job in jobs:
+                job.tensors = []
+        self.state = [t for job in jobs for t in job.state]
+        self.written = [a for job in jobs for a in job.written]  # the arrays of these, each behind its parameter's
+        self.tensors = [t for job in jobs for t in (job.parameter, *job.state)]
+        self.touched = [a for job in jobs if job.program for a in job.written]
         alike: dict[Any, list[int]] = {}
         for k, (job, numbers) in enumerate(zip(jobs, self.numbers, strict=True)):
             if job.program is not None and job.arrays[0].size < min(SMALL, block or 0):
                 alike.setdefault((job.group, job.dtype, *numbers), []).append(k)
         together = [some for ks in alike.values() for some in _portions(ks, [jobs[k].arrays[0].size for k in ks], block or 0)]
         self.batches = [(some, Flat([jobs[k] for k in some], jobs[some[0]].program)) for some in together]  # type: ignore[arg-type]
-        self.touched = [a for job in jobs if job.program for a in job.written]
+        parts = {k: part for some, flat in self.batches for k, part in zip(some, flat.parts, strict=True)}
+        self.results = [list(zip(job.arrays, parts[k], strict=True)) if k in parts else None for k, job in enumerate(jobs)]
 
     def holds(self, parameters: Sequence[Tensor], state: Any, programs: list[Any]) -> bool:
         """Is everything as it was but for values? If so, the new gradients and numbers have been looked up."""
         if not _same(parameters, self.parameters) or not _same(programs, self.programs):
             return False
-        self.gradients = gradients = []
-        for job in self.jobs:
-            p = job.parameter
-            if (g := p.grad) is None or not job.fits(g.array) or not _same(state.get(p, {}).values(), job.state):
-                return False
-            if not _same([p.array, *[t.array for t in job.state]], job.written):
-                return False
-            gradients.append(g.array)
-        if any([p.grad is not None for p in self.idle]) or not all([a.flags.writeable for a in self.touched]):
+        found = [p.grad for p in self.busy]
+        if any([g is None for g in found]) or any([p.grad is not None for p in self.idle]):
+            return False
+        self.gradients = gradients = [g.array for g in found]
+        if [(type(g), g.dtype, g.shape) for g in gradients] != self.looks:
+            return False
+        if self.state and not _same([t for p in self.busy for t in state.get(p, {}).values()], self.state):
+            return False
+        if not _same([t.array for t in self.tensors], self.written) or not all([a.flags.writeable for a in self.touched]):
             return False
         self.numbers = numbers = [(*map(float, job.scalars),) for job in self.jobs]
         return all([numbers[k] == numbers[some[0]] for some, _ in self.batches for k in some])
@@ -102,25 +117,22 @@ class Plan:
                 if key not in known:
                     known[key] = job.computes and job.computes.scalars(*live[job.group], *numbers)
                 computed.append(known[key])
-            results: dict[int, list[Array]] = {}
             for some, flat in self.batches:
-                rows = [(job.arrays[0], self.gradients[k], *job.arrays[1:]) for k in some for job in (self.jobs[k],)]
-                for whole, column in zip(flat.arrays, zip(*rows, strict=True), strict=True):
-                    np.concatenate(column, axis=None, out=whole)
+                flat.gather([self.gradients[k] for k in some])
                 self.jobs[some[0]].program.update(flat.arrays, flat.temporaries, *computed[some[0]][0])  # type: ignore[union-attr]
-                results.update(zip(some, flat.parts, strict=True))
             touch_all(self.touched)
             for k, job in enumerate(self.jobs):
                 if job.program is None:
                     _plainly(rule, job, self.block)
                     continue
-                if k in results:
-                    for old, value in zip(job.arrays, results[k]):  # noqa: B905 (it is slower)
+                if (pairs := self.results[k]) is not None:
+                    for old, value in pairs:
                         old[...] = value
                 else:
                     _in_blocks(job.program, [job.arrays[0], self.gradients[k], *job.arrays[1:]], computed[k][0], self.block)
                 for old, number in zip(job.scalars, computed[k][1]):  # noqa: B905
                     old[...] = number
+        self.gradients = []
 
 
 def _same(these: Collection[Any], those: Collection[Any]) -> bool:
