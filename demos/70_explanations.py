@@ -1,4 +1,4 @@
-"""Where does a network look? Grad-CAM and saliency, on pictures in which the right answer has a known place.
+"""Where a network looks: Grad-CAM and saliency, on pictures in which the right answer has a known place.
 
 Claim: a network that was only told which kinds of shapes are in a picture, never where, points by Grad-CAM into the box of the
 kind that it is asked for in at least 90 % of the questions, and puts at least 2.5 times the box's share of the picture there;

@@ -85,7 +85,7 @@ def draw(found, net, aware, path):
         ax.hist((weight / rounded(weight, 2)[1]).flatten().numpy(), 80, color="#94a3b8", log=True)
         for level in (-1, 0, 1):
             ax.axvline(level, color="#dc2626", linewidth=2)
-        ax.set(title=title, xlabel="share of the largest in its row; red: what 2 bits say", yticks=[])
+        ax.set(title=title, xlabel="red: all that 2 bits can say", yticks=[])
     save(figure, path)
 
 

@@ -1,7 +1,7 @@
-"""Ten clients who each know two digits learn to read all ten, and never show each other a picture: federated averaging.
+"""Ten clients who each know few digits learn to read all ten, and never show each other a picture: federated averaging.
 
 Claim: after 25 rounds of federated averaging the common network reads at least 75 % of 360 test digits, though each client has
-seen but two to four kinds; the networks that clients train alone read at most 35 %. If each client has all kinds, the mean
+seen but one to four kinds; the networks that clients train alone read at most 35 %. If each client has all kinds, the mean
 of networks that were trained apart from one common start reads at least 85 %; from starts of their own, at least 25 in 100
 less.
 

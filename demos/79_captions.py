@@ -94,7 +94,7 @@ def draw(images, said, right, captions, net, path):
 def main():
     options = arguments(__doc__)
     manual_seed(options.seed)
-    n, epochs = (900, 6) if options.quick else (2400, 10)
+    n, epochs = (900, 6) if options.quick else (3000, 11)
     images, colour, kind, kinds = pictures(n)
     said = zip(itertools.cycle(FORMS), colour.tolist(), kind.tolist(), strict=False)
     captions = [form.format(list(COLOURS)[c], kinds[k]) for form, c, k in said]

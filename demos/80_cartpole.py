@@ -14,7 +14,6 @@ algorithms, 1992; Mnih et al., Asynchronous methods for deep reinforcement learn
 import numpy as np
 
 import nn
-import nn.functional as F
 from autograd import manual_seed, no_grad, tensor
 from autograd.distributions import Bernoulli
 from nn import optim
@@ -25,10 +24,7 @@ LONGEST, DISCOUNT = 200, 0.99
 
 
 def moved(state, right):
-    """Poles (n, 4) 0.02 s later, pushed by 10 N to the right or left, and which are down or off the track.
-
-    Each has the place and speed of its cart, its angle, and its angular speed.
-    """
+    """Poles, each by place, speed, angle and spin, 0.02 s later, pushed by 10 N; and which are down or off the track."""
     _, speed, angle, spin = state.T
     sin, cos = np.sin(angle), np.cos(angle)
     push = (np.where(right, 10.0, -10.0) + 0.05 * spin**2 * sin) / 1.1
@@ -77,7 +73,7 @@ def train(rng, steps, at_once, waits, n=8):
         better = (came - guess).detach()
         gain = (odds.log_prob(pushes) * (better - better.mean()) / (better.std() + 1e-6)).mean()
         optimizer.zero_grad()
-        (F.smooth_l1_loss(guess, came) - gain - 0.01 * odds.entropy().mean()).backward()
+        (nn.SmoothL1Loss()(guess, came) - gain - 0.01 * odds.entropy().mean()).backward()
         nn.utils.clip_grad_norm_(actor.parameters(), 0.5)
         optimizer.step()
         schedule.step()

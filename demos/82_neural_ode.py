@@ -44,11 +44,9 @@ def train(f, seen, updates, lr):
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
     for _ in range(updates):
         optimizer.zero_grad()
-        loss = ((path(f, seen[0], len(seen) - 1) - seen) ** 2).mean()
-        loss.backward()
+        ((path(f, seen[0], len(seen) - 1) - seen) ** 2).mean().backward()
         optimizer.step()
         schedule.step()
-    return loss.item()
 
 
 def adjoint(f, start, end_of_loss, steps):
@@ -99,8 +97,8 @@ def main():
     seen = truth + 0.05 * randn_like(truth)
     linear = nn.Linear(2, 2)
     net = nn.Sequential(nn.Linear(2, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 2))
-    for name, f, lr in (("linear", linear, 0.05), ("network", net, 0.02)):
-        print(f"{name}: mean squared error {train(f, seen, updates, lr):.4f}, where the noise is {0.05**2}")
+    train(linear, seen, updates, 0.05)
+    train(net, seen, updates, 0.02)
 
     start = 5 * rand(100, 2) - 2.5
     with no_grad():

@@ -174,7 +174,7 @@ def test_what_is_pruned_does_not_learn():
     assert (pruned.weight_orig.detach().numpy()[~gone] != W[~gone]).all()
 
 
-@pytest.mark.parametrize("put, off", [
+@pytest.mark.parametrize(("put", "off"), [
     (lambda net: prune.l1_unstructured(net, "weight", 0.5), lambda net: prune.remove(net, "weight")),
     (spectral_norm, remove_spectral_norm),
 ], ids=["prune", "spectral_norm"])  # fmt: skip
