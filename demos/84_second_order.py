@@ -110,7 +110,8 @@ def main():
     claim(
         len(fast) <= 16 and slow[-1][1] < GOAL and apart < 2 * GOAL / smallest
         and len(slow) > (20 if options.quick else 100) * len(fast) and fast[-1][0] < len(slow) / (2 if options.quick else 10),
-        f"Newton takes {len(fast) - 1} steps with {fast[-1][0]:,} gradients and products, gradient descent {len(slow) - 1:,}",
+        f"Newton takes {len(fast) - 1} steps with {fast[-1][0]:,} gradients and products, gradient descent {len(slow) - 1:,}"
+        " steps",
     )  # fmt: skip
 
 
