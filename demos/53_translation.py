@@ -1,7 +1,5 @@
 """Translation: a network reads a date as people write it, and writes it as computers do, looking where it reads.
 
-    python demos/53_translation.py [--quick] [--seed 0] [--out pictures]
-
 Claim: of 500 dates that it has never seen, such as "Fri, 3rd of March 1987", it writes at least 95 % without one wrong character.
 
 An encoder reads the characters, forwards and backwards. A decoder writes, one character after the other; before each it compares
@@ -17,9 +15,8 @@ import numpy as np
 import nn
 import nn.functional as F
 from autograd import cat, manual_seed, no_grad, stack, tensor, zeros
-from nn import optim
 
-from common import arguments, claim, panels, save
+from common import arguments, claim, descend, panels, save
 
 FORMS = ("%d %B %Y", "%B %d, %Y", "%d.%m.%Y", "%a, %d of %b %Y", "%d %b %Y", "%A, %B %d, %Y")
 START, END = "<", ">"
@@ -99,29 +96,19 @@ def main():
     reads, writes = Alphabet([given for given, _ in pairs]), Alphabet([START, END, "0123456789-"])
 
     net = Translator(len(reads.characters), len(writes.characters))
-    optimizer = optim.Adam(net.parameters(), lr=6e-3)
-    schedule = optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, steps)
-    for step in range(steps):
-        batch = [pairs[i] for i in rng.integers(0, len(pairs), 48)]
-        given = reads.numbers([pair[0] for pair in batch])
-        answer = writes.numbers([START + pair[1] + END for pair in batch])
-        optimizer.zero_grad()
-        scores, _ = net(given, answer)
-        loss = F.cross_entropy(scores.flatten(0, 1), answer[:, 1:].flatten())
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 100 == 99:
-            print(f"step {step + 1}: loss {loss.item():.4f}")
 
+    def loss():
+        batch = [pairs[i] for i in rng.integers(0, len(pairs), 48)]
+        answer = writes.numbers([START + pair[1] + END for pair in batch])
+        scores, _ = net(reads.numbers([pair[0] for pair in batch]), answer)
+        return F.cross_entropy(scores.flatten(0, 1), answer[:, 1:].flatten())
+
+    descend(net.parameters(), loss, steps, 6e-3, clip=1.0, weight_decay=0.0)
     with no_grad():
         scores, looks = net(reads.numbers([given for given, _ in unseen]), start=writes.characters.index(START), steps=11)
     wrote = [writes.text(row).split(END)[0] for row in scores.argmax(2).tolist()]
     right = sum(w == answer for w, (_, answer) in zip(wrote, unseen, strict=True)) / len(unseen)
     characters = np.mean([w[i : i + 1] == answer[i] for w, (_, answer) in zip(wrote, unseen, strict=True) for i in range(10)])
-    for (given, _), w in list(zip(unseen, wrote, strict=True))[:6]:
-        print(f"{given:32}{w}")
     draw([(given, w, look) for (given, _), w, look in zip(unseen, wrote, looks, strict=True)], options.out / "translation.png")
     claim(
         characters >= 0.5 if options.quick else right >= 0.95,

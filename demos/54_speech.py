@@ -1,7 +1,5 @@
 """Speech recognition in small: words spelt in tones become spectrograms, and a network learns to write them down by CTC.
 
-    python demos/54_speech.py [--quick] [--seed 0] [--out pictures]
-
 Claim: of 100 noisy recordings that it has never heard, at most 5 % of the characters come out wrong, though nobody ever told it
 when a tone begins or ends; searching with a beam makes no more errors than taking the best of each moment.
 
@@ -17,12 +15,11 @@ import numpy as np
 import nn
 import nn.functional as F
 from autograd import from_numpy, manual_seed, no_grad, tensor
-from nn import optim
 from nn.audio import AmplitudeToDB, MelSpectrogram
 from nn.metrics import char_error_rate
 from nn.ops import ctc_beam_search_decoder, ctc_greedy_decoder
 
-from common import arguments, claim, panels, save
+from common import arguments, claim, descend, panels, save
 
 RATE, LETTERS = 4000, "ABCDEFGH"  # samples a second; class 0 is the blank, the letters are 1 to 8
 TONES = [(low, high) for low in (500, 700) for high in (1000, 1200, 1400, 1650)]  # hertz
@@ -97,33 +94,20 @@ def main():
     print(f"{len(waves)} recordings become spectrograms of {heard.shape[1]} bands and {heard.shape[2]} frames")
 
     net = Listener()
-    optimizer = optim.Adam(net.parameters(), lr=1e-2)
-    schedule = optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, steps)
-    losses, frames = [], heard.shape[2]
-    for step in range(steps):
+
+    def loss():
         batch = rng.choice(n, 24, replace=False)
         target = [words[i] for i in batch]
-        optimizer.zero_grad()
-        log_probs = net(heard[batch])
-        loss = F.ctc_loss(
-            log_probs, tensor(list(itertools.chain(*target))), tensor([frames] * 24), tensor([len(w) for w in target])
-        )
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        if step % 50 == 49:
-            print(f"step {step + 1}: loss {losses[-1]:.3f}")
+        frames, lengths = tensor([heard.shape[2]] * 24), tensor([len(word) for word in target])
+        return F.ctc_loss(net(heard[batch]), tensor(list(itertools.chain(*target))), frames, lengths)
 
+    losses = descend(net.parameters(), loss, steps, 1e-2, clip=1.0, weight_decay=0.0)
     net.eval()
     with no_grad():
         log_probs = net(heard[n:])
     truth = [text(word) for word in words[n:]]
     greedy = [text(word) for word in ctc_greedy_decoder(log_probs)]
     beam = [text(paths[0][0]) for paths in ctc_beam_search_decoder(log_probs, beam_width=8)]
-    for right, found in list(zip(truth, beam, strict=True))[:5]:
-        print(f"{right:8}{'heard as ' + found}")
     draw(heard[n], log_probs[:, 0], words[n], losses, options.out / "speech.png")
     errors, errors_of_beam = char_error_rate(greedy, truth), char_error_rate(beam, truth)
     claim(

@@ -95,7 +95,9 @@ def main():
         ahead = when[0, "forward", 1][0] < when[1, "backward", 0][1]
         draw(shortest, options.out / "pipeline.png")
         begins = "begins the second part before the other has finished the first"
-        claim(max(errors) < 1e-5 and ahead, f"the gradients differ by {max(errors):.0e} of the greatest; the first process {begins}")
+        claim(
+            max(errors) < 1e-5 and ahead, f"the gradients differ by {max(errors):.0e} of the greatest; the first process {begins}"
+        )
     distributed.destroy_process_group()
 
 

@@ -1,10 +1,16 @@
-"""What all demos share: their options, the picture they save, and the claim that they state and check."""
+"""What all demos share: their options, a usual training, the picture they save, and the claim that they state and check."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import pathlib
 import sys
+
+from nn import optim
+from nn.train import fit
+from nn.utils import clip_grad_norm_
+from nn.utils.data import DataLoader, TensorDataset
 
 try:
     from matplotlib.figure import Figure
@@ -33,6 +39,37 @@ def in_processes(n: int) -> None:
         sys.exit(start(n, sys.argv))
 
 
+def learn(net, loss, x, y, epochs, lr, batch=64, **options):
+    """Train by AdamW, at a rate that rises to `lr` and falls again; return the network."""
+    optimizer = optim.AdamW(net.parameters(), lr=lr)
+    schedule = optim.lr_scheduler.OneCycleLR(optimizer, lr, epochs * math.ceil(len(x) / batch))
+    batches = DataLoader(TensorDataset(x, y), batch, shuffle=True)
+    fit(net, loss, optimizer, batches, epochs, scheduler=schedule, schedule="step", **options)
+    return net
+
+
+def descend(parameters, loss, steps, lr, clip=None, weight_decay=0.01, tell=None):
+    """As `learn`, but so many steps, each down what `loss()` gives at that time; return the losses.
+
+    `clip` is the largest norm of a gradient. Ten times on the way `tell(step)` is called, or the loss is printed.
+    """
+    parameters, losses = list(parameters), []
+    optimizer = optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    schedule = optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
+    for step in range(1, steps + 1):
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        if clip:
+            clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        schedule.step()
+        losses.append(value.item())
+        if step % (steps // 10) == 0:
+            (tell or (lambda step: print(f"step {step}: loss {losses[-1]:.3f}")))(step)
+    return losses
+
+
 def panels(columns=1, rows=1, width=4.0, height=3.2, **options):
     """A figure and its axes in a row-major list, without the frames that say nothing."""
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
@@ -40,6 +77,28 @@ def panels(columns=1, rows=1, width=4.0, height=3.2, **options):
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def joined(axes):
+    """One large Axes in the place of some of `panels`, which fill a rectangle."""
+    places = [ax.get_subplotspec() for ax in axes]
+    grid, figure = axes[0].get_gridspec(), axes[0].figure
+    for ax in axes:
+        ax.remove()
+    large = figure.add_subplot(
+        grid[places[0].rowspan.start : places[-1].rowspan.stop, places[0].colspan.start : places[-1].colspan.stop]
+    )
+    large.spines[["top", "right"]].set_visible(False)
+    return large
+
+
+def bars(ax, found, colours, **options):
+    """Shares by name, from top to bottom, each with its number."""
+    ax.bar_label(
+        ax.barh(list(found), list(found.values()), color=colours), [f"{share:.1%}" for share in found.values()], padding=3
+    )
+    ax.set(xlim=(0, 1.25), xticks=[0, 0.5, 1], **options)
+    ax.invert_yaxis()
 
 
 def save(figure: Figure, path: pathlib.Path) -> None:

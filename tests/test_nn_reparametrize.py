@@ -174,6 +174,28 @@ def test_what_is_pruned_does_not_learn():
     assert (pruned.weight_orig.detach().numpy()[~gone] != W[~gone]).all()
 
 
+@pytest.mark.parametrize(("put", "off"), [
+    (lambda net: prune.l1_unstructured(net, "weight", 0.5), lambda net: prune.remove(net, "weight")),
+    (spectral_norm, remove_spectral_norm),
+], ids=["prune", "spectral_norm"])  # fmt: skip
+def test_an_optimizer_made_before_goes_on_training(put, off):
+    """The weight is the same Parameter when it has become weight_orig, frozen or not, and when it is the weight again."""
+    net = layer()
+    weight, optimizer = net.weight, nn.optim.SGD(net.parameters(), lr=0.1)
+    frozen = put(layer().requires_grad_(False))
+    assert not frozen.weight_orig.requires_grad
+    put(net)
+    assert net.weight_orig is weight
+    net(autograd.ones(3, 8, dtype=float64)).sum().backward()
+    optimizer.step()
+    assert (weight.detach().numpy() != W).any()
+    net.eval()
+    before = net(autograd.ones(1, 8, dtype=float64)).detach().numpy()
+    off(net)
+    assert net.weight is weight
+    assert_allclose(net(autograd.ones(1, 8, dtype=float64)).detach().numpy(), before, rtol=1e-12)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_pruning(seed):
     autograd.manual_seed(seed)

@@ -20,7 +20,7 @@ from autograd.engine.grad_mode import no_grad
 from autograd.errors import ArgumentError, ShapeError, StateError
 from autograd.linalg import vector_norm
 
-from ..module import Module, Parameter
+from ..module import Module
 from .reparametrize import Recomputed, hook_of, parameter_called
 
 __all__ = [
@@ -73,7 +73,7 @@ class BasePruningMethod:
             mask.copy_(new)
             pruned(module)
         else:
-            Masked(name).install(module, orig=Parameter(weight), mask=new)
+            Masked(name).install(module, orig=weight, mask=new)
         return module
 
     def extend(self, t: Any, mask: Any) -> Any:

@@ -48,15 +48,16 @@ class Recomputed:
         module.register_forward_pre_hook(self)
 
     def remove(self, module: Module) -> None:
-        """Make the weight, as it is now, the parameter that it was."""
+        """Make the weight, as it is now, the parameter that it was: the same object, if that was kept as a part."""
         with no_grad():
             weight = self.compute(module)
+            weight = self.part(module, "orig").copy_(weight) if "orig" in self.parts else Parameter(weight.clone())
         for key in [k for k, hook in module._hooks.items() if hook.call is self]:
             del module._hooks[key]
         delattr(module, self.name)
         for ending in self.parts:
             delattr(module, f"{self.name}_{ending}")
-        module.register_parameter(self.name, Parameter(weight.clone()))
+        module.register_parameter(self.name, weight)
 
 
 def hook_of(module: Module, name: str, kind: type[Any]) -> Any:
@@ -195,7 +196,7 @@ def spectral_norm(
         matrix = as_matrix(weight.detach(), norm.dim)
         u, v = (unit(empty(n, dtype=weight.dtype).normal_(), eps) for n in matrix.shape)
         power_method(matrix, u, v, 15, eps)  # so that it is about right from the start
-    norm.install(module, orig=Parameter(weight.detach()), u=u, v=v)
+    norm.install(module, orig=weight, u=u, v=v)
     return module
 
 
