@@ -2,8 +2,8 @@
 
     python demos/90_processes.py [--quick] [--seed 0] [--out pictures]
 
-Claim: two processes that average their gradients have the same weights after every step, to the bit, end within 0.0001 of what one
-process gets from the whole batches, and read at least 95 % of 360 digits that they have never seen.
+Claim: two processes that average their gradients have the same weights after every step, to the bit, end within 0.0001 of what
+one process gets from the whole batches, and read at least 95 % of 360 digits that they have never seen.
 
 Each process has its own copy of the network. After a backward all add up their gradients, and divide by how many they are: the
 average of two halves' gradients is the gradient of the whole. What would happen without is shown beside it: two networks that

@@ -5,9 +5,9 @@
 Claim: the gradients of both stages are those of the whole network on the whole batch to 5 digits, and the first process begins
 the next part before the second has finished the one before.
 
-The first process sends what its layers give, and gets back the gradient of it: `backward` takes it as its argument, and goes on as
-if the rest of the graph were here. The gradients of the parts add up. What the two do when is recorded, and drawn. Source: Huang et
-al., GPipe, 2019.
+The first process sends what its layers give, and gets back the gradient of it: `backward` takes it as its argument, and goes on
+as if the rest of the graph were here. The gradients of the parts add up. What the two do when is recorded, and drawn. Source:
+Huang et al., GPipe, 2019.
 """
 
 import time
