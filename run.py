@@ -60,6 +60,8 @@ def main(task="help", *arguments):
             return
         if arguments and not arguments[0].startswith("-"):
             commands, arguments = [[demo_named(arguments[0])]], arguments[1:]
+            if "chainrule[data]" in commands[0][0].read_text(encoding="utf-8"):
+                extra = "test"  # the first in the chain that brings scikit-learn, for its data sets
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # their matrices are small: more threads would get in the way
     if task == "test" and not arguments:
         arguments = ("-n", "auto")  # the whole suite, on all cores

@@ -12,7 +12,9 @@ import math
 
 import numpy as np
 
-from autograd import cartesian_prod, linspace, manual_seed, randn, tensor, zeros
+import nn
+import nn.functional as F
+from autograd import cartesian_prod, linspace, manual_seed, no_grad, randn, tensor, zeros
 from nn import optim
 
 from common import arguments, claim, panels, save
@@ -39,20 +41,34 @@ class Networks:
 def train(nets, steps, watch=()):
     """Squared errors, gradient descent with momentum; the sum over networks leaves each its own gradient.
 
-    Returns the errors of each network in each step, and what the networks answer in the plane at the steps to watch.
+    Returns the errors of each network in each step; and at the steps to watch, what they answer in the plane, and their weights.
     """
     optimizer = optim.SGD([*nets.weights, *nets.biases], lr=1.0, momentum=0.9)
     side = linspace(-0.3, 1.3, 40)
     plane, errors, seen = cartesian_prod(side, side), [], []
     for step in range(steps):
         if step in watch:
-            seen.append(nets(plane).detach().numpy().reshape(STARTS, 40, 40))
+            weights = [t.detach().clone() for pair in zip(nets.weights, nets.biases, strict=True) for t in pair]
+            seen.append((nets(plane).detach().numpy().reshape(STARTS, 40, 40), weights))
         optimizer.zero_grad()
         error = ((nets(X) - Y) ** 2).mean((1, 2))
         error.sum().backward()
         optimizer.step()
         errors.append(error.tolist())
     return np.array(errors), seen
+
+
+def drawn(shape, moments):
+    """The network with its weights at each of the moments, as nn.draw sees it when it is asked for 1 xor 0."""
+    layers = [part for m, n in itertools.pairwise(shape) for part in (nn.Linear(m, n), nn.Tanh())]
+    model = nn.Sequential(*layers[:-1], nn.Sigmoid())
+    network = nn.draw(model, X[2:3], Y[2:3], F.mse_loss, inputs=("1", "0"), outputs=("1?",))
+    for weights in moments:
+        with no_grad():
+            for p, w in zip(model.parameters(), weights, strict=True):
+                p.copy_(w.T.reshape(p.shape))
+        network.record()
+    return network
 
 
 def main():
@@ -67,23 +83,27 @@ def main():
         solved[name] = (np.abs(answers[name] - Y.T.numpy()) < 0.4).all(1)
         print(f"{name:8} learns XOR in {solved[name].sum():3} of {STARTS} starts")
         if name == "2-3-2-1":
-            planes = [answer[solved[name].argmax()] for answer in seen]
+            moments, best = seen, solved[name].argmax()
     stuck = answers["2-2-1"][~solved["2-2-1"]]
     same = [min(abs(p - q) for i, p in enumerate(a) for q in a[:i] if 0.3 < p < 0.8) for a in stuck]
-    print("three of the stuck answer", stuck[:3].round(2).tolist(), "to 00, 01, 10, 11")
 
-    figure, axes = panels(4, 2, width=3, height=2.8)
+    figure, axes = panels(4, 3, width=3, height=2.8)
     for ax, (name, answer) in zip(axes, answers.items(), strict=False):
         ax.bar(["00", "01", "10", "11"], answer[solved[name].argmax()], color=["C0", "C1", "C1", "C0"])
         ax.set(title=f"{name}: {solved[name].sum()} of {STARTS}", ylim=(0, 1))
-    for ax, step, plane in zip(axes[4:7], watch[1:], planes[1:], strict=True):
-        ax.imshow(plane.T, origin="lower", extent=(-0.3, 1.3, -0.3, 1.3), cmap="coolwarm", vmin=0, vmax=1)
+    for ax, step, (planes, _) in zip(axes[4:7], watch[1:], moments[1:], strict=True):
+        ax.imshow(planes[best].T, origin="lower", extent=(-0.3, 1.3, -0.3, 1.3), cmap="coolwarm", vmin=0, vmax=1)
         ax.scatter(*X.T.numpy(), c=Y[:, 0].numpy(), cmap="coolwarm", edgecolor="k", s=50)
         ax.set(title=f"2-3-2-1 after {step + 1} steps", xticks=[0, 1], yticks=[0, 1])
     for lucky, colour in ((True, "C0"), (False, "C3")):
-        some = curves["2-2-1"][:, solved["2-2-1"] == lucky][:, :12]
-        axes[7].plot(some, color=colour, linewidth=0.8)
+        axes[7].plot(curves["2-2-1"][:, solved["2-2-1"] == lucky][:, :12], color=colour, linewidth=0.8)
     axes[7].set(title="2-2-1: red ones get stuck", xlabel="step", ylabel="mean squared error")
+    network, grid = drawn((2, 3, 2, 1), [[w[best] for w in weights] for _, weights in moments]), axes[0].get_gridspec()
+    for ax in axes[8:]:
+        ax.remove()
+    for i, moment in enumerate((1, 3)):
+        ax = network.plot(figure.add_subplot(grid[2, 2 * i : 2 * i + 2]), which=moment + 1)
+        ax.set_title(f"2-3-2-1 after {watch[moment] + 1} steps: 1 xor 0?", fontsize=11)
     save(figure, options.out / "xor.png")
     counts = {name: int(s.sum()) for name, s in solved.items()}
     claim(

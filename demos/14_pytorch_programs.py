@@ -9,7 +9,6 @@ This is a PyTorch program: under `import torch`, `from torch import nn, optim` a
 
 import autograd as torch
 import nn
-import nn.functional as F
 from nn import optim
 from nn.datasets import digits
 from nn.utils.data import DataLoader, TensorDataset
@@ -27,35 +26,21 @@ class SimpleNN(nn.Module):
         return torch.sigmoid(self.fc2(torch.tanh(self.fc1(x))))
 
 
-class NNWithBatchNorm(nn.Module):
+class NNWithBatchNorm(nn.Sequential):
     def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(64, 64)
-        self.bn1 = nn.BatchNorm1d(64)
-        self.fc2 = nn.Linear(64, 10)
-
-    def forward(self, x):
-        return self.fc2(F.relu(self.bn1(self.fc1(x))))
+        super().__init__(nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
 
 
-class NNWithDropout(nn.Module):
+class NNWithDropout(nn.Sequential):
     def __init__(self):
-        super().__init__()
-        self.fc1 = nn.Linear(64, 64)
-        self.dropout = nn.Dropout(0.3)
-        self.fc2 = nn.Linear(64, 10)
-
-    def forward(self, x):
-        return self.fc2(self.dropout(F.relu(self.fc1(x))))
+        super().__init__(nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 10))
 
 
 def learn_xor(steps=500):
     """Whether SimpleNN answers all four cases rightly, and its losses."""
-    x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    y = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
-    model, criterion = SimpleNN(), nn.MSELoss()
+    x, y = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), torch.tensor([[0.0], [1.0], [1.0], [0.0]])
+    model, criterion, losses = SimpleNN(), nn.MSELoss(), []
     optimizer = optim.Adam(model.parameters(), lr=0.1)
-    losses = []
     for _ in range(steps):
         optimizer.zero_grad()
         loss = criterion(model(x), y)
@@ -68,8 +53,7 @@ def learn_xor(steps=500):
 def train(model, loader, optimizer, scheduler=None, epochs=1):
     """The training loop, with torch.nn.utils.clip_grad_norm_; returns the loss of each batch."""
     model.train()
-    criterion = nn.CrossEntropyLoss()
-    losses = []
+    criterion, losses = nn.CrossEntropyLoss(), []
     for _ in range(epochs):
         for images, labels in loader:
             optimizer.zero_grad()
@@ -93,10 +77,8 @@ def accuracy(model, images, labels):
 
 def load():
     """The digits as rows of 64 numbers: to train with, and to test on."""
-    return [
-        TensorDataset(torch.from_numpy(images.numpy()).flatten(1), torch.from_numpy(labels.numpy()))
-        for images, labels in (part.tensors for part in digits())
-    ]
+    parts = (part.tensors for part in digits())
+    return [TensorDataset(torch.from_numpy(x.numpy()).flatten(1), torch.from_numpy(y.numpy())) for x, y in parts]
 
 
 def main():
@@ -106,7 +88,6 @@ def main():
         torch.manual_seed(10 * options.seed + seed)
         runs.append(learn_xor(300 if options.quick else 500))
     solved = sum(right for right, _ in runs)
-    print(f"SimpleNN learns XOR in {solved} of 10 seeds")
 
     torch.manual_seed(options.seed)
     train_set, test_set = load()

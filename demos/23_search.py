@@ -14,7 +14,8 @@ import numpy as np
 
 import nn
 import nn.functional as F
-from autograd import linalg, manual_seed, tensor
+from autograd import eye, linalg, manual_seed, tensor
+from autograd.distributions import MultivariateNormal, Normal
 from nn import optim
 from nn.datasets import digits
 from nn.utils.data import DataLoader, TensorDataset
@@ -26,7 +27,7 @@ BUDGET, EPOCHS = 25, 5
 
 
 class Training:
-    """A network trained with one choice, which can be trained on."""
+    """A network that can be trained on, with one choice of rate and decay."""
 
     def __init__(self, choice, data):
         manual_seed(0)  # the same first weights for all: only the choice differs
@@ -47,43 +48,30 @@ class Training:
         return min(loss, 10.0) if math.isfinite(loss) else 10.0
 
 
-def kernel(a, b, log_scale):
-    """How alike two choices are: 1 if equal, falling with the distance, each axis in its own scale."""
-    difference = (a[:, None] - b[None]) / log_scale.exp()
-    return (-0.5 * (difference**2).sum(-1)).exp()
-
-
-def process(x, y, steps=60):
-    """A Gaussian process through (x, y): a function of new choices that returns mean and deviation."""
-    x, y = tensor(x), tensor(y)
+def process(x, y, new, steps=60):
+    """What a Gaussian process through (x, y) believes of new choices: the means, and the deviations."""
     log_scale, log_noise = tensor(np.log([0.3, 0.3])).requires_grad_(), tensor(-4.0).double().requires_grad_()
-    optimizer = optim.Adam([log_scale, log_noise], lr=0.05)
-    mean, deviation, eye = y.mean(), y.std(), tensor(np.eye(len(y)))
-    z = (y - mean) / deviation
+    optimizer, z = optim.Adam([log_scale, log_noise], lr=0.05), (y - y.mean()) / y.std()
 
-    def factor():
-        return linalg.cholesky(kernel(x, x, log_scale) + (log_noise.exp() + 1e-6) * eye)
+    def alike(a, b):  # 1 if two choices are equal, falling with the distance, each axis in its own scale
+        return (-0.5 * (((a[:, None] - b) / log_scale.exp()) ** 2).sum(-1)).exp()
 
-    for _ in range(steps):  # the negative log likelihood of what was seen
+    def seen():
+        return MultivariateNormal(0 * z, alike(x, x) + (log_noise.exp() + 1e-6) * eye(len(z)).double())
+
+    for _ in range(steps):
         optimizer.zero_grad()
-        root = factor()
-        white = linalg.solve(root, z)
-        (0.5 * (white**2).sum() + root.diagonal().log().sum()).backward()
+        (-seen().log_prob(z)).backward()
         optimizer.step()
-    root = factor().detach()
-
-    def predict(new):
-        half = linalg.solve(root, kernel(x, tensor(new), log_scale).detach())
-        variance = (1 - (half**2).sum(0)).clamp(1e-9)
-        return (mean + deviation * (half.T @ linalg.solve(root, z))).numpy(), (deviation * variance.sqrt()).numpy()
-
-    return predict
+    root = seen().scale_tril.detach()
+    half = linalg.solve(root, alike(x, new).detach())
+    deviation = (1 - (half**2).sum(0)).clamp(1e-9).sqrt()
+    return y.mean() + y.std() * (half.T @ linalg.solve(root, z)), y.std() * deviation
 
 
 def expected_improvement(mean, deviation, best):
-    gap = (best - mean) / deviation
-    cumulative = (1 + np.vectorize(math.erf)(gap / math.sqrt(2))) / 2
-    return deviation * (gap * cumulative + np.exp(-(gap**2) / 2) / math.sqrt(2 * math.pi))
+    gap, normal = (best - mean) / deviation, Normal(0.0, 1.0)
+    return deviation * (gap * normal.cdf(gap) + normal.log_prob(gap).exp())
 
 
 def bayesian(loss, draw, first=8):
@@ -92,8 +80,8 @@ def bayesian(loss, draw, first=8):
     losses = [loss(c) for c in choices]
     while len(choices) < BUDGET:
         candidates = draw(400)
-        mean, deviation = process(np.array(choices), np.log(losses))(candidates)
-        choices.append(candidates[expected_improvement(mean, deviation, np.log(min(losses))).argmax()])
+        mean, deviation = process(tensor(np.array(choices)), tensor(np.log(losses)), tensor(candidates))
+        choices.append(candidates[expected_improvement(mean, deviation, math.log(min(losses))).argmax().item()])
         losses.append(loss(choices[-1]))
     return np.array(choices), losses
 

@@ -14,48 +14,15 @@ import numpy as np
 
 import nn
 import nn.functional as F
-from autograd import from_numpy, manual_seed, tensor
+from autograd import cat, manual_seed, tensor
 from nn import optim
+from nn.datasets import make_faces
 from nn.metrics import ROCCurve, roc_auc
 from nn.train import predict
 
 from common import arguments, claim, panels, save
 
-SIZE, PICTURES = 24, 8
-
-
-def faces(people, rng):
-    """Pictures (people, 8, 1, 24, 24) of people, each a row of ten numbers from -1 to 1."""
-    n = (len(people), PICTURES, 1, 1)
-    of = people.T[:, :, None, None, None]  # of[i] is the number i of all people
-    side = np.linspace(-1, 1, SIZE)
-    turned, scale = rng.normal(0, 0.06, n), rng.normal(1, 0.04, n)
-    x0, y0 = side + rng.normal(0, 0.06, n), side[:, None] + rng.normal(0, 0.06, n)
-    x, y = (x0 + turned * y0) / scale, (y0 - turned * x0) / scale
-
-    def inside(level):  # of a shape whose inside is where `level` is negative: 1, and smoothly 0
-        return 1 / (1 + np.exp(np.clip(20 * level, -50, 50)))
-
-    picture = np.full((*n[:2], SIZE, SIZE), 0.3)
-    skin, hair = 0.75 + 0.12 * of[2], 0.3 + 0.25 * of[3]
-    parts = [  # each painted over those before: where, and how bright
-        (np.hypot(x / (0.75 + 0.1 * of[0]), (y + 0.05) / 0.95) - 1, hair),
-        (np.hypot(x / (0.6 + 0.1 * of[0]), (y - 0.1) / (0.75 + 0.06 * of[1])) - 1, skin),
-        (np.maximum(y + 0.42 + 0.12 * of[4], abs(x) - 0.6), hair),  # a fringe
-        (np.maximum(abs(x) - 0.04, abs(y - 0.1) - 0.1 - 0.05 * of[1]), skin - 0.25),  # the nose
-    ]
-    smile, apart = rng.normal(0, 0.3, n), 0.27 + 0.07 * of[5]
-    eye, brow = np.hypot(abs(x) - apart, y + 0.1), y + 0.27 + 0.5 * of[7] * (abs(x) - apart)
-    parts += [
-        (eye - 0.1 - 0.035 * of[6], 0.05),
-        (np.maximum(abs(brow) - 0.035, abs(abs(x) - apart) - 0.12), hair - 0.1),
-        (np.maximum(abs(y - 0.5 - 0.06 * of[8] + smile * x**2) - 0.05, abs(x) - 0.25 - 0.1 * of[9]), 0.2),
-    ]
-    for level, brightness in parts:
-        cover = inside(level)
-        picture = picture * (1 - cover) + brightness * cover
-    light = rng.normal(1, 0.15, n) + rng.normal(0, 0.2, n) * side + rng.normal(0, 0.2, n) * side[:, None]
-    return (picture * light + rng.normal(0, 0.04, picture.shape)).astype(np.float32)[:, :, None]
+PICTURES = 8  # of each person
 
 
 class Space(nn.Module):
@@ -108,8 +75,7 @@ def main():
     manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     people, steps = (200, 150) if options.quick else (400, 500)
-    pictures = from_numpy(faces(rng.uniform(-1, 1, (people, 10)), rng)).flatten(0, 1)
-    unseen = from_numpy(faces(rng.uniform(-1, 1, (100, 10)), rng)).flatten(0, 1)
+    pictures, unseen = (make_faces(n, PICTURES)[0].flatten(0, 1) for n in (people, 100))
 
     net = Space()
     optimizer = optim.Adam(net.parameters(), lr=2e-3)
@@ -129,7 +95,7 @@ def main():
     distances = {}
     for name, points in (("pixels", unseen.flatten(1)), ("learnt space", predict(net, unseen))):
         gaps = [(points[anchor] - points[i]).norm(dim=1) for i in (same, other)]
-        distances[name] = -from_numpy(np.concatenate(gaps)), truth
+        distances[name] = -cat(gaps), truth
     draw(unseen, distances, options.out / "faces.png")
     pixels, learnt = (roc_auc(*pair) for pair in distances.values())
     claim(

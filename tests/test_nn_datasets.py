@@ -558,3 +558,42 @@ def test_shapes_repeat_with_their_generator():
 def test_shapes_refuse(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         datasets.make_shapes(**arguments)
+
+
+# ---------------------------------------------------------------- faces
+def test_faces_are_what_their_people_say():
+    """The mean face over many pictures is dark where there is hair, and as bright as the skin of its person in the cheek."""
+    images, people = (part.numpy() for part in datasets.make_faces(60, n_pictures=40))
+    assert images.dtype == people.dtype == np.float32
+    assert images.shape == (60, 40, 1, 24, 24)
+    assert people.shape == (60, 10)
+    assert abs(people).max() <= 1
+    mean = images.mean((1, 2))
+    for place, trait in (((15, 7), 2), ((4, 12), 3)):  # the cheek has the colour of the skin, the brow that of the hair
+        assert np.corrcoef(mean[:, *place], people[:, trait])[0, 1] > 0.8
+
+
+def test_faces_of_a_person_differ_less_than_people_do():
+    images, _ = datasets.make_faces(80, n_pictures=30)
+    halves = [images.numpy()[:, part].mean(1).reshape(80, -1) for part in (slice(15), slice(15, None))]
+    gaps = np.linalg.norm(halves[0][:, None] - halves[1], axis=2)
+    assert (gaps.argmin(1) == np.arange(80)).mean() > 0.5  # by chance, 1 in 80
+
+
+def test_faces_repeat_with_their_generator():
+    a, b, c = (datasets.make_faces(3, generator=Generator().manual_seed(seed))[0] for seed in (1, 1, 2))
+    assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_people": 0}, "n_people is a whole number, 1 or more, got 0"),
+        ({"n_pictures": 2.0}, "n_pictures is a whole number"),
+        ({"size": 4}, "size is a whole number, 8 or more, got 4"),
+    ],
+)
+def test_faces_refuse(arguments, message):
+    with pytest.raises(ArgumentError, match=f"make_faces: {message}"):
+        datasets.make_faces(**arguments)

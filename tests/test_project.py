@@ -53,7 +53,7 @@ LAYERS = {
         utils/data/dataset utils/data/sampler utils/data/collate utils/data/workers utils/data/loader utils/data/transforms/base utils/data/transforms/values
         utils/data/transforms/places utils/data/transforms/batches utils/data/transforms/__init__ utils/data/__init__
         utils/prune utils/__init__
-        datasets/shipped datasets/tables datasets/images datasets/generated datasets/shapes datasets/__init__
+        datasets/shipped datasets/tables datasets/images datasets/generated datasets/faces datasets/shapes datasets/__init__
         mode onnx audio ops/boxes ops/ctc ops/__init__ metrics/metric metrics/classes metrics/scores metrics/numbers metrics/text metrics/detection metrics/__init__
         table plot/common plot/film plot/curves plot/descent plot/grids plot/classes plot/layers plot/flow plot/network plot/__init__ calls summary train/measure train/loop train/callbacks train/writers train/record train/examination train/doctor train/__init__ __init__
     """,
