@@ -121,8 +121,10 @@ class Program:
         self.entries: list[Entry] = []
         self.leaves: dict[Ref, Leaf] = {}
         self.dtypes: dict[Ref, Any] = {}  # of what entries make
+        self.memories: dict[Ref, tuple[int, bool]] = {}  # which memory a value looks at, by number, and whether at all of it
         self.count = 0
         self._refs: dict[int, Ref] = {}
+        self._numbers: dict[int, int] = {}
         self._owners: dict[int, Any] = {}  # whose memory no unknown array may look at
         self._written: dict[int, Any] = {}  # id of an owner: it
         self.signature: list[Any] = []
@@ -149,7 +151,7 @@ class Program:
         self.writes_inputs = [leaf.place for leaf in self.leaves.values() if leaf.kind == "input" and leaf.written]
         self.writes_states = [owners[i] for i in self._written if i in owners]
         self.prune()
-        del self._tape, self._states, self._generators, self._refs, self._owners, self._written
+        del self._tape, self._states, self._generators, self._refs, self._owners, self._written, self._numbers
 
     def refuse(self, why: str) -> CompileError:
         """The error that says why, and where."""
@@ -163,11 +165,17 @@ class Program:
     def _leaf(self, kind: str, array: Any, place: int = 0, name: str = "") -> Ref:
         ref = self._new()
         self.leaves[ref] = Leaf(kind, array, place, name)
+        self._place(ref, array)
         before = self._tape.before.get(id(array), (None, array))[1]
         mark: Any = place if kind == "input" else id(array) if kind == "state" else zlib.crc32(np.ascontiguousarray(before))
         self.signature.append((ref, kind, mark, array.shape, array.dtype.str))
         self.origins.append(self.leaves[ref])
         return ref
+
+    def _place(self, ref: Ref, a: Any) -> None:
+        owner = memory(a)
+        number = self._numbers.setdefault(id(owner), len(self._numbers))
+        self.memories[ref] = number, getattr(owner, "nbytes", -1) == a.nbytes and a.flags.c_contiguous
 
     def _ref(self, a: Any) -> Ref:
         """The number of the value that an array holds."""
@@ -223,6 +231,7 @@ class Program:
             self._refs[id(a)] = ref = self._new()
             self._owners[id(memory(a))] = a
             self.dtypes[ref] = a.dtype
+            self._place(ref, a)
             outs.append(ref)
             shapes.append((a.shape, a.dtype.str))
         assert self.line is not None
