@@ -6,11 +6,11 @@ from typing import Any
 
 from ..errors import ArgumentError
 
-BACKENDS = ("auto", "replay", "eager")
+BACKENDS = ("auto", "c", "replay", "eager")
 
 
 def compile(
-    step: Any = None, *, backend: Any = "auto", threads: Any = "auto", strict: bool = False, fullgraph: bool = False,
+    step: Any = None, *, backend: Any = "auto", strict: bool = False, fullgraph: bool = False,
     dynamic: Any = None, mode: Any = None, options: Any = None, disable: bool = False,
 ) -> Any:  # fmt: skip
     """`step` as a callable that does the same, and soon in less time: forward, backward and optimizer become one program.
@@ -45,11 +45,11 @@ def compile(
     (True, 18)
     """
     if step is None:
-        return lambda step: compile(step, backend=backend, threads=threads, strict=strict, disable=disable)
+        return lambda step: compile(step, backend=backend, strict=strict, disable=disable)
     if not callable(step):
         raise ArgumentError(f"compile takes a function, not a {type(step).__name__}")
     if disable or backend == "eager" or hasattr(type(step), "forward"):
         return step
     from .step import Compiled
 
-    return Compiled(step, backend if backend in BACKENDS else "auto", threads, strict or fullgraph)
+    return Compiled(step, backend if backend in BACKENDS else "auto", strict or fullgraph)

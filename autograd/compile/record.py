@@ -18,7 +18,8 @@ from ..errors import CompileError
 from .watch import PLAIN
 
 CHECK: Any = "check"  # in an entry where an op would stand: a look at values, which may raise
-SIZED_BY_VALUES = {"repeats", "masked"}  # ops with results whose shape depends on the values of an argument
+SIZED_BY_VALUES = {"repeats", "argwhere", "groups", "bincount"}  # ops with results whose shape depends on values,
+SIZED_BY_MASKS = {"index", "last_written"}  # or does if an argument is a mask
 
 
 class Recording(Tape):
@@ -167,7 +168,7 @@ class Program:
         self.leaves[ref] = Leaf(kind, array, place, name)
         self._place(ref, array)
         before = self._tape.before.get(id(array), (None, array))[1]
-        mark: Any = place if kind == "input" else id(array) if kind == "state" else zlib.crc32(np.ascontiguousarray(before))
+        mark: Any = place if kind == "input" else id(array) if kind == "state" else zlib.crc32(before.tobytes())
         self.signature.append((ref, kind, mark, array.shape, array.dtype.str))
         self.origins.append(self.leaves[ref])
         return ref
@@ -221,7 +222,7 @@ class Program:
             owner = memory(args[0])
             self._written[id(owner)] = args[0]
         elif op is not CHECK:
-            masks = op.name == "index" and any(isinstance(a, np.ndarray) and a.dtype.kind == "b" for a in args[1:])
+            masks = op.name in SIZED_BY_MASKS and any(isinstance(a, np.ndarray) and a.dtype.kind == "b" for a in args[1:])
             if masks or op.name in SIZED_BY_VALUES:
                 raise self.refuse(f"how large the result of {op.name} is depends on values: where(mask, x, 0) keeps the shape")
         outs, shapes = [], []

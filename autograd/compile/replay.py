@@ -24,6 +24,8 @@ LITERAL = (int, float, bool, str, type(None), type(...))
 class Replay:
     """`source` is the Python of a program; a call with the arrays of its inputs runs it and returns results and gradients."""
 
+    name = "replay"
+
     def __init__(self, program: Program) -> None:
         self.program, self.scope, self.names = program, {"array": as_array}, dict[Any, str]()
         self.first = [line for ref, leaf in program.leaves.items() if (line := self._leaf(ref, leaf))]

@@ -16,6 +16,8 @@ from ..engine.graph import Node, ambient, mode, touch_all
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import warn
 from ..errors import CompileError
+from . import cc
+from .machine import Machine
 from .record import Entry, Program, Recording, named, spent
 from .replay import Replay
 from .watch import PLAIN, TooMuch, Watch, change
@@ -29,7 +31,7 @@ class Ready(NamedTuple):
     """A program that can run in place of the step."""
 
     program: Program
-    run: Callable[..., tuple[Sequence[Any], Sequence[Any]]]
+    run: Any  # a Machine or a Replay
     rebinds: int
     guards: list[tuple[Node, Any]]  # what stands on leaves as gradients when the step begins: none, or this very array
     leave: list[tuple[Any, str]]  # what becomes of the gradient on a node, or on that of an argument: new, none or as it is
@@ -40,9 +42,9 @@ class Ready(NamedTuple):
 class Compiled:
     """What `autograd.compile` makes of a step: call it as the step. See there."""
 
-    def __init__(self, fun: Callable[..., Any], backend: str, threads: Any, strict: bool) -> None:
+    def __init__(self, fun: Callable[..., Any], backend: str, strict: bool) -> None:
         functools.update_wrapper(self, fun)
-        self.fun, self.backend, self.threads, self.strict = fun, backend, threads, strict
+        self.fun, self.backend, self.strict = fun, backend, strict
         self._lock = threading.RLock()
         self.clear()
 
@@ -50,13 +52,13 @@ class Compiled:
         """As a method: each object has a step of its own, which it keeps."""
         if owner is None:
             return self
-        own = Compiled(self.fun.__get__(owner), self.backend, self.threads, self.strict)
+        own = Compiled(self.fun.__get__(owner), self.backend, self.strict)
         if hasattr(owner, "__dict__"):
-            owner.__dict__[self.__name__] = own
+            owner.__dict__[self.fun.__name__] = own
         return own
 
     def __reduce__(self) -> Any:  # what was compiled stays here
-        return Compiled, (self.fun, self.backend, self.threads, self.strict)
+        return Compiled, (self.fun, self.backend, self.strict)
 
     def _fixed(self) -> tuple[Any, ...]:
         return (self.fun,)
@@ -71,11 +73,13 @@ class Compiled:
         self._eager: dict[Any, str] = {}  # kinds of calls that cannot be compiled, and why
         self._off = ""  # why none is compiled any more
         self._watch: Watch | None = None
+        self._last: Watch | None = None
         self._settings: dict[Any, int] = {}
         self._setting = -1
         self._failures = 0
         self._said: set[str] = set()
         self._counts = {"compiled": 0, "recorded": 0, "eager": 0}
+        self._why_not_c = ""
         self._seconds = {"recording": 0.0, "compiling": 0.0}
 
     # ------------------------------------------------------------ a call
@@ -200,7 +204,7 @@ class Compiled:
                 if len(self._ready) >= KINDS:
                     self._refuse(key, f"there are {KINDS} programs for other kinds of arguments already")
                     return None
-                self._ready[key] = self._build(*found, out, leaves)
+                self._ready[key] = self._build(found, out, leaves)
                 self._failures = 0
                 return None
             if len(seen) == TRIES:
@@ -212,10 +216,8 @@ class Compiled:
         """Each call may be of another kind than the one before, because the step itself changes what it depends on."""
         self._failures += 1
         if self._failures >= FAILURES:
-            last = self._last.facts if getattr(self, "_last", None) is not None else ()
-            self._off = "what it depends on is another thing in each call: " + change(
-                last, self._watch.facts if self._watch else ()
-            )
+            last, now = (w.facts if w is not None else () for w in (self._last, self._watch))
+            self._off = f"what it depends on is another thing in each call: {change(last, now)}"
             self._give_up(self._off)
 
     def _refuse(self, key: Any, why: str) -> None:
@@ -231,21 +233,18 @@ class Compiled:
             self._said.add(why)
             warn(message)
 
-    def _build(self, program: Program, leave: Any, guards: Any, out: Any, leaves: Sequence[Any]) -> Ready:
+    def _build(self, found: Any, out: Any, leaves: Sequence[Any]) -> Ready:
         """Make the program run, on the backend that was chosen."""
-        written = {id(a) for a in program.writes_states}
+        program, leave, guards = found
+        written, watch = {id(a) for a in program.writes_states}, self._watch
+        assert watch is not None
         for i, (node, what) in enumerate(leave):  # what the step itself has used up is not left over
-            if (
-                what == "new"
-                and isinstance(node, Node)
-                and self._watch is not None
-                and id(self._watch.leaves[node].array) in written
-            ):
+            if what == "new" and isinstance(node, Node) and id(watch.leaves[node].array) in written:
                 leave[i], program.grads[i] = (node, "none"), None
         program.prune()
-        run = Replay(program)
+        run = self._runner(program)
         arguments = {id(t): k for k, t in enumerate(leaves)}
-        kept = self._watch.kept if self._watch is not None else {}
+        kept = watch.kept
         template, takes = tree_map(lambda _: None, out), list[tuple[int, Any]]()
         for t in tree_leaves(out):  # an argument, something else that is there already, or a new value
             if id(t) in arguments:
@@ -259,6 +258,17 @@ class Compiled:
 
         return Ready(program, run, Tensor.rebinds, guards, leave, build, program.writes_states)
 
+    def _runner(self, program: Program) -> Any:
+        """What runs it: C where there is a compiler and it can be said in C, else NumPy."""
+        if self.backend != "replay" and (self.backend == "c" or cc.compiler() is not None):
+            try:
+                return Machine(program)
+            except CompileError as error:
+                if self.backend == "c":
+                    raise
+                self._why_not_c = str(error)
+        return Replay(program)
+
     # ------------------------------------------------------------ what there is to see
     @property
     def program(self) -> Program | None:
@@ -268,12 +278,13 @@ class Compiled:
     @property
     def source(self) -> str:
         """The code that runs in place of the step, as it was made last; "" if there is none yet."""
-        return next(reversed(self._ready.values())).run.source if self._ready else ""  # type: ignore[attr-defined]
+        return next(reversed(self._ready.values())).run.source if self._ready else ""
 
     def stats(self) -> dict[str, Any]:
         """How many programs there are, how many calls ran how, the seconds it took to make them, and why others stay eager."""
         why = sorted({*self._eager.values(), *([self._off] if self._off else [])})
-        return {"programs": len(self._ready), "calls": dict(self._counts), "seconds": dict(self._seconds), "eager": why}
+        found = {"programs": len(self._ready), "calls": dict(self._counts), "seconds": dict(self._seconds), "eager": why}
+        return found | {"backends": [r.run.name for r in self._ready.values()], "not in C": self._why_not_c}
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.fun, '__qualname__', self.fun)!s}: {len(self._ready)} programs>"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import sys
 from collections import deque
-from collections.abc import Mapping
-from operator import is_
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from operator import attrgetter, is_
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -41,6 +43,7 @@ class Watch:
             known = len(self.names)
             self._walk(roots)
         self.facts: tuple[_Fact, ...] = tuple(self._facts)
+        self._prepare()
 
     def _walk(self, roots: Any) -> None:
         self._facts: list[_Fact] = []
@@ -48,7 +51,8 @@ class Watch:
         self.arrays: dict[int, str] = {}  # id of an array: how the program calls it
         self.leaves: dict[Node, Tensor] = {}  # of those that require grad
         self.generators: set[int] = set()
-        self._dicts: list[tuple[Any, int, tuple[Any, ...]]] = []
+        self._held: list[tuple[Any, tuple[Any, ...]]] = []  # containers, and what is in them
+        self._sizes: list[tuple[Any, int]] = []
         self._cells: list[tuple[Any, Any]] = []
         self._named: list[tuple[Any, str, Any]] = []
         self._tensors: list[tuple[Tensor, Any, Any, Any]] = []
@@ -60,19 +64,26 @@ class Watch:
                 raise TooMuch(f"it can see more than {MOST} values, modules and settings, too many to look after")
 
     # ------------------------------------------------------------ quickly
+    def _prepare(self) -> None:
+        """Lay out what `same` compares, so that no line of Python is run for each of it."""
+        views = [d.values() if isinstance(d, Mapping) else d for d, _ in self._held]
+        tensors = [t for t, *_ in self._tensors]
+        nodes = [node for _, _, node, _ in self._tensors if node is not None]
+        end = [object()]  # which is out of place if something before it is new or gone
+        self._pairs: list[tuple[Callable[[], Iterator[Any]], list[Any]]] = [
+            (partial(chain.from_iterable, [*views, end]), [v for _, values in self._held for v in values] + end),
+            (partial(map, attrgetter("cell_contents"), [c for c, _ in self._cells]), [v for _, v in self._cells]),
+            (partial(map, _get, [d for d, _, _ in self._named], [n for _, n, _ in self._named]), [v for _, _, v in self._named]),
+            (partial(map, attrgetter("array"), tensors), [a for _, a, _, _ in self._tensors]),
+            (partial(map, attrgetter("node"), tensors), [n for _, _, n, _ in self._tensors]),
+            (partial(map, attrgetter("hooks"), nodes), [h for _, _, n, h in self._tensors if n is not None]),
+            (partial(map, len, [own for own, _ in self._sizes]), [n for _, n in self._sizes]),
+        ]
+
     def same(self) -> bool:
         """Has nothing been exchanged?"""
-        for d, n, values in self._dicts:
-            if len(d) != n or not all(map(is_, d.values() if isinstance(d, dict) else d, values)):
-                return False
-        for cell, value in self._cells:
-            if cell.cell_contents is not value:
-                return False
-        for names, name, value in self._named:
-            if names.get(name, self) is not value:
-                return False
-        for t, array, node, hooks in self._tensors:
-            if t.array is not array or t.node is not node or (node is not None and node.hooks is not hooks):
+        for now, before in self._pairs:
+            if not all(map(is_, now(), before)):
                 return False
         return all([call() == result for call, result in self._calls])
 
@@ -95,7 +106,7 @@ class Watch:
             self._container(path, x)
         elif isinstance(x, MethodType):
             self._push((path, x.__func__), (path, x.__self__))
-        elif isinstance(x, functools.partial):
+        elif isinstance(x, partial):
             self._push((path, x.func), (path, x.args), (path, x.keywords))
         elif isinstance(x, FunctionType):
             self._function(path, x)
@@ -123,18 +134,25 @@ class Watch:
     def _container(self, path: str, x: Any) -> None:
         if isinstance(x, Mapping):
             self._facts.append((path, tuple(k if isinstance(k, PLAIN) else id(k) for k in x)))
-            self._push(*((f"{path}.{k}" if isinstance(k, (str, int)) else path, v) for k, v in x.items()))
+            self._push(*((self._at(path, k), v) for k, v in x.items()))
             self._push(*((path, k) for k in x if not isinstance(k, PLAIN)))
-            self._dicts.append((x, len(x), tuple(x.values())))
+            self._held.append((x, tuple(x.values())))
             return
         items = sorted(x, key=lambda v: repr(v) if isinstance(v, PLAIN) else str(id(v))) if isinstance(x, (set, frozenset)) else x
         self._facts.append((path, len(items)))
         self._push(*((f"{path}.{i}", v) for i, v in enumerate(items)))
         if not isinstance(x, (tuple, frozenset)):
-            self._dicts.append((x, len(x), tuple(x)))
+            self._held.append((x, tuple(x)))
+
+    def _at(self, path: str, key: Any) -> str:
+        """The path to what stands under a key: of a tensor, as the state of an optimizer, the path to that."""
+        if isinstance(key, Tensor):
+            return self.arrays.get(id(key.array), path)
+        return f"{path}.{key}" if isinstance(key, (str, int)) else path
 
     def _function(self, path: str, f: Any) -> None:
         ours = f.__code__.co_filename.startswith(OURS)
+        found: list[_Fact] = []
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
@@ -142,10 +160,11 @@ class Watch:
                 continue
             if not ours or isinstance(value, (FunctionType, MethodType, Tensor)):  # or what a decorator of ours was put on
                 self._cells.append((cell, value))
-                self._push((f"{path}.{name}" if path else name, value))
+                found.append((f"{path}.{name}" if path else name, value))
         if ours or _of_python(f):
+            self._push(*found)
             return
-        self._push(*[(path, defaults) for defaults in (f.__defaults__, f.__kwdefaults__) if defaults])
+        found += [(path, defaults) for defaults in (f.__defaults__, f.__kwdefaults__) if defaults]
         for name in (used := _used(f.__code__)):
             if name in f.__globals__:
                 value = f.__globals__[name]
@@ -154,9 +173,10 @@ class Watch:
                     for inner in used:
                         if inner in vars(value):
                             self._named.append((vars(value), inner, vars(value)[inner]))
-                            self._push((f"{name}.{inner}", vars(value)[inner]))
-                self._push((name, value))
+                            found.append((f"{name}.{inner}", vars(value)[inner]))
+                found.append((name, value))
         self.names.update(used)
+        self._push(*sorted(found, key=lambda f: hasattr(type(f[1]), "_facts")))  # optimizers last: models name their parameters
 
     def _class(self, path: str, cls: type) -> None:
         for base in cls.__mro__:
@@ -173,7 +193,7 @@ class Watch:
         self._push((path, cls))
         if (facts := getattr(cls, "_facts", None)) is not None and hasattr(cls, "_fixed"):  # it says itself what counts
             found = facts(x)
-            self._calls.append((functools.partial(facts, x), found))
+            self._calls.append((partial(facts, x), found))
             self._facts.append((path, found))
         for part in cls._fixed(x) if hasattr(cls, "_fixed") else ():
             if part is not own:
@@ -187,12 +207,19 @@ class Watch:
             return
         anything = _of_library(cls.__module__)
         self._facts.append((path, len(own)))
-        self._dicts.append((own, len(own), tuple(own.values()) if anything else ()))
+        self._held += [(own, tuple(own.values()))] * anything
+        self._sizes += [(own, len(own))] * (not anything)
+        inside: list[_Fact] = []
         for name, value in own.items():
             if anything or name in self.names or name[0] == "_" or name == "training":
                 if not anything:
                     self._named.append((own, name, value))
-                self._push((f"{path}.{name}" if path else name, value))
+                inside.append((f"{path}.{name}" if path else name, value))
+        self._push(*inside)
+
+
+def _get(names: Mapping[str, Any], name: str) -> Any:
+    return names.get(name, _get)
 
 
 def _used(code: CodeType) -> list[str]:
