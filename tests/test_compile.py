@@ -1,6 +1,9 @@
 """A compiled step is the step: on every record with its gradients, on models, and where what it depends on changes."""
 
+import os
 import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -539,3 +542,212 @@ def test_several_threads_at_once():
     with ThreadPoolExecutor(4) as pool:
         for got in pool.map(train, range(8)):
             assert got == pytest.approx(expected, rel=1e-5)
+
+
+# ---------------------------------------------------------------- C
+ODD = [
+    np.nan,
+    np.inf,
+    -np.inf,
+    0.0,
+    -0.0,
+    1e-45,
+    -1e-45,
+    1e-39,
+    -1e-39,
+    1e-30,
+    3e38,
+    -3e38,
+    88.7,
+    88.8,
+    -87.4,
+    -95.0,
+    -103.9,
+    -104.5,
+    0.625,
+    10.0,
+    -10.0,
+]
+UNARY = "exp log log1p expm1 exp2 tanh sigmoid erf erfc sqrt relu abs sign floor ceil trunc sin cos atan square neg isnan isfinite isinf"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_c_is_right_for_odd_numbers(dtype):
+    """NaN, infinities, zeros with a sign, and numbers below the least normal one; and many others."""
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal(500) * 10.0 ** rng.integers(-6, 2, 500)
+    x = np.concatenate([ODD, wide]).astype(dtype)
+    y = rng.permutation(x)
+
+    def step(x, y):
+        outs = [getattr(x, name)() for name in UNARY.split()]
+        outs += [
+            autograd.maximum(x, y),
+            autograd.minimum(x, y),
+            x / y,
+            x * y,
+            x - y,
+            autograd.where(x > y, x, y),
+            x < y,
+            x.pow(2),
+            x.pow(3),
+            x**0.5,
+        ]
+        rows, finite = x[:520].reshape(20, 26), y.nan_to_num(0.0, 1.0, -1.0)[:520].reshape(20, 26)
+        outs += [
+            rows.amax(1),
+            rows.amin(1),
+            rows.amax(0),
+            rows.amin(),
+            finite.softmax(1),
+            finite.log_softmax(0),
+            rows.sum(1),
+            finite.sum(),
+            finite.mean(0),
+        ]
+        return outs
+
+    compiled = autograd.compile(step, backend="c", strict=True)
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            got = compiled(autograd.tensor(x), autograd.tensor(y))
+        expected = step(autograd.tensor(x), autograd.tensor(y))
+    assert compiled.stats()["calls"]["compiled"] == 1
+    for k, (g, e) in enumerate(zip(got, expected, strict=True)):
+        name = dict(enumerate(UNARY.split())).get(k, str(k))
+        assert_allclose(
+            g.array,
+            e.array,
+            rtol=3e-6 if dtype == np.float32 else 1e-12,
+            atol=0 if name in ("exp", "erfc") else 1e-37,
+            err_msg=name,
+        )
+        if g.dtype.kind == "f" and k < len(UNARY.split()):
+            ok = ~np.isnan(e.array)
+            assert_array_equal(np.signbit(g.array)[ok], np.signbit(e.array)[ok], err_msg=name)
+
+
+def sums(x):
+    return x.sum(), (x * x).mean()
+
+
+def test_sums_of_many_keep_their_digits():
+    x = autograd.tensor(np.random.default_rng(0).random(1_000_000, np.float32))
+    compiled = autograd.compile(sums, backend="c")
+    for _ in range(3):
+        got = compiled(x)
+    exact = x.array.astype(np.float64)
+    assert [t.item() for t in got] == pytest.approx([exact.sum(), (exact**2).mean()], rel=1e-6)
+
+
+def test_positions_count_from_the_end_and_others_are_refused():
+    table = autograd.tensor(np.arange(12.0).reshape(6, 2))
+
+    def step(i):
+        return table[i] * 2
+
+    compiled = autograd.compile(step, backend="c")
+    for k in range(5):
+        i = autograd.tensor([k, -1, -6])
+        assert_array_equal(compiled(i).array, table.array[i.array] * 2)
+    with pytest.raises(IndexError, match="a position is not from -6 to 5"):
+        compiled(autograd.tensor([6, 0, 0]))
+    assert_array_equal(compiled(autograd.tensor([5, 0, 0])).array, table.array[[5, 0, 0]] * 2)
+
+
+def test_results_are_the_callers_own():
+    """What a step returns stays as it is, whatever comes after."""
+    w = autograd.ones(2000).requires_grad_()
+
+    @autograd.compile(backend="c")
+    def step(x):
+        with autograd.no_grad():
+            old = w.clone()
+            w.add_(x)
+            return old, w * 1.0, old
+
+    kept = [step(autograd.full((2000,), float(k))) for k in range(8)]
+    for k, (old, new, again) in enumerate(kept):
+        assert old.array[7] == again.array[7] == 1 + sum(range(k))
+        assert new.array[7] == 1 + sum(range(k + 1))
+
+
+def test_an_argument_in_memory_that_the_step_writes_is_read_before():
+    w = autograd.ones(4)
+
+    @autograd.compile(backend="c")
+    def step(x):
+        w.mul_(2)
+        return (x + w).sum()
+
+    for _ in range(4):
+        step(autograd.ones(4))
+    assert w.tolist() == [16.0] * 4
+    assert step(wrap(w.array.view())).item() == (16 + 32) * 4
+
+
+def in_a_process(code, **environment):
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+TRAIN = """
+import autograd, nn
+autograd.manual_seed(0)
+net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+optimizer = nn.optim.Adam(net.parameters())
+def step(x):
+    optimizer.zero_grad()
+    loss = (net(x) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+    return loss
+step = autograd.compile(step)
+x = autograd.randn(8, 3)
+for _ in range(6):
+    loss = step(x)
+print(*step.stats()["backends"], f"{loss.item():.5f}", step.stats()["not in C"])
+"""
+
+
+def test_without_a_compiler_numpy_plays_the_step(tmp_path):
+    ours = in_a_process(TRAIN, CHAINRULE_CACHE=str(tmp_path))
+    alone = in_a_process(TRAIN, PATH="", CC="", CHAINRULE_CACHE=str(tmp_path / "other"))
+    assert ours.split()[1] == alone.split()[1]
+    assert alone.split()[0] in ("replay", "c")  # ziglang may be there
+    if "replay" in alone:
+        assert "no C compiler" in alone
+
+
+def test_what_was_compiled_is_kept_on_disk_for_the_next_process(tmp_path):
+    before = in_a_process(TRAIN, CHAINRULE_CACHE=str(tmp_path))
+    if before.split()[0] == "replay":
+        pytest.skip("there is no C compiler here")
+    (made,) = tmp_path.glob("step_*.so")
+    when = made.stat().st_mtime_ns
+    assert in_a_process(TRAIN, CHAINRULE_CACHE=str(tmp_path)) == before
+    assert [p.stat().st_mtime_ns for p in tmp_path.glob("step_*.so")] == [when]
+    code = "import autograd; autograd.compile.clear_cache()"
+    in_a_process(code, CHAINRULE_CACHE=str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_said_once_and_replaced(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    out = in_a_process(
+        "import warnings; warnings.simplefilter('always')" + TRAIN, CHAINRULE_CACHE=str(tmp_path / "file" / "cache")
+    )
+    assert out.split()[0] in ("c", "replay")
+
+
+def test_explain_and_source_show_what_runs():
+    for backend, shown in (("replay", "NumPy"), ("c", "loop")):
+        t = Training(lambda: nn.Linear(6, 3))
+        compiled = autograd.compile(t.step, backend=backend)
+        assert "0 programs" in compiled.explain()
+        for k in range(4):
+            compiled(*batch(k))
+        assert shown in compiled.explain()
+        assert "F.cross_entropy(net(x), y)" in compiled.explain()
+        assert "net_weight" in compiled.source

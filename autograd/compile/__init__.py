@@ -23,8 +23,9 @@ def compile(
     is raised instead. What Python does besides, as print(), is done in recorded calls only.
 
     A parameter that the step itself updates has no `.grad` after it; any other has what backward leaves there. `backend` is
-    "auto", "replay" (the same functions of NumPy without graph and tape) or "eager" (nothing is compiled). The callable
-    has `source`, `program`, `stats()` and `clear()`.
+    "c", "replay" (the same functions of NumPy without graph and tape), "eager" (nothing is compiled), or "auto": C if there is a
+    compiler ($CC, cc, gcc, clang, or what `pip install ziglang` brings), else replay. The callable has `source` (the C, or
+    the Python), `explain()`, `stats()`, `program` and `clear()`; `compile.clear_cache()` deletes what is kept on disk.
 
     Without a step it is a decorator, also of methods. A Module is returned as it is: its results require grad, so that it is
     the step around it that can be compiled. PyTorch's options are accepted: torch.compile.
@@ -53,3 +54,13 @@ def compile(
     from .step import Compiled
 
     return Compiled(step, backend if backend in BACKENDS else "auto", strict or fullgraph)
+
+
+def _clear_cache() -> None:
+    """Delete the compiled steps that are kept on disk, in $CHAINRULE_CACHE or the user's cache."""
+    from .cc import clear_cache
+
+    clear_cache()
+
+
+compile.clear_cache = _clear_cache  # type: ignore[attr-defined]

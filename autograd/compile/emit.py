@@ -16,7 +16,7 @@ from .program import REDUCE, VIEWS, Value
 # The table: one line for each elementwise op. {0}, {1}, {2} are operands in the type of the result, ~ is f for floats.
 C = dict(
     add="{0} + {1}", subtract="{0} - {1}", multiply="{0} * {1}", divide="{0} / {1}", negative="-{0}", square="{0} * {0}",
-    maximum="LARGER({0}, {1})", minimum="SMALLER({0}, {1})", relu="{0} < 0 ? 0 : {0}",
+    maximum="LARGER({0}, {1})", minimum="SMALLER({0}, {1})", relu="{0} <= 0 ? 0 : {0}",
     astype="{0}", copy="{0}", absolute="ABSOLUTE({0})", sign="{0} != {0} ? {0} : ({0} > 0) - ({0} < 0)",
     sqrt="sqrt~({0})", exp="exp~({0})", exp2="exp2~({0})", expm1="expm1~({0})", log="log~({0})", log1p="log1p~({0})",
     tanh="tanh~({0})", sin="sin~({0})", cos="cos~({0})", arctan="atan~({0})", erf="erf~({0})", erfc="erfc~({0})",

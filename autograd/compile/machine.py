@@ -15,7 +15,7 @@ from .emit import Emitter
 from .loops import Loops
 from .memory import Memory
 from .program import Value, Values
-from .record import Program
+from .record import Program, lines_of
 
 
 class Machine:
@@ -107,6 +107,17 @@ class Machine:
         f.argtypes, f.restype = [ctypes.c_void_p, ctypes.c_void_p], None
         leaf, arena = self.address
         return lambda: f(leaf, arena)
+
+    def explain(self) -> list[tuple[str, str, str, str]]:
+        """Of each statement: what runs it, over how many elements, what it computes, and for which lines."""
+        rows = []
+        for g in self.loops.groups:
+            shown = [v for v in g.items if v.id in self.emitter.where] or g.items
+            kind = {"loop": "loop", "call": "NumPy", "matmul": "BLAS"}.get(g.kind, g.kind)
+            size = "x".join(map(str, g.dims if g.kind == "loop" else shown[0].shape)) or "1"
+            ops = " ".join(dict.fromkeys(v.info[0] if v.op == "call" else v.op for v in g.items))
+            rows.append((kind, size, ops, lines_of(v.line for v in g.items)))
+        return rows
 
     # ------------------------------------------------------------ what Python does in between
     def _given(self, v: Any) -> bool:

@@ -504,7 +504,11 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
         if number(args[1], 1) and same(args[0]):
             return args[0]
         if number(args[1], 2):
-            return p.elementwise("multiply", args[0], args[0], dtype=dtype)
+            return p.elementwise("multiply", args[0], args[0], dtype=dtype, shape=shape)
+        if number(args[1], 0.5):  # as ** does it
+            return p.elementwise("sqrt", args[0], dtype=dtype, shape=shape)
+        if number(args[1], -1):
+            return p.elementwise("divide", 1, args[0], dtype=dtype, shape=shape)
     if op == "where" and args[1] is args[2] and same(args[1]):
         return args[1]
     if op == "where" and not isinstance(args[0], Value) and same(args[1 if args[0] else 2]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -271,6 +272,13 @@ def refs_in(value: Any) -> Iterator[Ref]:
 def named(path: str) -> str:
     """The path to an array as a program would write it."""
     return ".".join(p for p in path.split(".") if p not in ("_parameters", "_buffers", "_modules", ""))
+
+
+def lines_of(lines: Iterable[Line | None]) -> str:
+    """The user's lines among these: the numbers, and the code of the first."""
+    found = sorted({(line.number, line.file) for line in lines if line is not None})
+    code = linecache.getline(found[0][1], found[0][0]).strip() if found else ""
+    return f"{', '.join(dict.fromkeys(str(n) for n, _ in found))}: {code}" if found else ""
 
 
 def _code(f: Any) -> Any:

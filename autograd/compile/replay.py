@@ -9,13 +9,15 @@ import builtins
 import keyword
 import re
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..engine.graph import write
 from ..engine.primitive import as_array
-from .record import CHECK, Entry, Program, Ref, refs_in
+from .record import CHECK, Entry, Program, Ref, lines_of, refs_in
 
 LARGE = 2**14  # bytes: from here on a result goes into the memory of an argument that nobody needs any more
 LITERAL = (int, float, bool, str, type(None), type(...))
@@ -59,6 +61,16 @@ class Replay:
                     error.add_note(f"in {e.name}, in a compiled step, for {e.line}")
                     break
             raise
+
+    def explain(self) -> list[tuple[str, str, str, str]]:
+        """Of the ops of each line: what runs them, how large the largest result is, what they compute, and the line."""
+        rows = []
+        for line, some in groupby(self.program.entries, lambda e: e.line):
+            entries = list(some)
+            shapes = [shape for e in entries for shape, _ in e.shapes]
+            size = "x".join(map(str, max(shapes, key=prod, default=()))) or "1"
+            rows.append(("NumPy", size, " ".join(dict.fromkeys(e.name for e in entries)), lines_of([line])))
+        return rows
 
     # ------------------------------------------------------------ names
     def _leaf(self, ref: Ref, leaf: Any) -> str:

@@ -6,6 +6,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,6 @@ from ..engine.graph import Node, ambient, mode, touch_all
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import warn
 from ..errors import CompileError
-from . import cc
 from .machine import Machine
 from .record import Entry, Program, Recording, named, spent
 from .replay import Replay
@@ -24,6 +24,7 @@ from .watch import PLAIN, TooMuch, Watch, change
 
 TRIES = 5  # recordings of one kind of call, before it is left to be
 KINDS = 8  # programs of one step
+LARGE = 2**13  # elements in a result, on average: from here on eager is no slower than its ops played again
 FAILURES = 12  # recordings in all that came to nothing
 
 
@@ -79,7 +80,7 @@ class Compiled:
         self._failures = 0
         self._said: set[str] = set()
         self._counts = {"compiled": 0, "recorded": 0, "eager": 0}
-        self._why_not_c = ""
+        self._not_in_c = ""
         self._seconds = {"recording": 0.0, "compiling": 0.0}
 
     # ------------------------------------------------------------ a call
@@ -204,7 +205,11 @@ class Compiled:
                 if len(self._ready) >= KINDS:
                     self._refuse(key, f"there are {KINDS} programs for other kinds of arguments already")
                     return None
-                self._ready[key] = self._build(found, out, leaves)
+                try:
+                    self._ready[key] = self._build(found, out, leaves)
+                except CompileError as error:
+                    self._refuse(key, str(error))
+                    return None
                 self._failures = 0
                 return None
             if len(seen) == TRIES:
@@ -260,13 +265,18 @@ class Compiled:
 
     def _runner(self, program: Program) -> Any:
         """What runs it: C where there is a compiler and it can be said in C, else NumPy."""
-        if self.backend != "replay" and (self.backend == "c" or cc.compiler() is not None):
+        if self.backend != "replay":
             try:
                 return Machine(program)
             except CompileError as error:
                 if self.backend == "c":
                     raise
-                self._why_not_c = str(error)
+                self._not_in_c = str(error)
+            elements = [prod(shape) for e in program.entries for shape, _ in e.shapes]
+            if sum(elements) > LARGE * len(elements):
+                raise CompileError(
+                    f"its arrays are large, so that NumPy alone is no quicker, and it is not in C: {self._not_in_c}"
+                )
         return Replay(program)
 
     # ------------------------------------------------------------ what there is to see
@@ -284,7 +294,16 @@ class Compiled:
         """How many programs there are, how many calls ran how, the seconds it took to make them, and why others stay eager."""
         why = sorted({*self._eager.values(), *([self._off] if self._off else [])})
         found = {"programs": len(self._ready), "calls": dict(self._counts), "seconds": dict(self._seconds), "eager": why}
-        return found | {"backends": [r.run.name for r in self._ready.values()], "not in C": self._why_not_c}
+        return found | {"backends": [r.run.name for r in self._ready.values()], "not in C": self._not_in_c}
+
+    def explain(self) -> str:
+        """A table of what was compiled last: what runs each part, how large, which ops, which lines; or why nothing is."""
+        if not self._ready:
+            return "\n".join([f"{self!r}: calls are {self._counts}", *self.stats()["eager"]])
+        rows = [("runs in", "size", "computes", "for"), *next(reversed(self._ready.values())).run.explain()]
+        rows = [(*row[:2], row[2] if len(row[2]) < 60 else f"{row[2][:57]}...", row[3]) for row in rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(f"{text:{n}}" for text, n in zip(row, widths, strict=True)).rstrip() for row in rows)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.fun, '__qualname__', self.fun)!s}: {len(self._ready)} programs>"
