@@ -593,7 +593,7 @@ def test_c_is_right_for_odd_numbers(dtype):
             x.pow(3),
             x**0.5,
         ]
-        rows, finite = x[:520].reshape(20, 26), y.nan_to_num(0.0, 1.0, -1.0)[:520].reshape(20, 26)
+        rows, finite = x[:520].reshape(20, 26), y.nan_to_num(0.0, 1.0, -1.0).clamp(-60, 60)[:520].reshape(20, 26)
         outs += [
             rows.amax(1),
             rows.amin(1),

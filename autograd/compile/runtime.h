@@ -31,7 +31,7 @@ static inline float tanh_(float x) {
     float a = fabsf(x), z = x * x;
     float small = ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z - 3.33332819422e-1f) * z * x + x;
     float big = 1 - 2 / (exp_(2 * a) + 1);
-    return a < .625f ? small : x != x ? x : copysignf(big, x);
+    return x != x ? x : copysignf(a < .625f ? small : big, x);
 }
 static inline float erf_(float x) {
     float a = fabsf(x), s = x * x;
@@ -40,7 +40,7 @@ static inline float erf_(float x) {
     r = ((r * a - 1.06777877e-1f) * a - 6.34846687e-1f) * a - 1.28717512e-1f;
     float big = 1 - exp_(r * a - a);
     float q = ((((-5.96761703e-4f * s + 4.99119423e-3f) * s - 2.67681349e-2f) * s + 1.12819925e-1f) * s - 3.76125336e-1f) * s + 1.28379166e-1f;
-    return a < .921875f ? q * x + x : x != x ? x : copysignf(big, x);
+    return x != x ? x : copysignf(a < .921875f ? q * a + a : big, x);
 }
 static inline float erfc_(float x) {  // exp(-x * x) times a polynomial of 1 / (1 + 0.3 |x|), fitted to a relative error of 2e-8
     float a = fabsf(x) > 11 ? 11 : fabsf(x), t = 1 / (1 + .3f * a), s = a * a;
