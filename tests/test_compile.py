@@ -1,10 +1,12 @@
 """A compiled step is the step: on every record with its gradients, on models, and where what it depends on changes."""
 
+import linecache
 import os
 import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import Tensor, grad
+from autograd.compile import cc
 from autograd.compile.record import arrays_in
 from autograd.engine.graph import ambient
 from autograd.engine.tape import Tape
@@ -751,3 +754,34 @@ def test_explain_and_source_show_what_runs():
         assert shown in compiled.explain()
         assert "F.cross_entropy(net(x), y)" in compiled.explain()
         assert "net_weight" in compiled.source
+
+
+# ---------------------------------------------------------------- the page that shows it
+README = Path(autograd.__file__).parent / "compile" / "README.md"
+
+
+def what_comes_out():
+    """What the README shows below its program: the table, and the C without what every step begins with."""
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    linecache.cache["xor.py"] = len(code), None, code.splitlines(True), "xor.py"
+    exec(compile(code, "xor.py", "exec"), names)
+    step = names["step"]
+    source = step.source[step.source.index("// xor.py") :].replace("static __attribute__((noinline)) ", "")
+    return step, f"```text\n{step.explain()}\n```\n\n```c\n{source.rstrip()}\n```\n"
+
+
+def test_the_readme_shows_what_comes_out():
+    if cc.compiler() is None:
+        pytest.skip("there is no C compiler here")
+    step, text = what_comes_out()
+    assert step.stats()["calls"]["compiled"] == 8
+    shown = README.read_text(encoding="utf-8").split("<!-- what comes out -->\n")[1].split("<!-- end -->")[0]
+    assert shown == text, "python tests/test_compile.py writes it anew"
+
+
+if __name__ == "__main__":
+    before, rest = README.read_text(encoding="utf-8").split("<!-- what comes out -->\n")
+    README.write_text(
+        f"{before}<!-- what comes out -->\n{what_comes_out()[1]}<!-- end -->{rest.split('<!-- end -->')[1]}", encoding="utf-8"
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
+import os
 import sys
+import sysconfig
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -20,6 +23,7 @@ from ..engine.tensor import Tensor
 from ..engine.warn import OURS
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(...), range, slice)
+STANDARD = sysconfig.get_path("stdlib") + os.sep  # where Python's own functions are
 MOST = 50_000  # facts; who holds more is not watched, and not compiled
 _Fact = tuple[str, Any]
 
@@ -112,7 +116,7 @@ class Watch:
             self._function(path, x)
         elif isinstance(x, type):
             self._class(path, x)
-        elif not isinstance(x, (ModuleType, BuiltinFunctionType, CodeType)) and not _of_python(type(x)):
+        elif not isinstance(x, (ModuleType, BuiltinFunctionType, CodeType)) and not _is_pythons(type(x)):
             self._object(path, x)
 
     def _push(self, *found: _Fact) -> None:
@@ -169,7 +173,7 @@ class Watch:
             if name in f.__globals__:
                 value = f.__globals__[name]
                 self._named.append((f.__globals__, name, value))
-                if isinstance(value, ModuleType) and not _of_library(value.__name__):
+                if isinstance(value, ModuleType) and not _is_library(value):
                     for inner in used:
                         if inner in vars(value):
                             self._named.append((vars(value), inner, vars(value)[inner]))
@@ -180,7 +184,7 @@ class Watch:
 
     def _class(self, path: str, cls: type) -> None:
         for base in cls.__mro__:
-            if not _of_library(base.__module__):
+            if not _of_library(base):
                 for name, value in vars(base).items():
                     if name not in ("__dict__", "__weakref__", "__doc__") and (name in self.names or name[:2] == "__"):
                         value = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
@@ -205,7 +209,7 @@ class Watch:
                 self._named.append((own, name, own[name]))
                 self._push((f"{path}.{name}", own[name]))
             return
-        anything = _of_library(cls.__module__)
+        anything = _of_library(cls)
         self._facts.append((path, len(own)))
         self._held += [(own, tuple(own.values()))] * anything
         self._sizes += [(own, len(own))] * (not anything)
@@ -234,18 +238,30 @@ def _used(code: CodeType) -> list[str]:
 
 
 @functools.cache
-def _of_library(module: str | None) -> bool:
-    """Is it Python's, NumPy's or this library's, whose own settings do not change what a step does?"""
-    first = (module or "builtins").partition(".")[0]
-    file = getattr(sys.modules.get(module or ""), "__file__", None) or ""
-    return (first in ("numpy", "autograd", "nn") and file.startswith(OURS)) or (
-        first in sys.stdlib_module_names and first != "__main__"
-    )
+def _of_library(cls: type) -> bool:
+    """Is a class Python's, NumPy's or this library's, of which all instances' attributes are looked at, and nothing of itself?"""
+    module = cls.__module__ or "builtins"
+    first, file = module.partition(".")[0], getattr(sys.modules.get(module), "__file__", None) or ""
+    if module == "builtins":
+        return getattr(builtins, cls.__name__, None) is cls
+    return file.startswith(OURS) or (first in sys.stdlib_module_names and first != "__main__")
 
 
-def _of_python(x: Any) -> bool:
-    first = (getattr(x, "__module__", None) or "builtins").partition(".")[0]
-    return first == "numpy" or (first in sys.stdlib_module_names and first != "__main__")
+def _is_library(module: ModuleType) -> bool:
+    first = module.__name__.partition(".")[0]
+    return (module.__file__ or "").startswith(OURS) if getattr(module, "__file__", None) else first in sys.stdlib_module_names
+
+
+def _is_pythons(cls: type) -> bool:
+    """Is it a class of Python's or NumPy's, whose instances are taken for what they are?"""
+    first = (cls.__module__ or "builtins").partition(".")[0]
+    return first == "numpy" or (_of_library(cls) and first not in ("autograd", "nn"))
+
+
+def _of_python(f: FunctionType) -> bool:
+    """Is a function in the standard library?"""
+    file = f.__code__.co_filename
+    return file.startswith((STANDARD, "<frozen")) and "site-packages" not in file
 
 
 def change(before: tuple[_Fact, ...], after: tuple[_Fact, ...]) -> str:
