@@ -13,6 +13,7 @@ from ..errors import CompileError
 from . import cc
 from .emit import Emitter
 from .loops import Loops
+from .lower import LOWER
 from .memory import Memory
 from .program import Value, Values
 from .record import Program, lines_of
@@ -24,7 +25,7 @@ class Machine:
     name = "c"
 
     def __init__(self, program: Program) -> None:
-        self.values = values = Values(program)
+        self.values = values = Values(program, LOWER)
         self.loops = Loops(values)
         places = Memory(self.loops)
         self.emitter = Emitter(self.loops, places)

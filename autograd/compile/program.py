@@ -7,7 +7,7 @@ of one that reads through a view older than a write, CompileError is raised, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -53,10 +53,8 @@ class Value:
 class Values:
     """`values` in order; `outputs`; `writes`: states and their new values; `draws` and `checks`, which come before or between."""
 
-    def __init__(self, program: Program) -> None:
-        from .lower import LOWER  # the table
-
-        self.table = LOWER
+    def __init__(self, program: Program, table: Mapping[str, Callable[..., Any]]) -> None:
+        self.table = table  # of lowering, by the names of primitives
         self.values: list[Value] = []
         self.known: dict[Any, Value] = {}
         self.clock = 0
