@@ -238,7 +238,7 @@ def _used(code: CodeType) -> list[str]:
 
 
 @functools.cache
-def _of_library(cls: type) -> bool:
+def _of_library(cls: Any) -> bool:
     """Is a class Python's, NumPy's or this library's, of which all instances' attributes are looked at, and nothing of itself?"""
     module = cls.__module__ or "builtins"
     first, file = module.partition(".")[0], getattr(sys.modules.get(module), "__file__", None) or ""
