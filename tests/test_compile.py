@@ -411,6 +411,16 @@ def _any(w, x, s):
     return x.sum() if (x > 20).any() else x.mean()
 
 
+def _watched(w, x, s):
+    with autograd.watch():
+        return x.sum()
+
+
+def _anomaly(w, x, s):
+    with autograd.detect_anomaly():
+        return x.sum()
+
+
 def _close(w, x, s):
     return autograd.isclose(x, autograd.ones(2, 2) * 7).float().sum()
 
@@ -419,7 +429,7 @@ STAY = dict(
     counting=(_counting, r"n was \d+, then"), branch=(_branch, "bool shows Python a value"), item=(_item, "item"), log=(_log, "list"),
     raw=(_raw, "other numbers each time"), graph=(_graph, "still|requires grad"), mask=(_mask, "depends on values"),
     data=(_data, "another"), generator=(_generator, "manual_seed"), numpy=(_numpy, "numpy"), text=(_format, "item|text"),
-    any=(_any, "bool"), close=(_close, "isclose"),
+    any=(_any, "bool"), close=(_close, "isclose"), watched=(_watched, "watch"), anomaly=(_anomaly, "detect_anomaly"),
 )  # fmt: skip
 
 

@@ -193,7 +193,8 @@ class Watch:
                             self._push((f"{path}.{name}", value))
 
     def _object(self, path: str, x: Any) -> None:
-        cls, own = type(x), getattr(x, "__dict__", None)
+        cls: Any = type(x)
+        own = getattr(x, "__dict__", None)
         self._push((path, cls))
         if (facts := getattr(cls, "_facts", None)) is not None and hasattr(cls, "_fixed"):  # it says itself what counts
             found = facts(x)
