@@ -642,6 +642,27 @@ def test_c_is_right_for_odd_numbers(dtype):
             assert_array_equal(np.signbit(g.array)[ok], np.signbit(e.array)[ok], err_msg=name)
 
 
+def test_checks_look_at_parts_of_what_is_there_before():
+    text = autograd.tensor(np.random.default_rng(0).integers(0, 5, (16, 9)))
+    scores = autograd.randn(16, 8, 5).requires_grad_()
+    optimizer = nn.optim.SGD([scores], lr=0.1)
+
+    def step():
+        optimizer.zero_grad()
+        loss = F.cross_entropy((scores * 2).reshape(-1, 5), text[:, 1:].reshape(-1))
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = autograd.compile(step, backend="c", strict=True)
+    losses = [compiled().item() for _ in range(6)]
+    assert losses == sorted(losses, reverse=True)
+    assert compiled.stats()["calls"]["compiled"] == 4
+    text[3, 4] = -7
+    with pytest.raises(IndexError, match="label -7"):
+        compiled()
+
+
 def sums(x):
     return x.sum(), (x * x).mean()
 

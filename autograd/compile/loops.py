@@ -125,16 +125,21 @@ class Loops:
         self.anchors: set[int] = set()
         self.own_memory()
         self.outs = {v.id for v in program.outputs if isinstance(v, Value)} | {v.id for _, v in program.writes}
-        self.looked_at = [self.base(v) for _, args, _ in program.checks for v in args if isinstance(v, Value)]
-        self.looked_at_within = [v for v in self.looked_at if v.op != "leaf"]  # else it can be looked at before
-        self.outs |= {v.id for v in self.looked_at_within}
+        self.look()
         self.sum_products()
         self.find_anchors()
+        self.look()  # a view that was given memory is looked at there
         self.place_all()
 
     def insert(self, op: Any, args: Any, info: Any, like: Any, shape: Any = None) -> Any:
         self.fresh += 1
         return Value(op, args, info, like.shape if shape is None else shape, like.dtype, self.fresh, like.line)
+
+    def look(self) -> None:
+        """What checks look at keeps its memory until then; but what is there before the step can be looked at before."""
+        looked_at = [self.base(v) for _, args, _ in self.p.checks for v in args if isinstance(v, Value)]
+        self.looked_at_within = [v for v in looked_at if v.op != "leaf"]
+        self.outs |= {v.id for v in self.looked_at_within}
 
     def own_memory(self) -> Any:
         """What is written or returned has memory of its own; operands of products lie in memory as these need them."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.graph import memory
-from ..errors import CompileError
+from ..errors import CompileError, DimError
 from . import cc
 from .emit import Emitter
 from .loops import Loops
@@ -92,12 +92,17 @@ class Machine:
                 slot, shape, dtype = out
                 results[k] = new = np.empty(shape, dtype)
                 self.pointers[slot] = new.ctypes.data
-        for part in self.parts:
-            part()
+        try:
+            for part in self.parts:
+                part()
+        except Exception:
+            self._stopped()  # or the next call would hear of it
+            self.stopped = 0
+            raise
         if self.emitter.checks and (k := self.stopped or self.library.was_outside()):
             self.stopped = 0
             n, v = self.emitter.checks[k - 1]
-            raise IndexError(f"{v.line}: a position is not from {-n} to {n - 1}; no parameter was changed")
+            raise DimError(f"{v.line}: a position is not from {-n} to {n - 1}; no parameter was changed")
         for k, v in enumerate(self.values.outputs):
             if self.outs[k] is None:
                 results[k] = None if v is None else np.array(self.array(v))
@@ -131,8 +136,7 @@ class Machine:
         return self.stopped
 
     def _look(self) -> None:
-        if not self._stopped():
-            self._check(self.between)
+        self._check(self.between)
 
     def _check(self, checks: Any) -> None:
         for check, args, line in checks:
