@@ -61,7 +61,6 @@ from .api.passing import (
     backward,
     channels_last,
     channels_last_3d,
-    compile,
     contiguous_format,
     cuda,
     get_float32_matmul_precision,
@@ -82,6 +81,7 @@ from .api.random import get_rng_state, initial_seed, seed, set_rng_state
 from .api.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .check.anomaly import detect_anomaly, set_detect_anomaly
 from .check.gradcheck import gradcheck, gradgradcheck
+from .compile import compile
 from .engine import dtypes
 from .engine.dtypes import (
     bool,

@@ -31,7 +31,7 @@ from .engine.dtypes import bool as bool
 from .api.passing import channels_last as channels_last
 from .api.passing import channels_last_3d as channels_last_3d
 from .transforms.checkpoint import checkpoint as checkpoint
-from .api.passing import compile as compile
+from .compile import compile as compile
 from .api.passing import contiguous_format as contiguous_format
 from .api.passing import cuda as cuda
 from .api.random import default_generator as default_generator

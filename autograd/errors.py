@@ -8,6 +8,7 @@
     ├── BatchError        (RuntimeError)              what vmap cannot do for all samples at once, where it must not loop
     ├── AnomalyError      (RuntimeError, FloatingPointError)  a NaN or Inf, where detect_anomaly looks for them
     ├── DivisionError     (RuntimeError, ZeroDivisionError)  an integer divided by 0
+    ├── CompileError      (RuntimeError)              a step that cannot become a fixed program, where it must
     ├── GradcheckError    (RuntimeError)              a gradient is not what finite differences say
     ├── RenderError       (RuntimeError)              a picture cannot be made
     ├── StateError        (RuntimeError, ValueError)  a state_dict that does not fit
@@ -68,6 +69,10 @@ class AnomalyError(AutogradError, RuntimeError, FloatingPointError):
 
 class DivisionError(AutogradError, RuntimeError, ZeroDivisionError):
     """An integer was divided by 0, of which no integer is the result."""
+
+
+class CompileError(AutogradError, RuntimeError):
+    """A step cannot become a fixed program: the message says why, and at which line."""
 
 
 class GradcheckError(AutogradError, RuntimeError):

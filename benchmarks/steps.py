@@ -4,7 +4,8 @@
 
 The workloads are in workloads.py; names choose among them. Each library that is installed runs in a process of its own, as
 threads of two BLAS libraries in one process disturb each other. They begin with the same weights, and a library whose first
-five losses are others than chainrule's is named and not listed. Then they take turns; medians and minima of all rounds are
+five losses are others than chainrule's is named and not listed. What is compiled, is in those first
+steps. Then they take turns; medians and minima of all rounds are
 printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as
 it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
 takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md.
@@ -32,8 +33,10 @@ from workloads import WORKLOADS, drawn
 
 Step = Callable[[], float]
 TORCH = ("torch", "torch fused", "torch channels_last")
-LIBRARIES = ("chainrule", "NumPy by hand", *TORCH, "jax", "mygrad")
-HEADINGS = ("chainrule", "NumPy by hand", "torch", "jax", "mygrad")
+OURS = ("chainrule", "compiled")  # the same programs, the second with autograd.compile around the step
+LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
+HEADINGS = (*OURS, "NumPy by hand", "torch", "jax", "mygrad")
+ALONE = ("chain", "long_chain", "scalars", "hvp", "elementwise")  # steps that are no training, and return Python's numbers
 BURST = 0.3  # seconds in a round
 
 
@@ -44,7 +47,7 @@ def step_of(name: str, library: str) -> Step:
         return getattr(workloads, f"{name}_by_hand")()
     if library in ("jax", "mygrad"):
         return step_in_arrays(getattr(workloads, f"{name}_in_arrays"), library)
-    if library == "chainrule":
+    if library in OURS:
         sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
         import autograd as t
         import nn
@@ -56,7 +59,7 @@ def step_of(name: str, library: str) -> Step:
         from torch import nn, optim
 
         t.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    fused = {} if library in ("chainrule", "torch") else {"fused": True}
+    fused = {} if library in (*OURS, "torch") else {"fused": True}
 
     def started(net: Any) -> list[Any]:
         parameters = list(net.parameters())
@@ -68,14 +71,15 @@ def step_of(name: str, library: str) -> Step:
     def training(net: Any, optimizer: str, loss: Callable[[], Any], **options: Any) -> Step:
         opt = getattr(optim, optimizer)(started(net), **options, **fused)
 
-        def step() -> float:
+        def step() -> Any:
             opt.zero_grad()
             value = loss()
             value.backward()
             opt.step()
-            return value.item()
+            return value
 
-        return step
+        whole = t.compile(step, strict=True) if library == "compiled" else step
+        return lambda: whole().item()
 
     last = library == "torch channels_last"
     images = (lambda x: x.to(memory_format=t.channels_last)) if last else (lambda x: x)
@@ -147,7 +151,7 @@ def worker(name: str, library: str) -> None:
     drawn([(2, 2)])  # NumPy's random numbers are there before memory is counted
     before = [peak()]
     if library != "NumPy by hand":
-        importlib.import_module({"chainrule": "numpy"}.get(library, library.split()[0]))
+        importlib.import_module(dict.fromkeys(OURS, "numpy").get(library, library.split()[0]))
         before.append(peak())
     step = step_of(name, library)
     clock = time.process_time if os.environ["OMP_NUM_THREADS"] == "1" else time.perf_counter
@@ -173,7 +177,9 @@ def exists(name: str, library: str) -> bool:
         library == "torch channels_last" and "CNN" not in title(name)
     ):
         return False
-    return library == "chainrule" or importlib.util.find_spec(library.split()[0]) is not None
+    if library == "compiled" and name in ALONE:
+        return False
+    return library in OURS or importlib.util.find_spec(library.split()[0]) is not None
 
 
 def title(name: str) -> str:

@@ -126,6 +126,10 @@ class Module:
     def __init__(self) -> None:
         self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set(), _hooks={})
 
+    def _fixed(self) -> tuple[Any, ...]:
+        """What a compiled step looks after, besides all attributes."""
+        return (hooks.everywhere,)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes: every subclass defines it."""
         kind = type(self).__name__

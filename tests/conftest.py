@@ -5,6 +5,7 @@ import gc
 import inspect
 import os
 import random
+import tempfile
 import threading
 
 import numpy as np
@@ -13,6 +14,10 @@ import samples  # before any test module makes primitives of its own
 from hypothesis import HealthCheck, register_random, settings
 
 import autograd
+
+# What compiled steps of tests are compiled to is kept for the next run, apart from the user's, and made quickly
+os.environ.setdefault("CHAINRULE_CACHE", os.path.join(tempfile.gettempdir(), "chainrule_tests"))
+os.environ.setdefault("CHAINRULE_CFLAGS", "-O1")
 
 common = {
     "deadline": None,

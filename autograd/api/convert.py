@@ -12,7 +12,7 @@ from ..engine.graph import Array
 from ..engine.printing import format_tensor
 from ..engine.tape import recording
 from ..engine.tensor import NUMPY, Tensor
-from ..engine.warn import leave
+from ..engine.warn import leave, seen
 from ..errors import ArgumentError, DtypeError, GraphError, NoGradientError, ShapeError, UnsupportedError, misuse, name_in_numpy
 from .devices import CPU, device_of, put
 
@@ -22,11 +22,13 @@ def item(self: Tensor) -> Any:
     """The value of a one-element Tensor as a Python number."""
     if self.array.size != 1:
         raise ShapeError(f"item needs exactly one element, got shape {self.array.shape}; use tolist()")
+    seen("item")
     return put("item", self.array, CPU).item()
 
 
 def tolist(self: Tensor) -> Any:
     """The values as nested lists of Python numbers."""
+    seen("tolist")
     return put("tolist", self.array, CPU).tolist()
 
 
@@ -43,12 +45,14 @@ def __iter__(self: Tensor) -> Iterator[Any]:
 
 
 def __contains__(self: Tensor, value: Any) -> bool:
+    seen("in")
     return bool((self.array == getattr(value, "array", value)).any())
 
 
 def __bool__(self: Tensor) -> bool:
     if self.array.size != 1:
         raise ArgumentError(f"a tensor of shape {self.array.shape} is neither true nor false; use any() or all()")
+    seen("bool")
     return bool(self.array)
 
 
@@ -81,6 +85,7 @@ def __format__(self: Tensor, spec: str) -> str:
 
 
 def __repr__(self: Tensor) -> str:
+    seen("repr")
     where = device_of(self.array)
     notes = [] if where == CPU else [f"device={str(where)!r}"]
     return format_tensor(put("repr", self.array, CPU), self.grad_fn, self.requires_grad, get_default_dtype(), notes)
@@ -95,6 +100,7 @@ def __copy__(self: Tensor) -> Any:
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
     if not self.is_leaf:
         raise GraphError("only leaves can be deep-copied, as a copy has no place in the graph; detach() first")
+    seen("deepcopy")
     copy = memo[id(self)] = _leaf(type(self), np.copy(self.array), self.requires_grad)
     if self.grad is not None:
         copy.grad = self.grad.detach().clone()
@@ -102,6 +108,7 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Any:
 
 
 def __reduce__(self: Tensor) -> Any:  # values travel, graphs do not
+    seen("pickle")
     requires_grad = self.requires_grad and self.is_leaf
     return _leaf, (type(self), self.array, requires_grad)
 
@@ -120,11 +127,12 @@ def numpy(self: Tensor, force: bool = False) -> Any:
         raise NoGradientError("numpy: this tensor requires grad, which an array cannot; use t.detach().numpy()")
     if (where := device_of(self.array)) != CPU:
         raise UnsupportedError(f"numpy: this tensor is on {where}; use t.cpu().numpy()")
+    seen("numpy")
     return self.array
 
 
 def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
-    if recording():
+    if recording() and not seen("__array__"):
         raise UnsupportedError("a tensor cannot become an array while a tape records: its value would be a constant")
     return np.array(self.numpy(), dtype, copy=copy)
 

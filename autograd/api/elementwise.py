@@ -12,6 +12,7 @@ from ..engine.accumulate import single
 from ..engine.dtypes import as_dtype, float64, number, result_type
 from ..engine.primitive import as_array
 from ..engine.tensor import Tensor, wrap
+from ..engine.warn import seen
 from ..errors import ArgumentError, DtypeError
 from ..ops.elementwise import (
     choose,
@@ -216,6 +217,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     tensor([0.0000, 0.2500])
     """
     if input is None and other is None:
+        seen("where without values")
         found = np.nonzero(getattr(condition, "array", condition))
         return tuple(wrap(i) for i in found) if isinstance(condition, Tensor) else found
     if not isinstance(input, Tensor) and not isinstance(other, Tensor) and isinstance(condition, Tensor):
@@ -247,6 +249,7 @@ def round(input: Any, decimals: int = 0) -> Any:
 
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Where |input - other| <= atol + rtol * |other| (torch.isclose)."""
+    seen("isclose")
     a, b = (getattr(v, "array", v) for v in (input, other))
     return wrap(as_array(np.isclose(a, b, rtol, atol, equal_nan)))
 
@@ -258,4 +261,5 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
 
 def equal(input: Any, other: Any) -> bool:
     """Have the two the same shape and elements (torch.equal)?"""
+    seen("equal")
     return bool(np.array_equal(input.array, other.array))

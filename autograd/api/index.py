@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..engine.batch import checked
 from ..engine.dtypes import result_type
 from ..engine.graph import mode
 from ..engine.inplace import lineage
@@ -133,8 +134,12 @@ def check_index(op: str, index: Any, length: int, least: int = 0) -> None:
         raise DtypeError(f"{op}: index must be a tensor, not {describe(index)}")
     if array.dtype.kind not in "iu":
         raise DtypeError(f"{op}: index must hold integers, not {array.dtype}")
-    if array.size and not (np.min(array) >= least and np.max(array) < length):
-        raise DimError(f"{op}: index holds {np.min(array)} to {np.max(array)}, but the dim has length {length}")
+
+    def look(array: Any) -> None:
+        if array.size and not (np.min(array) >= least and np.max(array) < length):
+            raise DimError(f"{op}: index holds {np.min(array)} to {np.max(array)}, but the dim has length {length}")
+
+    checked(look, index)
 
 
 def check_mask(op: str, mask: Any) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..engine.tensor import wrap
+from ..engine.tensor import Tensor, wrap
+from ..engine.warn import seen
 from ..errors import ArgumentError, DimError, ShapeError
 from ..ops.join import Axis
 from .common import one_dim
@@ -187,6 +188,8 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     Indices are those of slices: they may be negative, beyond the end, and in any order.
     """
     axis, n = _length("tensor_split", input, dim)
+    if isinstance(indices_or_sections, Tensor):
+        seen("tensor_split at a tensor")
     where = getattr(indices_or_sections, "array", indices_or_sections)
     if np.ndim(where) == 0:
         if (k := int(where)) <= 0:

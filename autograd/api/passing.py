@@ -117,8 +117,8 @@ def get_float32_matmul_precision() -> str:
 
 
 # ---------------------------------------------------------------- compilers
-def compile(model: Any = None, *inputs: Any, **options: Any) -> Any:
-    """`model` as it is: here nothing has to be compiled (torch.compile). Without it, a decorator."""
+def as_it_is(model: Any = None, *inputs: Any, **options: Any) -> Any:
+    """`model` itself, of which no other form is made. Without it, a decorator."""
     return model if model is not None else lambda model: model
 
 
@@ -131,11 +131,11 @@ def _annotate(the_type: Any, value: Any) -> Any:
 
 
 jit = Place(
-    "torch.jit", script=compile, trace=compile, ignore=compile, export=compile, unused=compile, optimized_execution=nullcontext,
+    "torch.jit", **dict.fromkeys("script trace ignore export unused".split(), as_it_is), optimized_execution=nullcontext,
     is_scripting=lambda: False, is_tracing=lambda: False, annotate=_annotate, Final=Final, save=_not_saved, load=_not_saved,
 )  # fmt: skip
 compiler = Place(
-    "torch.compiler", compile=compile, disable=compile, allow_in_graph=compile, is_compiling=lambda: False,
+    "torch.compiler", compile=as_it_is, disable=as_it_is, allow_in_graph=as_it_is, is_compiling=lambda: False,
     is_exporting=lambda: False, is_dynamo_compiling=lambda: False, reset=lambda: None, cudagraph_mark_step_begin=lambda: None,
 )  # fmt: skip
 
@@ -205,7 +205,7 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
 def _amp(where: str) -> Place:
     return Place(
         f"torch.{where}.amp", autocast=lambda enabled=True, **options: autocast(where), GradScaler=GradScaler,
-        custom_fwd=compile, custom_bwd=compile,
+        custom_fwd=as_it_is, custom_bwd=as_it_is,
     )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..engine.batch import checked
 from ..engine.dtypes import DType, as_dtype, int64
-from ..engine.warn import leave
+from ..engine.warn import leave, seen
 from ..errors import ArgumentError, DtypeError, ShapeError
 from .creation import as_shape, leaf
 from .devices import CPU, device_of, meant
@@ -47,6 +48,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`; the same seed gives the same numbers."""
+        seen("manual_seed")
         self._seed = int(seed) % 2**64
         self.source = np.random.default_rng(self._seed)
         return self
@@ -63,10 +65,12 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """All that the next numbers depend on; `set_state` takes it back."""
+        seen("get_state")
         return dict(self.source.bit_generator.state)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from where `get_state` was called."""
+        seen("set_state")
         if type(self.source.bit_generator).__name__ != state["bit_generator"]:
             raise ArgumentError(f"this generator is a {type(self.source.bit_generator).__name__}, not {state['bit_generator']}")
         self.source.bit_generator.state = state
@@ -219,8 +223,11 @@ def normal(
 
 
 def _check_spread(op: str, std: Any) -> None:
-    if not np.all((spread := getattr(std, "array", std)) >= 0):
-        raise ArgumentError(f"{op}: standard deviations are not negative, got {np.min(spread)}")
+    def look(spread: Any) -> None:
+        if not np.all(spread >= 0):
+            raise ArgumentError(f"{op}: standard deviations are not negative, got {np.min(spread)}")
+
+    checked(look, std)
 
 
 def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None = None) -> Any:
@@ -231,20 +238,25 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
 
 
 def _check_probabilities(op: str, p: Any) -> None:
-    array = p.array if hasattr(p, "array") else np.asarray(p)
-    if array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise ArgumentError(f"{op}: probabilities lie between 0 and 1, got {array.min()} to {array.max()}")
+    def look(array: Any) -> None:
+        if np.size(array) and not (np.min(array) >= 0 and np.max(array) <= 1):
+            raise ArgumentError(f"{op}: probabilities lie between 0 and 1, got {np.min(array)} to {np.max(array)}")
+
+    checked(look, p)
 
 
 def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Any:
     """`num_samples` positions drawn from each row with the weights in it (torch.multinomial)."""
     if input.ndim not in (1, 2):
         raise ShapeError(f"multinomial needs a vector or a matrix of weights, got shape {input.shape}")
-    array = input.array
-    if not (array >= 0).all() or not (array.sum(-1) > 0).all() or not np.isfinite(array).all():
-        raise ArgumentError("multinomial: the weights of a row are finite, not negative, and not all zero")
-    if not replacement and num_samples > (array > 0).sum(-1).min():
-        raise ArgumentError(f"multinomial: {num_samples} cannot be drawn without replacement from {(array > 0).sum(-1).min()}")
+
+    def look(array: Any) -> None:
+        if not (array >= 0).all() or not (array.sum(-1) > 0).all() or not np.isfinite(array).all():
+            raise ArgumentError("multinomial: the weights of a row are finite, not negative, and not all zero")
+        if not replacement and num_samples > (least := (array > 0).sum(-1).min()):
+            raise ArgumentError(f"multinomial: {num_samples} cannot be drawn without replacement from {least}")
+
+    checked(look, input)
     return ops.random.multinomial(generator or default_generator, input, num_samples, replacement)
 
 

@@ -13,7 +13,7 @@ from ..engine.grad_mode import lasting
 from ..engine.graph import Array, Node, ambient, mode
 from ..engine.primitive import Plan
 from ..engine.tape import Tape, recording
-from ..engine.warn import Line, users_line
+from ..engine.warn import Line, seen, users_line
 from ..errors import AnomalyError, FreedGraphError, GraphError, InPlaceError, describe
 
 _PLACES = 3  # so many of the offending elements are shown
@@ -220,5 +220,5 @@ class set_detect_anomaly(lasting):
 
 
 def _refuse_a_tape() -> None:
-    if recording():
+    if recording() and not seen("detect_anomaly"):
         raise GraphError("detect_anomaly cannot listen while a tape records; switch it on outside of what is recorded")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import BatchError
-from .graph import Array, Node
+from .graph import Array, Node, mode
 
 
 def whole(value: Any) -> Array:
@@ -15,6 +16,16 @@ def whole(value: Any) -> Array:
     while hasattr(value, "array"):  # of a Tensor, and of a batch
         value = value.array
     return value
+
+
+def checked(check: Callable[..., None], *values: Any) -> None:
+    """Let `check` look at all that they hold, to raise or warn of what makes no sense, and to change nothing.
+
+    A tape may take note of it, so as to look again at what stands there when it is played.
+    """
+    check(*map(whole, values))
+    if (note := getattr(mode().tape, "checked", None)) is not None:
+        note(check, [getattr(v, "array", v) for v in values])
 
 
 def one_for_all(found: dict[Node, Any]) -> None:

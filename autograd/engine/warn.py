@@ -76,6 +76,14 @@ def inside(transform: str) -> Iterator[None]:
         _transform.reset(token)
 
 
+def seen(what: str) -> bool:
+    """Say that Python sees values by `what`, on which may depend what it does. Does a tape note it?"""
+    noted = getattr(mode().tape, "seen", None)
+    if noted is not None:
+        noted(what)
+    return noted is not None
+
+
 def leave(op: str, *values: Any) -> None:
     """Say that `op` makes plain numbers of `values`, if Tensors are among them that gradients flow to.
 
@@ -86,7 +94,7 @@ def leave(op: str, *values: Any) -> None:
     tensors = [v for v in values if hasattr(v, "node")]
     if not tensors:
         return
-    if recording():
+    if recording() and not seen(op):
         what = f"{op}: a tensor cannot become a number while a tape records"
         raise UnsupportedError(f"{what}: its value would be a constant")
     if not mode().grad or all(t.node is None for t in tensors):

@@ -16,7 +16,7 @@ from ..engine.graph import Array, Node, ambient, fit, memory, mode, sweep
 from ..engine.inplace import Outdated
 from ..engine.tape import Tape, recording
 from ..engine.tensor import Tensor, grad
-from ..engine.warn import OURS, Line
+from ..engine.warn import OURS, Line, seen
 from ..errors import ArgumentError, GraphError
 
 _PARTS = 20  # of a list or dict, so many Tensors get a name
@@ -228,7 +228,7 @@ class Recording(Tape):
 
     # ------------------------------------------------------------ the block
     def __enter__(self) -> Recording:
-        if recording():
+        if recording() and not seen("watch"):
             raise GraphError("watch cannot listen while a tape records; use it outside of what is recorded")
         if self._made:
             raise GraphError("this recording has been made; watch() makes another")

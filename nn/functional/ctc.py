@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd.api.elementwise import where
 from autograd.engine.accumulate import single
-from autograd.engine.batch import whole
+from autograd.engine.batch import checked
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor, wrap
@@ -114,7 +114,7 @@ def ctc_loss(
         raise ArgumentError(f"{_OP}: blank is one of the {classes} classes, 0 to {classes - 1}, got {blank!r}")
     input_lengths = _lengths("input_lengths", input_lengths, n, times)
     target_lengths = _lengths("target_lengths", target_lengths, n, targets.shape[-1])
-    _check_targets(targets.array, target_lengths.array, n, classes, blank)
+    checked(lambda labels, lengths: _check_targets(labels, lengths, n, classes, blank), targets, target_lengths)
 
     longest = targets.shape[1] if targets.ndim == 2 else max([0, *target_lengths.tolist()])
     states = ctc_states(targets, target_lengths, longest, blank)  # rolled around, the last blank precedes the first label
@@ -146,9 +146,12 @@ def _lengths(name: str, lengths: Any, n: int, most: int) -> Any:
         lengths = lengths[None]
     if lengths.shape != (n,):
         raise ShapeError(f"{_OP}: {name} are {n} numbers, one for each sequence, not of shape {lengths.shape}")
-    array = whole(lengths)
-    if not np.all((array >= 0) & (array <= most)):
-        raise ArgumentError(f"{_OP}: {name} are from 0 to {most}, got {array.tolist()}")
+
+    def look(array: Any) -> None:
+        if not np.all((array >= 0) & (array <= most)):
+            raise ArgumentError(f"{_OP}: {name} are from 0 to {most}, got {array.tolist()}")
+
+    checked(look, lengths)
     return lengths
 
 

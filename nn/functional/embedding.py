@@ -10,13 +10,13 @@ from autograd import ops
 from autograd.api.elementwise import where
 from autograd.api.index import setitem
 from autograd.api.linalg import vector_norm
-from autograd.engine.batch import whole
+from autograd.engine.batch import checked, whole
 from autograd.engine.dtypes import int64
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor
-from autograd.engine.warn import warn
+from autograd.engine.warn import seen, warn
 from autograd.errors import ArgumentError, DimError, DtypeError, ShapeError
 from autograd.ops.elementwise import reciprocal
 from autograd.ops.index import gather, getindex, unindex
@@ -73,9 +73,13 @@ def _check_rows(op: str, input: Any, weight: Any, padding_idx: int | None) -> in
         raise DtypeError(f"{op}: input holds positions, integers, not {input.dtype}; use long()")
     if weight.ndim != 2:
         raise ShapeError(f"{op}: weight is a matrix, of which to take rows; got shape {weight.shape}")
-    n, found = weight.shape[0], whole(input)
-    if found.size and not (np.min(found) >= 0 and np.max(found) < n):
-        raise DimError(f"{op}: input holds {np.min(found)} to {np.max(found)}, but weight has rows 0 to {n - 1}")
+    n = weight.shape[0]
+
+    def look(found: Any) -> None:
+        if found.size and not (np.min(found) >= 0 and np.max(found) < n):
+            raise DimError(f"{op}: input holds {np.min(found)} to {np.max(found)}, but weight has rows 0 to {n - 1}")
+
+    checked(look, input)
     if padding_idx is not None and not -n <= padding_idx < n:
         raise DimError(f"{op}: padding_idx {padding_idx} is no row; weight has rows 0 to {n - 1}")
     return None if padding_idx is None else padding_idx % n
@@ -151,11 +155,13 @@ def _check_bags(op: str, input: Any, weight: Any, offsets: Any, mode: str, per_s
         need_tensors(op, offsets=offsets)
         if offsets.dtype.kind not in "iu" or offsets.ndim != 1:
             raise DtypeError(f"{op}: offsets are a vector of integers, not {offsets.dtype} {offsets.shape}")
-        at = offsets.array
-        if at.size and (at[0] != 0 or at[-1] > input.shape[0] or np.any(np.diff(at) < 0)):
-            raise ArgumentError(
-                f"{op}: offsets rise from 0 to at most the length of input, {input.shape[0]}; got {offsets.tolist()}"
-            )
+        most = input.shape[0]
+
+        def look(at: Any) -> None:
+            if at.size and (at[0] != 0 or at[-1] > most or np.any(np.diff(at) < 0)):
+                raise ArgumentError(f"{op}: offsets rise from 0 to at most the length of input, {most}; got {at.tolist()}")
+
+        checked(look, offsets)
     if by_frequency and mode == "max":
         raise ArgumentError(f"{op}: scale_grad_by_freq does not go with mode 'max'")
     if per_sample_weights is None:
@@ -182,8 +188,14 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
         raise DtypeError(f"one_hot needs integers, not {tensor.dtype}; use long()")
     if not tensor.numel() and num_classes < 0:
         raise ArgumentError("one_hot: say num_classes for a tensor without elements")
-    low, high = (np.min(whole(tensor)), np.max(whole(tensor))) if tensor.numel() else (0, -1)
-    classes = int(high) + 1 if num_classes == -1 else num_classes
-    if low < 0 or high >= classes:
-        raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {low} to {high}")
+    if num_classes == -1:
+        seen("one_hot without num_classes")
+    classes = int(np.max(whole(tensor))) + 1 if num_classes == -1 else num_classes
+
+    def look(found: Any) -> None:
+        low, high = (np.min(found), np.max(found)) if found.size else (0, -1)
+        if low < 0 or high >= classes:
+            raise ArgumentError(f"one_hot: values are classes, 0 to {classes - 1}; got {low} to {high}")
+
+    checked(look, tensor)
     return ops.index.one_hot(tensor, classes, np.dtype(np.int64))

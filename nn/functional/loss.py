@@ -17,7 +17,7 @@ from autograd.api.elementwise import where
 from autograd.api.fused import log_softmax
 from autograd.engine import accumulate
 from autograd.engine.accumulate import single, total
-from autograd.engine.batch import whole
+from autograd.engine.batch import checked, whole
 from autograd.engine.graph import Array, mode
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor, wrap
@@ -165,17 +165,24 @@ def _check_broadcast(op: str, name: str, input: Any, weight: Any) -> None:
 
 def _check_signs(op: str, target: Any) -> None:
     """Is every label 1 or -1?"""
-    labels = whole(target)
-    if not np.all(np.abs(labels) == 1):
-        wrong = labels[np.abs(labels) != 1][0]
-        raise ArgumentError(f"{op}: target holds labels, 1 or -1, got {wrong}; where they are 0 and 1, 2 * target - 1 will do")
+
+    def look(labels: Any) -> None:
+        if not np.all(np.abs(labels) == 1):
+            wrong = labels[np.abs(labels) != 1][0]
+            raise ArgumentError(
+                f"{op}: target holds labels, 1 or -1, got {wrong}; where they are 0 and 1, 2 * target - 1 will do"
+            )
+
+    checked(look, target)
 
 
 def _check_probabilities(op: str, input: Any, advice: str) -> None:
-    found = whole(input)
-    if found.size and not (_least(found) >= 0 and _largest(found) <= 1):
-        what = f"input holds probabilities, from 0 to 1, got {np.min(found)} to {np.max(found)}"
-        raise ArgumentError(f"{op}: {what}; {advice}")
+    def look(found: Any) -> None:
+        if found.size and not (_least(found) >= 0 and _largest(found) <= 1):
+            what = f"input holds probabilities, from 0 to 1, got {np.min(found)} to {np.max(found)}"
+            raise ArgumentError(f"{op}: {what}; {advice}")
+
+    checked(look, input)
 
 
 def _check_positive(op: str, name: str, value: float) -> None:
@@ -226,9 +233,13 @@ def reduced(
     if reduction == "mean" and parts is not None:
         with np.errstate(divide="ignore", invalid="ignore"):  # of nothing the mean is NaN
             loss = loss / parts
-    odd = (found := whole(loss)) != found
-    if (np.any(odd) if found.ndim else odd) and np.any(unknown := np.isnan(whole(target))):
-        raise ArgumentError(f"{op}: target holds {np.sum(unknown)} NaN; leave out or fill in what is unknown")
+
+    def look(found: Any, target: Any) -> None:
+        odd = found != found
+        if (np.any(odd) if found.ndim else odd) and np.any(unknown := np.isnan(target)):
+            raise ArgumentError(f"{op}: target holds {np.sum(unknown)} NaN; leave out or fill in what is unknown")
+
+    checked(look, loss, target)
     return loss
 
 
@@ -345,8 +356,12 @@ def gaussian_nll_loss(
     _check_positive(op, "eps", eps)
     difference = _difference(op, input, target)
     var = wrap(np.full_like(difference.array, var, shape=())) if isinstance(var, (int, float)) else _variances(op, input, var)
-    if np.any(whole(var) < 0):
-        raise ArgumentError(f"{op}: var holds variances, which are not negative, got {np.min(whole(var))}")
+
+    def look(var: Any) -> None:
+        if np.any(var < 0):
+            raise ArgumentError(f"{op}: var holds variances, which are not negative, got {np.min(var)}")
+
+    checked(look, var)
     var = var + (clip_min(var, eps) - var).detach()
     losses = (log(var) + square(difference) / var) * 0.5
     return reduced(op, losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction, target)
@@ -476,8 +491,8 @@ def _overlaps(op: str, input: Any, target: Any, smooth: float) -> tuple[Any, Any
     if not smooth >= 0:
         raise ArgumentError(f"{op}: smooth is 0 or more, got {smooth!r}")
     if target.dtype.kind in "iu" and target.shape == (input.shape[0], *input.shape[2:]):
-        classes, labels = input.shape[1], target.array
-        check_labels(op, labels, (labels >= 0) & (labels < classes), classes)
+        classes = input.shape[1]
+        _check_all_labels(op, target, classes)
         target = np.moveaxis(one_hot(target, classes, input.dtype), -1, 1)
     _check_alike(op, input=input, target=target)
     _check_probabilities(op, input, "of logits take the sigmoid, or softmax(1)")
@@ -628,10 +643,14 @@ def _over_labels(
 
 def _counted(op: str, classes: int, target: Any, ignore_index: int, reduction: str) -> Any:
     """Where a label is not `ignore_index`, or None for everywhere. Raises DimError for no class; warns of a mean of none."""
+
+    def look(labels: Any) -> None:
+        if labels.size and (_least(labels) < 0 or _largest(labels) >= classes):
+            check_labels(op, labels, (labels >= 0) & (labels < classes) | (labels == ignore_index), classes)
+
+    checked(look, target)
     labels = whole(target)
-    if labels.size and (_least(labels) < 0 or _largest(labels) >= classes):
-        check_labels(op, labels, (labels >= 0) & (labels < classes) | (labels == ignore_index), classes)
-    elif mode().tape is None and not 0 <= ignore_index < classes:
+    if mode().tape is None and not 0 <= ignore_index < classes and not (labels.size and _least(labels) < 0):
         return None  # but a tape must not depend on which labels happen to be there
     counts = target != ignore_index
     if reduction == "mean" and mode().tape is None and labels.size and not np.any(whole(counts)):
@@ -648,6 +667,11 @@ def check_labels(op: str, labels: Any, good: Any, classes: int, but: str = "") -
         raise DimError(
             f"{op}: label {labels[wrong]} at position {place} is not one of the {classes} classes, 0 to {classes - 1}{but}"
         )
+
+
+def _check_all_labels(op: str, target: Any, classes: int, least: int = 0, but: str = "") -> None:
+    """Raise DimError for the first label that is no class."""
+    checked(lambda labels: check_labels(op, labels, (labels >= least) & (labels < classes), classes, but), target)
 
 
 def _over_probabilities(op: str, input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float) -> Any:
@@ -676,8 +700,7 @@ def multi_margin_loss(
         raise ArgumentError(f"{op}: p is 1 or 2, got {p!r}")
     _check_classes(op, input, target, weight)
     classes = _check_rows(op, input)
-    labels = whole(target)
-    check_labels(op, labels, (labels >= 0) & (labels < classes), classes)
+    _check_all_labels(op, target, classes)
     short = relu(margin - gather(input, target[..., None], input.ndim - 1) + input)
     losses = where(one_hot(target, classes, np.dtype(bool)), 0.0, short if p == 1 else square(short)).sum(-1) / classes
     return reduced(op, losses if weight is None else losses * weight[target], reduction, target)
@@ -698,8 +721,7 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     if input.shape != target.shape:
         raise ShapeError(f"{op}: input {input.shape} goes with lists of labels of the same shape, got {target.shape}")
     classes = _check_rows(op, input)
-    labels = whole(target)
-    check_labels(op, labels, (labels >= -1) & (labels < classes), classes, ", nor -1")
+    _check_all_labels(op, target, classes, -1, ", nor -1")
     listed = (target < 0).cumsum(-1) == 0
     target = where(listed, target, 0)
     right = (one_hot(target, classes, np.dtype(bool)) & listed[..., None]).any(-2)

@@ -13,6 +13,7 @@ from autograd.engine.graph import Array, write
 from autograd.engine.primitive import as_array
 from autograd.engine.tape import recording
 from autograd.engine.tensor import Tensor, wrap
+from autograd.engine.warn import seen
 from autograd.errors import DtypeError, ShapeError, StateError, UnsupportedError, describe
 
 from ..module import loadable
@@ -50,7 +51,7 @@ class Adafactor(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what `closure` returns. If it raises, nothing has changed."""
-        if recording():
+        if recording() and not seen("Adafactor.step"):
             raise UnsupportedError("Adafactor.step: what it does depends on the values, so it cannot be captured on a tape")
         with enable_grad():
             loss = None if closure is None else closure()

@@ -14,6 +14,7 @@ from autograd.engine.grad_mode import enable_grad
 from autograd.engine.graph import Array, write
 from autograd.engine.tape import recording
 from autograd.engine.tensor import Tensor, wrap
+from autograd.engine.warn import seen
 from autograd.errors import ArgumentError, ShapeError, UnsupportedError
 
 from ..module import loadable
@@ -74,7 +75,7 @@ class LBFGS(Optimizer):
         """
         if closure is None:
             raise UnsupportedError("LBFGS.step: pass a closure, which zeroes the gradients, calls backward and returns the loss")
-        if recording():
+        if recording() and not seen("LBFGS.step"):
             raise UnsupportedError("LBFGS.step: what it does depends on the values, so it cannot be captured on a tape")
         self.sync()
         parameters = self.param_groups[0]["params"]

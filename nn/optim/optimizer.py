@@ -246,6 +246,17 @@ class Optimizer:
             self._recipes[i] = None
         self._known[i] = new
 
+    def _fixed(self) -> tuple[Any, ...]:
+        """What a compiled step takes for granted, as long as all in it are the same objects."""
+        groups = [group["params"] for group in self.param_groups]
+        return *groups, self.state, self._live, self._step_pre_hooks, self._step_post_hooks
+
+    def _facts(self) -> tuple[Any, ...]:
+        """And as long as these are equal: options, but of numbers that rules read anew only whether they are 0."""
+        self.sync()
+        kinds, anew = zip(self._known, self._live, strict=True), type(self).step is Optimizer.step
+        return tuple([(n, _zeros(v) if anew and n in live else v) for known, live in kinds for n, v in known.items()])
+
     def _recipe(self, i: int) -> Recipe:
         """What the rule is given of group `i`."""
         kind, rule = type(self).__name__, self.rule
@@ -479,6 +490,10 @@ def _numbers(options: list[Any]) -> tuple[float, ...]:
 def _is_numbers(value: Any) -> bool:
     """Is it a number, or several, that can change from step to step?"""
     return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in _each(value))
+
+
+def _zeros(value: Any) -> Any:
+    return tuple([v == 0 for v in value]) if isinstance(value, tuple) else value == 0
 
 
 def _each(value: Any) -> Any:

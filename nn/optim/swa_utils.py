@@ -12,6 +12,7 @@ from autograd.api.creation import zeros
 from autograd.engine.dtypes import int64
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
+from autograd.engine.warn import seen
 from autograd.errors import ArgumentError, ShapeError
 
 from ..module import Module
@@ -120,6 +121,7 @@ class AveragedModel(Module):
         if [t.shape for t in averaged] != [t.shape for t in current]:
             raise ShapeError("AveragedModel.update_parameters: the parameters of the model are not like those it was made with")
         if self.n_averaged.array == 0:  # a step that is captured is one after the first
+            seen("the first update_parameters")
             _copy(averaged, current)
         elif self.avg_fn is not None:
             _in_place(self.avg_fn)(averaged, current, self.n_averaged)

@@ -19,6 +19,7 @@ import numpy as np
 from autograd.api.creation import full
 from autograd.api.join import cat, stack
 from autograd.engine.tensor import Tensor, wrap
+from autograd.engine.warn import seen
 from autograd.errors import ArgumentError, ShapeError, describe
 
 __all__ = [
@@ -70,6 +71,8 @@ def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = Fals
 
 def _lengths(lengths: Any) -> list[int]:
     """Lengths as numbers. They are part of the structure of a program, as shapes are, and not of its values."""
+    if hasattr(lengths, "array"):
+        seen("lengths in a tensor")
     return np.asarray(getattr(lengths, "array", lengths)).tolist()
 
 

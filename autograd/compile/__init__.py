@@ -1,0 +1,66 @@
+"""A whole step, forward, backward and optimizer, as one program that runs in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ArgumentError
+
+BACKENDS = ("auto", "c", "replay", "eager")
+
+
+def compile(
+    step: Any = None, *, backend: Any = "auto", strict: bool = False, fullgraph: bool = False,
+    dynamic: Any = None, mode: Any = None, options: Any = None, disable: bool = False,
+) -> Any:  # fmt: skip
+    """`step` as a callable that does the same, and soon in less time: forward, backward and optimizer become one program.
+
+    Call it as the step. The first calls run the step itself and are recorded; as soon as two in a row were the same program,
+    that runs in place of the Python, with new arguments and whatever parameters, state, learning rates and random numbers are
+    then. Other shapes, train() and eval(), what requires grad, hooks and settings that the step can see make another program,
+    at most 8 of them. Where Python sees a value (`item()`, `if loss > 1`), where what a step holds changes in each call, where
+    a result still requires grad, the step stays as it is, which a warning says once, with the line; if `strict`, CompileError
+    is raised instead. What Python does besides, as print(), is done in recorded calls only.
+
+    A parameter that the step itself updates has no `.grad` after it; any other has what backward leaves there. `backend` is
+    "c", "replay" (the same functions of NumPy without graph and tape), "eager" (nothing is compiled), or "auto": C if there is a
+    compiler ($CC, cc, gcc, clang, or what `pip install ziglang` brings), else replay. The callable has `source` (the C, or
+    the Python), `explain()`, `stats()`, `program` and `clear()`; `compile.clear_cache()` deletes what is kept on disk.
+
+    Without a step it is a decorator, also of methods. A Module is returned as it is: its results require grad, so that it is
+    the step around it that can be compiled. PyTorch's options are accepted: torch.compile.
+
+    >>> import autograd, nn
+    >>> net = nn.Linear(2, 1)
+    >>> optimizer = nn.optim.SGD(net.parameters(), lr=0.1)
+    >>> @autograd.compile
+    ... def step(x, y):
+    ...     optimizer.zero_grad()
+    ...     loss = nn.functional.mse_loss(net(x), y)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> x, y = autograd.ones(8, 2), autograd.zeros(8, 1)
+    >>> losses = [step(x, y) for _ in range(20)]
+    >>> bool(losses[-1] < 1e-3 * losses[0]), step.stats()["calls"]["compiled"]
+    (True, 18)
+    """
+    if step is None:
+        return lambda step: compile(step, backend=backend, strict=strict, disable=disable)
+    if not callable(step):
+        raise ArgumentError(f"compile takes a function, not a {type(step).__name__}")
+    if disable or backend == "eager" or hasattr(type(step), "forward"):
+        return step
+    from .step import Compiled
+
+    return Compiled(step, backend if backend in BACKENDS else "auto", strict or fullgraph)
+
+
+def _clear_cache() -> None:
+    """Delete the compiled steps that are kept on disk, in $CHAINRULE_CACHE or the user's cache."""
+    from .cc import clear_cache
+
+    clear_cache()
+
+
+compile.clear_cache = _clear_cache  # type: ignore[attr-defined]

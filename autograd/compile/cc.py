@@ -1,0 +1,121 @@
+"""A C compiler, wherever there is one, a cache on disk of what it made, and the BLAS that NumPy brings."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import glob
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine.warn import warn
+from ..errors import CompileError
+
+# All that is right for NaN and infinity, and nothing of -ffast-math; integers wrap around, as NumPy's do.
+SAFE = "-fno-math-errno -fno-trapping-math -fopenmp-simd -fwrapv -std=gnu11 -fPIC -w".split()
+
+
+@functools.cache
+def compiler() -> tuple[str, ...] | None:
+    """The compiler as a command: $CC, one of the system's, or the one that `pip install ziglang` brings; or None."""
+    if command := os.environ.get("CC"):
+        return tuple(command.split())
+    for name in ("cc", "gcc", "clang"):
+        if path := shutil.which(name):
+            return (path,)
+    return (sys.executable, "-m", "ziglang", "cc") if importlib.util.find_spec("ziglang") else None
+
+
+def options() -> list[str]:
+    """What it is told. CHAINRULE_CFLAGS in the environment takes the place of -O3 and the machine's own instructions."""
+    native = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
+    return [*os.environ.get("CHAINRULE_CFLAGS", f"-O3 {native}").split(), *SAFE]
+
+
+@functools.cache
+def machine() -> str:
+    """What compiled code may not be shared with another for: the processor's features, and the compiler's version."""
+    command, cpu = compiler() or (), platform.processor()
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as f:
+        cpu = next((line for line in f if line.startswith(("flags", "Features"))), cpu)
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
+    return f"{platform.platform()} {cpu} {version}"
+
+
+# ---------------------------------------------------------------- the cache
+@functools.cache
+def folder() -> Path:
+    """Where compiled steps are kept: $CHAINRULE_CACHE, or chainrule in the user's cache; if that cannot be written, for now."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    path = Path(os.environ.get("CHAINRULE_CACHE") or os.path.join(home, "chainrule"))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as f:
+            f.write(b"x" * 4096)
+        return path
+    except OSError as error:
+        warn(f"compile: {path} cannot be written ({error.strerror}), so what is compiled is kept until this process ends")
+        return Path(tempfile.mkdtemp(prefix="chainrule"))
+
+
+def clear_cache() -> None:
+    """Delete the compiled steps that are kept on disk."""
+    for path in folder().glob("step_*"):
+        path.unlink(missing_ok=True)
+
+
+def load(source: str) -> Any:
+    """`source` compiled, or found in the cache, and loaded."""
+    command = compiler()
+    if command is None:
+        raise CompileError("there is no C compiler: install one, or `pip install ziglang`")
+    (single, double), integer = blas()
+    source = f'#define EXPORT __attribute__((visibility("default")))\n#define INT {integer}\n{source}'
+    key = hashlib.sha256("\0".join([source, *command, *options(), machine()]).encode()).hexdigest()[:24]
+    path = folder() / f"step_{key}.so"
+    if not path.exists():
+        _compile(source, path)
+    library = ctypes.CDLL(str(path))
+    library.set_blas(*(ctypes.cast(f, ctypes.c_void_p) for f in (single, double)))
+    return library
+
+
+def _compile(source: str, path: Path) -> None:
+    """Aside, and renamed when all is there: another process may be doing the same."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="making") as made:
+        text, out = Path(made, "step.c"), Path(made, "step.so")
+        text.write_text(source, encoding="utf-8")
+        job = [*(compiler() or ()), *options(), "-shared", str(text), "-o", str(out), "-lm"]
+        done = subprocess.run(job, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CompileError(f"the C compiler failed: {' '.join(job)}\n{done.stderr[:2000]}")
+        os.replace(text, path.with_suffix(".c"))
+        os.replace(out, path)
+
+
+# ---------------------------------------------------------------- BLAS
+@functools.cache
+def blas() -> tuple[list[Any], str]:
+    """cblas_sgemm and cblas_dgemm of the library that NumPy has loaded, or of the system, and the type of its integers."""
+    base = os.path.dirname(np.__file__)
+    places = [os.path.join(base, "..", "numpy.libs", "*openblas*"), os.path.join(base, ".dylibs", "*openblas*")]
+    paths = [p for place in places for p in glob.glob(place)]
+    if sys.platform == "darwin":
+        paths.append("/System/Library/Frameworks/Accelerate.framework/Accelerate")
+    for path in [*paths, "libcblas.so.3", "libopenblas.so.0", "libblas.so.3"]:
+        for pattern, integer in (("scipy_cblas_{}64_", "int64_t"), ("cblas_{}64_", "int64_t"), ("cblas_{}", "int")):
+            with contextlib.suppress(OSError, AttributeError):
+                library = ctypes.CDLL(path)
+                return [getattr(library, pattern.format(f)) for f in ("sgemm", "dgemm")], integer
+    raise CompileError("no BLAS with the C interface was found beside NumPy")

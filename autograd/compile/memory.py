@@ -1,0 +1,134 @@
+"""Where values live: in the memory of the state that they replace, as a part of a larger one, or in one arena, reused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .loops import canonical
+from .program import REDUCE, Value
+
+LINE = 64  # bytes: nothing shares a cache line
+
+
+def padded(n: Any) -> Any:
+    return -(-n // LINE) * LINE
+
+
+class Memory:
+    """`where` says for each statement with memory: ("leaf", leaf), ("part", whole, place), ("out", k) or ("arena", offset)."""
+
+    def __init__(self, loops: Any) -> None:
+        self.loops = loops
+        self.where: dict[int, Any] = {}
+        self.copies: list[Any] = []
+        p, groups, group = loops.p, loops.groups, loops.group
+        uses, end = dict[int, set[int]](), len(groups)
+        for i, reads in loops.reads.items():
+            for x, _ in reads:
+                uses.setdefault(x.id, set()).add(group[i])
+        leaves: dict[int, list[Any]] = {}
+        for leaf, v in p.writes:
+            leaves.setdefault(v.id, []).append(leaf)
+        parts = self.parts_of_wholes(uses)
+        results = {v.id: k for k, v in enumerate(p.outputs) if isinstance(v, Value)}
+        spans = []
+        for v in p.values:
+            if v.id not in loops.anchors:
+                continue
+            k, out, away = group[v.id], v.id in loops.outs, {g for g in uses.get(v.id, ()) if g != group[v.id]}
+            for leaf in leaves.get(v.id, ()):
+                if v.id not in self.where and self.may_replace(v, leaf, k):
+                    self.where[v.id] = "leaf", leaf
+                else:
+                    self.copies.append((leaf, v))
+            if v.id in self.where:
+                continue
+            if v.id in parts:
+                self.where[v.id] = "part", *parts[v.id]
+                continue
+            begin = min([k, *(group[i] for i, (whole, _) in parts.items() if whole is v)])
+            if v.id in results:
+                self.where[v.id] = "out", results[v.id]
+                continue
+            row = v.op not in REDUCE or loops.row_reduction(v)
+            if away or out or groups[k].kind != "loop" or not row:
+                spans.append((v, begin, end if out else max([k, *away])))
+        self.arena(spans)
+
+    def may_replace(self, v: Any, leaf: Any, k: Any) -> Any:
+        """Is everybody else done with what `leaf` holds, or reads just the element that is replaced?"""
+        loops = self.loops
+        if (
+            not loops.groups[k].late
+            or loops.groups[k].kind != "loop"
+            or v.op in REDUCE
+            or v.shape == ()
+            or loops.last_read.get(leaf.id, -1) > k
+        ):
+            return False
+        return all(i == canonical(leaf.shape) for w in loops.groups[k].items for x, i in loops.reads[w.id] if x is leaf)
+
+    def parts_of_wholes(self, uses: Any) -> Any:
+        """Values that only an assembled one reads are computed right where they belong in it."""
+        loops, found = self.loops, dict[int, Any]()
+        for whole in loops.p.values:
+            if whole.op == "assemble":
+                for part, place in zip(whole.args, whole.info[0], strict=False):
+                    k = loops.group.get(part.id)
+                    alone = whole.args.count(part) == 1 and uses.get(part.id) == {loops.group[whole.id]}
+                    if (
+                        k is not None
+                        and loops.groups[k].kind == "loop"
+                        and part.op not in REDUCE
+                        and part.id not in found
+                        and alone
+                        and part.id not in loops.outs
+                    ):
+                        found[part.id] = whole, place
+        return found
+
+    def arena(self, spans: Any) -> None:
+        """Linear scan: each value takes the tightest gap that is free during its life."""
+
+        def root(i: int) -> int:
+            return root(self.loops.onto[i]) if i in self.loops.onto else i
+
+        ends: dict[int, int] = {}
+        for v, _, b in spans:
+            ends[root(v.id)] = max(ends.get(root(v.id), 0), b)
+        self.size = 0
+        free, live = list[Any](), list[Any]()
+        for v, a, _ in sorted(spans, key=lambda s: s[1]):
+            if root(v.id) != v.id or root(v.id) in self.where:
+                continue
+            for s in [s for s in live if s[0] < a]:
+                live.remove(s)
+                free.append(s[1:])
+            free = merged(free)
+            need = padded(v.size * v.dtype.itemsize)
+            fit = min(((n, o) for o, n in free if n >= need), default=None)
+            if fit:
+                n, o = fit
+                free.remove((o, n))
+                free += [(o + need, n - need)] * (n > need)
+            else:
+                o, self.size = self.size, self.size + need
+            self.where[v.id] = "arena", o
+            live.append((ends[v.id], o, need))
+        for i in self.loops.onto:
+            self.where[i] = self.where[root(i)]
+
+    def extra(self, n: Any) -> Any:
+        """Memory for the machinery: sums in parts, patches of images."""
+        o, self.size = self.size, self.size + padded(n)
+        return o
+
+
+def merged(gaps: Any) -> Any:
+    out: list[Any] = []
+    for o, n in sorted(gaps):
+        if out and sum(out[-1]) == o:
+            out[-1] = out[-1][0], out[-1][1] + n
+        else:
+            out.append((o, n))
+    return out

@@ -1,0 +1,147 @@
+// What every generated step starts with: vector mathematics, the products of NumPy's BLAS, convolution, and the barrier.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+// ---- exp, log, tanh, erf of floats, written so that every compiler vectorises them (Cephes and njuffa, 1 to 2 ulp)
+static inline float as_float(int32_t i) { float f; memcpy(&f, &i, 4); return f; }
+static inline int32_t as_int(float f) { int32_t i; memcpy(&i, &f, 4); return i; }
+static inline float exp_(float x) {
+    float c = x < -104 ? -104 : x > 88.72284f ? 88.72284f : x;
+    float n = rintf(c * 1.44269504f), r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    int32_t k = (int32_t)n;
+    float h = as_float(((k >> 1) + 127) << 23), q = as_float((k - (k >> 1) + 127) << 23);
+    float y = (p * r * r + r + 1) * h * q;
+    return x < -104 ? 0 : x > 88.72284f ? INFINITY : x == x ? y : x;
+}
+static inline float log_(float x) {
+    int32_t tiny = x < 1.17549435e-38f;  // less than any normal number: as a larger one
+    int32_t i = as_int(tiny ? x * 8388608 : x) - 0x3f3504f3, e = (i >> 23) - 23 * tiny;
+    float m = as_float((i & 0x7fffff) + 0x3f3504f3) - 1, z = m * m;
+    float p = ((((((((7.0376836292e-2f * m - 1.1514610310e-1f) * m + 1.1676998740e-1f) * m - 1.2420140846e-1f) * m + 1.4249322787e-1f) * m - 1.6668057665e-1f) * m + 2.0000714765e-1f) * m - 2.4999993993e-1f) * m + 3.3333331174e-1f) * m * z;
+    float y = m + (p - 2.12194440e-4f * e - .5f * z) + .693359375f * e;
+    return x > 0 ? (x < INFINITY ? y : x) : x == 0 ? -INFINITY : NAN;
+}
+static inline float log1p_(float x) {
+    float u = 1 + x, d = u - 1;
+    return d == 0 ? x : u < INFINITY ? log_(u) * (x / d) : x;
+}
+static inline float tanh_(float x) {
+    float a = fabsf(x), z = x * x;
+    float small = ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z - 3.33332819422e-1f) * z * x + x;
+    float big = 1 - 2 / (exp_(2 * a) + 1);
+    return x != x ? x : copysignf(a < .625f ? small : big, x);
+}
+static inline float erf_(float x) {
+    float a = fabsf(x), s = x * x;
+    float r = -1.72853470e-5f * a + 3.83197126e-4f, u = -3.88396438e-3f * a + 2.42546219e-2f;
+    r = r * s + u;
+    r = ((r * a - 1.06777877e-1f) * a - 6.34846687e-1f) * a - 1.28717512e-1f;
+    float big = 1 - exp_(r * a - a);
+    float q = ((((-5.96761703e-4f * s + 4.99119423e-3f) * s - 2.67681349e-2f) * s + 1.12819925e-1f) * s - 3.76125336e-1f) * s + 1.28379166e-1f;
+    return x != x ? x : copysignf(a < .921875f ? q * a + a : big, x);
+}
+static inline float erfc_(float x) {  // exp(-x * x) times a polynomial of 1 / (1 + 0.3 |x|), fitted to a relative error of 2e-8
+    float a = fabsf(x) > 11 ? 11 : fabsf(x), t = 1 / (1 + .3f * a), s = a * a;
+    float p = (((((((-1.3045109808e-1f * t + 4.9019426107e-1f) * t - 5.2213472128e-1f) * t + 5.5938607454e-1f) * t - 1.0303252190e-1f) * t
+        + 2.1866239607e-1f) * t + 1.4733175933e-1f) * t + 1.7086522281e-1f) * t + 1.6917857528e-1f;
+    float y = t * p * exp_(-s) * (1 - fmaf(a, a, -s));
+    return x != x ? x : x < 0 ? 2 - y : y;
+}
+// d, which a rule made of the gradient g; but 0 for NaN where g is 0. Written as two choices, which vectorise.
+static inline float keep_zerof(float g, float d) { float z = d != d ? 0 : d; return g == 0 ? z : d; }
+static inline double keep_zero(double g, double d) { double z = d != d ? 0 : d; return g == 0 ? z : d; }
+// the larger and the smaller of two, NaN if one is
+#define BOTH(name, type) \
+    static inline type larger##name(type a, type b) { type m = a > b ? a : b; return a != a ? a : m; } \
+    static inline type smaller##name(type a, type b) { type m = a < b ? a : b; return a != a ? a : m; }
+BOTH(_float, float)
+BOTH(_double, double)
+BOTH(_whole, int64_t)
+#define LARGER(a, b) _Generic((a) + (b), float: larger_float, double: larger_double, default: larger_whole)(a, b)
+#define SMALLER(a, b) _Generic((a) + (b), float: smaller_float, double: smaller_double, default: smaller_whole)(a, b)
+#define ABSOLUTE(a) _Generic((a), float: fabsf, double: fabs, default: labs_)(a)
+static inline int64_t labs_(int64_t a) { return a < 0 ? -a : a; }
+#define expf exp_
+#define logf log_
+#define log1pf log1p_
+#define tanhf tanh_
+#define erff erf_
+#define erfcf erfc_
+
+// ---- products of matrices: R stands for rows, N and T for as it is and transposed
+enum { R = 101, N = 111, T = 112 };
+typedef void sgemm_t(int, int, int, INT, INT, INT, float, const float *, INT, const float *, INT, float, float *, INT);
+typedef void dgemm_t(int, int, int, INT, INT, INT, double, const double *, INT, const double *, INT, double, double *, INT);
+static sgemm_t *sgemm;
+static dgemm_t *dgemm;
+EXPORT void set_blas(void *s, void *d) { sgemm = s; dgemm = d; }
+#define SMALL_GEMM(rows, columns, inner, type, a, ai, ak, b, bk, bj, c) do { \
+    const type *restrict A = a, *restrict B = b; type *restrict C = c; \
+    for (long i = 0; i < rows; i++) { \
+        for (long j = 0; j < columns; j++) C[i * columns + j] = 0; \
+        for (long k = 0; k < inner; k++) for (long j = 0; j < columns; j++) C[i * columns + j] += A[i * ai + k * ak] * B[k * bk + j * bj]; \
+    } } while (0)
+
+// ---- convolution, channels last: patches of some images at a time, so that they stay in the cache, times the kernels
+#define CONV_SHAPE long images, long H, long W, long C, long h, long w, long O, long kh, long kw, long sh, long sw, long ph, long pw, long dh, long dw
+#define ALWAYS static inline __attribute__((always_inline))
+ALWAYS void patches(float *restrict p, const float *restrict x, CONV_SHAPE) {
+    for (long n = 0; n < images; n++) for (long i = 0; i < h; i++) for (long j = 0; j < w; j++)
+        for (long a = 0; a < kh; a++) {
+            long y = i * sh - ph + a * dh, left = j * sw - pw;
+            if (y >= 0 && y < H && dw == 1 && left >= 0 && left + kw <= W) {
+                memcpy(p, x + ((n * H + y) * W + left) * C, sizeof(float) * kw * C);
+                p += kw * C;
+            } else for (long b = 0; b < kw; b++, p += C) {
+                long z = left + b * dw;
+                if (y >= 0 && y < H && z >= 0 && z < W) memcpy(p, x + ((n * H + y) * W + z) * C, sizeof(float) * C);
+                else memset(p, 0, sizeof(float) * C);
+            }
+        }
+}
+ALWAYS void unpatch(const float *restrict p, float *restrict x, CONV_SHAPE) {
+    memset(x, 0, sizeof(float) * images * H * W * C);
+    for (long n = 0; n < images; n++) for (long i = 0; i < h; i++) for (long j = 0; j < w; j++)
+        for (long a = 0; a < kh; a++) {
+            long y = i * sh - ph + a * dh, left = j * sw - pw;
+            if (y < 0 || y >= H) { p += kw * C; continue; }
+            if (dw == 1 && left >= 0 && left + kw <= W) {
+                float *restrict t = x + ((n * H + y) * W + left) * C;
+                for (long c = 0; c < kw * C; c++) t[c] += p[c];
+                p += kw * C;
+            } else for (long b = 0; b < kw; b++, p += C) {
+                long z = left + b * dw;
+                if (z < 0 || z >= W) continue;
+                float *restrict t = x + ((n * H + y) * W + z) * C;
+                for (long c = 0; c < C; c++) t[c] += p[c];
+            }
+        }
+}
+#define SHAPE_OF(m) m, H, W, C, h, w, O, kh, kw, sh, sw, ph, pw, dh, dw
+#define SOME_IMAGES for (long n = 0, m; n < images && (m = images - n < step ? images - n : step, 1); n += step)
+ALWAYS void conv(long step, float *buffer, float *out, const float *x, const float *kernel, CONV_SHAPE) {
+    SOME_IMAGES {
+        patches(buffer, x + n * H * W * C, SHAPE_OF(m));
+        sgemm(R, N, N, m * h * w, O, kh * kw * C, 1, buffer, kh * kw * C, kernel, O, 0, out + n * h * w * O, O);
+    }
+}
+ALWAYS void conv_input(long step, float *buffer, float *out, const float *y, const float *kernel, CONV_SHAPE) {
+    SOME_IMAGES {
+        sgemm(R, N, N, m * h * w, kh * kw * C, O, 1, y + n * h * w * O, O, kernel, kh * kw * C, 0, buffer, kh * kw * C);
+        unpatch(buffer, out + n * H * W * C, SHAPE_OF(m));
+    }
+}
+ALWAYS void conv_weight(long step, float *buffer, float *out, const float *y, const float *x, CONV_SHAPE) {
+    SOME_IMAGES {
+        patches(buffer, x + n * H * W * C, SHAPE_OF(m));
+        sgemm(R, T, N, O, kh * kw * C, m * h * w, 1, y + n * h * w * O, O, buffer, kh * kw * C, n > 0, out, kh * kw * C);
+    }
+}
+
+// ---- positions: one that lies outside of what it indexes is noted, and another read in its place
+static __thread int outside;
+EXPORT int was_outside(void) { int place = outside; outside = 0; return place; }
+#define WRAPPED(i, n) ((long)(i) + ((i) < 0 ? (long)(n) : 0))
+#define AT(i, n, place) ((uint64_t)WRAPPED(i, n) < (uint64_t)(n) ? WRAPPED(i, n) : (outside = place, 0L))

@@ -1,0 +1,356 @@
+"""A compiled step: real calls that are recorded until two are the same program, which runs in their place from then on."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..api.tree import tree_build, tree_leaves, tree_map
+from ..engine.dtypes import get_default_dtype
+from ..engine.graph import Node, ambient, mode, touch_all
+from ..engine.tensor import Tensor, wrap
+from ..engine.warn import warn
+from ..errors import CompileError
+from .machine import Machine
+from .record import Entry, Program, Recording, named, spent
+from .replay import Replay
+from .watch import PLAIN, TooMuch, Watch, change
+
+TRIES = 5  # recordings of one kind of call, before it is left to be
+KINDS = 8  # programs of one step
+LARGE = 2**13  # elements in a result, on average: from here on eager is no slower than its ops played again
+FAILURES = 12  # recordings in all that came to nothing
+
+
+class Ready(NamedTuple):
+    """A program that can run in place of the step."""
+
+    program: Program
+    run: Any  # a Machine or a Replay
+    rebinds: int
+    guards: list[tuple[Node, Any]]  # what stands on leaves as gradients when the step begins: none, or this very array
+    leave: list[tuple[Any, str]]  # what becomes of the gradient on a node, or on that of an argument: new, none or as it is
+    build: Callable[[Sequence[Any], Sequence[Any]], Any]
+    touched: list[Any]
+
+
+class Compiled:
+    """What `autograd.compile` makes of a step: call it as the step. See there."""
+
+    def __init__(self, fun: Callable[..., Any], backend: str, strict: bool) -> None:
+        functools.update_wrapper(self, fun)
+        self.fun, self.backend, self.strict = fun, backend, strict
+        self._lock = threading.RLock()
+        self.clear()
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        """As a method: each object has a step of its own, which it keeps."""
+        if owner is None:
+            return self
+        own = Compiled(self.fun.__get__(owner), self.backend, self.strict)
+        if hasattr(owner, "__dict__"):
+            owner.__dict__[self.fun.__name__] = own
+        return own
+
+    def __reduce__(self) -> Any:  # what was compiled stays here
+        return Compiled, (self.fun, self.backend, self.strict)
+
+    def _fixed(self) -> tuple[Any, ...]:
+        return (self.fun,)
+
+    def _facts(self) -> tuple[Any, ...]:
+        return ()
+
+    def clear(self) -> None:
+        """Forget all programs, and begin anew."""
+        self._ready: dict[Any, Ready] = {}
+        self._seen: dict[Any, list[Any]] = {}
+        self._eager: dict[Any, str] = {}  # kinds of calls that cannot be compiled, and why
+        self._off = ""  # why none is compiled any more
+        self._watch: Watch | None = None
+        self._last: Watch | None = None
+        self._settings: dict[Any, int] = {}
+        self._setting = -1
+        self._failures = 0
+        self._said: set[str] = set()
+        self._counts = {"compiled": 0, "recorded": 0, "eager": 0}
+        self._not_in_c = ""
+        self._seconds = {"recording": 0.0, "compiling": 0.0}
+
+    # ------------------------------------------------------------ a call
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        now = mode()
+        if now.tape is not None or self._off:
+            self._counts["eager"] += 1
+            return self.fun(*args, **kwargs)
+        with self._lock:
+            leaves: list[Any] = []
+            objects: list[Any] = []
+            spec = _spec((args, kwargs) if kwargs else args, leaves, objects)
+            try:
+                if self._watch is None or objects or not self._watch.same():
+                    self._look(objects)
+            except TooMuch as error:
+                self._off = str(error)
+                self._give_up(self._off)
+                return self.fun(*args, **kwargs)
+            key = self._setting, spec, now.grad, get_default_dtype()
+            if (ready := self._ready.get(key)) is not None:
+                if ready.rebinds == Tensor.rebinds and all(_holds(node, array) for node, array in ready.guards):
+                    self._counts["compiled"] += 1
+                    return self._play(ready, leaves)
+                del self._ready[key]
+            if key in self._eager:
+                self._counts["eager"] += 1
+                return self.fun(*args, **kwargs)
+            return self._learn(key, args, kwargs, leaves)
+
+    def _look(self, objects: list[Any]) -> None:
+        """Look anew at what the step depends on."""
+        self._last, self._watch = self._watch, Watch(self.fun, *objects)
+        if self._watch.facts not in self._settings:
+            self._settings[self._watch.facts] = len(self._settings)
+        self._setting = self._settings[self._watch.facts]
+
+    @staticmethod
+    def _play(ready: Ready, leaves: Sequence[Any]) -> Any:
+        arrays = [t.array if isinstance(t, Tensor) else t for t in leaves]
+        values, grads = ready.run(arrays)
+        program = ready.program
+        touch_all(ready.touched if not program.writes_inputs else [*ready.touched, *(arrays[k] for k in program.writes_inputs)])
+        for (node, what), g in zip(ready.leave, grads, strict=True):
+            if what != "as it is":
+                node = leaves[node].node if isinstance(node, int) else node
+                node.grad = wrap(g) if what == "new" else None
+        return ready.build(values, leaves)
+
+    # ------------------------------------------------------------ learning
+    def _learn(self, key: Any, args: Any, kwargs: Any, leaves: Sequence[Any]) -> Any:
+        """Run the step, and record it. If it is the same program as the time before, it is ready from now on."""
+        start = time.perf_counter()
+        watch = self._watch
+        assert watch is not None
+        nodes: dict[Node, Any] = {n: n for n in watch.leaves}
+        nodes |= {t.node: k for k, t in enumerate(leaves) if isinstance(t, Tensor) and t.node is not None}
+        before = {n: n.grad for n in nodes}
+        states = {i: (watch.kept[i], named(path)) for i, path in watch.arrays.items()}
+        states |= {id(g.array): (g.array, f"{self._name_of(n)}.grad") for n, g in before.items() if g is not None}
+        tape, rebinds = Recording(states), Tensor.rebinds
+        with ambient(tape=tape):
+            out = self.fun(*args, **kwargs)
+        self._counts["recorded"] += 1
+        self._seconds["recording"] += time.perf_counter() - start
+        start = time.perf_counter()
+        try:
+            if Tensor.rebinds != rebinds:
+                raise CompileError("a tensor is given another array in the step (data = ...): use copy_()")
+            found = self._program(tape, states, nodes, before, leaves, out)
+        except CompileError as error:
+            found = error
+        del tape
+        self._decide(key, found, out, leaves)
+        self._seconds["compiling"] += time.perf_counter() - start
+        return out
+
+    def _name_of(self, node: Node) -> str:
+        t = self._watch.leaves.get(node) if self._watch is not None else None
+        return named(self._watch.arrays[id(t.array)]) if t is not None and self._watch is not None else "an argument"
+
+    def _program(self, tape: Recording, states: Any, nodes: Any, before: Any, leaves: Sequence[Any], out: Any) -> Any:
+        """The program of a recording, with what becomes of gradients."""
+        for k, t in enumerate(leaves):
+            if isinstance(t, Tensor) and t.node is not None and t.node.plan is not None:
+                raise CompileError(f"argument {k} is the result of ops that record a graph, which would end here: detach() it")
+        results = tree_leaves(out)
+        for t in results:
+            if isinstance(t, Tensor) and t.node is not None and t.node.plan is not None and not spent(t.node):
+                why = "what it returns requires grad: call backward() in the step, or return detach()"
+                raise CompileError(f"{why}, or call the step under no_grad()")
+        leave, grads = [], []
+        for node, who in nodes.items():
+            old, new = before[node], node.grad
+            what = "as it is" if new is old else "none" if new is None else "new"
+            leave.append((who, what))
+            grads.append(new.array if what == "new" else None)
+        inputs = [t.array if isinstance(t, Tensor) else t for t in leaves]
+        generators = self._watch.generators if self._watch is not None else ()
+        program = Program(tape, states, generators, inputs, [t.array if isinstance(t, Tensor) else t for t in results], grads)
+        program.signature.append([(w if isinstance(w, int) else id(w), what) for w, what in leave])
+        used = {id(leaf.array) for leaf in program.leaves.values()}
+        guards: list[tuple[Node, Any]] = []
+        for node, old in before.items():
+            if old is None and node.grad is not None:
+                guards.append((node, None))
+            elif old is not None and id(old.array) in used:
+                guards.append((node, old.array))
+        return program, leave, guards
+
+    def _decide(self, key: Any, found: Any, out: Any, leaves: Sequence[Any]) -> None:
+        seen = self._seen.setdefault(key, [])
+        seen.append(found)
+        if isinstance(found, CompileError):
+            if len(seen) > 1 and isinstance(seen[-2], CompileError):
+                self._refuse(key, str(found))
+            return self._count_failure()
+        if len(seen) > 1 and not isinstance(seen[-2], CompileError):
+            why = difference(seen[-2][0], found[0])
+            if not why:
+                del self._seen[key]
+                if len(self._ready) >= KINDS:
+                    self._refuse(key, f"there are {KINDS} programs for other kinds of arguments already")
+                    return None
+                try:
+                    self._ready[key] = self._build(found, out, leaves)
+                except CompileError as error:
+                    self._refuse(key, str(error))
+                    return None
+                self._failures = 0
+                return None
+            if len(seen) == TRIES:
+                self._refuse(key, f"{TRIES} calls were not the same program: {why}")
+                return None
+        return self._count_failure()
+
+    def _count_failure(self) -> None:
+        """Each call may be of another kind than the one before, because the step itself changes what it depends on."""
+        self._failures += 1
+        if self._failures >= FAILURES:
+            last, now = (w.facts if w is not None else () for w in (self._last, self._watch))
+            self._off = f"what it depends on is another thing in each call: {change(last, now)}"
+            self._give_up(self._off)
+
+    def _refuse(self, key: Any, why: str) -> None:
+        self._eager[key] = why
+        self._seen.pop(key, None)
+        self._give_up(why)
+
+    def _give_up(self, why: str) -> None:
+        message = f"compile: {getattr(self.fun, '__name__', 'the step')} stays eager: {why}"
+        if self.strict:
+            raise CompileError(message)
+        if why not in self._said:
+            self._said.add(why)
+            warn(message)
+
+    def _build(self, found: Any, out: Any, leaves: Sequence[Any]) -> Ready:
+        """Make the program run, on the backend that was chosen."""
+        program, leave, guards = found
+        written, watch = {id(a) for a in program.writes_states}, self._watch
+        assert watch is not None
+        for i, (node, what) in enumerate(leave):  # what the step itself has used up is not left over
+            if what == "new" and isinstance(node, Node) and id(watch.leaves[node].array) in written:
+                leave[i], program.grads[i] = (node, "none"), None
+        program.prune()
+        run = self._runner(program)
+        arguments = {id(t): k for k, t in enumerate(leaves)}
+        kept = watch.kept
+        template, takes = tree_map(lambda _: None, out), list[tuple[int, Any]]()
+        for t in tree_leaves(out):  # an argument, something else that is there already, or a new value
+            if id(t) in arguments:
+                takes.append((0, arguments[id(t)]))
+            else:
+                takes.append((1, t) if id(t) in kept or not isinstance(t, Tensor) else (2, None))
+
+        def build(values: Sequence[Any], leaves: Sequence[Any]) -> Any:
+            made = [(leaves[x] if how == 0 else x if how == 1 else wrap(v)) for (how, x), v in zip(takes, values, strict=True)]
+            return made[0] if template is None else tree_build(template, made)
+
+        return Ready(program, run, Tensor.rebinds, guards, leave, build, program.writes_states)
+
+    def _runner(self, program: Program) -> Any:
+        """What runs it: C where there is a compiler and it can be said in C, else NumPy."""
+        if self.backend != "replay":
+            try:
+                return Machine(program)
+            except CompileError as error:
+                if self.backend == "c":
+                    raise
+                self._not_in_c = str(error)
+            elements = [prod(shape) for e in program.entries for shape, _ in e.shapes]
+            if sum(elements) > LARGE * len(elements):
+                raise CompileError(
+                    f"its arrays are large, so that NumPy alone is no quicker, and it is not in C: {self._not_in_c}"
+                )
+        return Replay(program)
+
+    # ------------------------------------------------------------ what there is to see
+    @property
+    def program(self) -> Program | None:
+        """The program that was made last, None if there is none yet."""
+        return next(reversed(self._ready.values())).program if self._ready else None
+
+    @property
+    def source(self) -> str:
+        """The code that runs in place of the step, as it was made last; "" if there is none yet."""
+        return next(reversed(self._ready.values())).run.source if self._ready else ""
+
+    def stats(self) -> dict[str, Any]:
+        """How many programs there are, how many calls ran how, the seconds it took to make them, and why others stay eager."""
+        why = sorted({*self._eager.values(), *([self._off] if self._off else [])})
+        found = {"programs": len(self._ready), "calls": dict(self._counts), "seconds": dict(self._seconds), "eager": why}
+        return found | {"backends": [r.run.name for r in self._ready.values()], "not in C": self._not_in_c}
+
+    def explain(self) -> str:
+        """A table of what was compiled last: what runs each part, how large, which ops, which lines; or why nothing is."""
+        if not self._ready:
+            return "\n".join([f"{self!r}: calls are {self._counts}", *self.stats()["eager"]])
+        rows = [("runs in", "size", "computes", "for"), *next(reversed(self._ready.values())).run.explain()]
+        rows = [(*row[:2], row[2] if len(row[2]) < 60 else f"{row[2][:57]}...", row[3]) for row in rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(f"{text:{n}}" for text, n in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.fun, '__qualname__', self.fun)!s}: {len(self._ready)} programs>"
+
+
+def _holds(node: Node, array: Any) -> bool:
+    grad = node.grad
+    return grad is None if array is None else grad is not None and grad.array is array
+
+
+def _spec(value: Any, leaves: list[Any], objects: list[Any]) -> Any:
+    """What kind of arguments these are, to be compared; Tensors and arrays go to `leaves`, other objects to `objects`."""
+    if isinstance(value, Tensor):
+        alike = next((k for k, t in enumerate(leaves) if t is value or getattr(t, "array", t) is value.array), -1)
+        leaves.append(value)
+        array, node = value.array, value.node
+        return (
+            type(array),
+            array.shape,
+            array.dtype,
+            node is not None,
+            node is not None and bool(node.hooks),
+            alike,
+            array.flags.writeable,
+        )
+    if isinstance(value, np.ndarray):
+        leaves.append(value)
+        return type(value), value.shape, value.dtype
+    if isinstance(value, dict):
+        return dict, *((k, _spec(v, leaves, objects)) for k, v in value.items())
+    if isinstance(value, (tuple, list)):
+        return type(value), *(_spec(v, leaves, objects) for v in value)
+    if isinstance(value, PLAIN):
+        return type(value), repr(value) if value != value or isinstance(value, slice) else value
+    objects.append(value)
+    return id(value)
+
+
+def difference(one: Program, two: Program) -> str:
+    """Where two programs differ; "" if they are the same."""
+    if one.signature == two.signature:
+        return ""
+    for a, b, x in zip(one.signature, two.signature, two.origins, strict=False):
+        if a != b and isinstance(x, Entry):
+            return f"{x.line}: {x.name} is another op then, or has other arguments"
+        if a != b and x.kind == "constant":
+            return f"an array of shape {x.array.shape} that the step makes without ops holds other numbers each time"
+        if a != b:
+            return f"{x.name or 'an argument'} is used in one of them only"
+    return "one of them does more, or returns another thing"

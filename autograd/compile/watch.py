@@ -1,0 +1,275 @@
+"""What a step depends on besides its arguments: all that its closure, its globals and the objects in them hold."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import os
+import sys
+import sysconfig
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from operator import attrgetter, is_
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..api.random import Generator
+from ..engine.graph import Node
+from ..engine.tensor import Tensor
+from ..engine.warn import OURS
+
+PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(...), range, slice)
+STANDARD = sysconfig.get_path("stdlib") + os.sep  # where Python's own functions are
+MOST = 50_000  # facts; who holds more is not watched, and not compiled
+_Fact = tuple[str, Any]
+
+
+class TooMuch(Exception):
+    """A step holds more than can be watched."""
+
+
+class Watch:
+    """Walks once through everything that `root`, a function or what stands in for one, can see.
+
+    `facts` says in comparable terms what is there, each with the path to it: plain values, which objects, which arrays, who
+    requires grad, which hooks. Two watches with equal facts saw the same step. `same` says quickly whether nothing was
+    exchanged since; it may say no without need, never yes. Numbers in arrays are no facts: a program reads them where they are.
+    """
+
+    def __init__(self, *roots: Any) -> None:
+        self.names: set[str] = set()  # that the code which was reached uses: attributes of other names are not looked at
+        known = -1
+        while len(self.names) > known:
+            known = len(self.names)
+            self._walk(roots)
+        self.facts: tuple[_Fact, ...] = tuple(self._facts)
+        self._prepare()
+
+    def _walk(self, roots: Any) -> None:
+        self._facts: list[_Fact] = []
+        self.kept: dict[int, Any] = {}  # what was reached, so that ids stay its own
+        self.arrays: dict[int, str] = {}  # id of an array: how the program calls it
+        self.leaves: dict[Node, Tensor] = {}  # of those that require grad
+        self.generators: set[int] = set()
+        self._held: list[tuple[Any, tuple[Any, ...]]] = []  # containers, and what is in them
+        self._sizes: list[tuple[Any, int]] = []
+        self._cells: list[tuple[Any, Any]] = []
+        self._named: list[tuple[Any, str, Any]] = []
+        self._tensors: list[tuple[Tensor, Any, Any, Any]] = []
+        self._calls: list[tuple[Any, Any]] = []
+        self._stack: list[tuple[str, Any]] = [("", root) for root in reversed(roots)]
+        while self._stack:
+            self._look(*self._stack.pop())
+            if len(self._facts) > MOST:
+                raise TooMuch(f"it can see more than {MOST} values, modules and settings, too many to look after")
+
+    # ------------------------------------------------------------ quickly
+    def _prepare(self) -> None:
+        """Lay out what `same` compares, so that no line of Python is run for each of it."""
+        views = [d.values() if isinstance(d, Mapping) else d for d, _ in self._held]
+        tensors = [t for t, *_ in self._tensors]
+        nodes = [node for _, _, node, _ in self._tensors if node is not None]
+        end = [object()]  # which is out of place if something before it is new or gone
+        self._pairs: list[tuple[Callable[[], Iterator[Any]], list[Any]]] = [
+            (partial(chain.from_iterable, [*views, end]), [v for _, values in self._held for v in values] + end),
+            (partial(map, attrgetter("cell_contents"), [c for c, _ in self._cells]), [v for _, v in self._cells]),
+            (partial(map, _get, [d for d, _, _ in self._named], [n for _, n, _ in self._named]), [v for _, _, v in self._named]),
+            (partial(map, attrgetter("array"), tensors), [a for _, a, _, _ in self._tensors]),
+            (partial(map, attrgetter("node"), tensors), [n for _, _, n, _ in self._tensors]),
+            (partial(map, attrgetter("hooks"), nodes), [h for _, _, n, h in self._tensors if n is not None]),
+            (partial(map, len, [own for own, _ in self._sizes]), [n for _, n in self._sizes]),
+        ]
+
+    def same(self) -> bool:
+        """Has nothing been exchanged?"""
+        for now, before in self._pairs:
+            if not all(map(is_, now(), before)):
+                return False
+        return all([call() == result for call, result in self._calls])
+
+    # ------------------------------------------------------------ one thing
+    def _look(self, path: str, x: Any) -> None:
+        if isinstance(x, PLAIN):
+            self._facts.append((path, (type(x), repr(x) if x != x else x) if not isinstance(x, slice) else repr(x)))
+            return
+        self._facts.append((path, id(x)))
+        if id(x) in self.kept:
+            return
+        self.kept[id(x)] = x
+        if isinstance(x, Tensor):
+            self._tensor(path, x)
+        elif isinstance(x, np.ndarray):
+            self.arrays.setdefault(id(x), path)
+        elif isinstance(x, Generator):
+            self.generators.add(id(x))
+        elif isinstance(x, (tuple, list, set, frozenset, deque, Mapping)):
+            self._container(path, x)
+        elif isinstance(x, MethodType):
+            self._push((path, x.__func__), (path, x.__self__))
+        elif isinstance(x, partial):
+            self._push((path, x.func), (path, x.args), (path, x.keywords))
+        elif isinstance(x, FunctionType):
+            self._function(path, x)
+        elif isinstance(x, type):
+            self._class(path, x)
+        elif not isinstance(x, (ModuleType, BuiltinFunctionType, CodeType)) and not _is_pythons(type(x)):
+            self._object(path, x)
+
+    def _push(self, *found: _Fact) -> None:
+        self._stack.extend(reversed(found))
+
+    def _tensor(self, path: str, t: Tensor) -> None:
+        node, array = t.node, t.array
+        hooks = node.hooks if node is not None else None
+        self._facts.append((path, (id(array), node is not None, id(node) if node is not None and node.plan else None)))
+        self.kept[id(array)] = array
+        self.arrays[id(array)] = path
+        if node is not None:
+            self.leaves[node] = t
+            self.kept[id(node)] = node
+        self._tensors.append((t, array, node, hooks))
+        if hooks:
+            self._push((f"{path}.hooks", hooks))
+
+    def _container(self, path: str, x: Any) -> None:
+        if isinstance(x, Mapping):
+            self._facts.append((path, tuple(k if isinstance(k, PLAIN) else id(k) for k in x)))
+            self._push(*((self._at(path, k), v) for k, v in x.items()))
+            self._push(*((path, k) for k in x if not isinstance(k, PLAIN)))
+            self._held.append((x, tuple(x.values())))
+            return
+        items = sorted(x, key=lambda v: repr(v) if isinstance(v, PLAIN) else str(id(v))) if isinstance(x, (set, frozenset)) else x
+        self._facts.append((path, len(items)))
+        self._push(*((f"{path}.{i}", v) for i, v in enumerate(items)))
+        if not isinstance(x, (tuple, frozenset)):
+            self._held.append((x, tuple(x)))
+
+    def _at(self, path: str, key: Any) -> str:
+        """The path to what stands under a key: of a tensor, as the state of an optimizer, the path to that."""
+        if isinstance(key, Tensor):
+            return self.arrays.get(id(key.array), path)
+        return f"{path}.{key}" if isinstance(key, (str, int)) else path
+
+    def _function(self, path: str, f: Any) -> None:
+        ours = f.__code__.co_filename.startswith(OURS)
+        found: list[_Fact] = []
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # it is not there yet
+                continue
+            if not ours or isinstance(value, (FunctionType, MethodType, Tensor)):  # or what a decorator of ours was put on
+                self._cells.append((cell, value))
+                found.append((f"{path}.{name}" if path else name, value))
+        if ours or _of_python(f):
+            self._push(*found)
+            return
+        found += [(path, defaults) for defaults in (f.__defaults__, f.__kwdefaults__) if defaults]
+        for name in (used := _used(f.__code__)):
+            if name in f.__globals__:
+                value = f.__globals__[name]
+                self._named.append((f.__globals__, name, value))
+                if isinstance(value, ModuleType) and not _is_library(value):
+                    for inner in used:
+                        if inner in vars(value):
+                            self._named.append((vars(value), inner, vars(value)[inner]))
+                            found.append((f"{name}.{inner}", vars(value)[inner]))
+                found.append((name, value))
+        self.names.update(used)
+        self._push(*sorted(found, key=lambda f: hasattr(type(f[1]), "_facts")))  # optimizers last: models name their parameters
+
+    def _class(self, path: str, cls: type) -> None:
+        for base in cls.__mro__:
+            if not _of_library(base):
+                for name, value in vars(base).items():
+                    if name not in ("__dict__", "__weakref__", "__doc__") and (name in self.names or name[:2] == "__"):
+                        value = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+                        if isinstance(value, (FunctionType, Tensor, np.ndarray, *PLAIN, list, tuple, dict)):
+                            self._named.append((vars(base), name, vars(base)[name]))
+                            self._push((f"{path}.{name}", value))
+
+    def _object(self, path: str, x: Any) -> None:
+        cls: Any = type(x)
+        own = getattr(x, "__dict__", None)
+        self._push((path, cls))
+        if (facts := getattr(cls, "_facts", None)) is not None and hasattr(cls, "_fixed"):  # it says itself what counts
+            found = facts(x)
+            self._calls.append((partial(facts, x), found))
+            self._facts.append((path, found))
+        for part in cls._fixed(x) if hasattr(cls, "_fixed") else ():
+            if part is not own:
+                self._push((path, part))
+        if own is None:
+            return
+        if hasattr(cls, "_facts") and hasattr(cls, "_fixed"):
+            for name in [n for n in own if n in self.names]:  # what the user's code reads of it, as param_groups
+                self._named.append((own, name, own[name]))
+                self._push((f"{path}.{name}", own[name]))
+            return
+        anything = _of_library(cls)
+        self._facts.append((path, len(own)))
+        self._held += [(own, tuple(own.values()))] * anything
+        self._sizes += [(own, len(own))] * (not anything)
+        inside: list[_Fact] = []
+        for name, value in own.items():
+            if anything or name in self.names or name[0] == "_" or name == "training":
+                if not anything:
+                    self._named.append((own, name, value))
+                inside.append((f"{path}.{name}" if path else name, value))
+        self._push(*inside)
+
+
+def _get(names: Mapping[str, Any], name: str) -> Any:
+    return names.get(name, _get)
+
+
+def _used(code: CodeType) -> list[str]:
+    """The names, and the strings that may be such, in a function and those in it."""
+    found = dict.fromkeys(code.co_names)
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            found |= dict.fromkeys(_used(value))
+        elif isinstance(value, str) and value.isidentifier():
+            found[value] = None
+    return list(found)
+
+
+@functools.cache
+def _of_library(cls: Any) -> bool:
+    """Is a class Python's, NumPy's or this library's, of which all instances' attributes are looked at, and nothing of itself?"""
+    module = cls.__module__ or "builtins"
+    first, file = module.partition(".")[0], getattr(sys.modules.get(module), "__file__", None) or ""
+    if module == "builtins":
+        return getattr(builtins, cls.__name__, None) is cls
+    return file.startswith(OURS) or (first in sys.stdlib_module_names and first != "__main__")
+
+
+def _is_library(module: ModuleType) -> bool:
+    first = module.__name__.partition(".")[0]
+    return (module.__file__ or "").startswith(OURS) if getattr(module, "__file__", None) else first in sys.stdlib_module_names
+
+
+def _is_pythons(cls: type) -> bool:
+    """Is it a class of Python's or NumPy's, whose instances are taken for what they are?"""
+    first = (cls.__module__ or "builtins").partition(".")[0]
+    return first == "numpy" or (_of_library(cls) and first not in ("autograd", "nn"))
+
+
+def _of_python(f: FunctionType) -> bool:
+    """Is a function in the standard library?"""
+    file = f.__code__.co_filename
+    return file.startswith((STANDARD, "<frozen")) and "site-packages" not in file
+
+
+def change(before: tuple[_Fact, ...], after: tuple[_Fact, ...]) -> str:
+    """What the first difference between two watches is."""
+    for (path, one), (other, two) in zip(before, after, strict=False):
+        if path != other or one != two:
+            plain = [isinstance(v, tuple) and len(v) == 2 and isinstance(v[0], type) for v in (one, two)]
+            shown = [v[1] if p else "one object" for v, p in zip((one, two), plain, strict=True)]
+            return f"{path or other} was {shown[0]!r}, then {shown[1]!r}" if path == other else f"{other or path} is new or gone"
+    return "something was added to what it holds, or taken away"
