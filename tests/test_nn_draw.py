@@ -285,7 +285,7 @@ class Residual(nn.Module):
 
     def forward(self, x):
         x = self.first(x).tanh()
-        return self.head(F.relu(x + self.outer(F.gelu(self.inner(x)))))
+        return self.head(F.relu(x + self.outer(F.tanhshrink(self.inner(x)))))
 
 
 class Towers(nn.Module):
@@ -334,7 +334,7 @@ def test_a_residual_block_shows_what_is_added_and_what_skips():
     assert titles_of(axis) == ["input", "tanh", "after inner: Linear", "outer: Linear", "relu", "head: Linear"]
     h = net.first(x).tanh()
     h.retain_grad()
-    added = net.outer(F.gelu(net.inner(h)))
+    added = net.outer(F.tanhshrink(net.inner(h)))
     net.head(F.relu(h + added)).sum().backward()
     now = network.passes[0]
     for i, value in ((1, h), (3, added), (4, F.relu(h + added))):

@@ -201,7 +201,7 @@ class _Record(_Plan):
         given, made, fixed = _places(args), _places(outs), _places(ctx._constant)
         constant = [not isinstance(t, Tensor) or t.dtype.kind != "f" or id(t) in fixed for t in outs]
         self.smooth = [not c for c in constant]
-        self.places = [(given.get(id(v)), made.get(id(v))) for v in ctx._to_save]  # is it an argument, is it a result?
+        self.sources = [(given.get(id(v)), made.get(id(v))) for v in ctx._to_save]  # is it an argument, is it a result?
 
     def attach(self, args: Sequence[Any], outs: Sequence[Any]) -> tuple[Any, ...]:
         """What forward returned, the smooth results at nodes: the very same Tensors, unless they are somebody else's."""
@@ -240,7 +240,7 @@ class _Record(_Plan):
     def keep(self) -> list[str]:  # type: ignore[override]
         """What to call the saved values."""
         names, found = self.names, []
-        for argument, result in self.places:
+        for argument, result in self.sources:
             if argument is not None:
                 last = min(argument, len(names) - 1)
                 found.append(names[last] if names[last][0] != "*" else f"{names[last][1:]}[{argument - last}]")
@@ -252,7 +252,7 @@ class _Record(_Plan):
         """What `node` saved, as Tensors: arguments at their nodes, results at this one, and all else at dead ends."""
         parents = dict(zip(self.tracked, node.parents, strict=True))
         found: list[Any] = []
-        for v, (argument, result) in zip(node.saved, self.places, strict=True):
+        for v, (argument, result) in zip(node.saved, self.sources, strict=True):
             if v is None:
                 found.append(None)
             elif argument is not None:
