@@ -339,7 +339,8 @@ class Loops:
         dims = () if v.op in WHOLE else long(self.domain(v))
         for k in range(first, len(self.groups)) if v.op not in WHOLE else ():
             g = self.groups[k]
-            fits = dims == g.dims or (len(g.dims) > 1 and dims == g.dims[:-1] and not late)
+            by_row = len(g.dims) > 1 and dims == g.dims[:-1] and not late and not self.row_reduction(v)
+            fits = dims == g.dims or by_row
             if g.kind != "loop" or g.late != late or not fits:
                 continue
             if all(x.op == "leaf" or self.group[x.id] < k or self.given_at(x) == i for x, i in self.reads[v.id]):
