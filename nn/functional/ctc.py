@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,8 @@ def ctc_loss(
         raise ArgumentError(f"{_OP}: blank is one of the {classes} classes, 0 to {classes - 1}, got {blank!r}")
     input_lengths = _lengths("input_lengths", input_lengths, n, times)
     target_lengths = _lengths("target_lengths", target_lengths, n, targets.shape[-1])
-    checked(lambda labels, lengths: _check_targets(labels, lengths, n, classes, blank), targets, target_lengths)
+    look = partial(_check_targets, n=n, classes=classes, blank=blank)
+    checked(look, targets, target_lengths, of=lambda t: t.array)
 
     longest = targets.shape[1] if targets.ndim == 2 else max([0, *target_lengths.tolist()])
     states = ctc_states(targets, target_lengths, longest, blank)  # rolled around, the last blank precedes the first label
