@@ -21,8 +21,8 @@ def whole(value: Any) -> Array:
 def checked(check: Callable[..., None], *values: Any, of: Callable[[Any], Array] = whole) -> None:
     """Let `check` look at all that they hold, to raise or warn of what makes no sense, and to change nothing.
 
-    A tape may take note of it, so as to look again at what stands there when it is played. A check that goes by
-    the shapes of one sample looks at what each array is `of` a value.
+    A tape may take note of it, so as to look again at what stands there when it is played. A check that
+    goes by the shapes of one sample asks for the array `of` a value that one sample sees.
     """
     check(*map(of, values))
     if (note := getattr(mode().tape, "checked", None)) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,7 +114,10 @@ def ctc_loss(
         raise ArgumentError(f"{_OP}: blank is one of the {classes} classes, 0 to {classes - 1}, got {blank!r}")
     input_lengths = _lengths("input_lengths", input_lengths, n, times)
     target_lengths = _lengths("target_lengths", target_lengths, n, targets.shape[-1])
-    look = partial(_check_targets, n=n, classes=classes, blank=blank)
+
+    def look(labels: Any, lengths: Any) -> None:
+        _check_targets(labels, lengths, n, classes, blank)
+
     checked(look, targets, target_lengths, of=lambda t: t.array)
 
     longest = targets.shape[1] if targets.ndim == 2 else max([0, *target_lengths.tolist()])

@@ -229,7 +229,7 @@ class _Flow:
         return tuple(None if a is None else np.array(a).reshape(shape) for a in found)  # type: ignore[return-value]
 
     def _title(self, v: Value) -> str:
-        """`input`, the layer of nn that made it, or the op; of several ops, as F.tanhshrink is made of, the layer that they follow."""
+        """`input`, the layer of nn that made it, or the op; of several ops, as F.tanhshrink has, the layer that they follow."""
         if (event := v.made) is None:
             return "input"
         name, kind = "", event.name
