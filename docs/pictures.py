@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["MPLBACKEND"] = "agg"  # no window
 os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date in the files
+os.environ["PATH"] = ""  # graphs by pip's Graphviz, whose letters are as wide as a browser's; dot's depend on a machine's fonts
 
 import matplotlib.pyplot as plt
 from sybil import Sybil
@@ -28,7 +29,7 @@ def transformer(path: Path) -> None:
     autograd.manual_seed(0)
     model, tokens = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32), 12), autograd.randn(5, 1, 16)
     with autograd.watch() as tape:
-        model(tokens).square().mean().backward()
+        model(tokens).tanh().mean().backward()
     autograd.draw(tape).render(path)
 
 

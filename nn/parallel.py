@@ -13,6 +13,7 @@ from autograd.engine.accumulate import ACCUMULATED
 from autograd.engine.grad_mode import is_grad_enabled, no_grad
 from autograd.engine.hooks import AsSoonAsWhole
 from autograd.engine.tensor import Tensor, wrap
+from autograd.engine.warn import seen
 
 from .module import Module
 
@@ -86,7 +87,7 @@ class DistributedDataParallel(DataParallel):
         self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0, broadcast_buffers: bool = True,
         init_sync: bool = True, process_group: Group | None = None, bucket_cap_mb: float = 25.0,
         find_unused_parameters: bool = False, check_reduction: bool = False, gradient_as_bucket_view: bool = False,
-        static_graph: bool = False, **options: Any,
+        static_graph: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(module)
         self.broadcast_buffers, self.require_backward_grad_sync = broadcast_buffers, True
@@ -121,6 +122,7 @@ class DistributedDataParallel(DataParallel):
     # ------------------------------------------------------------ while backward goes on
     def _arrive(self, bucket: _Bucket, i: int, gradient: Tensor) -> None:
         if self.require_backward_grad_sync:
+            seen("the average over processes")
             self._open = True
             bucket.fill(i, gradient, bucket.parameters[i].grad)
             self._send()

@@ -2,6 +2,7 @@
 
 import copy
 import sys
+import warnings
 
 import numpy as np
 
@@ -283,6 +284,45 @@ def gradients_are_sent_while_backward_goes_on():
     part_of_loss(ddp).backward()
     assert begun[0][:2] == [True, True]
     assert not begun[0][-1]
+
+
+@check
+def steps_that_talk_are_not_compiled():
+    """What comes from the others would be a constant of the program."""
+    ddp, alone = started()
+    plain = DistributedDataParallel(alone)
+    nets = {True: ddp, False: plain}
+    for compiled, net in nets.items():
+        optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+        def step(net=net, optimizer=optimizer):
+            optimizer.zero_grad()
+            part_of_loss(net).backward()
+            optimizer.step()
+
+        step = autograd.compile(step) if compiled else step
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for _ in range(4):
+                step()
+        if compiled and n > 1:
+            assert step.stats()["calls"]["compiled"] == 0
+            assert any("the average over processes" in str(w.message) for w in said)
+    for p, q in zip(ddp.parameters(), plain.parameters(), strict=True):
+        close(p.detach(), q.detach())
+
+    @autograd.compile
+    def total(x):
+        x = x * 2
+        distributed.all_reduce(x)
+        return x
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = [total(tensor([1.0 + k])).item() for k in (0, 0, 0, rank)]
+    everyone = [1.0 + k for k in range(n)]
+    assert found == [2.0 * n] * 3 + [2 * sum(everyone)]
+    assert total.stats()["calls"]["compiled"] == 0
 
 
 @check

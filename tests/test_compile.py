@@ -8,6 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import foreign  # noqa: F401 (it makes its device known)
 import numpy as np
 import pytest
 from helpers import leaves
@@ -447,6 +448,25 @@ def test_strict_raises_where_a_step_cannot_be_compiled():
     step(autograd.ones(2))
     with pytest.raises(autograd.errors.CompileError, match=r"test_compile.py:\d+, .*item"):
         step(autograd.ones(2))
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "given"])
+def test_arrays_of_another_library_stay_eager(held):
+    """Whether the step holds them, or they are its arguments."""
+    layer, x = nn.Linear(3, 2), autograd.ones(4, 3).to("foreign")
+    expected = layer(x.cpu()).sum().item()
+    layer.to("foreign")
+    step = autograd.compile((lambda: layer(x).sum().detach()) if held else (lambda x: x.sum()))
+    with pytest.warns(UserWarning, match="stays eager: it works on arrays of another library, as on a GPU"):
+        found = [step() if held else step(x) for _ in range(3)]
+    assert {t.device.type for t in found} == {"foreign"}
+    assert_allclose([t.item() for t in found], expected if held else 12.0, rtol=1e-6)
+    assert step.stats()["calls"] == {"compiled": 0, "recorded": 0, "eager": 3}
+
+
+def test_a_backend_that_there_is_not_is_named():
+    with pytest.raises(autograd.errors.ArgumentError, match=r"compile: backend is 'auto', 'c', 'replay' or 'eager', got 'C'"):
+        autograd.compile(lambda x: x, backend="C")
 
 
 def test_a_warning_says_once_why_a_step_stays_eager():

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import ArgumentError
 
 BACKENDS = ("auto", "c", "replay", "eager")
+PYTORCHS = ("inductor", "aot_eager", "cudagraphs", "onnxrt", "openxla", "tvm")  # which mean "auto"
 
 
 def compile(
@@ -49,6 +50,8 @@ def compile(
         return lambda step: compile(step, backend=backend, strict=strict, disable=disable)
     if not callable(step):
         raise ArgumentError(f"compile takes a function, not a {type(step).__name__}")
+    if isinstance(backend, str) and backend not in BACKENDS + PYTORCHS:
+        raise ArgumentError(f"compile: backend is {', '.join(map(repr, BACKENDS[:-1]))} or 'eager', got {backend!r}")
     if disable or backend == "eager" or hasattr(type(step), "forward"):
         return step
     from .step import Compiled

@@ -20,7 +20,7 @@ from ..errors import CompileError
 from .machine import Machine
 from .record import Entry, Program, Recording, named, spent
 from .replay import Replay
-from .watch import PLAIN, TooMuch, Watch, change
+from .watch import ELSEWHERE, PLAIN, Unwatchable, Watch, change
 
 TRIES = 5  # recordings of one kind of call, before it is left to be
 KINDS = 8  # programs of one step
@@ -92,13 +92,15 @@ class Compiled:
         with self._lock:
             leaves: list[Any] = []
             objects: list[Any] = []
-            spec = _spec((args, kwargs) if kwargs else args, leaves, objects)
+            spec = None
             try:
+                spec = _spec((args, kwargs) if kwargs else args, leaves, objects)
                 if self._watch is None or objects or not self._watch.same():
                     self._look(objects)
-            except TooMuch as error:
-                self._off = str(error)
-                self._give_up(self._off)
+            except Unwatchable as error:
+                self._off = "" if spec is None else str(error)  # arguments may be others the next time
+                self._counts["eager"] += 1
+                self._give_up(str(error))
                 return self.fun(*args, **kwargs)
             key = self._setting, spec, now.grad, get_default_dtype()
             if (ready := self._ready.get(key)) is not None:
@@ -320,6 +322,8 @@ def _spec(value: Any, leaves: list[Any], objects: list[Any]) -> Any:
         alike = next((k for k, t in enumerate(leaves) if t is value or getattr(t, "array", t) is value.array), -1)
         leaves.append(value)
         array, node = value.array, value.node
+        if not isinstance(array, np.ndarray):
+            raise Unwatchable(ELSEWHERE)
         return (
             type(array),
             array.shape,

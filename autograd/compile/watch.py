@@ -28,8 +28,11 @@ MOST = 50_000  # facts; who holds more is not watched, and not compiled
 _Fact = tuple[str, Any]
 
 
-class TooMuch(Exception):
-    """A step holds more than can be watched."""
+class Unwatchable(Exception):
+    """What a step holds, or is given, cannot be watched."""
+
+
+ELSEWHERE = "it works on arrays of another library, as on a GPU"
 
 
 class Watch:
@@ -65,7 +68,7 @@ class Watch:
         while self._stack:
             self._look(*self._stack.pop())
             if len(self._facts) > MOST:
-                raise TooMuch(f"it can see more than {MOST} values, modules and settings, too many to look after")
+                raise Unwatchable(f"it can see more than {MOST} values, modules and settings, too many to look after")
 
     # ------------------------------------------------------------ quickly
     def _prepare(self) -> None:
@@ -126,6 +129,8 @@ class Watch:
         node, array = t.node, t.array
         hooks = node.hooks if node is not None else None
         self._facts.append((path, (id(array), node is not None, id(node) if node is not None and node.plan else None)))
+        if not isinstance(array, np.ndarray):
+            raise Unwatchable(ELSEWHERE)
         self.kept[id(array)] = array
         self.arrays[id(array)] = path
         if node is not None:

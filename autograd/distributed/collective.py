@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine.grad_mode import no_grad
 from ..engine.tensor import Tensor, wrap
+from ..engine.warn import seen
 from ..errors import ArgumentError, DistributedError, ShapeError, describe
 from .group import Group, as_bytes, contiguous, described, mpi, world
 
@@ -51,6 +52,7 @@ def _put(tensor: Tensor, array: Any) -> None:
 def _array(what: str, tensor: Any) -> Any:
     if not isinstance(tensor, Tensor):
         raise ArgumentError(f"{what} takes a Tensor, got {describe(tensor)}")
+    seen(what)  # what comes back is no op of a tape
     return tensor.array
 
 
@@ -116,7 +118,7 @@ def broadcast(
     """Let `tensor` be that of the process `src`."""
     g = world("broadcast", group)
     _put(tensor, g.broadcast(_array("broadcast", tensor), _whose("broadcast", g, src, group_src, g.ranks[0])))
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def all_gather(tensor_list: Sequence[Tensor], tensor: Tensor, group: Group | None = None, async_op: bool = False) -> Work | None:
@@ -125,7 +127,7 @@ def all_gather(tensor_list: Sequence[Tensor], tensor: Tensor, group: Group | Non
     _arrays("all_gather", tensor_list, g, array)
     for t, value in zip(tensor_list, g.all_gather(array), strict=True):
         _put(t, value)
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def all_gather_into_tensor(
@@ -134,7 +136,7 @@ def all_gather_into_tensor(
     """Let `output_tensor` be those of all members, one after the other along dim 0, or along a new one."""
     g, array = world("all_gather_into_tensor", group), _array("all_gather_into_tensor", input_tensor)
     _put(output_tensor, _fitting("all_gather_into_tensor", g.all_gather(array), output_tensor))
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def _fitting(what: str, parts: Any, output: Tensor) -> Any:
@@ -158,7 +160,7 @@ def gather(
     if found is not None and gather_list is not None:
         for t, value in zip(gather_list, found, strict=True):
             _put(t, value)
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def scatter(
@@ -170,7 +172,7 @@ def scatter(
     place = _whose("scatter", g, src, group_src, g.ranks[0])
     given = _arrays("scatter", scatter_list, g, array) if g.rank == place else None
     _put(tensor, g.scatter(given, array, place))
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def reduce_scatter(
@@ -180,7 +182,7 @@ def reduce_scatter(
     g = world("reduce_scatter", group)
     given = _arrays("reduce_scatter", input_list, g, _array("reduce_scatter", output))
     _put(output, g.reduce_scatter(np.stack(given), op))
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def reduce_scatter_tensor(
@@ -191,7 +193,7 @@ def reduce_scatter_tensor(
     if array.size != g.size * output.array.size:
         raise ShapeError(f"reduce_scatter_tensor: {input.shape} is not {g.size} times {output.shape}")
     _put(output, g.reduce_scatter(array.reshape(g.size, *output.shape), op))
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def all_to_all(
@@ -204,7 +206,7 @@ def all_to_all(
     _arrays("all_to_all", output_tensor_list, g, like)
     for t, value in zip(output_tensor_list, g.all_to_all(np.stack(given)), strict=True):
         _put(t, value)
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 def all_to_all_single(output: Tensor, input: Tensor, group: Group | None = None, async_op: bool = False) -> Work | None:
@@ -214,7 +216,7 @@ def all_to_all_single(output: Tensor, input: Tensor, group: Group | None = None,
         raise ShapeError(f"all_to_all_single: dim 0 of {array.shape} cannot be divided by {g.size}")
     parts = array.reshape(g.size, array.shape[0] // g.size, *array.shape[1:])
     _put(output, g.all_to_all(parts).reshape(array.shape))
-    return Work(lambda: None) if async_op else None
+    return _done(Work(lambda: None), async_op)
 
 
 # ---------------------------------------------------------------- one to another

@@ -35,7 +35,7 @@ def _(x: Any, axis: int) -> Any:
     return out
 
 
-FAR = 2**-40  # where a row adds up to less than that, exp may have lost digits of it
+FAR = 2**-8  # where a row adds up to less than that, exp may have lost digits of shares that are numbers all the same
 
 
 def into_shares(x: Any, out: Any) -> None:

@@ -15,6 +15,7 @@ from autograd.engine.grad_mode import no_grad
 from autograd.engine.graph import Array
 from autograd.engine.primitive import primitive
 from autograd.engine.tensor import Tensor
+from autograd.engine.warn import seen
 from autograd.errors import ArgumentError, ShapeError
 from autograd.ops.common import formula
 from autograd.ops.elementwise import rsqrt, square
@@ -242,6 +243,7 @@ def _tracked(
         return _affine(x, weight, bias, input.dtype, shape)
     n = count(input.shape, axis)
     if group is not None:
+        seen("the number of all examples")
         n = int(group.all_reduce(np.array(n)))
     if n == 1:
         raise ShapeError(f"{op}: expected more than 1 value per channel when training, got an input of shape {input.shape}")

@@ -46,12 +46,12 @@ class Metric:
 
     def synced(self, group: Any = None) -> Metric:
         """A metric that has seen the batches of all processes: all call `metric.synced().compute()`. See `distributed`."""
-        result, states = copy(self), [None] * get_world_size(group)
+        result, everyone = copy(self), [self] * get_world_size(group)
         result.reset()
         if is_initialized():
-            all_gather_object(states, self, group)
-        for state in states if is_initialized() else [self]:
-            result.merge(state)
+            all_gather_object(everyone, self, group)
+        for metric in everyone:
+            result.merge(metric)
         return result
 
 
