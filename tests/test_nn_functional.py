@@ -254,6 +254,22 @@ def test_rrelu_draws_slopes_in_training():
     assert_allclose(F.rrelu(x, 0.2, 0.6).numpy(), -0.4)
 
 
+@pytest.mark.parametrize("shift", [-1000, -150, -100, -67, -60, -45, -44, -40, 0, 40, 48, 49, 60, 1000])
+def test_softmax_keeps_its_digits_wherever_its_numbers_lie(shift):
+    """Shares down to 1e-35, of numbers whose exp may overflow, vanish or have few digits left; and infinities in some rows."""
+    x = np.random.default_rng(0).integers(-320, 321, (600, 33)) / 8.0  # from -40 to 40, exactly
+    x[:, 0], x[:, 1] = 40, -40
+    e = np.exp(x - x.max(1, keepdims=True))
+    expected = e / e.sum(1, keepdims=True)
+    np.testing.assert_allclose(F.softmax(autograd.tensor((x + shift).astype(np.float32)), 1).numpy(), expected, rtol=3e-6)
+    some = (x + shift).astype(np.float32)
+    some[0], some[1, 2:], some[2, 3] = -np.inf, -np.inf, np.inf
+    with np.errstate(invalid="ignore"):
+        shares = F.softmax(autograd.tensor(some), 1).numpy()
+    np.testing.assert_allclose(shares[3:], expected[3:], rtol=3e-6)
+    np.testing.assert_allclose(shares[1, :2], [1, np.exp(-80)], rtol=3e-6)
+
+
 def test_gumbel_softmax_draws_as_softmax_does_and_hard_is_one_hot():
     logits = tensor(np.log([0.1, 0.6, 0.3]) + 5, requires_grad=True)
     generator = Generator().manual_seed(0)
