@@ -103,7 +103,7 @@ from .engine.dtypes import (
 from .engine.dtypes import promote_types, result_type, set_default_dtype
 from .engine.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .engine.graph import touch
-from .engine.malloc import tune_memory
+from .engine.process import tune_memory
 from .engine.primitive import primitive
 from .engine.tensor import Tensor, grad
 from .files import load, save

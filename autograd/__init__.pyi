@@ -126,7 +126,7 @@ from .engine.dtypes import short as short
 from . import special as special
 from .api.creation import tensor as tensor
 from .engine.graph import touch as touch
-from .engine.malloc import tune_memory as tune_memory
+from .engine.process import tune_memory as tune_memory
 from .engine.dtypes import uint8 as uint8
 from .api.passing import use_deterministic_algorithms as use_deterministic_algorithms
 from .transforms.func import vmap as vmap

@@ -1,6 +1,7 @@
 """Memory that stays with the process."""
 
 import ctypes
+import gc
 import os
 import platform
 import subprocess
@@ -44,5 +45,27 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
 
 def test_a_negative_amount():
-    with pytest.raises(ArgumentError, match="tune_memory: keep is a number of bytes, not negative, got -1"):
+    with pytest.raises(ArgumentError, match="tune_memory: keep is a number of bytes, .*neither negative, got -1 and 5000"):
         autograd.tune_memory(-1)
+    with pytest.raises(ArgumentError, match="neither negative, got 268435456 and -1"):
+        autograd.tune_memory(collect_every=-1)
+
+
+@pytest.mark.parametrize(("before", "after"), [(700, 5000), (2000, 5000), (20_000, 20_000), (0, 0)])
+def test_cycles_are_looked_for_less_often(before, after):
+    known = gc.get_threshold()
+    try:
+        gc.set_threshold(before, 10, 10)
+        autograd.tune_memory()
+        assert gc.get_threshold() == (after, 10, 10)
+    finally:
+        gc.set_threshold(*known)
+
+
+def test_importing_autograd_sets_it_unless_told_not_to():
+    say = "import gc; before = gc.get_threshold()[0]; import autograd; print(before, gc.get_threshold()[0])"
+    for told, expected in (("", 5000), ("0", None)):
+        env = os.environ | {"CHAINRULE_TUNE_MEMORY": told}
+        out = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True, env=env).stdout
+        before, after = map(int, out.split())
+        assert after == (expected or before)

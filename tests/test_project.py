@@ -30,7 +30,7 @@ ROOT = TESTS.parent  # with README.md and pyproject.toml; the packages may be in
 LAYERS = {
     "autograd": """
         errors
-        engine/malloc engine/switch engine/dtypes engine/integers engine/accumulate engine/hooks engine/graph engine/tape engine/warn engine/printing engine/batch engine/tensor
+        engine/process engine/switch engine/dtypes engine/integers engine/accumulate engine/hooks engine/graph engine/tape engine/warn engine/printing engine/batch engine/tensor
         engine/grad_mode engine/inplace engine/into engine/failed engine/codegen engine/primitive engine/__init__
         see/symbols see/help
         ops/common ops/numerics ops/elementwise ops/reduce ops/scan ops/shape ops/join ops/index ops/sort ops/statistics ops/linalg ops/decomposition
