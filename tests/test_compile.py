@@ -635,7 +635,7 @@ def test_c_is_right_for_odd_numbers(dtype):
             rows.amax(0),
             rows.amin(),
             finite.softmax(1),
-            finite.log_softmax(0),
+            finite.log_softmax(0) - 1,  # what is near 0 itself is as exact as the sum of the shares, which is near 1
             rows.sum(1),
             finite.sum(),
             finite.mean(0),
