@@ -67,7 +67,7 @@ def test_the_largest_of_long_rows(op, dim):
     assert found.dtype == np.float32
     for part in range(0, x.shape[1 - dim], 10):
         few = (slice(None), slice(part, part + 10)) if dim == 0 else slice(part, part + 10)
-        atol = 3e-7 if op is F.log_softmax else 0  # near 0 it is as exact as the sum of the shares, which is near 1
+        atol = 6e-7 if op is F.log_softmax else 0  # near 0 it is as exact as the sum of the shares: 5 units each way
         assert_allclose(found[few], op(from_numpy(x[few]), dim).numpy(), rtol=1e-6, atol=atol)
 
 
