@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError
-from .loops import SMALL, ZERO, Sum, address, broadcast, canonical, layout, long, strides, through, unsliced, variable
+from .loops import (
+    SMALL, ZERO, Sum, address, broadcast, canonical, layout, long, placed, strides, through, unsliced, variable,
+)  # fmt: skip
+from .memory import contiguous
 from .program import REDUCE, VIEWS, Value
+from .roll import rolled
 
 # The table: one line for each elementwise op. {0}, {1}, {2} are operands in the type of the result, ~ is f for floats.
 C = dict(
@@ -109,8 +113,22 @@ class Emitter:
         place = self.where.get(v.id)
         return place[1] if place and place[0] == "leaf" else v
 
-    def at(self, v: Any) -> Any:
-        return self.name(self.home(v))
+    def spot(self, v: Any) -> Any:
+        """The value that the memory of this one is named after, and how many elements behind its first it begins."""
+        place = self.where.get(v.id, ("",))
+        if place[0] == "part":
+            base, offset = self.spot(place[1])
+            return base, offset + address(placed(canonical(v.shape), place[2]), place[1].shape).constant
+        return self.memory.slots.get(v.id, (self.home(v), 0))
+
+    def at(self, v: Any, offset: int = 0) -> Any:
+        """Where a value lies, or an element of it."""
+        base, behind = self.spot(v)
+        return f"{self.name(base)} + {behind + offset}" if behind + offset else self.name(base)
+
+    def array(self, v: Any) -> Any:
+        """The same, to be indexed."""
+        return f"({at})" if " " in (at := self.at(v)) else at
 
     def source(self) -> Any:
         functions, names, first = [], {}, len(self.leaves)
@@ -125,6 +143,7 @@ class Emitter:
             if place[0] == "out":
                 names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = leaf[{first + place[1]}]{note}, returned"
         for k, body in enumerate(s for s in self.segments if isinstance(s, list)):
+            body = rolled(body)
             used = set(re.findall(r"\w+", "\n".join(body)))
             declared = [f"    {line}" for n, line in names.items() if n in used]
             functions.append("\n".join([f"EXPORT void step{k}(void **leaf, char *arena) {{", *declared, "", *body, "}"]))
@@ -158,10 +177,8 @@ class Emitter:
         index = [variable(f"n{d}") for d in range(len(batch))]
 
         def at(x: Any, offset: Any, st: Any) -> Any:
-            total = Sum((), offset)
-            for i, s in zip(index, st, strict=False):
-                total = total + i * s
-            return f"{self.at(x)} + {total}"
+            moves = sum((i * s for i, s in zip(index, st, strict=False)), ZERO)
+            return f"{self.at(x, offset)}{f' + {moves}' if moves.terms else ''}"
 
         places = at(a, ao, pad(as_, ash)), at(b, bo, pad(bs, bsh)), at(v, 0, strides(shape)[:-2])
         loops = [f"for (long n{d} = 0; n{d} < {size}; n{d}++) " for d, size in enumerate(batch)]
@@ -212,26 +229,20 @@ class Emitter:
             for d, n in enumerate(long(a.shape)):
                 loops += f"for (long i{d} = 0; i{d} < {n}; i{d}++) "
             source = (
-                "0" if a.id not in self.loops.anchors and a.op not in ("leaf",) else f"{self.at(a)}[{address(inner, a.shape)}]"
+                "0" if a.id not in self.loops.anchors and a.op not in ("leaf",) else f"{self.array(a)}[{address(inner, a.shape)}]"
             )
-            lines.append(f"    {loops}{self.at(v)}[{address(placed(inner, place), v.shape)}] = {source};")
+            lines.append(f"    {loops}{self.array(v)}[{address(placed(inner, place), v.shape)}] = {source};")
         return zero + lines
 
     def addrows(self, v: Any) -> Any:
         g, i = (self.loops.base(a) for a in v.args)
-        width, t, out = prod(v.shape[1:]), ctype(v.dtype), self.at(v)
-        row = self.position(f"{self.at(i)}[r]", v.shape[0], v)
-        add = f"{out}[{row} * {width} + c] += {self.at(g)}[r * {width} + c];"
+        width, t, out = prod(v.shape[1:]), ctype(v.dtype), self.array(v)
+        row = self.position(f"{self.array(i)}[r]", v.shape[0], v)
+        add = f"{out}[{row} * {width} + c] += {self.array(g)}[r * {width} + c];"
         return [
             f"    memset({out}, 0, {v.size} * sizeof({t}));",
             f"    for (long r = 0; r < {i.size}; r++) for (long c = 0; c < {width}; c++) {add}",
         ]
-
-
-def placed(index: Any, place: Any) -> Any:
-    """The index in the whole of an element of a part."""
-    it = iter(index)
-    return tuple(Sum((), w) if isinstance(w, int) else next(it) * w[2] + Sum((), w[0]) for w in place)
 
 
 class Nest:
@@ -263,7 +274,9 @@ class Nest:
         return self.params[v.id][0]
 
     def element(self, v: Any, index: Any) -> Any:
-        return f"{self.param(v)}[{address(index, v.shape)}]"
+        """An element of a value. Its constant is marked, as the least of all for a parameter is added to the pointer."""
+        where, param = address(index, v.shape), self.param(v)
+        return f"{param}[{Sum(where.terms)} + <{param[1:-1]}:{where.constant}>]"
 
     def is_row(self, v: Any) -> Any:
         return len(long(self.loops.domain(v))) < len(self.dims)
@@ -271,8 +284,8 @@ class Nest:
     def target(self, v: Any, index: Any) -> Any:
         """Where an element of a statement's value is stored."""
         place = self.e.where[v.id]
-        if place[0] == "part":
-            return f"{self.param(place[1])}[{address(placed(index, place[2]), place[1].shape)}]"
+        if place[0] == "part" and not contiguous(place[2], place[1].shape):
+            return self.element(place[1], placed(index, place[2]))
         return self.element(v, index)
 
     # ------------------------------------------------------------ expressions
@@ -476,6 +489,11 @@ class Nest:
 
     def call(self, text: Any) -> Any:
         e = self.e
+        marks = r"(\[0)? \+ <(\d+):(-?\d+)>"
+        least: dict[str, int] = {}
+        for _, k, n in re.findall(marks, text):
+            least[k] = max(0, min(int(n), least.get(k, int(n))))
+        text = re.sub(marks, lambda m: constant(m[1], int(m[3]) - least[m[2]]), text)
         kinds = [f"{ctype(v.dtype)} *restrict {n}" for n, v in self.params.values()]
         key = ", ".join(kinds) + text
         if key not in e.texts:
@@ -489,4 +507,11 @@ class Nest:
                 counts[stem] = counts.get(stem, 0) + 1
                 pretty[n] = stem if v.name else f"{stem}{counts[stem]}"
             e.kernels.append(re.sub(r"@\d+@", lambda m: pretty[m[0]], function))
-        return [f"    {e.texts[key]}({', '.join(e.at(v) for _, v in self.params.values())});"]
+        return [f"    {e.texts[key]}({', '.join(e.at(v, least.get(n[1:-1], 0)) for n, v in self.params.values())});"]
+
+
+def constant(first: str | None, n: int) -> str:
+    """What is added to an index; `first`: in place of 0."""
+    if first:
+        return f"[{n}"
+    return f" {'+' if n > 0 else '-'} {abs(n)}" if n else ""

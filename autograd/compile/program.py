@@ -137,8 +137,8 @@ class Values:
             return v
         if v.op == "reshape":
             return self.reshape(v.args[0], shape)
-        if v.op == "expand" and not isinstance(v.args[0], Value):
-            return self.expand(v.args[0], shape, v.dtype)
+        if plain(v) is not v:
+            return self.expand(plain(v), shape, v.dtype)
         return self.make("reshape", (v,), (), shape, v.dtype)
 
     def permute(self, v: Value, axes: Any) -> Value:
@@ -149,12 +149,15 @@ class Values:
         if axes == tuple(range(len(axes))):
             return v
         shape = tuple(v.shape[i] for i in axes)
+        if plain(v) is not v:
+            return self.expand(plain(v), shape, v.dtype)
         if [i for i in axes if v.shape[i] != 1] == [i for i in range(len(axes)) if v.shape[i] != 1]:  # only ones move
             return self.reshape(v, shape)
         return self.make("permute", (v,), (axes,), shape, v.dtype)
 
     def expand(self, v: Any, shape: Any, dtype: Any) -> Value:
         """A value or a number, repeated to a larger shape."""
+        v = plain(v) if isinstance(v, Value) and v.dtype == dtype else v
         if isinstance(v, Value) and v.shape == tuple(shape):
             return v
         return self.make("expand", (v,), (), shape, v.dtype if isinstance(v, Value) else dtype)
@@ -163,6 +166,8 @@ class Values:
         """`where` holds for each dim of v (start, stop, step), or a number, which drops the dim."""
         if all(w == (0, n, 1) for w, n in zip(where, v.shape, strict=True)):
             return v
+        if plain(v) is not v:
+            return self.expand(plain(v), lengths(where), v.dtype)
         if v.op == "permute" and not any(isinstance(w, int) for w in where):
             axes = v.info[0]
             inner: list[Any] = [None] * len(axes)
@@ -216,13 +221,15 @@ class Frame:
             self.env[ref] = 0, given[leaf.place] if given and leaf.kind == "input" else self.of_leaf(leaf)
 
     def of_leaf(self, leaf: Leaf) -> Any:
-        """The value of what was there before; a constant of no dims is a number."""
+        """The value of what was there before; a constant of one number is that number."""
         if leaf.array.size == 0:
             raise self.p.refuse("an array without elements")
         if leaf.kind == "input" and leaf.written:
             raise self.p.refuse("an argument is written to")
         if leaf.kind == "constant" and leaf.array.ndim == 0:
             return leaf.array.item()
+        if leaf.kind == "constant" and (number := leaf.array.flat[0]).tobytes() * leaf.array.size == leaf.array.tobytes():
+            return self.p.expand(number.item(), leaf.array.shape, leaf.array.dtype)
         return self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
 
     def run(self) -> None:
