@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ CTYPE = {
 FOLD = dict(sum="{0} += {1};", amax="{0} = {1} > {0} ? {1} : {0};", amin="{0} = {1} < {0} ? {1} : {0};")
 KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALLER({0}, {1});")  # NaN as well
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
+OFTEN = 4  # a matrix that is the second in so many products is packed once
 CLAUSE = dict(sum="+", amax="max", amin="min")
 
 
@@ -84,6 +86,8 @@ class Emitter:
         self.kernels: list[str] = []
         self.checks: list[Any] = []
         self.zeroed: set[int] = set()
+        self.packs: dict[Any, str] = {}  # of a matrix that is the second in many products: where it is packed
+        self.uses = Counter(self.second(g.items[0]) for g in loops.groups if g.kind == "matmul")
         self.segments: list[Any] = [[]]  # lines of C, a value that NumPy computes, or "checks"
         looking = bool(loops.looked_at_within)
         for k, g in enumerate(loops.groups):
@@ -194,11 +198,26 @@ class Emitter:
 
         (ta, lda), (tb, ldb) = flag(as_, ash), flag(bs, bsh)
         f = "sgemm" if t == "float" else "dgemm"
+        if (key := self.second(v)) and self.uses[key] >= OFTEN:
+            lines = []
+            if key not in self.packs:
+                wide = -(-n // 64) * 64  # more than any WIDE
+                self.packs[key] = f"(float *)(arena + {self.memory.extra(4 * k * wide)})"
+                lines = [f"    pack({k}, {n}, {places[1]}, {bs[-2]}, {bs[-1]}, {self.packs[key]});"]
+            one = f"{places[0]}, {as_[-2]}, {as_[-1]}"
+            return [*lines, f"    packed({m}, {n}, {k}, {one}, {self.packs[key]}, {beta}, {places[2]}, {n});{note}"]
 
         def call(rows: Any, columns: Any, a: Any, b: Any, c: Any) -> Any:
             return f"{f}(R, {ta}, {tb}, {rows}, {columns}, {k}, 1, {a}, {lda}, {b}, {ldb}, {beta}, {c}, {n});"
 
         return [f"    {''.join(loops)}{call(m, n, *places)}{note}"]
+
+    def second(self, v: Any) -> Any:
+        """What two products have in common whose second matrix is the same and can be packed once for both; None for others."""
+        if len(v.shape) != 2 or v.dtype != np.float32 or v.size * v.args[0].shape[-1] <= SMALL:
+            return None
+        base, offset, steps = layout(v.args[1], self.loops.anchors)
+        return base.id, offset, tuple(steps), v.args[1].shape
 
     def convolution(self, v: Any) -> Any:
         y, x = {"conv": (v, v.args[0]), "conv_input": (v.args[0], v), "conv_weight": v.args}[v.op]
