@@ -130,9 +130,27 @@ class Emitter:
         base, behind = self.spot(v)
         return f"{self.name(base)} + {behind + offset}" if behind + offset else self.name(base)
 
+    def in_pieces(self, v: Any) -> bool:
+        """Is it a part of a larger value, and no one piece of its memory?"""
+        place = self.where.get(v.id, ("",))
+        return place[0] == "part" and not contiguous(place[2], place[1].shape)
+
     def array(self, v: Any) -> Any:
         """The same, to be indexed."""
         return f"({at})" if " " in (at := self.at(v)) else at
+
+    def element(self, v: Any, index: Any) -> str:
+        """An element of a value, at any time after it was computed."""
+        v, index = self.whole(v, index)
+        base, behind = self.spot(v)
+        return f"{self.name(base)}[{address(index, v.shape) + Sum((), behind)}]"
+
+    def whole(self, v: Any, index: Any) -> Any:
+        """The value that an element lies in, if this one lies there in pieces, and its index there."""
+        while self.in_pieces(v):
+            _, whole, place = self.where[v.id]
+            v, index = whole, placed(index, place)
+        return v, index
 
     def source(self) -> Any:
         functions, names, first = [], {}, len(self.leaves)
@@ -168,6 +186,9 @@ class Emitter:
 
     # ------------------------------------------------------------ statements that are no loop nest of ours
     def matmul(self, v: Any) -> Any:
+        place = self.where[v.id]
+        if place[0] == "part" and (zero := self.zero(place[1])):
+            return [*zero, *self.matmul(v)]
         (a, ao, as_), (b, bo, bs) = (layout(x, self.loops.anchors) for x in v.args[:2])
         ash, bsh = v.args[0].shape, v.args[1].shape
         shape, beta = v.shape, len(v.args) - 2
@@ -234,23 +255,22 @@ class Emitter:
 
     def zero(self, v: Any) -> Any:
         """Before the first part of an assembled value is there: zeros, where no part will be."""
+        before = self.zero(self.where[v.id][1]) if self.where[v.id][0] == "part" else []
         if v.id in self.zeroed or sum(a.size for a in v.args) >= v.size:
-            return []
+            return before
         self.zeroed.add(v.id)
-        return [f"    memset({self.at(v)}, 0, {v.size} * sizeof({ctype(v.dtype)}));"]
+        return [*before, f"    memset({self.at(v)}, 0, {v.size} * sizeof({ctype(v.dtype)}));"]
 
     def assemble(self, v: Any) -> Any:
         lines = []
         zero = self.zero(v)
-        parts = [(a, place) for a, place in zip(v.args, v.info[0], strict=False) if self.where.get(a.id, ("",))[0] != "part"]
+        parts = [(a, place) for a, place in zip(v.args, v.info[0], strict=False) if self.where.get(a.id, ("",))[:2] != ("part", v)]
         for a, place in parts:
             inner, loops = canonical(a.shape), ""
             for d, n in enumerate(long(a.shape)):
                 loops += f"for (long i{d} = 0; i{d} < {n}; i{d}++) "
-            source = (
-                "0" if a.id not in self.loops.anchors and a.op not in ("leaf",) else f"{self.array(a)}[{address(inner, a.shape)}]"
-            )
-            lines.append(f"    {loops}{self.array(v)}[{address(placed(inner, place), v.shape)}] = {source};")
+            source = self.element(a, inner) if a.op == "leaf" or a.id in self.loops.anchors else "0"
+            lines.append(f"    {loops}{self.element(v, placed(inner, place))} = {source};")
         return zero + lines
 
     def addrows(self, v: Any) -> Any:
@@ -294,18 +314,12 @@ class Nest:
 
     def element(self, v: Any, index: Any) -> Any:
         """An element of a value. Its constant is marked, as the least of all for a parameter is added to the pointer."""
+        v, index = self.e.whole(v, index)
         where, param = address(index, v.shape), self.param(v)
         return f"{param}[{Sum(where.terms)} + <{param[1:-1]}:{where.constant}>]"
 
     def is_row(self, v: Any) -> Any:
         return len(long(self.loops.domain(v))) < len(self.dims)
-
-    def target(self, v: Any, index: Any) -> Any:
-        """Where an element of a statement's value is stored."""
-        place = self.e.where[v.id]
-        if place[0] == "part" and not contiguous(place[2], place[1].shape):
-            return self.element(place[1], placed(index, place[2]))
-        return self.element(v, index)
 
     # ------------------------------------------------------------ expressions
     def operand(self, a: Any, index: Any, p: Any, dtype: Any, inline: Any) -> Any:
@@ -361,7 +375,7 @@ class Nest:
         """The value of another statement of this nest."""
         if self.loops.row_reduction(v) or self.is_row(v) or self.phase[v.id] == p or not self.dims:
             return self.name_of(v)
-        if v.id in self.e.where and self.e.where[v.id][0] != "part":
+        if v.id in self.e.where and not self.e.in_pieces(v):
             return self.element(v, index)
         if v.id not in self.rows:  # keep the row for later phases
             self.rows[v.id] = self.new("row")
@@ -435,7 +449,7 @@ class Nest:
                 f"const {'int' if v.dtype == bool else ctype(v.dtype)} {name} = {text};"
             )
             if v.id in e.where:
-                (self.pre if row else self.stores).setdefault(p, []).append(f"{self.target(v, index)} = {name};")
+                (self.pre if row else self.stores).setdefault(p, []).append(f"{self.element(v, index)} = {name};")
         for i, name in self.rows.items():
             self.stores.setdefault(self.phase[i], []).append(f"{name}[{self.inner}] = {self.name_of(self.mine[i])};")
         wholes = [e.where[v.id][1] for v in self.items if e.where.get(v.id, ("",))[0] == "part"]

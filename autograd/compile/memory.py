@@ -38,9 +38,12 @@ class Memory:
             leaves.setdefault(v.id, []).append(leaf)
         parts = self.parts_of_wholes(uses)
         begun: dict[int, int] = {}
-        for i, (whole, _) in parts.items():
-            begun[whole.id] = min(begun.get(whole.id, end), group[i])
-            uses.setdefault(whole.id, set()).update(uses[i])
+        for i in parts:
+            at = i
+            while at in parts:
+                at = parts[at][0].id
+                begun[at] = min(begun.get(at, end), group[i])
+                uses.setdefault(at, set()).update(uses.get(i, ()))
         results = {v.id: k for k, v in enumerate(p.outputs) if isinstance(v, Value)}
         spans = []
         for v in p.values:
@@ -80,27 +83,24 @@ class Memory:
         return all(i == canonical(leaf.shape) for w in loops.groups[k].items for x, i in loops.reads[w.id] if x is leaf)
 
     def parts_of_wholes(self, uses: Any) -> Any:
-        """Values that only an assembled one reads, or that are one piece of it, are computed right where they belong in it."""
+        """Values that are computed right where they belong in an assembled one, as all that read them can read them there."""
         loops, found = self.loops, dict[int, Any]()
+        kinds = [g.kind for g in loops.groups]
         added = {*loops.onto, *loops.onto.values()}
+        anyhow: dict[int, bool] = {}  # may it lie in pieces?
+        for i, reads in loops.reads.items():
+            for x, index in reads:
+                fits = kinds[loops.group[i]] == "loop" and within(index, x.shape, loops.groups[loops.group[i]].dims)
+                anyhow[x.id] = anyhow.get(x.id, True) and (fits or kinds[loops.group[i]] == "assemble")
         for whole in loops.p.values:
             if whole.op == "assemble":
                 times = Counter(part.id for part in whole.args)
                 for part, place in zip(whole.args, whole.info[0], strict=False):
-                    k = loops.group.get(part.id)
+                    if (k := loops.group.get(part.id)) is None or part.id in found or part.id in loops.outs | added:
+                        continue
                     piece = contiguous(place, whole.shape)
-                    if (
-                        k is not None
-                        and (
-                            loops.groups[k].kind == "loop"
-                            or (piece and loops.groups[k].kind == "matmul" and part.id not in added)
-                        )
-                        and part.op not in REDUCE
-                        and part.id not in found
-                        and times[part.id] == 1
-                        and (piece or uses.get(part.id) == {loops.group[whole.id]})
-                        and part.id not in loops.outs
-                    ):
+                    simple = kinds[k] == "loop" or (piece and kinds[k] in ("matmul", "assemble"))
+                    if simple and part.op not in REDUCE and times[part.id] == 1 and (piece or anyhow[part.id]):
                         found[part.id] = whole, place
         return found
 
@@ -147,13 +147,23 @@ class Memory:
             found.setdefault((run, place), []).append((v, a, b))
         for family in found.values():
             turns = [n for n in TURNS if all(one[2] < two[1] for one, two in zip(family, family[n:], strict=False))]
-            count = min(turns[:1] + [len(family)])
+            count = min([*turns[:1], len(family)])
             yield [v for v, _, _ in family], count, min(a for _, a, _ in family), max(b for _, _, b in family)
 
     def extra(self, n: Any) -> Any:
         """Memory for the machinery: sums in parts, patches of images."""
         o, self.size = self.size, self.size + padded(n)
         return o
+
+
+def within(index: Any, shape: Any, dims: Any) -> bool:
+    """Is each index of an element within its dim, while the loops over `dims` run? Not, where one stands for several."""
+    ends = {f"i{k}": n - 1 for k, n in enumerate(dims)}
+    for i, n in zip(index, shape, strict=True):
+        reach = [c * ends.get(name, n) for name, c in i.terms]
+        if i.constant + sum(min(r, 0) for r in reach) < 0 or i.constant + sum(max(r, 0) for r in reach) >= n:
+            return False
+    return True
 
 
 def contiguous(place: Any, shape: Any) -> bool:

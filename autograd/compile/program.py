@@ -57,6 +57,7 @@ class Values:
         self.table = table  # of lowering, by the names of primitives
         self.values: list[Value] = []
         self.known: dict[Any, Value] = {}
+        self.places: dict[int, dict[Any, Value]] = {}  # of an assembled value
         self.clock = 0
         self.new: dict[int, tuple[Value, Any]] = {}  # id of a state's value: it, and what it is to become
         self.draws: list[tuple[Any, Any, Any]] = []  # memory, function, arguments
@@ -168,6 +169,8 @@ class Values:
             return v
         if plain(v) is not v:
             return self.expand(plain(v), lengths(where), v.dtype)
+        if v.op == "assemble" and (part := self.parts_of(v).get(tuple(where))) is not None:
+            return part
         if v.op == "permute" and not any(isinstance(w, int) for w in where):
             axes = v.info[0]
             inner: list[Any] = [None] * len(axes)
@@ -175,6 +178,13 @@ class Values:
                 inner[a] = where[k]
             return self.permute(self.slice(v.args[0], tuple(inner)), axes)
         return self.make("slice", (v,), (tuple(where),), lengths(where), v.dtype)
+
+    def parts_of(self, v: Value) -> dict[Any, Value]:
+        """The parts of an assembled value by their places, where none lies over another."""
+        if v.id not in self.places:
+            apart = sum(a.size for a in v.args) <= v.size and len(set(v.info[0])) == len(v.args)
+            self.places[v.id] = dict(zip(v.info[0], v.args, strict=True)) if apart else {}
+        return self.places[v.id]
 
     def reduce(self, op: str, x: Value, axes: Any, keepdims: bool) -> Value:
         """The sum, or the largest or smallest, over `axes`."""
@@ -502,6 +512,10 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
     if op == "multiply":
         for a, b in (args, args[::-1]):
             if number(a, 1) and same(b):
+                return b
+    if op == "add":  # but for the sign of zero
+        for a, b in (args, args[::-1]):
+            if number(a, 0) and same(b):
                 return b
     if op in ("subtract", "divide") and number(args[1], 0 if op == "subtract" else 1) and same(args[0]):
         return args[0]
