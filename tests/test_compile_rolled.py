@@ -12,7 +12,7 @@ import autograd
 import nn
 import nn.functional as F
 from autograd.compile import cc
-from autograd.compile.roll import LEAST, NUMBER, rolled, runs
+from autograd.compile.roll import LEAST, NUMBER, plainer, rolled, runs
 
 pytestmark = pytest.mark.skipif(cc.compiler() is None, reason="there is no C compiler here")
 
@@ -33,6 +33,10 @@ def test_what_repeats_is_found_and_nothing_else(before, body, count):
     assert all(one.start + one.length <= two.start for one, two in zip(found, found[1:], strict=False))
     if count > 2 * LEAST:  # even if it begins within another
         assert any(run.length > LEAST * len(body) / 2 for run in found)
+
+
+def plain(lines):
+    return [plainer(line.split("  //")[0]) for line in lines]
 
 
 def unrolled(lines):
@@ -68,7 +72,7 @@ def test_a_loop_written_out_is_the_lines_that_it_stands_for(data):
         for t in range(data.draw(st.integers(1, 30))):
             lines += [f"    {f}(x{a}, in + {a + s * t}, {a}, 1.5f);  // {f}{t}" for f, a, s in body]
         lines += data.draw(st.sampled_from([[], ["    stop(1);"]]))
-    assert unrolled(rolled(lines)) == [line.split("  //")[0] for line in lines]
+    assert plain(unrolled(rolled(lines))) == plain(lines)
 
 
 def test_loops_of_loops_and_turns():
@@ -79,7 +83,7 @@ def test_loops_of_loops_and_turns():
 
     assert len(rolled(list(lines(1)))) == 2
     assert len(rolled(list(lines(30)))) == 1
-    assert unrolled(rolled(list(lines(30)))) == list(lines(30))
+    assert plain(unrolled(rolled(list(lines(30))))) == plain(lines(30))
     assert NUMBER.findall("f(a12, 3, 4.5f, 0x1f, b[i0 * 7])") == ["3", "7"]
 
 

@@ -126,9 +126,9 @@ class Emitter:
         return self.memory.slots.get(v.id, (self.home(v), 0))
 
     def at(self, v: Any, offset: int = 0) -> Any:
-        """Where a value lies, or an element of it."""
+        """Where a value lies, or an element of it; `+ 0` is said as well, so that what repeats looks alike."""
         base, behind = self.spot(v)
-        return f"{self.name(base)} + {behind + offset}" if behind + offset else self.name(base)
+        return f"{self.name(base)} + {behind + offset}"
 
     def in_pieces(self, v: Any) -> bool:
         """Is it a part of a larger value, and no one piece of its memory?"""
@@ -137,7 +137,7 @@ class Emitter:
 
     def array(self, v: Any) -> Any:
         """The same, to be indexed."""
-        return f"({at})" if " " in (at := self.at(v)) else at
+        return f"({self.at(v)})"
 
     def element(self, v: Any, index: Any) -> str:
         """An element of a value, at any time after it was computed."""

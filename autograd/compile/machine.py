@@ -17,6 +17,7 @@ from .lower import LOWER
 from .memory import Memory
 from .program import Value, Values
 from .record import Program, lines_of
+from .sums import gather
 
 
 class Machine:
@@ -26,6 +27,7 @@ class Machine:
 
     def __init__(self, program: Program) -> None:
         self.values = values = Values(program, LOWER)
+        gather(values)
         self.loops = Loops(values)
         places = Memory(self.loops)
         self.emitter = Emitter(self.loops, places)

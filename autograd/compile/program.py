@@ -57,6 +57,7 @@ class Values:
         self.table = table  # of lowering, by the names of primitives
         self.values: list[Value] = []
         self.known: dict[Any, Value] = {}
+        self.constants: dict[Any, Value] = {}  # by what is in them
         self.places: dict[int, dict[Any, Value]] = {}  # of an assembled value
         self.clock = 0
         self.new: dict[int, tuple[Value, Any]] = {}  # id of a state's value: it, and what it is to become
@@ -104,6 +105,17 @@ class Values:
         v = self.make("leaf", (), (*kind, len(self.known)), array.shape, array.dtype)
         v.array, v.name = array, name
         return v
+
+    def constant(self, array: Any) -> Any:
+        """An array that is the same in each step: a number, perhaps repeated; or the one value for all that are like it."""
+        if array.ndim == 0:
+            return array.item()
+        if array.size and array.tobytes() == array.flat[0].tobytes() * array.size:
+            return self.expand(array.flat[0].item(), array.shape, array.dtype)
+        key = array.shape, array.dtype, array.tobytes()
+        if key not in self.constants:
+            self.constants[key] = self.leaf(array, ("constant",))
+        return self.constants[key]
 
     # ------------------------------------------------------------ the few ops, with what can be said at once
     def elementwise(self, op: str, *args: Any, dtype: Any, shape: Any = None) -> Value:
@@ -231,15 +243,13 @@ class Frame:
             self.env[ref] = 0, given[leaf.place] if given and leaf.kind == "input" else self.of_leaf(leaf)
 
     def of_leaf(self, leaf: Leaf) -> Any:
-        """The value of what was there before; a constant of one number is that number."""
+        """The value of what was there before."""
         if leaf.array.size == 0:
             raise self.p.refuse("an array without elements")
         if leaf.kind == "input" and leaf.written:
             raise self.p.refuse("an argument is written to")
-        if leaf.kind == "constant" and leaf.array.ndim == 0:
-            return leaf.array.item()
-        if leaf.kind == "constant" and (number := leaf.array.flat[0]).tobytes() * leaf.array.size == leaf.array.tobytes():
-            return self.p.expand(number.item(), leaf.array.shape, leaf.array.dtype)
+        if leaf.kind == "constant":
+            return self.p.constant(leaf.array)
         return self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
 
     def run(self) -> None:
@@ -305,7 +315,7 @@ class Frame:
         with np.errstate(all="ignore"):
             out = careful(e, self)(*map(lift, e.args))
         made = [np.asarray(a) for a in (out if e.several else (out,))]
-        found = [a.item() if a.ndim == 0 else self.p.leaf(a, ("constant",)) for a in made]
+        found = [self.p.constant(a) for a in made]
         return tuple(found) if e.several else found[0]
 
     def seen(self, ref: Ref) -> Any:
@@ -532,6 +542,8 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
         return args[1]
     if op == "where" and not isinstance(args[0], Value) and same(args[1 if args[0] else 2]):
         return args[1 if args[0] else 2]
+    if op == "equal" and not any(isinstance(a, Value) for a in args):
+        return p.expand(args[0] == args[1], shape, dtype)
     if op == "logical_and" and any(a is False for a in args):
         return p.expand(False, shape, dtype)
     if is_zero_kept(op, args):

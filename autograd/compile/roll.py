@@ -58,7 +58,7 @@ def rolled(lines: Sequence[str], depth: int = 0) -> list[str]:
         out += lines[done:i]
         while i < end:
             size, count = max((loop_at(numbers, i, end, run.period * k) for k in TURNS), key=lambda found: found[0] * found[1])
-            if count < LEAST:
+            if count < 3 or size * count < LEAST * run.period:
                 out.append(lines[i])
                 i += 1
                 continue
@@ -69,7 +69,12 @@ def rolled(lines: Sequence[str], depth: int = 0) -> list[str]:
             i += size * count
         done = end
     out += lines[done:]
-    return rolled(out, depth + 1) if len(out) < len(lines) else out
+    return rolled(out, depth + 1) if len(out) < len(lines) else [plainer(line) for line in out]
+
+
+def plainer(line: str) -> str:
+    """Without zeros that are added."""
+    return re.sub(r"\((\w+)\)\[", r"\1[", re.sub(r"\(0 \+ ", "(", re.sub(r" \+ 0(?=[,)])", "", line)))
 
 
 def loop_at(numbers: Sequence[list[int]], start: int, end: int, size: int) -> tuple[int, int]:
