@@ -12,7 +12,19 @@ import numpy as np
 
 from ..errors import CompileError
 from .loops import (
-    SMALL, ZERO, Sum, address, broadcast, canonical, layout, long, placed, strides, through, unsliced, variable,
+    SMALL,
+    ZERO,
+    Sum,
+    address,
+    broadcast,
+    canonical,
+    layout,
+    long,
+    placed,
+    strides,
+    through,
+    unsliced,
+    variable,
 )  # fmt: skip
 from .memory import contiguous
 from .program import REDUCE, VIEWS, Value
@@ -264,7 +276,9 @@ class Emitter:
     def assemble(self, v: Any) -> Any:
         lines = []
         zero = self.zero(v)
-        parts = [(a, place) for a, place in zip(v.args, v.info[0], strict=False) if self.where.get(a.id, ("",))[:2] != ("part", v)]
+        parts = [
+            (a, place) for a, place in zip(v.args, v.info[0], strict=False) if self.where.get(a.id, ("",))[:2] != ("part", v)
+        ]
         for a, place in parts:
             inner, loops = canonical(a.shape), ""
             for d, n in enumerate(long(a.shape)):

@@ -107,13 +107,13 @@ class Values:
         return v
 
     def constant(self, array: Any) -> Any:
-        """An array that is the same in each step: a number, perhaps repeated; or the one value for all that are like it."""
+        """An array that is always the same: one of no dims is a number, one of equal numbers that number, repeated."""
         if array.ndim == 0:
             return array.item()
-        if array.size and array.tobytes() == array.flat[0].tobytes() * array.size:
+        if array.dtype.kind == "f" and uniform(array):
             return self.expand(array.flat[0].item(), array.shape, array.dtype)
         key = array.shape, array.dtype, array.tobytes()
-        if key not in self.constants:
+        if key not in self.constants:  # equal ones are one
             self.constants[key] = self.leaf(array, ("constant",))
         return self.constants[key]
 
@@ -248,9 +248,7 @@ class Frame:
             raise self.p.refuse("an array without elements")
         if leaf.kind == "input" and leaf.written:
             raise self.p.refuse("an argument is written to")
-        if leaf.kind == "constant":
-            return self.p.constant(leaf.array)
-        return self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
+        return self.p.constant(leaf.array) if leaf.kind == "constant" else self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
 
     def run(self) -> None:
         """All entries."""
@@ -490,6 +488,12 @@ def lengths(where: Any) -> tuple[int, ...]:
     return tuple(len(range(*w)) for w in where if not isinstance(w, int))
 
 
+def uniform(a: Any) -> bool:
+    """Are all elements the same number, to the sign of zero?"""
+    first = a.flat[0]
+    return bool((a == first).all() and (first != 0 or (np.signbit(a) == np.signbit(first)).all()))
+
+
 def plain(v: Any) -> Any:
     """A number that was only spread over a shape, as a number."""
     return v.args[0] if isinstance(v, Value) and v.op == "expand" and not isinstance(v.args[0], Value) else v
@@ -519,6 +523,9 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
     def same(a: Any) -> bool:
         return isinstance(a, Value) and a.shape == shape and a.dtype == dtype
 
+    if not any(isinstance(a, Value) for a in args) and (fun := getattr(np, op, None)):
+        with np.errstate(all="ignore"):
+            return p.expand(fun(*(np.asarray(a, None if dtype.kind == "b" else dtype) for a in args)).item(), shape, dtype)
     if op == "multiply":
         for a, b in (args, args[::-1]):
             if number(a, 1) and same(b):
@@ -542,8 +549,6 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
         return args[1]
     if op == "where" and not isinstance(args[0], Value) and same(args[1 if args[0] else 2]):
         return args[1 if args[0] else 2]
-    if op == "equal" and not any(isinstance(a, Value) for a in args):
-        return p.expand(args[0] == args[1], shape, dtype)
     if op == "logical_and" and any(a is False for a in args):
         return p.expand(False, shape, dtype)
     if is_zero_kept(op, args):

@@ -1,16 +1,17 @@
 """What repeats in a sequence, and lines of C that repeat, with numbers that move by constant steps, as a loop.
 
-Rolling loses nothing: the loop, written out, is the lines that it stands for, letter by letter but for names in comments.
+Rolling loses nothing: the loop, written out, is the lines that it stands for, letter by letter but for comments.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 LEAST = 8  # so many times at least must something repeat
 TURNS = 1, 2, 4  # memory that is used in turn: so many repetitions may be the body of one loop
+PERIODS = 16, 256, 10**9  # what repeats after so many tokens at most is looked for first
 AHEAD = 8  # so many places where a token comes again are tried as the period
 NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 
@@ -23,34 +24,47 @@ class Run(NamedTuple):
     length: int
 
 
-def runs(tokens: Sequence[Hashable]) -> Iterator[Run]:
-    """What repeats at least LEAST times, from left to right, of the shortest period that does."""
+def runs(tokens: Sequence[Hashable]) -> list[Run]:
+    """What repeats at least LEAST times, from left to right: short periods first, so that a loop within a loop is found."""
     places: dict[Hashable, list[int]] = {}
     rank = []  # of each place among those of its token
     for i, token in enumerate(tokens):
         found = places.setdefault(token, [])
         rank.append(len(found))
         found.append(i)
-    differs: dict[int, int] = {}  # of a period: the first place that was found where it breaks
-    i, n = 0, len(tokens)
-    while i < n:
-        for j in places[tokens[i]][rank[i] + 1 : rank[i] + 1 + AHEAD]:
-            p = j - i
-            if (end := differs.get(p, -1)) < i:
-                end = i
-                while end + p < n and tokens[end] == tokens[end + p]:
-                    end += 1
-                differs[p] = end
-            if end + p - i >= LEAST * p:
-                yield Run(i, p, end + p - i)
-                i = end + p - 1
-                break
-        i += 1
+    n, taken, all_found = len(tokens), bytearray(len(tokens) + 1), list[Run]()
+    for longest in PERIODS:
+        differs: dict[int, int] = {}  # of a period: the first place that was found where it breaks
+        i = 0
+        while i < n:
+            for j in () if taken[i] else places[tokens[i]][rank[i] + 1 : rank[i] + 1 + AHEAD]:
+                if (p := j - i) > longest:
+                    break
+                if (end := differs.get(p, -1)) < i:
+                    end = i
+                    while end + p < n and tokens[end] == tokens[end + p] and not taken[end] and not taken[end + p]:
+                        end += 1
+                    differs[p] = end
+                if end + p - i >= LEAST * p:
+                    all_found.append(Run(i, p, end + p - i))
+                    taken[i : end + p] = b"\1" * (end + p - i)
+                    i = end + p - 1
+                    break
+            i += 1
+    return sorted(all_found)
 
 
-def rolled(lines: Sequence[str], depth: int = 0) -> list[str]:
+def rolled(lines: Sequence[str]) -> list[str]:
     """The lines, with loops in the place of those that repeat; loops of loops as well."""
-    code = [line.split("  //")[0] for line in lines]
+    found, depth = list(lines), 0
+    while len(shorter := once_rolled(found, f"t{depth}")) < len(found):
+        found, depth = shorter, depth + 1
+    return [plainer(line) for text in found for line in text.split("\n")]
+
+
+def once_rolled(lines: Sequence[str], name: str) -> list[str]:
+    """The lines with loops over a variable, each as one text."""
+    code = [line.split("  //")[0] if "\n" not in line else line for line in lines]
     numbers = [list(map(int, NUMBER.findall(line))) for line in code]
     out, done = list[str](), 0
     for run in runs([NUMBER.sub("#", line) for line in code]):
@@ -62,14 +76,12 @@ def rolled(lines: Sequence[str], depth: int = 0) -> list[str]:
                 out.append(lines[i])
                 i += 1
                 continue
-            body = [moving(lines[k], numbers[k], numbers[k + size], f"t{depth}") for k in range(i, i + size)]
+            body = [moving(code[k], numbers[k], numbers[k + size], name) for k in range(i, i + size)]
             inside = [f"    {line}" for text in body for line in text.split("\n")]
-            head = f"    for (long t{depth} = 0; t{depth} < {count}; t{depth}++) {{"
-            out.append("\n".join([head, *inside, "    }"]))
+            out.append("\n".join([f"    for (long {name} = 0; {name} < {count}; {name}++) {{", *inside, "    }"]))
             i += size * count
         done = end
-    out += lines[done:]
-    return rolled(out, depth + 1) if len(out) < len(lines) else [plainer(line) for line in out]
+    return out + list(lines[done:])
 
 
 def plainer(line: str) -> str:
@@ -91,12 +103,10 @@ def loop_at(numbers: Sequence[list[int]], start: int, end: int, size: int) -> tu
 
 def moving(line: str, first: list[int], second: list[int], name: str) -> str:
     """A line in which each number that moves is said by the loop's variable."""
-    code, note = (line.split("  //") + [""])[:2]
     steps = zip(first, second, strict=True)
 
     def at(match: re.Match[str]) -> str:
         a, b = next(steps)
         return match[0] if a == b else f"({a} {'+' if b > a else '-'} {name} * {abs(b - a)})"
 
-    code = NUMBER.sub(at, code)
-    return f"{code}  //{note}" if note else code
+    return NUMBER.sub(at, line)

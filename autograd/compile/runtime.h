@@ -91,7 +91,7 @@ enum { LANES = 4, TALL = 4, OURS = 0 };
 #endif
 enum { WIDE = 2 * LANES, DEEP = 256, BROAD = 128 };  // of a matrix that is packed for one use: so many rows and columns at once
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-static void pack(long k, long n, const float *b, long bk, long bj, float *restrict to) {
+static __attribute__((noinline)) void pack(long k, long n, const float *b, long bk, long bj, float *restrict to) {
     for (long j = 0; j < n; j += WIDE) {
         long m = n - j < WIDE ? n - j : WIDE;
         if (bj == 1) for (long l = 0; l < k; l++) memcpy(to + l * WIDE, b + l * bk + j, sizeof(float) * m);
@@ -118,14 +118,14 @@ static inline __attribute__((always_inline)) void tile(long rows, long k, const 
         else *to = s[i][j];
     }
 }
-static void packed(long m, long n, long k, const float *a, long ai, long ak, const float *b, int add, float *c, long ldc) {
+static __attribute__((noinline, noclone)) void packed(long m, long n, long k, const float *a, long ai, long ak, const float *b, int add, float *c, long ldc) {
     for (long j = 0; j < n; j += WIDE, b += k * WIDE) for (long l = 0; l < k; l += DEEP) {
         long deep = k - l < DEEP ? k - l : DEEP, i = 0;
         for (; i + TALL <= m; i += TALL) tile(TALL, deep, a + i * ai + l * ak, ai, ak, b + l * WIDE, add || l, c + i * ldc + j, ldc, n - j);
         for (; i < m; i++) tile(1, deep, a + i * ai + l * ak, ai, ak, b + l * WIDE, add || l, c + i * ldc + j, ldc, n - j);
     }
 }
-static void sgemm(int order, int ta, int tb, long m, long n, long k, float alpha, const float *a, long lda, const float *b, long ldb, float beta, float *c, long ldc) {
+static __attribute__((noinline, noclone)) void sgemm(int order, int ta, int tb, long m, long n, long k, float alpha, const float *a, long lda, const float *b, long ldb, float beta, float *c, long ldc) {
     if (!OURS || m < TALL) {
         blas_sgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
         return;

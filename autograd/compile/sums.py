@@ -1,6 +1,6 @@
-"""Long sums of products, as the gradient of a weight that each step uses: one product, over the rows of all steps; so with sums of rows.
+"""Long sums of products, as the gradient of a weight that each step uses, and sums of rows: as one, over the rows of all steps.
 
-    g1.T @ h1 + g2.T @ h2 + ... = [g1; g2; ...].T @ [h1; h2; ...],    g1.sum(0) + g2.sum(0) + ... = [g1; g2; ...].sum(0)
+g1.T @ h1 + g2.T @ h2 + ... = [g1; g2; ...].T @ [h1; h2; ...],    g1.sum(0) + g2.sum(0) + ... = [g1; g2; ...].sum(0)
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def is_sum(a: Any, whole: Value, users: Counter[int], ends: set[int]) -> bool:
 
 def terms_of(v: Value, users: Counter[int], ends: set[int]) -> Iterator[Any]:
     """What is added, in the order of the program; shapes are those of the sum, or it is no such sum."""
-    found, stack = [], [v]
+    found, stack = list[Value](), [v]
     while stack:
         for a in stack.pop().args:
             if not isinstance(a, Value) or a.shape != v.shape:
