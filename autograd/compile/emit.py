@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,24 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError
-from .loops import SMALL, ZERO, Sum, address, broadcast, canonical, layout, long, strides, through, unsliced, variable
+from .loops import (
+    SMALL,
+    ZERO,
+    Sum,
+    address,
+    broadcast,
+    canonical,
+    layout,
+    long,
+    placed,
+    strides,
+    through,
+    unsliced,
+    variable,
+)  # fmt: skip
+from .memory import contiguous
 from .program import REDUCE, VIEWS, Value
+from .roll import rolled
 
 # The table: one line for each elementwise op. {0}, {1}, {2} are operands in the type of the result, ~ is f for floats.
 C = dict(
@@ -42,6 +59,7 @@ CTYPE = {
 FOLD = dict(sum="{0} += {1};", amax="{0} = {1} > {0} ? {1} : {0};", amin="{0} = {1} < {0} ? {1} : {0};")
 KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALLER({0}, {1});")  # NaN as well
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
+OFTEN = 4  # a matrix that is the second in so many products is packed once
 CLAUSE = dict(sum="+", amax="max", amin="min")
 
 
@@ -80,6 +98,8 @@ class Emitter:
         self.kernels: list[str] = []
         self.checks: list[Any] = []
         self.zeroed: set[int] = set()
+        self.packs: dict[Any, str] = {}  # of a matrix that is the second in many products: where it is packed
+        self.uses = Counter(self.second(g.items[0]) for g in loops.groups if g.kind == "matmul")
         self.segments: list[Any] = [[]]  # lines of C, a value that NumPy computes, or "checks"
         looking = bool(loops.looked_at_within)
         for k, g in enumerate(loops.groups):
@@ -109,8 +129,40 @@ class Emitter:
         place = self.where.get(v.id)
         return place[1] if place and place[0] == "leaf" else v
 
-    def at(self, v: Any) -> Any:
-        return self.name(self.home(v))
+    def spot(self, v: Any) -> Any:
+        """The value that the memory of this one is named after, and how many elements behind its first it begins."""
+        place = self.where.get(v.id, ("",))
+        if place[0] == "part":
+            base, offset = self.spot(place[1])
+            return base, offset + address(placed(canonical(v.shape), place[2]), place[1].shape).constant
+        return self.memory.slots.get(v.id, (self.home(v), 0))
+
+    def at(self, v: Any, offset: int = 0) -> Any:
+        """Where a value lies, or an element of it; `+ 0` is said as well, so that what repeats looks alike."""
+        base, behind = self.spot(v)
+        return f"{self.name(base)} + {behind + offset}"
+
+    def in_pieces(self, v: Any) -> bool:
+        """Is it a part of a larger value, and no one piece of its memory?"""
+        place = self.where.get(v.id, ("",))
+        return place[0] == "part" and not contiguous(place[2], place[1].shape)
+
+    def array(self, v: Any) -> Any:
+        """The same, to be indexed."""
+        return f"({self.at(v)})"
+
+    def element(self, v: Any, index: Any) -> str:
+        """An element of a value, at any time after it was computed."""
+        v, index = self.whole(v, index)
+        base, behind = self.spot(v)
+        return f"{self.name(base)}[{address(index, v.shape) + Sum((), behind)}]"
+
+    def whole(self, v: Any, index: Any) -> Any:
+        """The value that an element lies in, if this one lies there in pieces, and its index there."""
+        while self.in_pieces(v):
+            _, whole, place = self.where[v.id]
+            v, index = whole, placed(index, place)
+        return v, index
 
     def source(self) -> Any:
         functions, names, first = [], {}, len(self.leaves)
@@ -125,6 +177,7 @@ class Emitter:
             if place[0] == "out":
                 names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = leaf[{first + place[1]}]{note}, returned"
         for k, body in enumerate(s for s in self.segments if isinstance(s, list)):
+            body = rolled(body)
             used = set(re.findall(r"\w+", "\n".join(body)))
             declared = [f"    {line}" for n, line in names.items() if n in used]
             functions.append("\n".join([f"EXPORT void step{k}(void **leaf, char *arena) {{", *declared, "", *body, "}"]))
@@ -145,6 +198,9 @@ class Emitter:
 
     # ------------------------------------------------------------ statements that are no loop nest of ours
     def matmul(self, v: Any) -> Any:
+        place = self.where[v.id]
+        if place[0] == "part" and (zero := self.zero(place[1])):
+            return [*zero, *self.matmul(v)]
         (a, ao, as_), (b, bo, bs) = (layout(x, self.loops.anchors) for x in v.args[:2])
         ash, bsh = v.args[0].shape, v.args[1].shape
         shape, beta = v.shape, len(v.args) - 2
@@ -158,10 +214,8 @@ class Emitter:
         index = [variable(f"n{d}") for d in range(len(batch))]
 
         def at(x: Any, offset: Any, st: Any) -> Any:
-            total = Sum((), offset)
-            for i, s in zip(index, st, strict=False):
-                total = total + i * s
-            return f"{self.at(x)} + {total}"
+            moves = sum((i * s for i, s in zip(index, st, strict=False)), ZERO)
+            return f"{self.at(x, offset)}{f' + {moves}' if moves.terms else ''}"
 
         places = at(a, ao, pad(as_, ash)), at(b, bo, pad(bs, bsh)), at(v, 0, strides(shape)[:-2])
         loops = [f"for (long n{d} = 0; n{d} < {size}; n{d}++) " for d, size in enumerate(batch)]
@@ -177,11 +231,26 @@ class Emitter:
 
         (ta, lda), (tb, ldb) = flag(as_, ash), flag(bs, bsh)
         f = "sgemm" if t == "float" else "dgemm"
+        if (key := self.second(v)) and self.uses[key] >= OFTEN:
+            lines = []
+            if key not in self.packs:
+                wide = -(-n // 64) * 64  # more than any WIDE
+                self.packs[key] = f"(float *)(arena + {self.memory.extra(4 * k * wide)})"
+                lines = [f"    pack({k}, {n}, {places[1]}, {bs[-2]}, {bs[-1]}, {self.packs[key]});"]
+            one = f"{places[0]}, {as_[-2]}, {as_[-1]}"
+            return [*lines, f"    packed({m}, {n}, {k}, {one}, {self.packs[key]}, {beta}, {places[2]}, {n});{note}"]
 
         def call(rows: Any, columns: Any, a: Any, b: Any, c: Any) -> Any:
             return f"{f}(R, {ta}, {tb}, {rows}, {columns}, {k}, 1, {a}, {lda}, {b}, {ldb}, {beta}, {c}, {n});"
 
         return [f"    {''.join(loops)}{call(m, n, *places)}{note}"]
+
+    def second(self, v: Any) -> Any:
+        """What two products have in common whose second matrix is the same and can be packed once for both; None for others."""
+        if len(v.shape) != 2 or v.dtype != np.float32 or v.size * v.args[0].shape[-1] <= SMALL:
+            return None
+        base, offset, steps = layout(v.args[1], self.loops.anchors)
+        return base.id, offset, tuple(steps), v.args[1].shape
 
     def convolution(self, v: Any) -> Any:
         y, x = {"conv": (v, v.args[0]), "conv_input": (v.args[0], v), "conv_weight": v.args}[v.op]
@@ -198,40 +267,35 @@ class Emitter:
 
     def zero(self, v: Any) -> Any:
         """Before the first part of an assembled value is there: zeros, where no part will be."""
+        before = self.zero(self.where[v.id][1]) if self.where[v.id][0] == "part" else []
         if v.id in self.zeroed or sum(a.size for a in v.args) >= v.size:
-            return []
+            return before
         self.zeroed.add(v.id)
-        return [f"    memset({self.at(v)}, 0, {v.size} * sizeof({ctype(v.dtype)}));"]
+        return [*before, f"    memset({self.at(v)}, 0, {v.size} * sizeof({ctype(v.dtype)}));"]
 
     def assemble(self, v: Any) -> Any:
         lines = []
         zero = self.zero(v)
-        parts = [(a, place) for a, place in zip(v.args, v.info[0], strict=False) if self.where.get(a.id, ("",))[0] != "part"]
+        parts = [
+            (a, place) for a, place in zip(v.args, v.info[0], strict=False) if self.where.get(a.id, ("",))[:2] != ("part", v)
+        ]
         for a, place in parts:
             inner, loops = canonical(a.shape), ""
             for d, n in enumerate(long(a.shape)):
                 loops += f"for (long i{d} = 0; i{d} < {n}; i{d}++) "
-            source = (
-                "0" if a.id not in self.loops.anchors and a.op not in ("leaf",) else f"{self.at(a)}[{address(inner, a.shape)}]"
-            )
-            lines.append(f"    {loops}{self.at(v)}[{address(placed(inner, place), v.shape)}] = {source};")
+            source = self.element(a, inner) if a.op == "leaf" or a.id in self.loops.anchors else "0"
+            lines.append(f"    {loops}{self.element(v, placed(inner, place))} = {source};")
         return zero + lines
 
     def addrows(self, v: Any) -> Any:
         g, i = (self.loops.base(a) for a in v.args)
-        width, t, out = prod(v.shape[1:]), ctype(v.dtype), self.at(v)
-        row = self.position(f"{self.at(i)}[r]", v.shape[0], v)
-        add = f"{out}[{row} * {width} + c] += {self.at(g)}[r * {width} + c];"
+        width, t, out = prod(v.shape[1:]), ctype(v.dtype), self.array(v)
+        row = self.position(f"{self.array(i)}[r]", v.shape[0], v)
+        add = f"{out}[{row} * {width} + c] += {self.array(g)}[r * {width} + c];"
         return [
             f"    memset({out}, 0, {v.size} * sizeof({t}));",
             f"    for (long r = 0; r < {i.size}; r++) for (long c = 0; c < {width}; c++) {add}",
         ]
-
-
-def placed(index: Any, place: Any) -> Any:
-    """The index in the whole of an element of a part."""
-    it = iter(index)
-    return tuple(Sum((), w) if isinstance(w, int) else next(it) * w[2] + Sum((), w[0]) for w in place)
 
 
 class Nest:
@@ -263,17 +327,13 @@ class Nest:
         return self.params[v.id][0]
 
     def element(self, v: Any, index: Any) -> Any:
-        return f"{self.param(v)}[{address(index, v.shape)}]"
+        """An element of a value. Its constant is marked, as the least of all for a parameter is added to the pointer."""
+        v, index = self.e.whole(v, index)
+        where, param = address(index, v.shape), self.param(v)
+        return f"{param}[{Sum(where.terms)} + <{param[1:-1]}:{where.constant}>]"
 
     def is_row(self, v: Any) -> Any:
         return len(long(self.loops.domain(v))) < len(self.dims)
-
-    def target(self, v: Any, index: Any) -> Any:
-        """Where an element of a statement's value is stored."""
-        place = self.e.where[v.id]
-        if place[0] == "part":
-            return f"{self.param(place[1])}[{address(placed(index, place[2]), place[1].shape)}]"
-        return self.element(v, index)
 
     # ------------------------------------------------------------ expressions
     def operand(self, a: Any, index: Any, p: Any, dtype: Any, inline: Any) -> Any:
@@ -329,7 +389,7 @@ class Nest:
         """The value of another statement of this nest."""
         if self.loops.row_reduction(v) or self.is_row(v) or self.phase[v.id] == p or not self.dims:
             return self.name_of(v)
-        if v.id in self.e.where and self.e.where[v.id][0] != "part":
+        if v.id in self.e.where and not self.e.in_pieces(v):
             return self.element(v, index)
         if v.id not in self.rows:  # keep the row for later phases
             self.rows[v.id] = self.new("row")
@@ -403,7 +463,7 @@ class Nest:
                 f"const {'int' if v.dtype == bool else ctype(v.dtype)} {name} = {text};"
             )
             if v.id in e.where:
-                (self.pre if row else self.stores).setdefault(p, []).append(f"{self.target(v, index)} = {name};")
+                (self.pre if row else self.stores).setdefault(p, []).append(f"{self.element(v, index)} = {name};")
         for i, name in self.rows.items():
             self.stores.setdefault(self.phase[i], []).append(f"{name}[{self.inner}] = {self.name_of(self.mine[i])};")
         wholes = [e.where[v.id][1] for v in self.items if e.where.get(v.id, ("",))[0] == "part"]
@@ -476,6 +536,11 @@ class Nest:
 
     def call(self, text: Any) -> Any:
         e = self.e
+        marks = r"(\[0)? \+ <(\d+):(-?\d+)>"
+        least: dict[str, int] = {}
+        for _, k, n in re.findall(marks, text):
+            least[k] = max(0, min(int(n), least.get(k, int(n))))
+        text = re.sub(marks, lambda m: constant(m[1], int(m[3]) - least[m[2]]), text)
         kinds = [f"{ctype(v.dtype)} *restrict {n}" for n, v in self.params.values()]
         key = ", ".join(kinds) + text
         if key not in e.texts:
@@ -489,4 +554,11 @@ class Nest:
                 counts[stem] = counts.get(stem, 0) + 1
                 pretty[n] = stem if v.name else f"{stem}{counts[stem]}"
             e.kernels.append(re.sub(r"@\d+@", lambda m: pretty[m[0]], function))
-        return [f"    {e.texts[key]}({', '.join(e.at(v) for _, v in self.params.values())});"]
+        return [f"    {e.texts[key]}({', '.join(e.at(v, least.get(n[1:-1], 0)) for n, v in self.params.values())});"]
+
+
+def constant(first: str | None, n: int) -> str:
+    """What is added to an index; `first`: in place of 0."""
+    if first:
+        return f"[{n}"
+    return f" {'+' if n > 0 else '-'} {abs(n)}" if n else ""

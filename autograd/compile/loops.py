@@ -14,9 +14,11 @@ import numpy as np
 
 from ..errors import CompileError
 from .program import CHEAP, COSTLY, REDUCE, VIEWS, Value, Values
+from .roll import runs
 
 SMALL = 3000  # multiplications: a product of matrices with fewer is a loop of ours, and no call of BLAS
 DEAR = 4  # so many cheap ops that two need are computed once, and kept
+LONG = 64  # and so many in any case: formulas do not grow without end
 WHOLE = {"matmul", "conv", "conv_input", "conv_weight", "addrows", "assemble", "call"}  # statements that are no loop nest of ours
 
 
@@ -233,7 +235,7 @@ class Loops:
                 if v.op == "leaf" or v.id in self.anchors
                 else (v.op in CHEAP) + sum(cost[a.id] for a in v.args if isinstance(a, Value))
             )
-            if v.op in CHEAP and cost[v.id] >= DEAR and users.get(v.id, 0) > 1:  # shared, and dear to compute again
+            if v.op in CHEAP and cost[v.id] >= (DEAR if users.get(v.id, 0) > 1 else LONG):  # shared, and dear to compute again
                 self.anchors.add(v.id)
                 cost[v.id] = 0
 
@@ -318,6 +320,7 @@ class Loops:
         self.group: dict[int, int] = {}
         self.last_read: dict[int, int] = {}
         statements = [v for v in self.p.values if v.id in self.anchors]
+        self.turn = self.turns(statements)
         self.reads = {v.id: self.statement_needs(v) for v in statements}
         written = {v.id: leaf for leaf, v in self.p.writes}
         used, late = set(), set()
@@ -336,25 +339,67 @@ class Loops:
                     self.last_read[x.id] = max(self.last_read.get(x.id, 0), k)
 
     def place(self, v: Any, first: Any, late: Any) -> Any:
-        dims = () if v.op in WHOLE else long(self.domain(v))
+        dims, turn = () if v.op in WHOLE else long(self.domain(v)), self.turn.get(v.id, (0, 0, 0))[:2]
         for k in range(first, len(self.groups)) if v.op not in WHOLE else ():
             g = self.groups[k]
             by_row = len(g.dims) > 1 and dims == g.dims[:-1] and not late and not self.row_reduction(v)
             fits = dims == g.dims or by_row
-            if g.kind != "loop" or g.late != late or not fits:
+            if g.kind != "loop" or g.late != late or g.turn != turn or not fits:
                 continue
             if all(x.op == "leaf" or self.group[x.id] < k or self.given_at(x) == i for x, i in self.reads[v.id]):
                 g.items.append(v)
                 return k
-        self.groups.append(Group(v.op if v.op in WHOLE else "loop", dims, v, late))
+        self.groups.append(Group(v.op if v.op in WHOLE else "loop", dims, v, late, turn))
         return len(self.groups) - 1
+
+    # ------------------------------------------------------------ what repeats, as the steps of a sequence do
+    def turns(self, statements: Any) -> Any:
+        """Of each statement that repeats: which run it is in, at which repetition of it and at which place there.
+
+        Only those of one repetition share a loop nest, so that all repetitions are alike and can be rolled into one loop.
+        """
+        kinds, numbers = dict[Any, int](), dict[int, int]()
+
+        def number(x: Any) -> Any:
+            return numbers[x.id] if isinstance(x, Value) else x
+
+        for v in self.p.values:  # alike but for which values they read, and where in these
+            of = [kinds.setdefault(("read", a.shape, a.dtype), len(kinds)) if self.stored(a) else number(a) for a in v.args]
+            fixed = [lengths_only(w) for w in v.info[0]] if v.op in ("slice", "unslice") else v.info if v.op != "leaf" else ()
+            kind = v.op, v.shape, v.dtype, repr(fixed), *map(repr, of)
+            numbers[v.id] = kinds.setdefault(kind, len(kinds))
+        found: dict[int, tuple[int, int, int]] = {}
+        for r, (start, period, length) in enumerate(runs([numbers[v.id] for v in statements]), 1):
+            first = max(range(period), key=lambda k: self.begins(statements, start + k))
+            for k in range((length - first) // period * period):
+                found[statements[start + first + k].id] = r, k // period, k % period
+        return found
+
+    def stored(self, v: Any) -> bool:
+        return isinstance(v, Value) and (v.op == "leaf" or v.id in self.anchors)
+
+    def begins(self, statements: Any, k: int) -> int:
+        """How good a place it is for a repetition to begin, as nothing is shared over it: a product is best."""
+        v, last = statements[k], statements[k - 1]
+        return 2 * (v.op in WHOLE) + (v.op in WHOLE or last.op in WHOLE or long(self.domain(v)) != long(self.domain(last)))
+
+
+def placed(index: Any, place: Any) -> Any:
+    """The index in the whole of an element of a part."""
+    it = iter(index)
+    return tuple(Sum((), w) if isinstance(w, int) else next(it) * w[2] + Sum((), w[0]) for w in place)
 
 
 class Group:
     """A loop nest over `dims` and the statements in it, or one statement that is no loop nest of ours."""
 
-    def __init__(self, kind: Any, dims: Any, item: Any, late: Any) -> None:
-        self.kind, self.dims, self.items, self.late = kind, dims, [item], late
+    def __init__(self, kind: Any, dims: Any, item: Any, late: Any, turn: Any) -> None:
+        self.kind, self.dims, self.items, self.late, self.turn = kind, dims, [item], late, turn
+
+
+def lengths_only(where: Any) -> Any:
+    """A slice without where it begins."""
+    return "one" if isinstance(where, int) else (len(range(*where)), where[2])
 
 
 def unsliced(v: Any, index: Any) -> Any:

@@ -17,6 +17,7 @@ from .lower import LOWER
 from .memory import Memory
 from .program import Value, Values
 from .record import Program, lines_of
+from .sums import gather
 
 
 class Machine:
@@ -26,6 +27,7 @@ class Machine:
 
     def __init__(self, program: Program) -> None:
         self.values = values = Values(program, LOWER)
+        gather(values)
         self.loops = Loops(values)
         places = Memory(self.loops)
         self.emitter = Emitter(self.loops, places)
@@ -156,6 +158,8 @@ class Machine:
         home = self.emitter.home(v)
         if home.op == "leaf":
             return home.array
+        if place is not None and place[0] == "part":
+            return self.array(place[1])[_index(place[2])].reshape(v.shape)
         if place is not None:
             return np.frombuffer(self.block.data, v.dtype, v.size, self.start + place[1]).reshape(v.shape)
         x = self.array(v.args[0])  # a view of one
@@ -165,7 +169,7 @@ class Machine:
             return x.transpose(v.info[0])
         if v.op == "expand":
             return np.broadcast_to(np.asarray(x, v.dtype), v.shape)
-        return x[(*(w if isinstance(w, int) else slice(w[0], None if w[1] < 0 else w[1], w[2]) for w in v.info[0]), ...)]
+        return x[_index(v.info[0])]
 
     def _call(self, v: Value) -> Callable[[], Any]:
         """What lets NumPy compute a value that has no C; of several results, the first that is wanted computes all."""
@@ -184,3 +188,7 @@ class Machine:
             self.array(v)[...] = results.pop(k)
 
         return call
+
+
+def _index(where: Any) -> Any:
+    return (*(w if isinstance(w, int) else slice(w[0], None if w[1] < 0 else w[1], w[2]) for w in where), ...)

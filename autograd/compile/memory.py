@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from .loops import canonical
 from .program import REDUCE, Value
+from .roll import TURNS
 
 LINE = 64  # bytes: nothing shares a cache line
 
@@ -15,11 +17,16 @@ def padded(n: Any) -> Any:
 
 
 class Memory:
-    """`where` says for each statement with memory: ("leaf", leaf), ("part", whole, place), ("out", k) or ("arena", offset)."""
+    """`where` says for each statement with memory: ("leaf", leaf), ("part", whole, place), ("out", k) or ("arena", offset).
+
+    Values that repeat lie in memory one after the other, or in turn in the same few places: `slots` says of each in which array,
+    that of the first, and how many elements behind it.
+    """
 
     def __init__(self, loops: Any) -> None:
         self.loops = loops
         self.where: dict[int, Any] = {}
+        self.slots: dict[int, tuple[Any, int]] = {}
         self.copies: list[Any] = []
         p, groups, group = loops.p, loops.groups, loops.group
         uses, end = dict[int, set[int]](), len(groups)
@@ -30,6 +37,13 @@ class Memory:
         for leaf, v in p.writes:
             leaves.setdefault(v.id, []).append(leaf)
         parts = self.parts_of_wholes(uses)
+        begun: dict[int, int] = {}
+        for i in parts:
+            at = i
+            while at in parts:
+                at = parts[at][0].id
+                begun[at] = min(begun.get(at, end), group[i])
+                uses.setdefault(at, set()).update(uses.get(i, ()))
         results = {v.id: k for k, v in enumerate(p.outputs) if isinstance(v, Value)}
         spans = []
         for v in p.values:
@@ -46,7 +60,7 @@ class Memory:
             if v.id in parts:
                 self.where[v.id] = "part", *parts[v.id]
                 continue
-            begin = min([k, *(group[i] for i, (whole, _) in parts.items() if whole is v)])
+            begin = min(k, begun.get(v.id, k))
             if v.id in results:
                 self.where[v.id] = "out", results[v.id]
                 continue
@@ -69,21 +83,24 @@ class Memory:
         return all(i == canonical(leaf.shape) for w in loops.groups[k].items for x, i in loops.reads[w.id] if x is leaf)
 
     def parts_of_wholes(self, uses: Any) -> Any:
-        """Values that only an assembled one reads are computed right where they belong in it."""
+        """Values that are computed right where they belong in an assembled one, as all that read them can read them there."""
         loops, found = self.loops, dict[int, Any]()
+        kinds = [g.kind for g in loops.groups]
+        added = {*loops.onto, *loops.onto.values()}
+        anyhow: dict[int, bool] = {}  # may it lie in pieces?
+        for i, reads in loops.reads.items():
+            for x, index in reads:
+                fits = kinds[loops.group[i]] == "loop" and within(index, x.shape, loops.groups[loops.group[i]].dims)
+                anyhow[x.id] = anyhow.get(x.id, True) and (fits or kinds[loops.group[i]] == "assemble")
         for whole in loops.p.values:
             if whole.op == "assemble":
+                times = Counter(part.id for part in whole.args)
                 for part, place in zip(whole.args, whole.info[0], strict=False):
-                    k = loops.group.get(part.id)
-                    alone = whole.args.count(part) == 1 and uses.get(part.id) == {loops.group[whole.id]}
-                    if (
-                        k is not None
-                        and loops.groups[k].kind == "loop"
-                        and part.op not in REDUCE
-                        and part.id not in found
-                        and alone
-                        and part.id not in loops.outs
-                    ):
+                    if (k := loops.group.get(part.id)) is None or part.id in found or part.id in loops.outs | added:
+                        continue
+                    piece = contiguous(place, whole.shape)
+                    simple = kinds[k] == "loop" or (piece and kinds[k] in ("matmul", "assemble"))
+                    if simple and part.op not in REDUCE and times[part.id] == 1 and (piece or anyhow[part.id]):
                         found[part.id] = whole, place
         return found
 
@@ -98,14 +115,15 @@ class Memory:
             ends[root(v.id)] = max(ends.get(root(v.id), 0), b)
         self.size = 0
         free, live = list[Any](), list[Any]()
-        for v, a, _ in sorted(spans, key=lambda s: s[1]):
-            if root(v.id) != v.id or root(v.id) in self.where:
-                continue
+        lives = [(v, a, ends[v.id]) for v, a, _ in spans if root(v.id) == v.id and v.id not in self.where]
+        for members, count, a, b in sorted(self.families(lives), key=lambda f: f[2]):
             for s in [s for s in live if s[0] < a]:
                 live.remove(s)
                 free.append(s[1:])
             free = merged(free)
-            need = padded(v.size * v.dtype.itemsize)
+            first = members[0]
+            each = padded(first.size * first.dtype.itemsize)
+            need = each * count
             fit = min(((n, o) for o, n in free if n >= need), default=None)
             if fit:
                 n, o = fit
@@ -113,15 +131,46 @@ class Memory:
                 free += [(o + need, n - need)] * (n > need)
             else:
                 o, self.size = self.size, self.size + need
-            self.where[v.id] = "arena", o
-            live.append((ends[v.id], o, need))
+            for k, v in enumerate(members):
+                self.where[v.id] = "arena", o + k % count * each
+                if k:
+                    self.slots[v.id] = first, k % count * (each // v.dtype.itemsize)
+            live.append((b, o, need))
         for i in self.loops.onto:
             self.where[i] = self.where[root(i)]
+
+    def families(self, lives: Any) -> Any:
+        """Values that repeat, together: in how many places in turn, and from when to when they live."""
+        found: dict[Any, list[Any]] = {}
+        for v, a, b in lives:
+            run, _, place = self.loops.turn.get(v.id, (0, 0, v.id))
+            found.setdefault((run, place), []).append((v, a, b))
+        for family in found.values():
+            turns = [n for n in TURNS if all(one[2] < two[1] for one, two in zip(family, family[n:], strict=False))]
+            count = min([*turns[:1], len(family)])
+            yield [v for v, _, _ in family], count, min(a for _, a, _ in family), max(b for _, _, b in family)
 
     def extra(self, n: Any) -> Any:
         """Memory for the machinery: sums in parts, patches of images."""
         o, self.size = self.size, self.size + padded(n)
         return o
+
+
+def within(index: Any, shape: Any, dims: Any) -> bool:
+    """Is each index of an element within its dim, while the loops over `dims` run? Not, where one stands for several."""
+    ends = {f"i{k}": n - 1 for k, n in enumerate(dims)}
+    for i, n in zip(index, shape, strict=True):
+        reach = [c * ends.get(name, n) for name, c in i.terms]
+        if i.constant + sum(min(r, 0) for r in reach) < 0 or i.constant + sum(max(r, 0) for r in reach) >= n:
+            return False
+    return True
+
+
+def contiguous(place: Any, shape: Any) -> bool:
+    """Is this part of a value one piece of its memory?"""
+    cut = [k for k, (w, n) in enumerate(zip(place, shape, strict=True)) if w != (0, n, 1)]
+    alone = [isinstance(w, int) or len(range(*w)) == 1 for w in place]
+    return all(alone[: cut[-1]]) and (alone[cut[-1]] or place[cut[-1]][2] == 1) if cut else True
 
 
 def merged(gaps: Any) -> Any:

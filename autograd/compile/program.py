@@ -57,6 +57,8 @@ class Values:
         self.table = table  # of lowering, by the names of primitives
         self.values: list[Value] = []
         self.known: dict[Any, Value] = {}
+        self.constants: dict[Any, Value] = {}  # by what is in them
+        self.places: dict[int, dict[Any, Value]] = {}  # of an assembled value
         self.clock = 0
         self.new: dict[int, tuple[Value, Any]] = {}  # id of a state's value: it, and what it is to become
         self.draws: list[tuple[Any, Any, Any]] = []  # memory, function, arguments
@@ -104,6 +106,17 @@ class Values:
         v.array, v.name = array, name
         return v
 
+    def constant(self, array: Any) -> Any:
+        """An array that is always the same: one of no dims is a number, one of equal numbers that number, repeated."""
+        if array.ndim == 0:
+            return array.item()
+        if array.dtype.kind == "f" and uniform(array):
+            return self.expand(array.flat[0].item(), array.shape, array.dtype)
+        key = array.shape, array.dtype, array.tobytes()
+        if key not in self.constants:  # equal ones are one
+            self.constants[key] = self.leaf(array, ("constant",))
+        return self.constants[key]
+
     # ------------------------------------------------------------ the few ops, with what can be said at once
     def elementwise(self, op: str, *args: Any, dtype: Any, shape: Any = None) -> Value:
         """`op` of arguments that broadcast; layouts of images sink through it, so that loops run in the order of memory."""
@@ -137,8 +150,8 @@ class Values:
             return v
         if v.op == "reshape":
             return self.reshape(v.args[0], shape)
-        if v.op == "expand" and not isinstance(v.args[0], Value):
-            return self.expand(v.args[0], shape, v.dtype)
+        if plain(v) is not v:
+            return self.expand(plain(v), shape, v.dtype)
         return self.make("reshape", (v,), (), shape, v.dtype)
 
     def permute(self, v: Value, axes: Any) -> Value:
@@ -149,12 +162,15 @@ class Values:
         if axes == tuple(range(len(axes))):
             return v
         shape = tuple(v.shape[i] for i in axes)
+        if plain(v) is not v:
+            return self.expand(plain(v), shape, v.dtype)
         if [i for i in axes if v.shape[i] != 1] == [i for i in range(len(axes)) if v.shape[i] != 1]:  # only ones move
             return self.reshape(v, shape)
         return self.make("permute", (v,), (axes,), shape, v.dtype)
 
     def expand(self, v: Any, shape: Any, dtype: Any) -> Value:
         """A value or a number, repeated to a larger shape."""
+        v = plain(v) if isinstance(v, Value) and v.dtype == dtype else v
         if isinstance(v, Value) and v.shape == tuple(shape):
             return v
         return self.make("expand", (v,), (), shape, v.dtype if isinstance(v, Value) else dtype)
@@ -163,6 +179,10 @@ class Values:
         """`where` holds for each dim of v (start, stop, step), or a number, which drops the dim."""
         if all(w == (0, n, 1) for w, n in zip(where, v.shape, strict=True)):
             return v
+        if plain(v) is not v:
+            return self.expand(plain(v), lengths(where), v.dtype)
+        if v.op == "assemble" and (part := self.parts_of(v).get(tuple(where))) is not None:
+            return part
         if v.op == "permute" and not any(isinstance(w, int) for w in where):
             axes = v.info[0]
             inner: list[Any] = [None] * len(axes)
@@ -170,6 +190,13 @@ class Values:
                 inner[a] = where[k]
             return self.permute(self.slice(v.args[0], tuple(inner)), axes)
         return self.make("slice", (v,), (tuple(where),), lengths(where), v.dtype)
+
+    def parts_of(self, v: Value) -> dict[Any, Value]:
+        """The parts of an assembled value by their places, where none lies over another."""
+        if v.id not in self.places:
+            apart = sum(a.size for a in v.args) <= v.size and len(set(v.info[0])) == len(v.args)
+            self.places[v.id] = dict(zip(v.info[0], v.args, strict=True)) if apart else {}
+        return self.places[v.id]
 
     def reduce(self, op: str, x: Value, axes: Any, keepdims: bool) -> Value:
         """The sum, or the largest or smallest, over `axes`."""
@@ -216,14 +243,12 @@ class Frame:
             self.env[ref] = 0, given[leaf.place] if given and leaf.kind == "input" else self.of_leaf(leaf)
 
     def of_leaf(self, leaf: Leaf) -> Any:
-        """The value of what was there before; a constant of no dims is a number."""
+        """The value of what was there before."""
         if leaf.array.size == 0:
             raise self.p.refuse("an array without elements")
         if leaf.kind == "input" and leaf.written:
             raise self.p.refuse("an argument is written to")
-        if leaf.kind == "constant" and leaf.array.ndim == 0:
-            return leaf.array.item()
-        return self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
+        return self.p.constant(leaf.array) if leaf.kind == "constant" else self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
 
     def run(self) -> None:
         """All entries."""
@@ -288,7 +313,7 @@ class Frame:
         with np.errstate(all="ignore"):
             out = careful(e, self)(*map(lift, e.args))
         made = [np.asarray(a) for a in (out if e.several else (out,))]
-        found = [a.item() if a.ndim == 0 else self.p.leaf(a, ("constant",)) for a in made]
+        found = [self.p.constant(a) for a in made]
         return tuple(found) if e.several else found[0]
 
     def seen(self, ref: Ref) -> Any:
@@ -463,6 +488,12 @@ def lengths(where: Any) -> tuple[int, ...]:
     return tuple(len(range(*w)) for w in where if not isinstance(w, int))
 
 
+def uniform(a: Any) -> bool:
+    """Are all elements the same number, to the sign of zero?"""
+    first = a.flat[0]
+    return bool((a == first).all() and (first != 0 or (np.signbit(a) == np.signbit(first)).all()))
+
+
 def plain(v: Any) -> Any:
     """A number that was only spread over a shape, as a number."""
     return v.args[0] if isinstance(v, Value) and v.op == "expand" and not isinstance(v.args[0], Value) else v
@@ -492,9 +523,16 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
     def same(a: Any) -> bool:
         return isinstance(a, Value) and a.shape == shape and a.dtype == dtype
 
+    if not any(isinstance(a, Value) for a in args) and (fun := getattr(np, op, None)):
+        with np.errstate(all="ignore"):
+            return p.expand(fun(*(np.asarray(a, None if dtype.kind == "b" else dtype) for a in args)).item(), shape, dtype)
     if op == "multiply":
         for a, b in (args, args[::-1]):
             if number(a, 1) and same(b):
+                return b
+    if op == "add":  # but for the sign of zero
+        for a, b in (args, args[::-1]):
+            if number(a, 0) and same(b):
                 return b
     if op in ("subtract", "divide") and number(args[1], 0 if op == "subtract" else 1) and same(args[0]):
         return args[0]

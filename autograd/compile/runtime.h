@@ -74,9 +74,70 @@ static inline int64_t labs_(int64_t a) { return a < 0 ? -a : a; }
 enum { R = 101, N = 111, T = 112 };
 typedef void sgemm_t(int, int, int, INT, INT, INT, float, const float *, INT, const float *, INT, float, float *, INT);
 typedef void dgemm_t(int, int, int, INT, INT, INT, double, const double *, INT, const double *, INT, double, double *, INT);
-static sgemm_t *sgemm;
+static sgemm_t *blas_sgemm;
 static dgemm_t *dgemm;
-EXPORT void set_blas(void *s, void *d) { sgemm = s; dgemm = d; }
+EXPORT void set_blas(void *s, void *d) { blas_sgemm = s; dgemm = d; }
+
+// Our own, a tile of TALL rows and WIDE columns in registers at a time. The second matrix is packed before, WIDE columns after
+// WIDE columns: once, if it is used often. It is faster than NumPy's BLAS for these shapes, and where that lacks wide vectors.
+#if defined __AVX512F__
+enum { LANES = 16, TALL = 8, OURS = 1 };
+#elif defined __AVX__
+enum { LANES = 8, TALL = 4, OURS = 0 };
+#elif defined __aarch64__
+enum { LANES = 4, TALL = 8, OURS = 0 };
+#else
+enum { LANES = 4, TALL = 4, OURS = 0 };
+#endif
+enum { WIDE = 2 * LANES, DEEP = 256, BROAD = 128 };  // of a matrix that is packed for one use: so many rows and columns at once
+typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+static __attribute__((noinline)) void pack(long k, long n, const float *b, long bk, long bj, float *restrict to) {
+    for (long j = 0; j < n; j += WIDE) {
+        long m = n - j < WIDE ? n - j : WIDE;
+        if (bj == 1) for (long l = 0; l < k; l++) memcpy(to + l * WIDE, b + l * bk + j, sizeof(float) * m);
+        else for (long c = 0; c < m; c++) for (long l = 0; l < k; l++) to[l * WIDE + c] = b[l * bk + (j + c) * bj];
+        if (m < WIDE) for (long l = 0; l < k; l++) for (long c = m; c < WIDE; c++) to[l * WIDE + c] = 0;
+        to += k * WIDE;
+    }
+}
+static inline __attribute__((always_inline)) void tile(long rows, long k, const float *restrict a, long ai, long ak, const float *restrict b, int add, float *restrict c, long ldc, long n) {
+    lanes s[TALL][2];
+    for (long i = 0; i < rows; i++) s[i][0] = s[i][1] = (lanes){0};
+    for (long l = 0; l < k; l++) {
+        const lanes left = *(const lanes *)(b + l * WIDE), right = *(const lanes *)(b + l * WIDE + LANES);
+        for (long i = 0; i < rows; i++) {
+            const float x = a[i * ai + l * ak];
+            s[i][0] += x * left;
+            s[i][1] += x * right;
+        }
+    }
+    if (n < WIDE) for (long i = 0; i < rows; i++) for (long j = 0; j < n; j++) c[i * ldc + j] = (add ? c[i * ldc + j] : 0) + s[i][j / LANES][j % LANES];
+    else for (long i = 0; i < rows; i++) for (long j = 0; j < 2; j++) {
+        lanes *to = (lanes *)(c + i * ldc + j * LANES);
+        if (add) *to += s[i][j];
+        else *to = s[i][j];
+    }
+}
+static __attribute__((noinline, noclone)) void packed(long m, long n, long k, const float *a, long ai, long ak, const float *b, int add, float *c, long ldc) {
+    for (long j = 0; j < n; j += WIDE, b += k * WIDE) for (long l = 0; l < k; l += DEEP) {
+        long deep = k - l < DEEP ? k - l : DEEP, i = 0;
+        for (; i + TALL <= m; i += TALL) tile(TALL, deep, a + i * ai + l * ak, ai, ak, b + l * WIDE, add || l, c + i * ldc + j, ldc, n - j);
+        for (; i < m; i++) tile(1, deep, a + i * ai + l * ak, ai, ak, b + l * WIDE, add || l, c + i * ldc + j, ldc, n - j);
+    }
+}
+static __attribute__((noinline, noclone)) void sgemm(int order, int ta, int tb, long m, long n, long k, float alpha, const float *a, long lda, const float *b, long ldb, float beta, float *c, long ldc) {
+    if (!OURS || m < TALL) {
+        blas_sgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        return;
+    }
+    long ai = ta == N ? lda : 1, ak = ta == N ? 1 : lda, bk = tb == N ? ldb : 1, bj = tb == N ? 1 : ldb;
+    float part[DEEP * BROAD];
+    for (long l = 0; l < k; l += DEEP) for (long j = 0; j < n; j += BROAD) {
+        long deep = k - l < DEEP ? k - l : DEEP, broad = n - j < BROAD ? n - j : BROAD;
+        pack(deep, broad, b + l * bk + j * bj, bk, bj, part);
+        packed(m, broad, deep, a + l * ak, ai, ak, part, beta != 0 || l, c + j, ldc);
+    }
+}
 #define SMALL_GEMM(rows, columns, inner, type, a, ai, ak, b, bk, bj, c) do { \
     const type *restrict A = a, *restrict B = b; type *restrict C = c; \
     for (long i = 0; i < rows; i++) { \
