@@ -2,11 +2,21 @@
 
 import functools
 import gc
+import importlib.util
 import inspect
 import os
 import random
+import sys
 import tempfile
 import threading
+
+# For this process, before it imports NumPy, and those that it starts: workers, programs
+KEPT = os.path.join(tempfile.gettempdir(), "chainrule_tests")
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # several on all cores at once would mostly wait for each other, in a loop
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # no files beside the sources: then elsewhere, or each reads all of them anew
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = os.path.join(KEPT, "bytecode")
+    sys.dont_write_bytecode = False
 
 import numpy as np
 import pytest
@@ -16,7 +26,7 @@ from hypothesis import HealthCheck, register_random, settings
 import autograd
 
 # What compiled steps of tests are compiled to is kept for the next run, apart from the user's, and made quickly
-os.environ.setdefault("CHAINRULE_CACHE", os.path.join(tempfile.gettempdir(), "chainrule_tests"))
+os.environ.setdefault("CHAINRULE_CACHE", KEPT)
 os.environ.setdefault("CHAINRULE_CFLAGS", "-O1")
 
 common = {
@@ -88,6 +98,24 @@ class Default:
 
 DEFAULT = Default()  # hypothesis keeps no reference of its own
 register_random(DEFAULT)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is made of the files stays until the end, and the collector need not go through it each time that a test calls it."""
+    gc.disable()
+    result = yield
+    gc.enable()
+    gc.freeze()
+    return result
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where there is no PyTorch, one test of each function that compares with it says so, instead of thousands."""
+    if importlib.util.find_spec("torch") is None:
+        kept = {item.function: item for item in reversed(items) if "torch" in item.fixturenames}
+        config.hook.pytest_deselected(items=[i for i in items if kept.get(i.function, i) is not i])
+        items[:] = [i for i in items if kept.get(i.function, i) is i]
 
 
 def pytest_runtest_setup():

@@ -5,7 +5,6 @@ And those that are PyTorch programs run under PyTorch too, with the same losses.
 
 import importlib
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -14,16 +13,19 @@ import types
 
 import numpy as np
 import pytest
+from scripts import python
 
 FOLDER = pathlib.Path(__file__).parent.parent / "demos"
 DEMOS = sorted(FOLDER.glob("[0-9]*.py"))
 MEASURED = json.loads((FOLDER / "measured.json").read_text(encoding="utf-8")) if FOLDER.exists() else {}
 
 
-def run(demo, out, *options):
-    command = [sys.executable, str(demo), "--quick", "--out", str(out), *options]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # as run.py has it
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+def command(*arguments):
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+def run(demo, out, *options, by=python):
+    done = by(demo, "--quick", "--out", out, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stderr, done.stderr
     return done.stdout
@@ -78,8 +80,8 @@ def test_a_claim_that_does_not_hold_fails(monkeypatch, capsys):
 @pytest.mark.slow
 def test_the_seed_decides_every_bit(tmp_path):
     (digits,) = (d for d in DEMOS if d.stem == "01_digits")
-    for seed, folder in ((1, "a"), (1, "b"), (2, "c")):
-        run(digits, tmp_path / folder, "--seed", str(seed))
+    for seed, folder, by in ((1, "a", command), (1, "b", python), (2, "c", python)):
+        run(digits, tmp_path / folder, "--seed", seed, by=by)
     a, b, c = ((tmp_path / folder / "curves.png").read_bytes() for folder in "abc")
     assert a == b != c
 

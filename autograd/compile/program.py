@@ -368,7 +368,7 @@ class Frame:
                 return wrap(arrays[given.index(x)])
             return type(x)(map(lift, x)) if type(x) in (tuple, list) else x
 
-        tape, lifted = Recording(), [lift(a) for a in args]
+        tape, lifted = Recording(line=e.line), [lift(a) for a in args]
         with ambient(grad=False, tape=tape), np.errstate(all="ignore"):
             out = e.op.fun(*lifted)
         outs = out if isinstance(out, tuple) else (out,)

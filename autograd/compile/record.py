@@ -24,10 +24,14 @@ SIZED_BY_MASKS = {"index", "last_written"}  # or does if an argument is a mask
 
 
 class Recording(Tape):
-    """A tape that knows the user's lines; what stood where the step wrote first; and where values left for Python."""
+    """A tape that knows the user's lines; what stood where the step wrote first; and where values left for Python.
 
-    def __init__(self, states: Collection[int] = ()) -> None:
+    Where all of it is known to be of one `line`, none is looked for.
+    """
+
+    def __init__(self, states: Collection[int] = (), line: Line | None = None) -> None:
         self.lines: list[Line] = []
+        self._line = line
         self.left: list[tuple[str, Line]] = []
         self.before: dict[int, Any] = {}  # id of an array that no op here made: it, and its content before it was written
         self._made = set(states)  # or there before, by id
@@ -36,7 +40,7 @@ class Recording(Tape):
     def op(self, op: Any, args: list[Any], out: Any) -> None:
         self._meet(args)
         self.append((op, args, out))
-        self.lines.append(users_line())
+        self.lines.append(self._line or users_line())
         self._made.update(map(id, out if isinstance(out, tuple) else (out,)))
 
     def _meet(self, args: Any) -> None:
@@ -51,13 +55,13 @@ class Recording(Tape):
             if id(a) not in self.before:
                 self.before[id(a)] = a, a.copy("K")
         self.append((write, [array, index, value], None))
-        self.lines.append(users_line())
+        self.lines.append(self._line or users_line())
         return self.lines[-1]
 
     def checked(self, check: Callable[..., None], values: list[Any]) -> None:
         """Hear of a look at values that raises if they make no sense."""
         self.append((CHECK, [check, *values], None))
-        self.lines.append(users_line())
+        self.lines.append(self._line or users_line())
 
     def seen(self, what: str) -> None:
         """Hear that Python sees a value: what it does next may depend on that."""

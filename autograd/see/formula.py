@@ -146,9 +146,10 @@ def _applied(event: Event, args: dict[str, Any], kind: type[Brief]) -> Any:
     if isinstance(fun, FunctionType):
         try:
             found = on_symbols(fun, kind)(*values)
-            text = repr(found)
-            if isinstance(found, kind) and found.binds < ATOM and "axis" not in text and len(text) <= 60:
-                return found
+            if isinstance(found, kind) and found.binds < ATOM and found._length <= 60:  # or it may be as long as 2**depth
+                text = repr(found)
+                if "axis" not in text and len(text) <= 60:
+                    return found
         except Exception:  # it is more than a formula
             pass
     return kind.call(name, _operands(event, args, kind), {n: v for n, v in args.items() if _tells(event, n)}, {})

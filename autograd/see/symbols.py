@@ -42,6 +42,7 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __init__(self, *parts: Any, binds: int = ATOM, scope: Mapping[str, Any] | None = None) -> None:
         self.parts, self.binds, self.scope = parts, binds, scope or {}
+        self._length = sum(len(p) if isinstance(p, str) else p[0]._length for p in parts)  # of its text, but for parentheses
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         if "out" in kwargs or method == "at":
