@@ -108,6 +108,25 @@ def _compile(source: str, path: Path) -> None:
 @functools.cache
 def blas() -> tuple[list[Any], str]:
     """cblas_sgemm and cblas_dgemm of the library that NumPy has loaded, or of the system, and the type of its integers."""
+    library, pattern, integer = _blas()
+    return [getattr(library, pattern.format(f)) for f in ("sgemm", "dgemm")], integer
+
+
+@functools.cache
+def blas_threads() -> tuple[Any, Any] | None:
+    """How many threads it uses, and how to change that, as two functions; None if it has none for that."""
+    library = _blas()[0]
+    for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "openblas_{}_num_threads"):
+        with contextlib.suppress(AttributeError):
+            get, change = (getattr(library, name.format(verb)) for verb in ("get", "set"))
+            get.argtypes, get.restype, change.argtypes, change.restype = [], ctypes.c_int, [ctypes.c_int], None
+            return get, change
+    return None
+
+
+@functools.cache
+def _blas() -> tuple[Any, str, str]:
+    """The library, and how its functions and its integers are called."""
     base = os.path.dirname(np.__file__)
     places = [os.path.join(base, "..", "numpy.libs", "*openblas*"), os.path.join(base, ".dylibs", "*openblas*")]
     paths = [p for place in places for p in glob.glob(place)]
@@ -117,5 +136,6 @@ def blas() -> tuple[list[Any], str]:
         for pattern, integer in (("scipy_cblas_{}64_", "int64_t"), ("cblas_{}64_", "int64_t"), ("cblas_{}", "int")):
             with contextlib.suppress(OSError, AttributeError):
                 library = ctypes.CDLL(path)
-                return [getattr(library, pattern.format(f)) for f in ("sgemm", "dgemm")], integer
+                getattr(library, pattern.format("sgemm"))
+                return library, pattern, integer
     raise CompileError("no BLAS with the C interface was found beside NumPy")
