@@ -44,8 +44,8 @@ FOLD = dict(sum="{0} += {1};", amax="{0} = {1} > {0} ? {1} : {0};", amin="{0} = 
 KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALLER({0}, {1});")  # NaN as well
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
 CLAUSE = dict(sum="+", amax="max", amin="min")
-PART = 8_000  # ns: what a thread takes at once takes about so long
-PARTS = 16  # of a loop, at most
+PART = 3_000  # ns: what a thread takes at once takes about so long
+PARTS = 8  # of a loop, at most
 
 
 def ctype(dtype: Any) -> Any:
@@ -136,9 +136,12 @@ class Emitter:
             declared = [f"    {line}" for n, line in names.items() if n in used]
             team = ", team_t *team, int64_t loop, long me" * (self.threads > 1)
             head = f"EXPORT void step{k}(void **leaf, char *arena{team}) {{"
-            functions.append("\n".join([head, *declared, "", *(body if self.threads == 1 else together(body)), "}"]))
+            if self.threads > 1:
+                declared, body = ["    walk_t walk = {team, loop, me, 0};", *declared], together(body)
+            functions.append("\n".join([head, *declared, "", *body, "}"]))
         files = ["runtime.h", "threads.h"][: 1 + (self.threads > 1)]
         runtime = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in files)
+        runtime = f"#define THREADS {self.threads}\n" * (self.threads > 1) + runtime
         return runtime + "\n" + "\n".join(self.kernels) + "\n" + "\n".join(functions) + "\n"
 
     def position(self, i: Any, n: Any, v: Any) -> Any:
@@ -211,9 +214,11 @@ class Emitter:
             return f"{f}(R, {ta}, {tb}, {rows}, {columns}, {k}, 1, {a}, {lda}, {b}, {ldb}, {beta}, {c}, {n});"
 
         if parts > 1 and not batch:
-            low, some = f"FROM({max(m, n)}, {parts})", f"TO({max(m, n)}, {parts}) - FROM({max(m, n)}, {parts})"
+            by_rows = m >= n or m >= 64 * parts  # as the loops that come next are divided
+            size = m if by_rows else n
+            low, some = f"FROM({size}, {parts})", f"TO({size}, {parts}) - FROM({size}, {parts})"
             x, y, z = places
-            if m >= n:
+            if by_rows:
                 line = call(some, n, f"{x} + {low} * {as_[-2]}", y, f"{z} + {low} * {n}")
             else:
                 line = call(m, some, x, f"{y} + {low} * {bs[-1]}", f"{z} + {low}")
@@ -308,7 +313,7 @@ def together(lines: list[str], pad: str = "    ") -> list[str]:
             out += statement
         elif "(outside) return" in line:
             end()
-            out.append(line.replace("(outside)", "(team->outside)"))
+            out.append(line.replace("(outside)", "(stopped(&walk))"))
         elif any("SHARED" in x for x in statement):
             end()
             out += [line, *together(statement[1:-1], pad + "    "), statement[-1]]
