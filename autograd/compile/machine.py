@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,24 @@ from .program import Value, Values
 from .record import Program, lines_of
 from .threads import BLAS, CREW, number
 
+LARGE = 2**20  # bytes of a result whose memory is used again
 WORTH = 60_000  # ns of work that others would take over: with less, their coming takes longer
+
+
+class Loan:
+    """Memory of a result that goes back to where it came from when no array looks at it any more: new pages cost more than a step."""
+
+    def __init__(self, block: Any, back: list[Any]) -> None:
+        self.block, self.back, self.__array_interface__ = block, back, block.__array_interface__
+
+    def __del__(self) -> None:
+        if len(self.back) < 2:
+            self.back.append(self.block)
+
+
+def lent(shape: Any, dtype: Any, free: list[Any]) -> Any:
+    """An empty array in memory of `free`, or in new memory that comes there later."""
+    return np.asarray(Loan(free.pop() if free else np.empty(shape, dtype), free))
 
 
 class Machine:
@@ -68,6 +86,7 @@ class Machine:
         for k, out in enumerate(values.outputs):
             mine = isinstance(out, Value) and where.get(out.id) == ("out", k)
             self.outs.append((n + k, out.shape, out.dtype) if mine else None)
+        self.lent: dict[int, list[Any]] = {o[0]: [] for o in self.outs if o and prod(o[1]) * o[2].itemsize >= LARGE}
         self.results: list[Any] = [None] * len(values.outputs)
         self.address = ctypes.c_void_p(ctypes.addressof(self.pointers)), ctypes.c_void_p(self.block.ctypes.data + self.start)
         self.team = np.zeros(32, np.int64)  # team_t of threads.h: which loop is shared out, how far it is
@@ -102,7 +121,7 @@ class Machine:
         for k, out in enumerate(self.outs):
             if out is not None:
                 slot, shape, dtype = out
-                results[k] = new = np.empty(shape, dtype)
+                results[k] = new = np.empty(shape, dtype) if slot not in self.lent else lent(shape, dtype, self.lent[slot])
                 self.pointers[slot] = new.ctypes.data
         try:
             for part in self.parts:

@@ -104,6 +104,14 @@ class Values:
         v.array, v.name = array, name
         return v
 
+    def constant(self, array: Any) -> Any:
+        """An array that is always the same: one of no dims is a number, one of equal numbers that number, repeated."""
+        if array.ndim == 0:
+            return array.item()
+        if array.dtype.kind == "f" and uniform(array):
+            return self.expand(array.flat[0].item(), array.shape, array.dtype)
+        return self.leaf(array, ("constant",))
+
     # ------------------------------------------------------------ the few ops, with what can be said at once
     def elementwise(self, op: str, *args: Any, dtype: Any, shape: Any = None) -> Value:
         """`op` of arguments that broadcast; layouts of images sink through it, so that loops run in the order of memory."""
@@ -216,14 +224,12 @@ class Frame:
             self.env[ref] = 0, given[leaf.place] if given and leaf.kind == "input" else self.of_leaf(leaf)
 
     def of_leaf(self, leaf: Leaf) -> Any:
-        """The value of what was there before; a constant of no dims is a number."""
+        """The value of what was there before."""
         if leaf.array.size == 0:
             raise self.p.refuse("an array without elements")
         if leaf.kind == "input" and leaf.written:
             raise self.p.refuse("an argument is written to")
-        if leaf.kind == "constant" and leaf.array.ndim == 0:
-            return leaf.array.item()
-        return self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
+        return self.p.constant(leaf.array) if leaf.kind == "constant" else self.p.leaf(leaf.array, (leaf.kind,), leaf.name)
 
     def run(self) -> None:
         """All entries."""
@@ -288,7 +294,7 @@ class Frame:
         with np.errstate(all="ignore"):
             out = careful(e, self)(*map(lift, e.args))
         made = [np.asarray(a) for a in (out if e.several else (out,))]
-        found = [a.item() if a.ndim == 0 else self.p.leaf(a, ("constant",)) for a in made]
+        found = [self.p.constant(a) for a in made]
         return tuple(found) if e.several else found[0]
 
     def seen(self, ref: Ref) -> Any:
@@ -463,6 +469,12 @@ def lengths(where: Any) -> tuple[int, ...]:
     return tuple(len(range(*w)) for w in where if not isinstance(w, int))
 
 
+def uniform(a: Any) -> bool:
+    """Are all elements the same number, to the sign of zero?"""
+    first = a.flat[0]
+    return bool((a == first).all() and (first != 0 or (np.signbit(a) == np.signbit(first)).all()))
+
+
 def plain(v: Any) -> Any:
     """A number that was only spread over a shape, as a number."""
     return v.args[0] if isinstance(v, Value) and v.op == "expand" and not isinstance(v.args[0], Value) else v
@@ -492,6 +504,9 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
     def same(a: Any) -> bool:
         return isinstance(a, Value) and a.shape == shape and a.dtype == dtype
 
+    if not any(isinstance(a, Value) for a in args) and (fun := getattr(np, op, None)):
+        with np.errstate(all="ignore"):
+            return p.expand(fun(*(np.asarray(a, None if dtype.kind == "b" else dtype) for a in args)).item(), shape, dtype)
     if op == "multiply":
         for a, b in (args, args[::-1]):
             if number(a, 1) and same(b):
