@@ -277,7 +277,7 @@ class Emitter:
         width, t, out = prod(v.shape[1:]), ctype(v.dtype), self.at(v)
         row = self.position(f"{self.at(i)}[r]", v.shape[0], v)
         add = f"{out}[{row} * {width} + c] += {self.at(g)}[r * {width} + c];"
-        if (parts := self.parts(v.size * 0.1 + g.size * 0.5, v.shape[0])) > 1:  # each adds to rows of its own
+        if (parts := self.parts(v.size * 0.03 + g.size * 0.15, v.shape[0])) > 1:  # each adds to rows of its own
             begin, end = f"FROM({v.shape[0]}, {parts})", f"TO({v.shape[0]}, {parts})"
             return [
                 f"    SHARED({parts}) {{",
