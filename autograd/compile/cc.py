@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
+import errno
 import functools
 import glob
 import hashlib
@@ -65,8 +67,16 @@ def folder() -> Path:
             f.write(b"x" * 4096)
         return path
     except OSError as error:
-        warn(f"compile: {path} cannot be written ({error.strerror}), so what is compiled is kept until this process ends")
-        return Path(tempfile.mkdtemp(prefix="chainrule"))
+        return instead(path, str(error.strerror))
+
+
+@functools.cache
+def instead(path: Path, why: str) -> Path:
+    """Another folder, until this process ends, which is said once."""
+    warn(f"compile: {path} cannot be used ({why}), so what is compiled is kept until this process ends")
+    path = Path(tempfile.mkdtemp(prefix="chainrule"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def clear_cache() -> None:
@@ -83,12 +93,23 @@ def load(source: str) -> Any:
     (single, double), integer = blas()
     source = f'#define EXPORT __attribute__((visibility("default")))\n#define INT {integer}\n{source}'
     key = hashlib.sha256("\0".join([source, *command, *options(), machine()]).encode()).hexdigest()[:24]
-    path = folder() / f"step_{key}.so"
-    if not path.exists():
-        _compile(source, path)
-    library = ctypes.CDLL(str(path))
+    name = f"step_{key}.so"
+    try:
+        library = _loaded(source, folder() / name)
+    except OSError as error:  # the disk is full by now, or nothing may be run from there
+        library = _loaded(source, instead(folder(), error.strerror or "nothing runs from there") / name)
     library.set_blas(*(ctypes.cast(f, ctypes.c_void_p) for f in (single, double)))
     return library
+
+
+def _loaded(source: str, path: Path) -> Any:
+    if path.exists():
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:  # only a part of it was written, as when power failed
+            path.unlink()
+    _compile(source, path)
+    return ctypes.CDLL(str(path))
 
 
 def _compile(source: str, path: Path) -> None:
@@ -98,10 +119,16 @@ def _compile(source: str, path: Path) -> None:
         text.write_text(source, encoding="utf-8")
         job = [*(compiler() or ()), *options(), "-shared", str(text), "-o", str(out), "-lm"]
         done = subprocess.run(job, capture_output=True, text=True, check=False)
+        if done.returncode and shutil.disk_usage(made).free < 2**20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if done.returncode:
             raise CompileError(f"the C compiler failed: {' '.join(job)}\n{done.stderr[:2000]}")
-        os.replace(text, path.with_suffix(".c"))
-        os.replace(out, path)
+        for each, end in ((text, path.with_suffix(".c")), (out, path)):
+            try:
+                os.replace(each, end)
+            except OSError:  # Windows lets nobody replace what another process uses: it is the same
+                if not end.exists():
+                    raise
 
 
 # ---------------------------------------------------------------- BLAS
