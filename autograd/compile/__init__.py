@@ -11,7 +11,7 @@ PYTORCHS = ("inductor", "aot_eager", "cudagraphs", "onnxrt", "openxla", "tvm")  
 
 
 def compile(
-    step: Any = None, *, backend: Any = "auto", strict: bool = False, fullgraph: bool = False,
+    step: Any = None, *, backend: Any = "auto", threads: Any = "auto", strict: bool = False, fullgraph: bool = False,
     dynamic: Any = None, mode: Any = None, options: Any = None, disable: bool = False,
 ) -> Any:  # fmt: skip
     """`step` as a callable that does the same, and soon in less time: forward, backward and optimizer become one program.
@@ -27,6 +27,9 @@ def compile(
     "c", "replay" (the same functions of NumPy without graph and tape), "eager" (nothing is compiled), or "auto": C if there is a
     compiler ($CC, cc, gcc, clang, or what `pip install ziglang` brings), else replay. The callable has `source` (the C, or
     the Python), `explain()`, `stats()`, `program` and `clear()`; `compile.clear_cache()` deletes what is kept on disk.
+
+    Large loops and products of C are shared by `threads` threads: a number, or "auto", the cores that there are, or fewer if
+    OMP_NUM_THREADS, OPENBLAS_NUM_THREADS or set_num_threads say so. Sums may differ from those of one thread by rounding.
 
     Without a step it is a decorator, also of methods. A Module is returned as it is: its results require grad, so that it is
     the step around it that can be compiled. PyTorch's options are accepted: torch.compile.
@@ -47,16 +50,18 @@ def compile(
     (True, 18)
     """
     if step is None:
-        return lambda step: compile(step, backend=backend, strict=strict, disable=disable)
+        return lambda step: compile(step, backend=backend, threads=threads, strict=strict or fullgraph, disable=disable)
     if not callable(step):
         raise ArgumentError(f"compile takes a function, not a {type(step).__name__}")
     if isinstance(backend, str) and backend not in BACKENDS + PYTORCHS:
         raise ArgumentError(f"compile: backend is {', '.join(map(repr, BACKENDS[:-1]))} or 'eager', got {backend!r}")
+    if threads != "auto" and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise ArgumentError(f'compile: threads is "auto" or a positive integer, got {threads!r}')
     if disable or backend == "eager" or hasattr(type(step), "forward"):
         return step
     from .step import Compiled
 
-    return Compiled(step, backend if backend in BACKENDS else "auto", strict or fullgraph)
+    return Compiled(step, backend if backend in BACKENDS else "auto", strict or fullgraph, threads)
 
 
 def _clear_cache() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
+import errno
 import functools
 import glob
 import hashlib
@@ -65,8 +67,16 @@ def folder() -> Path:
             f.write(b"x" * 4096)
         return path
     except OSError as error:
-        warn(f"compile: {path} cannot be written ({error.strerror}), so what is compiled is kept until this process ends")
-        return Path(tempfile.mkdtemp(prefix="chainrule"))
+        return instead(path, str(error.strerror))
+
+
+@functools.cache
+def instead(path: Path, why: str) -> Path:
+    """Another folder, until this process ends, which is said once."""
+    warn(f"compile: {path} cannot be used ({why}), so what is compiled is kept until this process ends")
+    path = Path(tempfile.mkdtemp(prefix="chainrule"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def clear_cache() -> None:
@@ -83,12 +93,23 @@ def load(source: str) -> Any:
     (single, double), integer = blas()
     source = f'#define EXPORT __attribute__((visibility("default")))\n#define INT {integer}\n{source}'
     key = hashlib.sha256("\0".join([source, *command, *options(), machine()]).encode()).hexdigest()[:24]
-    path = folder() / f"step_{key}.so"
-    if not path.exists():
-        _compile(source, path)
-    library = ctypes.CDLL(str(path))
+    name = f"step_{key}.so"
+    try:
+        library = _loaded(source, folder() / name)
+    except OSError as error:  # the disk is full by now, or nothing may be run from there
+        library = _loaded(source, instead(folder(), error.strerror or "nothing runs from there") / name)
     library.set_blas(*(ctypes.cast(f, ctypes.c_void_p) for f in (single, double)))
     return library
+
+
+def _loaded(source: str, path: Path) -> Any:
+    if path.exists():
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:  # only a part of it was written, as when power failed
+            path.unlink()
+    _compile(source, path)
+    return ctypes.CDLL(str(path))
 
 
 def _compile(source: str, path: Path) -> None:
@@ -98,16 +119,41 @@ def _compile(source: str, path: Path) -> None:
         text.write_text(source, encoding="utf-8")
         job = [*(compiler() or ()), *options(), "-shared", str(text), "-o", str(out), "-lm"]
         done = subprocess.run(job, capture_output=True, text=True, check=False)
+        if done.returncode and shutil.disk_usage(made).free < 2**20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if done.returncode:
             raise CompileError(f"the C compiler failed: {' '.join(job)}\n{done.stderr[:2000]}")
-        os.replace(text, path.with_suffix(".c"))
-        os.replace(out, path)
+        for each, end in ((text, path.with_suffix(".c")), (out, path)):
+            try:
+                os.replace(each, end)
+            except OSError:  # Windows lets nobody replace what another process uses: it is the same
+                if not end.exists():
+                    raise
 
 
 # ---------------------------------------------------------------- BLAS
 @functools.cache
 def blas() -> tuple[list[Any], str]:
     """cblas_sgemm and cblas_dgemm of the library that NumPy has loaded, or of the system, and the type of its integers."""
+    library, pattern, integer = _blas()
+    return [getattr(library, pattern.format(f)) for f in ("sgemm", "dgemm")], integer
+
+
+@functools.cache
+def blas_threads() -> tuple[Any, Any] | None:
+    """How many threads it uses, and how to change that, as two functions; None if it has none for that."""
+    library = _blas()[0]
+    for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "openblas_{}_num_threads"):
+        with contextlib.suppress(AttributeError):
+            get, change = (getattr(library, name.format(verb)) for verb in ("get", "set"))
+            get.argtypes, get.restype, change.argtypes, change.restype = [], ctypes.c_int, [ctypes.c_int], None
+            return get, change
+    return None
+
+
+@functools.cache
+def _blas() -> tuple[Any, str, str]:
+    """The library, and how its functions and its integers are called."""
     base = os.path.dirname(np.__file__)
     places = [os.path.join(base, "..", "numpy.libs", "*openblas*"), os.path.join(base, ".dylibs", "*openblas*")]
     paths = [p for place in places for p in glob.glob(place)]
@@ -117,5 +163,6 @@ def blas() -> tuple[list[Any], str]:
         for pattern, integer in (("scipy_cblas_{}64_", "int64_t"), ("cblas_{}64_", "int64_t"), ("cblas_{}", "int")):
             with contextlib.suppress(OSError, AttributeError):
                 library = ctypes.CDLL(path)
-                return [getattr(library, pattern.format(f)) for f in ("sgemm", "dgemm")], integer
+                getattr(library, pattern.format("sgemm"))
+                return library, pattern, integer
     raise CompileError("no BLAS with the C interface was found beside NumPy")

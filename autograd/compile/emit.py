@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompileError
+from . import cc
 from .loops import (
     SMALL,
     ZERO,
@@ -27,7 +28,7 @@ from .loops import (
     variable,
 )  # fmt: skip
 from .memory import contiguous
-from .program import REDUCE, VIEWS, Value
+from .program import COSTLY, REDUCE, VIEWS, Value
 from .roll import rolled
 
 # The table: one line for each elementwise op. {0}, {1}, {2} are operands in the type of the result, ~ is f for floats.
@@ -61,6 +62,8 @@ KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALL
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
 OFTEN = 4  # a matrix that is the second in so many products is packed once
 CLAUSE = dict(sum="+", amax="max", amin="min")
+PART = 3_000  # ns: what a thread takes at once takes about so long
+PARTS = 8  # of a loop, at most
 
 
 def ctype(dtype: Any) -> Any:
@@ -90,8 +93,12 @@ def literal(x: Any, dtype: Any) -> Any:
 
 
 class Emitter:
-    def __init__(self, loops: Any, memory: Any) -> None:
-        self.loops, self.memory, self.where = loops, memory, memory.where
+    """`threads` at most run it: what takes long enough is emitted in parts, that they take; `saved` estimates the ns of others' help."""
+
+    def __init__(self, loops: Any, memory: Any, threads: int = 1) -> None:
+        self.loops, self.memory, self.where, self.threads = loops, memory, memory.where, threads
+        self.saved = 0.0
+        self.products = threads if cc.blas_threads() else 1  # a BLAS whose threads are its own affair is left to itself
         self.leaves = [v for v in loops.p.values if v.op == "leaf"]
         self.called: dict[str, int] = {}  # names of values, which belong to one only
         self.texts: dict[str, str] = {}  # of a kernel, its name: equal ones are written once
@@ -180,8 +187,14 @@ class Emitter:
             body = rolled(body)
             used = set(re.findall(r"\w+", "\n".join(body)))
             declared = [f"    {line}" for n, line in names.items() if n in used]
-            functions.append("\n".join([f"EXPORT void step{k}(void **leaf, char *arena) {{", *declared, "", *body, "}"]))
-        runtime = Path(__file__).with_name("runtime.h").read_text(encoding="utf-8")
+            team = ", team_t *team, int64_t loop, long me" * (self.threads > 1)
+            head = f"EXPORT void step{k}(void **leaf, char *arena{team}) {{"
+            if self.threads > 1:
+                declared, body = ["    walk_t walk = {team, loop, me, 0};", *declared], together(body)
+            functions.append("\n".join([head, *declared, "", *body, "}"]))
+        files = ["runtime.h", "threads.h"][: 1 + (self.threads > 1)]
+        runtime = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in files)
+        runtime = f"#define THREADS {self.threads}\n" * (self.threads > 1) + runtime
         return runtime + "\n" + "\n".join(self.kernels) + "\n" + "\n".join(functions) + "\n"
 
     def position(self, i: Any, n: Any, v: Any) -> Any:
@@ -195,6 +208,24 @@ class Emitter:
             body.append(f"    memcpy({self.name(leaf)}, {self.at(v)}, {v.size} * sizeof({ctype(v.dtype)}));")
         if body:
             self.segments[-1] += ["    if (outside) return;", *body]
+
+    # ------------------------------------------------------------ what threads share
+    def parts(self, ns: float, most: int) -> int:
+        """In how many parts a loop that takes so long is taken, whatever the number of threads: 1 if by one thread alone."""
+        parts = 1 if self.threads == 1 else max(1, min(int(ns / PART), most, PARTS))
+        self.saved += ns * (1 - 1 / min(parts, self.threads))
+        return parts
+
+    def partly(self, v: Any, parts: int) -> tuple[str, list[str]]:
+        """Memory for what each part makes of a reduction, and the loop that makes one of all, in their order."""
+        n, t, at = -(-v.size * v.dtype.itemsize // 64) * 64, ctype(v.dtype), self.array(v)
+        mine = f"({t} *)(arena + {self.memory.extra(n * parts)} + {{}} * {n})"
+        whole = KEEP.get(v.op, KEEP["sum"]).format("whole", f"({mine.format('q')})[k]")
+        first = f"{t} whole = ({mine.format(0)})[k];"
+        loop = (
+            f"    for (long k = 0; k < {v.size}; k++) {{ {first} for (long q = 1; q < {parts}; q++) {whole} {at}[k] = whole; }}"
+        )
+        return mine.format("part"), [loop]
 
     # ------------------------------------------------------------ statements that are no loop nest of ours
     def matmul(self, v: Any) -> Any:
@@ -220,6 +251,9 @@ class Emitter:
         places = at(a, ao, pad(as_, ash)), at(b, bo, pad(bs, bsh)), at(v, 0, strides(shape)[:-2])
         loops = [f"for (long n{d} = 0; n{d} < {size}; n{d}++) " for d, size in enumerate(batch)]
         note, t = f"  // {self.name(v)} = ({m} x {k}) @ ({k} x {n})", ctype(v.dtype)
+        parts = min(self.products, self.parts(prod(batch) * m * n * k * 0.02, batch[0] if batch else max(m, n) // 32))
+        if batch and parts > 1:
+            loops[0] = f"SHARED({parts}) for (long n0 = FROM({batch[0]}, {parts}); n0 < TO({batch[0]}, {parts}); n0++) "
         if m * n * k <= SMALL and not beta:
             one, other = f"{places[0]}, {as_[-2]}, {as_[-1]}", f"{places[1]}, {bs[-2]}, {bs[-1]}"
             return [f"    {''.join(loops)}SMALL_GEMM({m}, {n}, {k}, {t}, {one}, {other}, {places[2]});{note}"]
@@ -243,6 +277,16 @@ class Emitter:
         def call(rows: Any, columns: Any, a: Any, b: Any, c: Any) -> Any:
             return f"{f}(R, {ta}, {tb}, {rows}, {columns}, {k}, 1, {a}, {lda}, {b}, {ldb}, {beta}, {c}, {n});"
 
+        if parts > 1 and not batch:
+            by_rows = m >= n or m >= 64 * parts  # as the loops that come next are divided
+            size = m if by_rows else n
+            low, some = f"FROM({size}, {parts})", f"TO({size}, {parts}) - FROM({size}, {parts})"
+            x, y, z = places
+            if by_rows:
+                line = call(some, n, f"{x} + {low} * {as_[-2]}", y, f"{z} + {low} * {n}")
+            else:
+                line = call(m, some, x, f"{y} + {low} * {bs[-1]}", f"{z} + {low}")
+            return [f"    SHARED({parts}) {line}{note}"]
         return [f"    {''.join(loops)}{call(m, n, *places)}{note}"]
 
     def second(self, v: Any) -> Any:
@@ -257,11 +301,22 @@ class Emitter:
         (images, h, w, o), (_, H, W, c) = y.shape, x.shape
         (kh, sh, ph, dh), (kw, sw, pw, dw) = v.info[0]
         size = h * w * kh * kw * c  # of the patches of one image; some at a time stay in the cache
-        step = max(1, min(images, 2**18 // (4 * size)))
-        buffer = f"(float *)(arena + {self.memory.extra(4 * step * size)})"
-        a, b = (self.at(self.loops.base(x)) for x in v.args)
-        shape = ", ".join(map(str, (images, H, W, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw)))
-        return [f"    {v.op}({step}, {buffer}, {self.at(v)}, {a}, {b}, {shape});"]
+        parts = self.parts(images * size * (0.02 * o + 0.3), images)
+        step = max(1, min(images // parts, 2**18 // (4 * size)))
+        out, (a, b) = self.at(v), (self.at(self.loops.base(x)) for x in v.args)
+        shape = ", ".join(map(str, (H, W, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw)))
+        if parts == 1:
+            return [
+                f"    {v.op}({step}, (float *)(arena + {self.memory.extra(4 * step * size)}), {out}, {a}, {b}, {images}, {shape});"
+            ]
+        buffer = f"(float *)(arena + {self.memory.extra(4 * step * size * self.threads)} + me * {4 * step * size})"
+        begin, after = f" + FROM({images}, {parts}) * ", list[str]()
+        image = {id(x): begin + str(H * W * c), id(y): begin + str(h * w * o)}
+        if v.op == "conv_weight":
+            out, after = self.partly(v, parts)
+        out, a, b = (at + image.get(id(x), "") for at, x in zip((out, a, b), (v, *v.args), strict=True))
+        some = f"TO({images}, {parts}) - FROM({images}, {parts})"
+        return [f"    SHARED({parts}) {v.op}({step}, {buffer}, {out}, {a}, {b}, {some}, {shape});", *after]
 
     conv = conv_input = conv_weight = convolution
 
@@ -281,8 +336,12 @@ class Emitter:
         ]
         for a, place in parts:
             inner, loops = canonical(a.shape), ""
-            for d, n in enumerate(long(a.shape)):
-                loops += f"for (long i{d} = 0; i{d} < {n}; i{d}++) "
+            dims = long(a.shape)
+            shared = self.parts(a.size, dims[0] if dims else 1)
+            for d, n in enumerate(dims):
+                low, high = (f"FROM({n}, {shared})", f"TO({n}, {shared})") if shared > 1 and d == 0 else (0, n)
+                loops += f"for (long i{d} = {low}; i{d} < {high}; i{d}++) "
+            loops = f"SHARED({shared}) " * (shared > 1) + loops
             source = self.element(a, inner) if a.op == "leaf" or a.id in self.loops.anchors else "0"
             lines.append(f"    {loops}{self.element(v, placed(inner, place))} = {source};")
         return zero + lines
@@ -292,10 +351,54 @@ class Emitter:
         width, t, out = prod(v.shape[1:]), ctype(v.dtype), self.array(v)
         row = self.position(f"{self.array(i)}[r]", v.shape[0], v)
         add = f"{out}[{row} * {width} + c] += {self.array(g)}[r * {width} + c];"
+        if (parts := self.parts(v.size * 0.03 + g.size * 0.15, v.shape[0])) > 1:  # each adds to rows of its own
+            begin, end = f"FROM({v.shape[0]}, {parts})", f"TO({v.shape[0]}, {parts})"
+            return [
+                f"    SHARED({parts}) {{",
+                f"        memset({out} + {begin} * {width}, 0, ({end} - {begin}) * {width} * sizeof({t}));",
+                f"        for (long r = 0; r < {i.size}; r++) {{",
+                f"            const long row = {row};",
+                f"            if (row >= {begin} && row < {end}) for (long c = 0; c < {width}; c++) {add.replace(row, 'row')}",
+                "        }",
+                "    }",
+            ]
         return [
             f"    memset({out}, 0, {v.size} * sizeof({t}));",
             f"    for (long r = 0; r < {i.size}; r++) for (long c = 0; c < {width}; c++) {add}",
         ]
+
+
+def together(lines: list[str], pad: str = "    ") -> list[str]:
+    """The lines of a step that threads run together: what is not shared, one of them does; loops around what is, all walk through."""
+    out, alone = list[str](), list[str]()
+
+    def end() -> None:
+        if alone:
+            out.extend(
+                [f"{pad}ALONE {{", *("    " + x for x in alone), f"{pad}}}"]
+                if len(alone) > 1
+                else [f"{pad}ALONE {alone[0].strip()}"]
+            )
+            alone.clear()
+
+    rest = iter(lines)
+    for line in rest:
+        statement = [line]
+        while statement[0].split("//")[0].rstrip().endswith("{") and not statement[-1].startswith(f"{pad}}}"):
+            statement.append(next(rest))
+        if line.startswith(f"{pad}SHARED"):
+            end()
+            out += statement
+        elif "(outside) return" in line:
+            end()
+            out.append(line.replace("(outside)", "(stopped(&walk))"))
+        elif any("SHARED" in x for x in statement):
+            end()
+            out += [line, *together(statement[1:-1], pad + "    "), statement[-1]]
+        else:
+            alone += statement
+    end()
+    return out
 
 
 class Nest:
@@ -309,7 +412,9 @@ class Nest:
         self.params: dict[int, Any] = {}
         self.number: dict[str, int] = {}
         self.pre, self.body, self.stores, self.post, self.clauses = (dict[int, Any]() for _ in range(5))  # lines, by phase
-        self.head: list[str] = []
+        self.sums: list[
+            tuple[Any, bool]
+        ] = []  # reductions that are made in memory, and if each turn of the outer loop has its own
         self.rows: dict[int, str] = {}
         self.memo: dict[Any, Any] = {}
         self.deep = {self.inner}  # names that mean something within the innermost loop only
@@ -467,6 +572,7 @@ class Nest:
         for i, name in self.rows.items():
             self.stores.setdefault(self.phase[i], []).append(f"{name}[{self.inner}] = {self.name_of(self.mine[i])};")
         wholes = [e.where[v.id][1] for v in self.items if e.where.get(v.id, ("",))[0] == "part"]
+        self.parts = self.share()
         return [line for whole in wholes for line in e.zero(whole)] + self.call(self.text())
 
     def reduction(self, v: Any, index: Any, p: Any, row: Any) -> None:
@@ -489,7 +595,7 @@ class Nest:
                 self.post.setdefault(p, []).append(f"{self.element(v, out)} = {name};")
             return
         at = self.element(v, out)
-        self.head.append(f"for (long k = 0; k < {v.size}; k++) {self.param(v)}[k] = {first};")
+        self.sums.append((v, any(n == "i0" for i in out for n, _ in i.terms)))
         if innermost:
             self.post.setdefault(p, []).append(KEEP[v.op].format(at, name))
         else:
@@ -498,9 +604,14 @@ class Nest:
     def text(self) -> Any:
         """The kernel, its parameters as @0@, @1@, ..."""
         depth, out, pad = len(self.dims), [], "    "
-        out += [pad + h for h in self.head]
+        for v, own in self.sums:
+            low, high = (
+                (f"from * {v.size // self.dims[0]}", f"to * {v.size // self.dims[0]}") if self.parts > 1 and own else (0, v.size)
+            )
+            out.append(f"{pad}for (long k = {low}; k < {high}; k++) {self.param(v)}[k] = {first_of(v.op, v.dtype)};")
         for d in range(depth - 1):
-            out.append(f"{pad}for (long i{d} = 0; i{d} < {self.dims[d]}; i{d}++) {{")
+            low, high = self.bounds(d)
+            out.append(f"{pad}for (long i{d} = {low}; i{d} < {high}; i{d}++) {{")
             pad += "    "
         out += [f"{pad}{ctype(self.mine[i].dtype)} {name}[{self.dims[-1]}];" for i, name in self.rows.items()]
         for p in range(1 + max([*self.pre, *self.body, *self.post, *self.stores, 0])):
@@ -516,20 +627,37 @@ class Nest:
             out.append(pad + "}")
         return "\n".join(out)
 
+    def share(self) -> int:
+        """In how many parts the outermost loop is taken."""
+        lines = sum(len(some) for by_phase in (self.body, self.stores) for some in by_phase.values())
+        ns = prod(self.dims) * (0.08 * lines + 0.5 * sum(v.op in COSTLY for v in self.items))
+        held = sum(v.size for v, own in self.sums if not own)  # of which each part has its own
+        return self.e.parts(ns, min(self.dims[0], prod(self.dims) // (4 * held or 1))) if self.dims else 1
+
+    def bounds(self, d: int) -> tuple[Any, Any]:
+        """From where to where a loop runs."""
+        return ("from", "to") if self.parts > 1 and d == 0 else (0, self.dims[d])
+
     def innermost(self, p: Any, lines: Any) -> Any:
         """The innermost loop; long sums go by blocks, so that no small number is added to a large one."""
         i, n, sums = self.inner, self.dims[-1], self.clauses.get(p, [])
+        low, high = self.bounds(len(self.dims) - 1)
         clauses = "".join(f" reduction({c}:{n})" for c, n in sums)
         if not sums or n <= 4 * BLOCK:
-            return [f"#pragma omp simd{clauses}", f"for (long {i} = 0; {i} < {n}; {i}++) {{", *("    " + x for x in lines), "}"]
+            return [
+                f"#pragma omp simd{clauses}",
+                f"for (long {i} = {low}; {i} < {high}; {i}++) {{",
+                *("    " + x for x in lines),
+                "}",
+            ]
         inner, after = [], []
         for c, name in sums:
             inner.append(f"typeof({name}) block_{name} = {name}; {name} = {'0' if c == '+' else 'block_' + name};")
             after += [f"{name} += block_{name};"] * (c == "+")
         loop = [f"#pragma omp simd{clauses}", f"for (long {i} = block; {i} < end; {i}++) {{", *("    " + x for x in lines), "}"]
         return [
-            f"for (long block = 0, end; block < {n}; block = end) {{",
-            f"    end = {n} - block < {BLOCK} ? {n} : block + {BLOCK};",
+            f"for (long block = {low}, end; block < {high}; block = end) {{",
+            f"    end = {high} - block < {BLOCK} ? {high} : block + {BLOCK};",
             *("    " + x for x in (*inner, *loop, *after)),
             "}",
         ]
@@ -541,7 +669,8 @@ class Nest:
         for _, k, n in re.findall(marks, text):
             least[k] = max(0, min(int(n), least.get(k, int(n))))
         text = re.sub(marks, lambda m: constant(m[1], int(m[3]) - least[m[2]]), text)
-        kinds = [f"{ctype(v.dtype)} *restrict {n}" for n, v in self.params.values()]
+        kinds = ["long from, long to"] * (self.parts > 1)
+        kinds += [f"{ctype(v.dtype)} *restrict {n}" for n, v in self.params.values()]
         key = ", ".join(kinds) + text
         if key not in e.texts:
             ops = "_".join(dict.fromkeys(v.op for v in self.items))[:40]
@@ -554,7 +683,13 @@ class Nest:
                 counts[stem] = counts.get(stem, 0) + 1
                 pretty[n] = stem if v.name else f"{stem}{counts[stem]}"
             e.kernels.append(re.sub(r"@\d+@", lambda m: pretty[m[0]], function))
-        return [f"    {e.texts[key]}({', '.join(e.at(v, least.get(n[1:-1], 0)) for n, v in self.params.values())});"]
+        if self.parts == 1:
+            return [f"    {e.texts[key]}({', '.join(e.at(v, least.get(n[1:-1], 0)) for n, v in self.params.values())});"]
+        partly = {v.id: e.partly(v, self.parts) for v, own in self.sums if not own}
+        args = [partly[v.id][0] if v.id in partly else e.at(v, least.get(n[1:-1], 0)) for n, v in self.params.values()]
+        n = f"({self.dims[0]}, {self.parts})"
+        call = f"    SHARED({self.parts}) {e.texts[key]}(FROM{n}, TO{n}, {', '.join(args)});"
+        return [call, *(line for _, after in partly.values() for line in after)]
 
 
 def constant(first: str | None, n: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,19 +20,46 @@ from .memory import Memory
 from .program import Value, Values
 from .record import Program, lines_of
 from .sums import gather
+from .threads import BLAS, CREW, number
+
+LARGE = 2**20  # bytes of a result whose memory is used again
+WORTH = 60_000  # ns of work that others would take over: with less, their coming takes longer
+
+
+class Loan:
+    """Memory of a result that goes back to where it came from when no array looks at it any more: new pages cost more than a step."""
+
+    def __init__(self, block: Any, back: list[Any]) -> None:
+        self.block, self.back, self.__array_interface__ = block, back, block.__array_interface__
+
+    def __del__(self) -> None:
+        if len(self.back) < 2:
+            self.back.append(self.block)
+
+
+def lent(shape: Any, dtype: Any, free: list[Any]) -> Any:
+    """An empty array in memory of `free`, or in new memory that comes there later."""
+    return np.asarray(Loan(free.pop() if free else np.empty(shape, dtype), free))
 
 
 class Machine:
-    """`source` is the C of a program; a call with the arrays of its inputs runs it and returns results and gradients."""
+    """`source` is the C of a program; a call with the arrays of its inputs runs it and returns results and gradients.
+
+    At most `threads` run it; those beside the caller's are invited where they save so much that their coming pays.
+    """
 
     name = "c"
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, threads: int | str = "auto") -> None:
         self.values = values = Values(program, LOWER)
         gather(values)
         self.loops = Loops(values)
         places = Memory(self.loops)
-        self.emitter = Emitter(self.loops, places)
+        self.threads, size = number(threads), places.size
+        self.emitter = Emitter(self.loops, places, self.threads)
+        if self.threads > 1 and self.emitter.saved < WORTH:
+            places.size, self.threads = size, 1
+            self.emitter = Emitter(self.loops, places)
         self.source = self.emitter.source()
         self.library = cc.load(self.source)
         self.split = len(program.results)
@@ -59,8 +88,10 @@ class Machine:
         for k, out in enumerate(values.outputs):
             mine = isinstance(out, Value) and where.get(out.id) == ("out", k)
             self.outs.append((n + k, out.shape, out.dtype) if mine else None)
+        self.lent: dict[int, list[Any]] = {o[0]: [] for o in self.outs if o and prod(o[1]) * o[2].itemsize >= LARGE}
         self.results: list[Any] = [None] * len(values.outputs)
         self.address = ctypes.c_void_p(ctypes.addressof(self.pointers)), ctypes.c_void_p(self.block.ctypes.data + self.start)
+        self.team = np.zeros(32, np.int64)  # team_t of threads.h: which loop is shared out, how far it is
         self.parts: list[Callable[[], Any]] = []
         k = 0
         for s in self.emitter.segments:
@@ -92,17 +123,19 @@ class Machine:
         for k, out in enumerate(self.outs):
             if out is not None:
                 slot, shape, dtype = out
-                results[k] = new = np.empty(shape, dtype)
+                results[k] = new = np.empty(shape, dtype) if slot not in self.lent else lent(shape, dtype, self.lent[slot])
                 self.pointers[slot] = new.ctypes.data
         try:
             for part in self.parts:
                 part()
+                if self.stopped:
+                    break
         except Exception:
             self._stopped()  # or the next call would hear of it
             self.stopped = 0
             raise
-        if self.emitter.checks and (k := self.stopped or self.library.was_outside()):
-            self.stopped = 0
+        if self._stopped():
+            k, self.stopped = self.stopped, 0
             n, v = self.emitter.checks[k - 1]
             raise DimError(f"{v.line}: a position is not from {-n} to {n - 1}; no parameter was changed")
         for k, v in enumerate(self.values.outputs):
@@ -112,9 +145,26 @@ class Machine:
         return results[: self.split], results[self.split :]
 
     def _function(self, f: Any) -> Callable[[], Any]:
-        f.argtypes, f.restype = [ctypes.c_void_p, ctypes.c_void_p], None
+        f.restype = None
         leaf, arena = self.address
-        return lambda: f(leaf, arena)
+        if self.threads == 1:
+            f.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+            run: Callable[[], Any] = functools.partial(f, leaf, arena)
+        else:
+            f.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_long]
+            team = ctypes.c_void_p(self.team.ctypes.data)
+
+            def run() -> None:
+                CREW.run(self.threads, f, leaf, arena, team, int(self.team[0]) >> 16, self)
+
+        if not any(g.kind == "matmul" or g.kind.startswith("conv") for g in self.loops.groups):
+            return run
+
+        def alone() -> None:
+            with BLAS:
+                run()
+
+        return alone
 
     def explain(self) -> list[tuple[str, str, str, str]]:
         """Of each statement: what runs it, over how many elements, what it computes, and for which lines."""
@@ -134,7 +184,8 @@ class Machine:
 
     def _stopped(self) -> int:
         if self.emitter.checks and not self.stopped:
-            self.stopped = self.library.was_outside()
+            team = ctypes.c_void_p(self.team.ctypes.data)
+            self.stopped = self.library.was_outside() if self.threads == 1 else self.library.was_outside_of(team)
         return self.stopped
 
     def _look(self) -> None:

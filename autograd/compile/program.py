@@ -127,8 +127,10 @@ class Values:
         if (simpler := simplify(self, op, args, shape, dtype)) is not None:
             return simpler
         full = [a for a in args if isinstance(a, Value) and a.shape == shape and a.size > 1]
-        if full and all(a.op == "permute" for a in full) and len({a.info for a in full}) == 1:
-            axes = full[0].info[0]
+        layouts = {a.info[0] for a in full if a.op == "permute"}
+        images = layouts == {(0, len(shape) - 1, *range(1, len(shape) - 1))}  # channels last, where others come to as well
+        if len(layouts) == 1 and (images or all(a.op == "permute" for a in full)):
+            (axes,) = layouts
             back = tuple(np.argsort(axes).tolist())
             aligned = [a if not isinstance(a, Value) or a.size == 1 else self.lead(a, len(shape)) for a in args]
             moved = [self.permute(a, back) if isinstance(a, Value) and a.size > 1 else a for a in aligned]

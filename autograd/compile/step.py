@@ -43,9 +43,9 @@ class Ready(NamedTuple):
 class Compiled:
     """What `autograd.compile` makes of a step: call it as the step. See there."""
 
-    def __init__(self, fun: Callable[..., Any], backend: str, strict: bool) -> None:
+    def __init__(self, fun: Callable[..., Any], backend: str, strict: bool, threads: int | str = "auto") -> None:
         functools.update_wrapper(self, fun)
-        self.fun, self.backend, self.strict = fun, backend, strict
+        self.fun, self.backend, self.strict, self.threads = fun, backend, strict, threads
         self._lock = threading.RLock()
         self.clear()
 
@@ -53,13 +53,13 @@ class Compiled:
         """As a method: each object has a step of its own, which it keeps."""
         if owner is None:
             return self
-        own = Compiled(self.fun.__get__(owner), self.backend, self.strict)
+        own = Compiled(self.fun.__get__(owner), self.backend, self.strict, self.threads)
         if hasattr(owner, "__dict__"):
             owner.__dict__[self.fun.__name__] = own
         return own
 
     def __reduce__(self) -> Any:  # what was compiled stays here
-        return Compiled, (self.fun, self.backend, self.strict)
+        return Compiled, (self.fun, self.backend, self.strict, self.threads)
 
     def _fixed(self) -> tuple[Any, ...]:
         return (self.fun,)
@@ -269,7 +269,7 @@ class Compiled:
         """What runs it: C where there is a compiler and it can be said in C, else NumPy."""
         if self.backend != "replay":
             try:
-                return Machine(program)
+                return Machine(program, self.threads)
             except CompileError as error:
                 if self.backend == "c":
                     raise
