@@ -25,7 +25,6 @@ from .watch import Unwatchable, Watch, change
 TRIES = 5  # recordings of one kind of call, before it is left to be
 KINDS = 8  # programs of one step
 LARGE = 2**13  # elements in a result, on average: from here on eager is no slower than its ops played again
-SETTINGS = 64  # that a step may see
 FAILURES = 12  # recordings in all that came to nothing
 
 
@@ -117,8 +116,6 @@ class Compiled:
         try:
             kind = kind_of((args, kwargs), leaves, objects)
             self._look(self.fun, *objects)
-            if self._off:
-                return self.fun(*args, **kwargs)
         except Unwatchable as error:
             self._off = "" if kind is None else str(error)  # arguments may be others the next time
             self._counts["eager"] += 1
@@ -148,8 +145,6 @@ class Compiled:
             self._watches[setting] = watch  # it keeps what it saw: the ids in facts stay their own
         self._last, self._watch, self._setting = self._watch, self._watches[setting], setting
         self._at_hand = [ready for key, ready in self._ready.items() if key[0] == setting]
-        if len(self._settings) > SETTINGS:
-            self._go_off(f"what it depends on has been {SETTINGS} different things; at last {self._difference()}")
 
     @staticmethod
     def _play(ready: Ready, leaves: Sequence[Any], arrays: Sequence[Any]) -> Any:
@@ -259,17 +254,11 @@ class Compiled:
         """Each call may be of another kind than the one before, because the step itself changes what it depends on."""
         self._failures += 1
         if self._failures >= FAILURES:
-            self._go_off(f"what it depends on is another thing in each call: {self._difference()}")
-
-    def _difference(self) -> str:
-        return change(*(w.facts if w is not None else () for w in (self._last, self._watch)))
-
-    def _go_off(self, why: str) -> None:
-        """Stay eager from now on, and let go of all."""
-        self._off = why
-        for kept in (self._ready, self._at_hand, self._seen, self._settings, self._watches):
-            kept.clear()
-        self._give_up(why)
+            last, now = (w.facts if w is not None else () for w in (self._last, self._watch))
+            self._off = f"what it depends on is another thing in each call: {change(last, now)}"
+            for kept in (self._ready, self._at_hand, self._seen, self._settings, self._watches):
+                kept.clear()
+            self._give_up(self._off)
 
     def _refuse(self, key: Any, why: str) -> None:
         self._eager[key] = why

@@ -25,6 +25,7 @@ from .straight import Lines
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(...), range, slice)
 STANDARD = sysconfig.get_path("stdlib") + os.sep  # where Python's own functions are
 QUICKLY_EMPTY = (dict, list, set, deque, OrderedDict, defaultdict)  # which are false without a call of Python's
+NAMESPACES = ("SimpleNamespace", "Namespace")  # of types and argparse: Python's classes of which one looks at the attributes
 FEW = 16  # values in a container, which are compared one by one
 MOST = 50_000  # facts; who holds more is not watched, and not compiled
 _Fact = tuple[str, Any]
@@ -64,6 +65,7 @@ class Watch:
         self._sizes: list[tuple[Any, int]] = []
         self._cells: list[tuple[Any, Any]] = []
         self._named: list[tuple[Any, str, Any]] = []
+        self._parts: list[tuple[Any, tuple[Any, ...]]] = []  # of functions: kept, too, so that their ids stay their own
         self._tensors: list[tuple[Tensor, Any, Any, Any]] = []
         self._calls: list[tuple[Any, Any, Any]] = []
         self._stack: list[tuple[str, Any]] = [("", root) for root in reversed(roots)]
@@ -93,6 +95,8 @@ class Watch:
 
         differ((f"{name(cell)}.cell_contents", value) for cell, value in self._cells)
         differ({(id(names), key): (f"{name(names)}[{key!r}]", value) for names, key, value in self._named}.values())
+        for f, parts in self._parts:
+            differ(zip((f"{name(f)}.{part}" for part in ("__code__", "__defaults__", "__kwdefaults__")), parts, strict=True))
         for t, array, node, hooks in self._tensors:
             differ([(f"{name(t)}.array", array), (f"{name(t)}.node", node), *([(f"{name(node)}.hooks", hooks)] if node else [])])
         for held, values in self._held:
@@ -194,7 +198,10 @@ class Watch:
         if ours or _of_python(f):
             self._push(*found)
             return
-        found += [(path, defaults) for defaults in (f.__defaults__, f.__kwdefaults__) if defaults]
+        parts = f.__code__, f.__defaults__, f.__kwdefaults__  # which an editor may exchange while a program runs
+        self._parts.append((f, parts))
+        self._facts.append((path, tuple(map(id, parts))))
+        found += [(path, defaults) for defaults in parts[1:] if defaults]
         for name in (used := _used(f.__code__)):
             if name in f.__globals__:
                 value = f.__globals__[name]
@@ -209,10 +216,14 @@ class Watch:
         self._push(*sorted(found, key=lambda f: hasattr(type(f[1]), "_facts")))  # optimizers last: models name their parameters
 
     def _class(self, path: str, cls: type) -> None:
+        library = [base for base in cls.__mro__ if _of_library(base)]
         for base in cls.__mro__:
-            if not _of_library(base):
+            if base not in library:
                 for name, value in vars(base).items():
-                    if name not in ("__dict__", "__weakref__", "__doc__") and (name in self.names or name[:2] == "__"):
+                    calls = (
+                        name in self.names or name[0] == "_" or any(name in vars(b) for b in library)
+                    )  # the code, or the library
+                    if calls and name not in ("__dict__", "__weakref__", "__doc__"):
                         value = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
                         if isinstance(value, (FunctionType, Tensor, np.ndarray, *PLAIN, list, tuple, dict)):
                             self._named.append((vars(base), name, vars(base)[name]))
@@ -263,9 +274,10 @@ def _reader(facts: Callable[[], Any], found: Any, reads: Callable[[], list[Any]]
     now = [value for *_, value in reads()]
 
     def again() -> bool:
-        same: bool = facts() == found
+        if facts() != found:
+            return False
         now[:] = [value for *_, value in reads()]
-        return same
+        return True
 
     return now, again
 
@@ -299,7 +311,7 @@ def _is_library(module: ModuleType) -> bool:
 def _is_pythons(cls: type) -> bool:
     """Is it a class of Python's or NumPy's, whose instances are taken for what they are?"""
     first = (cls.__module__ or "builtins").partition(".")[0]
-    return first == "numpy" or (_of_library(cls) and first not in ("autograd", "nn"))
+    return first == "numpy" or (_of_library(cls) and first not in ("autograd", "nn") and cls.__name__ not in NAMESPACES)
 
 
 def _of_python(f: FunctionType) -> bool:

@@ -260,10 +260,10 @@ class Optimizer:
 
     def _reads(self) -> list[tuple[Any, Any, Any]]:
         """Where that looks, and what was there: as long as it is, nobody need look again. A tensor is looked at each time."""
-        kept = (vars(self), "param_groups", self.param_groups), *((self.param_groups, *pair) for pair in enumerate(self.param_groups))
-        groups = list(zip(self.param_groups, self._known, strict=True))
-        options = [(group, name, value) for group, known in groups for name, value in known.items()]
-        return [*kept, *((group, "params", group["params"]) for group, _ in groups), *options]
+        groups = self.param_groups
+        kept = [(groups, i, group) for i, group in enumerate(groups)] + [(g, "params", g["params"]) for g in groups]
+        options = [(g, name, value) for g, known in zip(groups, self._known, strict=True) for name, value in known.items()]
+        return [(vars(self), "param_groups", groups), *kept, *options]
 
     def _recipe(self, i: int) -> Recipe:
         """What the rule is given of group `i`."""
