@@ -14,6 +14,7 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import Tensor
+from autograd.compile import cc
 from autograd.compile.watch import Watch
 
 SCALE = 2.0
@@ -484,3 +485,106 @@ def test_methods_have_a_step_for_each_object():
     assert last[1] == first[1]
     assert [t.step.stats()["calls"]["compiled"] for t in (one, two)] == [8, 8]
     assert isinstance(Trainer.step(one, x) if callable(Trainer.step) else None, Tensor)  # as a plain function of the class
+
+
+# ---------------------------------------------------------------- nn.train.fit
+def _noisy(scheduler=None, **options):
+    """A run of fit: what was measured, the parameters, and what a callback has seen of gradients."""
+
+    def run(compile):
+        autograd.manual_seed(0)
+        net = nn.Sequential(nn.Linear(6, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
+        made = options.get("optimizer", lambda ps: nn.optim.AdamW(ps, lr=0.02))(net.parameters())
+        data = nn.utils.data.TensorDataset(*batch(0, 44))
+        loader = nn.utils.data.DataLoader(data, batch_size=8, shuffle=True)  # the last batch has 4
+        seen = []
+        given = {name: value for name, value in options.items() if name not in ("optimizer", "loss", "callbacks")}
+        callbacks = [*options.get("callbacks", lambda seen: [])(seen)]
+        history = nn.train.fit(
+            net, options.get("loss", F.cross_entropy), made, loader, 6, callbacks=callbacks, verbose=False, compile=compile,
+            scheduler=scheduler and scheduler(made), **given,
+        )  # fmt: skip
+        return history, [p.array for p in (*net.parameters(), *net.buffers())], seen
+
+    return run
+
+
+class Gradients(nn.train.Callback):
+    def __init__(self, seen):
+        self.seen = seen
+
+    def on_batch_end(self, loop):
+        self.seen.append(float(sum((p.grad**2).sum() for p in loop.parameters)))
+
+
+class Limit(Gradients):
+    def on_gradients(self, loop):
+        self.seen.append(loop.step_loss)
+        for p in loop.parameters:
+            p.grad.clamp_(-0.01, 0.01)
+        if loop.epoch == 4:
+            loop.stop("enough")
+
+
+def squared(output, target):
+    return ((output - F.one_hot(target, 3)) ** 2).mean()
+
+
+def step_lr(optimizer):
+    return nn.optim.lr_scheduler.StepLR(optimizer, 2, 0.3)
+
+
+FITS = dict(
+    plainly=_noisy(), metrics=_noisy(metrics=[nn.metrics.accuracy], validation=[batch(1, 20)]), sum=_noisy(loss=nn.CrossEntropyLoss(reduction="sum")),
+    schedule=_noisy(scheduler=step_lr), each_step=_noisy(scheduler=step_lr, schedule="step"), clipped=_noisy(clip_norm=0.5, clip_value=0.1),
+    smoothed=_noisy(loss=nn.CrossEntropyLoss(label_smoothing=0.1, weight=autograd.tensor([1.0, 2.0, 3.0]))),
+    accumulated=_noisy(loss=squared, accumulate=2), callback=_noisy(callbacks=lambda seen: [Gradients(seen)]),
+    limited=_noisy(callbacks=lambda seen: [Limit(seen)]), ends=_noisy(callbacks=lambda seen: [nn.train.TerminateOnNaN(), Gradients(seen)]),
+    momentum=_noisy(optimizer=lambda ps: nn.optim.SGD(ps, lr=0.05, momentum=0.9, nesterov=True)),
+    search=_noisy(optimizer=lambda ps: nn.optim.LBFGS(ps, lr=0.1, max_iter=3)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FITS)
+def test_fit_compiled_is_fit(case, monkeypatch):
+    """Its history, what callbacks see, and the parameters: with batches of two sizes, dropout, and all that fit takes."""
+    if case != "plainly":
+        monkeypatch.setattr(cc, "compiler", lambda: None)  # NumPy plays it: a compiler takes long
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (one, expected, saw), (two, found, sees) = (FITS[case](compile) for compile in (False, True))
+    assert one.keys() == two.keys()
+    assert one.stopped == two.stopped
+    for name in one:
+        assert two[name] == pytest.approx(one[name], rel=1e-4), name
+    assert sees == pytest.approx(saw, rel=1e-3)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_fit_says_once_what_it_cannot_compile():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.layer(x) * (2 if x.sum() > 0 else 1)
+
+    net = Odd()
+    optimizer = nn.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.warns(UserWarning, match="stays eager: .*bool shows Python a value") as told:
+        history = nn.train.fit(net, F.cross_entropy, optimizer, [batch(k) for k in range(8)], 5, verbose=False, compile=True)
+    assert len(told) == 1
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_fit_compiles_once_for_each_kind_of_batch(monkeypatch):
+    made = []
+    compile = autograd.compile
+    monkeypatch.setattr("nn.train.loop.compile", lambda step: made.append(compile(step, backend="replay")) or made[-1])
+    FITS["metrics"](True)
+    (step,) = made
+    assert step.stats()["programs"] == 2
+    assert step.stats()["calls"]["compiled"] > 25
+    assert step.stats()["calls"]["recorded"] <= 6
