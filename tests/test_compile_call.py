@@ -1,9 +1,9 @@
 """The call of a compiled step: nothing that it depends on escapes what is compared, and what is compared costs little."""
 
+import functools
 import sys
 import warnings
-from functools import partial
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from autograd.compile import cc
 from autograd.compile.watch import Watch
 
 SCALE = 2.0
+THIS = sys.modules[__name__]
 HELD = SimpleNamespace(factor=1.0)
 
 
@@ -152,8 +153,8 @@ def _set(owner, name, value):
 
 
 CODE = dict(
-    the_global=_set(sys.modules[__name__], "SCALE", 3.0), of_another_type=_set(sys.modules[__name__], "SCALE", 2),
-    negative=_set(sys.modules[__name__], "SCALE", -0.0), attribute=_set(HELD, "factor", 4.0), of_the_class=_set(Net, "power", 5.0),
+    the_global=_set(THIS, "SCALE", 3.0), of_another_type=_set(THIS, "SCALE", 2),
+    negative=_set(THIS, "SCALE", -0.0), attribute=_set(HELD, "factor", 4.0), of_the_class=_set(Net, "power", 5.0),
     of_the_object=_set(None, "power", 6.0), method=_set(Net, "_factor", lambda self: 7.0), forward=_set(Net, "forward", _forward),
     code=_set(Net.forward, "__code__", _forward.__code__), default=_set(Net.forward, "__defaults__", (8.0,)),
     an_item=lambda monkeypatch, net: net.parts.__setitem__(1, 9.0), an_own_method=_set(None, "_factor", lambda: 0.5),
@@ -178,6 +179,81 @@ def test_code_that_is_changed_between_calls_is_followed(case, monkeypatch):
         assert_array_equal(got, expected)
         assert_array_equal(np.signbit(got), np.signbit(expected))
     assert compiled.stats()["calls"]["compiled"] >= 3
+
+
+class Slotted:
+    __slots__ = ("__weakref__", "factor")
+
+    def __init__(self):
+        self.factor = 1.0
+
+    @autograd.compile(backend="replay")
+    def times(self, x):
+        return x * self.factor
+
+
+class Scaled(nn.LayerNorm):
+    inner = SimpleNamespace(factor=1.0)
+
+    @functools.cached_property
+    def three(self):
+        return 3.0 * SCALE
+
+
+@functools.cache
+def scaled(n):
+    return n * SCALE
+
+
+module, package = ModuleType("module"), ModuleType("package")
+module.factor, package.module = 1.0, module
+slotted, norm = Slotted(), Scaled(3)
+SEEN = dict(
+    slot=(lambda x: x * slotted.factor, lambda: setattr(slotted, "factor", 2.0)),
+    no_slot=(lambda x: x * getattr(slotted, "factor", 7.0), lambda: delattr(slotted, "factor")),
+    of_a_layer=(lambda x: norm(x).detach(), lambda: setattr(norm, "eps", 100.0)),
+    an_object_of_the_class=(lambda x: x * norm.inner.factor, lambda: setattr(Scaled.inner, "factor", 2.0)),
+    new_in_the_class=(lambda x: x * getattr(norm, "late", 1.0), lambda: setattr(Scaled, "late", 2.0)),
+    computed_once=(lambda x: x * norm.three, lambda: norm.__dict__.update(three=5.0)),
+    in_a_package=(lambda x: x * package.module.factor, lambda: setattr(module, "factor", 2.0)),
+    behind_a_cache=(lambda x: x * scaled(2), lambda: (scaled.cache_clear(), setattr(THIS, "SCALE", 7.0))),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SEEN)
+def test_wherever_a_value_stands_a_new_one_is_seen(case, monkeypatch):
+    monkeypatch.setattr(THIS, "SCALE", SCALE)
+    step, change = SEEN[case]
+    compiled, x = autograd.compile(step, backend="replay"), autograd.tensor([1.0, 2.0, 5.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(5):
+            assert_array_equal(compiled(x).array, step(x).array)
+        assert compiled.stats()["calls"]["compiled"] >= 2
+        before = compiled(x).tolist()
+        change()
+        for _ in range(4):
+            assert_array_equal(compiled(x).array, step(x).array)
+    assert compiled(x).tolist() != before
+
+
+def test_a_method_is_kept_under_its_own_name_or_takes_its_object():
+    class Doubling:
+        def _double(self, x):
+            return x * 2
+
+        double = autograd.compile(_double, backend="replay")
+
+    one = Doubling()
+    assert one.double is one.double
+    assert one._double(x).tolist() == [2, 2, 2]
+    here, there = Slotted(), Slotted()
+    there.factor = 5.0
+    for _ in range(4):
+        assert (here.times(x).tolist(), there.times(x).tolist()) == ([1] * 3, [5] * 3)
+    here.factor = 3.0
+    assert (here.times(x).tolist(), there.times(x).tolist()) == ([3] * 3, [5] * 3)
+    assert Slotted.times.stats()["calls"]["compiled"] == 5
 
 
 def test_a_function_at_the_place_of_one_that_is_gone_is_another():
@@ -433,12 +509,12 @@ def test_a_call_of_a_compiled_step_calls_few_functions():
     x, y = autograd.ones(4, 2), autograd.ones(4, 1)
     for _ in range(4):
         step(x, y)
-    few = counted(partial(step, x, y))
+    few = counted(functools.partial(step, x, y))
     assert few <= 40
-    assert counted(partial(step, autograd.ones(4, 2), y)) <= few + 25  # another batch
+    assert counted(functools.partial(step, autograd.ones(4, 2), y)) <= few + 25  # another batch
     optimizer.param_groups[0]["lr"] = 0.1
-    assert few < counted(partial(step, x, y)) <= few + 200  # another rate: the optimizer looks at its options
-    assert counted(partial(step, x, y)) == few
+    assert few < counted(functools.partial(step, x, y)) <= few + 200  # another rate: the optimizer looks at its options
+    assert counted(functools.partial(step, x, y)) == few
     watch = step._watch
     assert counted(watch.same) <= 4
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
+from types import MethodType
 from typing import Any
 
 from ..api.tree import tree_leaves
@@ -51,16 +52,20 @@ class Compiled:
     def __init__(self, fun: Callable[..., Any], backend: str, strict: bool) -> None:
         functools.update_wrapper(self, fun)
         self.fun, self.backend, self.strict = fun, backend, strict
+        self._name = getattr(fun, "__name__", "step")  # where an object keeps its own
         self._lock = threading.RLock()
         self.clear()
 
+    def __set_name__(self, owner: Any, name: str) -> None:
+        self._name = name
+
     def __get__(self, owner: Any, kind: Any = None) -> Any:
-        """As a method: each object has a step of its own, which it keeps."""
+        """As a method: each object has a step of its own, which it keeps; if it has no room for one, it is an argument."""
         if owner is None:
             return self
-        own = Compiled(self.fun.__get__(owner), self.backend, self.strict)
-        if hasattr(owner, "__dict__"):
-            owner.__dict__[self.fun.__name__] = own
+        if not hasattr(owner, "__dict__"):
+            return MethodType(self, owner)
+        own = owner.__dict__[self._name] = Compiled(self.fun.__get__(owner), self.backend, self.strict)
         return own
 
     def __reduce__(self) -> Any:  # what was compiled stays here

@@ -7,11 +7,12 @@ import functools
 import os
 import sys
 import sysconfig
+import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from operator import is_
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from .straight import Lines
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(...), range, slice)
 STANDARD = sysconfig.get_path("stdlib") + os.sep  # where Python's own functions are
+PYTHONS = (  # which are taken for what they are
+    types.BuiltinFunctionType, CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+)  # fmt: skip
+MISSING = object()  # what stands for an attribute that is not there
 QUICKLY_EMPTY = (dict, list, set, deque, OrderedDict, defaultdict)  # which are false without a call of Python's
 NAMESPACES = ("SimpleNamespace", "Namespace")  # of types and argparse: Python's classes of which one looks at the attributes
 FEW = 16  # values in a container, which are compared one by one
@@ -62,6 +68,7 @@ class Watch:
         self.leaves: dict[Node, Tensor] = {}  # of those that require grad
         self.generators: set[int] = set()
         self._held: list[tuple[Any, tuple[Any, ...]]] = []  # containers, and what is in them
+        self._slots: list[tuple[Any, str, Any]] = []
         self._sizes: list[tuple[Any, int]] = []
         self._cells: list[tuple[Any, Any]] = []
         self._named: list[tuple[Any, str, Any]] = []
@@ -95,6 +102,7 @@ class Watch:
 
         differ((f"{name(cell)}.cell_contents", value) for cell, value in self._cells)
         differ({(id(names), key): (f"{name(names)}[{key!r}]", value) for names, key, value in self._named}.values())
+        differ((f"{name(getattr)}({name(x)}, {key!r}, {name(MISSING)})", value) for x, key, value in self._slots)
         for f, parts in self._parts:
             differ(zip((f"{name(f)}.{part}" for part in ("__code__", "__defaults__", "__kwdefaults__")), parts, strict=True))
         for t, array, node, hooks in self._tensors:
@@ -144,7 +152,12 @@ class Watch:
             self._function(path, x)
         elif isinstance(x, type):
             self._class(path, x)
-        elif not isinstance(x, (ModuleType, BuiltinFunctionType, CodeType)) and not _is_pythons(type(x)):
+        elif isinstance(x, ModuleType):
+            if not _is_library(x) and "site-packages" not in (getattr(x, "__file__", None) or ""):
+                self._module(path, x)
+        elif isinstance(x, functools._lru_cache_wrapper):
+            self._push((path, x.__wrapped__))
+        elif not isinstance(x, PYTHONS) and not _is_pythons(type(x)):
             self._object(path, x)
 
     def _push(self, *found: _Fact) -> None:
@@ -202,7 +215,8 @@ class Watch:
         self._parts.append((f, parts))
         self._facts.append((path, tuple(map(id, parts))))
         found += [(path, defaults) for defaults in parts[1:] if defaults]
-        for name in (used := _used(f.__code__)):
+        used = _used(f.__code__)
+        for name in used:
             if name in f.__globals__:
                 value = f.__globals__[name]
                 self._named.append((f.__globals__, name, value))
@@ -218,16 +232,26 @@ class Watch:
     def _class(self, path: str, cls: type) -> None:
         library = [base for base in cls.__mro__ if _of_library(base)]
         for base in cls.__mro__:
-            if base not in library:
-                for name, value in vars(base).items():
-                    calls = (
-                        name in self.names or name[0] == "_" or any(name in vars(b) for b in library)
-                    )  # the code, or the library
-                    if calls and name not in ("__dict__", "__weakref__", "__doc__"):
-                        value = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-                        if isinstance(value, (FunctionType, Tensor, np.ndarray, *PLAIN, list, tuple, dict)):
-                            self._named.append((vars(base), name, vars(base)[name]))
-                            self._push((f"{path}.{name}", value))
+            if base in library:
+                continue
+            self._sizes.append((vars(base), len(vars(base))))
+            for name, value in vars(base).items():
+                called = self._is_read(name) or any(name in vars(b) for b in library)
+                if called and name not in ("__dict__", "__weakref__", "__doc__") and not isinstance(value, PYTHONS):
+                    self._named.append((vars(base), name, value))
+                    inner = next((getattr(value, part) for part in ("fget", "__func__", "func") if hasattr(value, part)), value)
+                    self._push((f"{path}.{name}", inner))
+
+    def _module(self, path: str, module: ModuleType) -> None:
+        """What a module of the user's holds under names that code uses."""
+        inside = vars(module)
+        for name in sorted(self.names & inside.keys()):
+            self._named.append((inside, name, inside[name]))
+            self._push((f"{path}.{name}", inside[name]))
+
+    def _is_read(self, name: str) -> bool:
+        """Does code that was reached read such an attribute, or may the library?"""
+        return name in self.names or name[0] == "_" or name == "training"
 
     def _object(self, path: str, x: Any) -> None:
         cls: Any = type(x)
@@ -239,6 +263,13 @@ class Watch:
         for part in cls._fixed(x) if hasattr(cls, "_fixed") else ():
             if part is not own:
                 self._push((path, part))
+        for name, slot in [
+            (n, d) for base in cls.__mro__ for n, d in vars(base).items() if type(d) is types.MemberDescriptorType
+        ]:
+            if not _of_library(slot.__objclass__) and self._is_read(name):
+                self._slots.append((x, name, value := getattr(x, name, MISSING)))
+                if value is not MISSING:
+                    self._push((f"{path}.{name}", value))
         if own is None:
             return
         if speaks:
@@ -246,13 +277,14 @@ class Watch:
                 self._named.append((own, name, own[name]))
                 self._push((f"{path}.{name}", own[name]))
             return
-        anything = _of_library(cls)
+        anything = any(_of_library(b) and b.__init__ is not object.__init__ and "_fixed" not in vars(b) for b in cls.__mro__)
+        anything = anything or _of_library(cls)  # else the library reads what has _ before it, and `training`
         self._facts.append((path, len(own)))
         self._held += [(own, tuple(own.values()))] * anything
         self._sizes += [(own, len(own))] * (not anything)
         inside: list[_Fact] = []
         for name, value in own.items():
-            if anything or name in self.names or name[0] == "_" or name == "training":
+            if anything or self._is_read(name):
                 if not anything:
                     self._named.append((own, name, value))
                 inside.append((f"{path}.{name}" if path else name, value))
