@@ -97,7 +97,7 @@ class Emitter:
 
     def __init__(self, loops: Any, memory: Any, threads: int = 1) -> None:
         self.loops, self.memory, self.where, self.threads = loops, memory, memory.where, threads
-        self.saved = 0.0
+        self.saved, self.blas = 0.0, False  # is BLAS called?
         self.products = threads if cc.blas_threads() else 1  # a BLAS whose threads are its own affair is left to itself
         self.leaves = [v for v in loops.p.values if v.op == "leaf"]
         self.called: dict[str, int] = {}  # names of values, which belong to one only
@@ -274,6 +274,8 @@ class Emitter:
             one = f"{places[0]}, {as_[-2]}, {as_[-1]}"
             return [*lines, f"    packed({m}, {n}, {k}, {one}, {self.packs[key]}, {beta}, {places[2]}, {n});{note}"]
 
+        self.blas = True
+
         def call(rows: Any, columns: Any, a: Any, b: Any, c: Any) -> Any:
             return f"{f}(R, {ta}, {tb}, {rows}, {columns}, {k}, 1, {a}, {lda}, {b}, {ldb}, {beta}, {c}, {n});"
 
@@ -297,6 +299,7 @@ class Emitter:
         return base.id, offset, tuple(steps), v.args[1].shape
 
     def convolution(self, v: Any) -> Any:
+        self.blas = True
         y, x = {"conv": (v, v.args[0]), "conv_input": (v.args[0], v), "conv_weight": v.args}[v.op]
         (images, h, w, o), (_, H, W, c) = y.shape, x.shape
         (kh, sh, ph, dh), (kw, sw, pw, dw) = v.info[0]

@@ -23,6 +23,7 @@ from .sums import gather
 from .threads import BLAS, CREW, number
 
 LARGE = 2**20  # bytes of a result whose memory is used again
+SMALL = 2**8  # elements in a result that is copied sooner than its address is looked up
 WORTH = 60_000  # ns of work that others would take over: with less, their coming takes longer
 
 
@@ -40,6 +41,23 @@ class Loan:
 def lent(shape: Any, dtype: Any, free: list[Any]) -> Any:
     """An empty array in memory of `free`, or in new memory that comes there later."""
     return np.asarray(Loan(free.pop() if free else np.empty(shape, dtype), free))
+
+
+class _Input:
+    """An argument of the program: which one, where its address goes, the value, and the array whose address is there."""
+
+    __slots__ = ("last", "place", "slot", "value")
+
+    def __init__(self, place: int, slot: int, value: Value) -> None:
+        self.place, self.slot, self.value, self.last = place, slot, value, None
+
+
+def address(array: Any) -> int:
+    """Where an array begins in memory, found in a third of the time that `array.ctypes.data` takes."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # it is read-only, or has no elements
+        return int(array.ctypes.data)
 
 
 class Machine:
@@ -74,22 +92,29 @@ class Machine:
                 self.laid.append((v.array, buffer := np.ascontiguousarray(v.array)))
                 v.array = buffer
         slots = {v.id: k for k, v in enumerate(self.leaves)}
-        self.inputs = [(place, slots[v.id], v) for place, v in values.inputs.items() if v.id in slots]
-        self.last: dict[int, Any] = {}  # of an input: the array whose address the program has
-        self.held: dict[int, Any] = {}
+        self.inputs = [_Input(place, slots[v.id], v) for place, v in values.inputs.items() if v.id in slots]
         self.written = {id(memory(leaf.array)) for leaf, _ in values.writes}
         n = len(self.leaves)
         self.pointers = (ctypes.c_void_p * (n + len(values.outputs) + 1))()
         for k, v in enumerate(self.leaves):
             if v.info[0] != "input":
-                self.pointers[k] = v.array.ctypes.data
+                self.pointers[k] = address(v.array)
         where = self.emitter.where
-        self.outs = []  # for each result: where its address goes, None if it is copied from where it is
+        self.small: list[tuple[int, Callable[[], Any]]] = []  # which results are copied from where the program always puts them
+        self.large: list[tuple[int, int, Any, Any, Any]] = []  # which have an array of their own each time: its address goes where
+        self.others: list[tuple[int, Any]] = []  # and which are copied from where they are
+        self.homes: list[Any] = [None] * len(values.outputs)  # of the small ones
         for k, out in enumerate(values.outputs):
-            mine = isinstance(out, Value) and where.get(out.id) == ("out", k)
-            self.outs.append((n + k, out.shape, out.dtype) if mine else None)
-        self.lent: dict[int, list[Any]] = {o[0]: [] for o in self.outs if o and prod(o[1]) * o[2].itemsize >= LARGE}
-        self.results: list[Any] = [None] * len(values.outputs)
+            if not (isinstance(out, Value) and where.get(out.id) == ("out", k)):
+                self.others.append((k, out))
+            elif out.size <= SMALL:
+                self.homes[k] = home = np.empty(out.shape, out.dtype)
+                self.pointers[n + k] = address(home)
+                self.small.append((k, home.copy))
+            else:
+                again = list[Any]() if out.size * out.dtype.itemsize >= LARGE else None
+                self.large.append((k, n + k, out.shape, out.dtype, again))
+        self.results = self.homes
         self.address = ctypes.c_void_p(ctypes.addressof(self.pointers)), ctypes.c_void_p(self.block.ctypes.data + self.start)
         self.team = np.zeros(32, np.int64)  # team_t of threads.h: which loop is shared out, how far it is
         self.parts: list[Callable[[], Any]] = []
@@ -101,30 +126,26 @@ class Machine:
                 k += 1
             else:
                 self.parts.append(self._look if s == "checks" else self._call(s))
-        self.before = [c for c in values.checks if all(self._given(v) for v in c[1])]
-        self.between = [c for c in values.checks if c not in self.before]
-        self.stopped = 0  # which of the positions in the program was outside of what it indexes
+        before = [c for c in values.checks if all(self._given(v) for v in c[1])]
+        self.between = [self._laid_out(*c) for c in values.checks if c not in before]
+        self.before = [self._laid_out(*c) for c in before]
+        self.positions = self.emitter.checks
+        self.stopped = 0  # which of them was outside of what it indexes
 
     def __call__(self, arrays: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        for place, slot, v in self.inputs:
-            if (a := arrays[place]) is not self.last.get(place):
-                self.last[place] = a
-                apart = a.flags.c_contiguous and id(memory(a)) not in self.written
-                self.held[place] = v.array = held = a if apart else np.array(a, order="C")
-                self.pointers[slot] = held.ctypes.data
-                if not apart:
-                    self.last[place] = None
+        for given in self.inputs:
+            if (a := arrays[given.place]) is not given.last:
+                self._take(given, a)
         for source, buffer in self.laid:
             buffer[...] = source
         for array, draw, args in self.values.draws:
             array[...] = draw(*args)
-        self._check(self.before)
-        results = self.results
-        for k, out in enumerate(self.outs):
-            if out is not None:
-                slot, shape, dtype = out
-                results[k] = new = np.empty(shape, dtype) if slot not in self.lent else lent(shape, dtype, self.lent[slot])
-                self.pointers[slot] = new.ctypes.data
+        if self.before:
+            self._check(self.before)
+        results = self.results = self.homes.copy()
+        for k, slot, shape, dtype, again in self.large:
+            results[k] = new = np.empty(shape, dtype) if again is None else lent(shape, dtype, again)
+            self.pointers[slot] = address(new)
         try:
             for part in self.parts:
                 part()
@@ -136,13 +157,21 @@ class Machine:
             raise
         if self._stopped():
             k, self.stopped = self.stopped, 0
-            n, v = self.emitter.checks[k - 1]
+            n, v = self.positions[k - 1]
             raise DimError(f"{v.line}: a position is not from {-n} to {n - 1}; no parameter was changed")
-        for k, v in enumerate(self.values.outputs):
-            if self.outs[k] is None:
-                results[k] = None if v is None else np.array(self.array(v))
-        self.results = [None] * len(results)
-        return results[: self.split], results[self.split :]
+        for k, other in self.others:
+            results[k] = None if other is None else np.array(self.array(other))
+        for k, copy in self.small:
+            results[k] = copy()
+        self.results = self.homes  # the others are the caller's
+        return (results, ()) if self.split == len(results) else (results[: self.split], results[self.split :])
+
+    def _take(self, given: _Input, a: Any) -> None:
+        """Let the program read an argument: where it is; or a copy, if it is laid out otherwise, or in memory that is written."""
+        apart = a.flags.c_contiguous and id(memory(a)) not in self.written
+        given.value.array = held = a if apart else np.array(a, order="C")
+        given.last = a if apart else None
+        self.pointers[given.slot] = address(held)
 
     def _function(self, f: Any) -> Callable[[], Any]:
         f.restype = None
@@ -157,7 +186,7 @@ class Machine:
             def run() -> None:
                 CREW.run(self.threads, f, leaf, arena, team, int(self.team[0]) >> 16, self)
 
-        if not any(g.kind == "matmul" or g.kind.startswith("conv") for g in self.loops.groups):
+        if not self.emitter.blas:
             return run
 
         def alone() -> None:
@@ -183,7 +212,7 @@ class Machine:
         return not isinstance(v, Value) or self.loops.base(v).op == "leaf"
 
     def _stopped(self) -> int:
-        if self.emitter.checks and not self.stopped:
+        if self.positions and not self.stopped:
             team = ctypes.c_void_p(self.team.ctypes.data)
             self.stopped = self.library.was_outside() if self.threads == 1 else self.library.was_outside_of(team)
         return self.stopped
@@ -191,10 +220,22 @@ class Machine:
     def _look(self) -> None:
         self._check(self.between)
 
+    def _laid_out(self, check: Any, args: Any, line: Any) -> Any:
+        """A check with the arrays that it looks at, where these are the same in each call."""
+        return check, [(self.array(v) if self._stays(v) else None, v) for v in args], line
+
+    def _stays(self, v: Any) -> bool:
+        if not isinstance(v, Value):
+            return False
+        place, home = self.emitter.where.get(v.id), self.emitter.home(v)
+        if place is not None and place[0] == "out":
+            return self.homes[place[1]] is not None
+        return bool(home.op == "leaf" and home.info[0] != "input")
+
     def _check(self, checks: Any) -> None:
         for check, args, line in checks:
             try:
-                check(*(self.array(v) for v in args))
+                check(*[self.array(v) if a is None else a for a, v in args])
             except Exception as error:
                 error.add_note(f"in a compiled step, for {line}; no parameter was changed")
                 raise

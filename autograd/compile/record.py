@@ -16,7 +16,7 @@ from ..engine.tape import Tape
 from ..engine.tensor import Tensor
 from ..engine.warn import Line, users_line
 from ..errors import CompileError
-from .watch import PLAIN
+from .watch import PLAIN, told
 
 CHECK: Any = "check"  # in an entry where an op would stand: a look at values, which may raise
 SIZED_BY_VALUES = {"repeats", "argwhere", "groups", "bincount"}  # ops with results whose shape depends on values,
@@ -149,7 +149,7 @@ class Program:
         self.line = None
         self.results = [self._end(r) for r in results]
         self.grads = [self._end(g) for g in grads]
-        self.signature += [self.results, self.grads]
+        self.signature += [[told(r) if isinstance(r, PLAIN) else r for r in self.results], self.grads]
         for leaf in self.leaves.values():
             leaf.written = id(memory(leaf.array)) in self._written
             if leaf.kind == "constant" and leaf.written:
@@ -204,7 +204,7 @@ class Program:
         if isinstance(x, np.ndarray):
             return (ref := self._ref(x)), ref
         if isinstance(x, PLAIN) and not isinstance(x, slice):
-            return x, (type(x), repr(x) if x != x else x)
+            return x, told(x)
         if isinstance(x, slice):
             parts = [self._token(v) for v in (x.start, x.stop, x.step)]
             return slice(*(p for p, _ in parts)), ("slice", *(t for _, t in parts))

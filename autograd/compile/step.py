@@ -6,21 +6,22 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple
+from types import MethodType
+from typing import Any
 
-import numpy as np
-
-from ..api.tree import tree_build, tree_leaves, tree_map
+from ..api.tree import tree_leaves
 from ..engine.dtypes import get_default_dtype
-from ..engine.graph import Node, ambient, mode, touch_all
+from ..engine.graph import Node, ambient, memory, mode, tick, touch_all
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import warn
 from ..errors import CompileError
+from .calls import building, kind_of, matching
 from .machine import Machine
 from .record import Entry, Program, Recording, named, spent
 from .replay import Replay
-from .watch import ELSEWHERE, PLAIN, Unwatchable, Watch, change
+from .watch import Unwatchable, Watch, change
 
 TRIES = 5  # recordings of one kind of call, before it is left to be
 KINDS = 8  # programs of one step
@@ -28,16 +29,21 @@ LARGE = 2**13  # elements in a result, on average: from here on eager is no slow
 FAILURES = 12  # recordings in all that came to nothing
 
 
-class Ready(NamedTuple):
-    """A program that can run in place of the step."""
+@dataclass(slots=True)
+class Ready:
+    """A program that can run in place of the step, and what is to be done around it in each call, laid out."""
 
     program: Program
     run: Any  # a Machine or a Replay
+    match: Callable[[Any, Any], Any]  # of args and kwargs: the Tensors and arrays in them, and the arrays; or None
+    build: Callable[[Sequence[Any], Sequence[Any]], Any]
+    mode: tuple[bool, Any]  # the grad mode and the default dtype
     rebinds: int
     guards: list[tuple[Node, Any]]  # what stands on leaves as gradients when the step begins: none, or this very array
-    leave: list[tuple[Any, str]]  # what becomes of the gradient on a node, or on that of an argument: new, none or as it is
-    build: Callable[[Sequence[Any], Sequence[Any]], Any]
-    touched: list[Any]
+    spent: list[Node]  # where the step leaves no gradient
+    left: list[tuple[int, Any, bool]]  # where it may: which of the gradients, on which node or that of which argument; or none
+    touched: list[Any]  # memory that it writes
+    time: int = -2  # what the clock showed when that was last noted
 
 
 class Compiled:
@@ -46,16 +52,20 @@ class Compiled:
     def __init__(self, fun: Callable[..., Any], backend: str, strict: bool, threads: int | str = "auto") -> None:
         functools.update_wrapper(self, fun)
         self.fun, self.backend, self.strict, self.threads = fun, backend, strict, threads
+        self._name = getattr(fun, "__name__", "step")  # where an object keeps its own
         self._lock = threading.RLock()
         self.clear()
 
+    def __set_name__(self, owner: Any, name: str) -> None:
+        self._name = name
+
     def __get__(self, owner: Any, kind: Any = None) -> Any:
-        """As a method: each object has a step of its own, which it keeps."""
+        """As a method: each object has a step of its own, which it keeps; if it has no room for one, it is an argument."""
         if owner is None:
             return self
-        own = Compiled(self.fun.__get__(owner), self.backend, self.strict, self.threads)
-        if hasattr(owner, "__dict__"):
-            owner.__dict__[self.fun.__name__] = own
+        if not hasattr(owner, "__dict__"):
+            return MethodType(self, owner)
+        own = owner.__dict__[self._name] = Compiled(self.fun.__get__(owner), self.backend, self.strict, self.threads)
         return own
 
     def __reduce__(self) -> Any:  # what was compiled stays here
@@ -67,15 +77,19 @@ class Compiled:
     def _facts(self) -> tuple[Any, ...]:
         return ()
 
+    _reads = _facts
+
     def clear(self) -> None:
         """Forget all programs, and begin anew."""
         self._ready: dict[Any, Ready] = {}
+        self._at_hand: list[Ready] = []  # those for what the step sees now
         self._seen: dict[Any, list[Any]] = {}
         self._eager: dict[Any, str] = {}  # kinds of calls that cannot be compiled, and why
         self._off = ""  # why none is compiled any more
         self._watch: Watch | None = None
         self._last: Watch | None = None
-        self._settings: dict[Any, int] = {}
+        self._settings: dict[Any, int] = {}  # what the step could see, by number
+        self._watches: dict[int, Watch] = {}
         self._setting = -1
         self._failures = 0
         self._said: set[str] = set()
@@ -90,46 +104,67 @@ class Compiled:
             self._counts["eager"] += 1
             return self.fun(*args, **kwargs)
         with self._lock:
-            leaves: list[Any] = []
-            objects: list[Any] = []
-            spec = None
-            try:
-                spec = _spec((args, kwargs) if kwargs else args, leaves, objects)
-                if self._watch is None or objects or not self._watch.same():
-                    self._look(objects)
-            except Unwatchable as error:
-                self._off = "" if spec is None else str(error)  # arguments may be others the next time
-                self._counts["eager"] += 1
-                self._give_up(str(error))
-                return self.fun(*args, **kwargs)
-            key = self._setting, spec, now.grad, get_default_dtype()
-            if (ready := self._ready.get(key)) is not None:
-                if ready.rebinds == Tensor.rebinds and all(_holds(node, array) for node, array in ready.guards):
-                    self._counts["compiled"] += 1
-                    return self._play(ready, leaves)
-                del self._ready[key]
-            if key in self._eager:
-                self._counts["eager"] += 1
-                return self.fun(*args, **kwargs)
-            return self._learn(key, args, kwargs, leaves)
+            if self._at_hand and self._watch.same():  # type: ignore[union-attr]
+                for ready in self._at_hand:
+                    if (given := ready.match(args, kwargs)) is not None and ready.mode == (now.grad, get_default_dtype()):
+                        if ready.rebinds != Tensor.rebinds or (ready.guards and not _stand(ready.guards)):
+                            break
+                        self._counts["compiled"] += 1
+                        return self._play(ready, *given)
+            return self._slowly(now.grad, args, kwargs)
 
-    def _look(self, objects: list[Any]) -> None:
-        """Look anew at what the step depends on."""
-        self._last, self._watch = self._watch, Watch(self.fun, *objects)
-        if self._watch.facts not in self._settings:
-            self._settings[self._watch.facts] = len(self._settings)
-        self._setting = self._settings[self._watch.facts]
+    def _slowly(self, grad: bool, args: Any, kwargs: Any) -> Any:
+        """A call of which it is not known at a glance what is to be done."""
+        leaves: list[Any] = []
+        objects: list[Any] = []
+        kind = None
+        try:
+            kind = kind_of((args, kwargs), leaves, objects)
+            self._look(self.fun, *objects)
+        except Unwatchable as error:
+            self._off = "" if kind is None else str(error)  # arguments may be others the next time
+            self._counts["eager"] += 1
+            self._give_up(str(error))
+            return self.fun(*args, **kwargs)
+        key = self._setting, kind, grad, get_default_dtype()
+        if (ready := self._ready.get(key)) is not None:
+            if ready.rebinds == Tensor.rebinds and _stand(ready.guards):
+                self._counts["compiled"] += 1
+                return self._play(ready, leaves, [getattr(t, "array", t) for t in leaves])
+            del self._ready[key]
+            self._at_hand = [r for r in self._at_hand if r is not ready]
+        if key in self._eager:
+            self._counts["eager"] += 1
+            return self.fun(*args, **kwargs)
+        return self._learn(key, args, kwargs, leaves)
+
+    def _look(self, *roots: Any) -> None:
+        """See what the step depends on: as it was last, or as it was before, or anew."""
+        now = self._watches.get(self._setting)
+        if now is not None and now.holds(roots):
+            return
+        known = (k for k in [*self._watches][-KINDS:] if k != self._setting and self._watches[k].holds(roots))
+        if (setting := next(known, None)) is None:
+            watch = Watch(*roots)
+            setting = self._settings.setdefault(watch.facts, len(self._settings))
+            self._watches[setting] = watch  # it keeps what it saw: the ids in facts stay their own
+        self._last, self._watch, self._setting = self._watch, self._watches[setting], setting
+        self._at_hand = [ready for key, ready in self._ready.items() if key[0] == setting]
 
     @staticmethod
-    def _play(ready: Ready, leaves: Sequence[Any]) -> Any:
-        arrays = [t.array if isinstance(t, Tensor) else t for t in leaves]
+    def _play(ready: Ready, leaves: Sequence[Any], arrays: Sequence[Any]) -> Any:
         values, grads = ready.run(arrays)
-        program = ready.program
-        touch_all(ready.touched if not program.writes_inputs else [*ready.touched, *(arrays[k] for k in program.writes_inputs)])
-        for (node, what), g in zip(ready.leave, grads, strict=True):
-            if what != "as it is":
-                node = leaves[node].node if isinstance(node, int) else node
-                node.grad = wrap(g) if what == "new" else None
+        if (now := tick()) != ready.time + 1:  # or else no node was made since, which could have saved what is written
+            touch_all(ready.touched)
+            now += 1
+        ready.time = now
+        if ready.program.writes_inputs:
+            touch_all([arrays[k] for k in ready.program.writes_inputs])
+        for node in ready.spent:
+            node.grad = None
+        for k, node, stays in ready.left:
+            node = leaves[node].node if isinstance(node, int) else node
+            node.grad = wrap(grads[k]) if stays else None
         return ready.build(values, leaves)
 
     # ------------------------------------------------------------ learning
@@ -156,7 +191,7 @@ class Compiled:
         except CompileError as error:
             found = error
         del tape
-        self._decide(key, found, out, leaves)
+        self._decide(key, found, out, leaves, (args, kwargs))
         self._seconds["compiling"] += time.perf_counter() - start
         return out
 
@@ -193,7 +228,7 @@ class Compiled:
                 guards.append((node, old.array))
         return program, leave, guards
 
-    def _decide(self, key: Any, found: Any, out: Any, leaves: Sequence[Any]) -> None:
+    def _decide(self, key: Any, found: Any, out: Any, leaves: Sequence[Any], call: Any) -> None:
         seen = self._seen.setdefault(key, [])
         seen.append(found)
         if isinstance(found, CompileError):
@@ -208,7 +243,8 @@ class Compiled:
                     self._refuse(key, f"there are {KINDS} programs for other kinds of arguments already")
                     return None
                 try:
-                    self._ready[key] = self._build(found, out, leaves)
+                    self._ready[key] = ready = self._build(found, out, leaves, key, call)
+                    self._at_hand.append(ready)
                 except CompileError as error:
                     self._refuse(key, str(error))
                     return None
@@ -225,6 +261,8 @@ class Compiled:
         if self._failures >= FAILURES:
             last, now = (w.facts if w is not None else () for w in (self._last, self._watch))
             self._off = f"what it depends on is another thing in each call: {change(last, now)}"
+            for kept in (self._ready, self._at_hand, self._seen, self._settings, self._watches):
+                kept.clear()
             self._give_up(self._off)
 
     def _refuse(self, key: Any, why: str) -> None:
@@ -240,7 +278,7 @@ class Compiled:
             self._said.add(why)
             warn(message)
 
-    def _build(self, found: Any, out: Any, leaves: Sequence[Any]) -> Ready:
+    def _build(self, found: Any, out: Any, leaves: Sequence[Any], key: Any, call: Any) -> Ready:
         """Make the program run, on the backend that was chosen."""
         program, leave, guards = found
         written, watch = {id(a) for a in program.writes_states}, self._watch
@@ -249,21 +287,11 @@ class Compiled:
             if what == "new" and isinstance(node, Node) and id(watch.leaves[node].array) in written:
                 leave[i], program.grads[i] = (node, "none"), None
         program.prune()
-        run = self._runner(program)
-        arguments = {id(t): k for k, t in enumerate(leaves)}
-        kept = watch.kept
-        template, takes = tree_map(lambda _: None, out), list[tuple[int, Any]]()
-        for t in tree_leaves(out):  # an argument, something else that is there already, or a new value
-            if id(t) in arguments:
-                takes.append((0, arguments[id(t)]))
-            else:
-                takes.append((1, t) if id(t) in kept or not isinstance(t, Tensor) else (2, None))
-
-        def build(values: Sequence[Any], leaves: Sequence[Any]) -> Any:
-            made = [(leaves[x] if how == 0 else x if how == 1 else wrap(v)) for (how, x), v in zip(takes, values, strict=True)]
-            return made[0] if template is None else tree_build(template, made)
-
-        return Ready(program, run, Tensor.rebinds, guards, leave, build, program.writes_states)
+        spent = [n for n, what in leave if what == "none" and isinstance(n, Node)]
+        left = [(k, n, what == "new") for k, (n, what) in enumerate(leave) if what != "as it is" and n not in spent]
+        match, build = matching(call[0], call[1], program.writes_inputs), building(out, leaves, watch.kept)
+        touched = [*map(memory, program.writes_states)]
+        return Ready(program, self._runner(program), match, build, key[2:], Tensor.rebinds, guards, spent, left, touched)
 
     def _runner(self, program: Program) -> Any:
         """What runs it: C where there is a compiler and it can be said in C, else NumPy."""
@@ -311,39 +339,10 @@ class Compiled:
         return f"<compiled {getattr(self.fun, '__qualname__', self.fun)!s}: {len(self._ready)} programs>"
 
 
-def _holds(node: Node, array: Any) -> bool:
-    grad = node.grad
-    return grad is None if array is None else grad is not None and grad.array is array
-
-
-def _spec(value: Any, leaves: list[Any], objects: list[Any]) -> Any:
-    """What kind of arguments these are, to be compared; Tensors and arrays go to `leaves`, other objects to `objects`."""
-    if isinstance(value, Tensor):
-        alike = next((k for k, t in enumerate(leaves) if t is value or getattr(t, "array", t) is value.array), -1)
-        leaves.append(value)
-        array, node = value.array, value.node
-        if not isinstance(array, np.ndarray):
-            raise Unwatchable(ELSEWHERE)
-        return (
-            type(array),
-            array.shape,
-            array.dtype,
-            node is not None,
-            node is not None and bool(node.hooks),
-            alike,
-            array.flags.writeable,
-        )
-    if isinstance(value, np.ndarray):
-        leaves.append(value)
-        return type(value), value.shape, value.dtype
-    if isinstance(value, dict):
-        return dict, *((k, _spec(v, leaves, objects)) for k, v in value.items())
-    if isinstance(value, (tuple, list)):
-        return type(value), *(_spec(v, leaves, objects) for v in value)
-    if isinstance(value, PLAIN):
-        return type(value), repr(value) if value != value or isinstance(value, slice) else value
-    objects.append(value)
-    return id(value)
+def _stand(guards: list[tuple[Node, Any]]) -> bool:
+    """Do gradients stand where they did?"""
+    grads = [(node.grad, array) for node, array in guards]
+    return all([g is None if array is None else g is not None and g.array is array for g, array in grads])
 
 
 def difference(one: Program, two: Program) -> str:

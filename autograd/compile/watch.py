@@ -7,12 +7,12 @@ import functools
 import os
 import sys
 import sysconfig
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+import types
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
-from operator import attrgetter, is_
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from operator import is_
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,18 @@ from ..api.random import Generator
 from ..engine.graph import Node
 from ..engine.tensor import Tensor
 from ..engine.warn import OURS
+from .straight import Lines
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(...), range, slice)
 STANDARD = sysconfig.get_path("stdlib") + os.sep  # where Python's own functions are
+PYTHONS = (  # which are taken for what they are
+    types.BuiltinFunctionType, CodeType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+)  # fmt: skip
+MISSING = object()  # what stands for an attribute that is not there
+QUICKLY_EMPTY = (dict, list, set, deque, OrderedDict, defaultdict)  # which are false without a call of Python's
+NAMESPACES = ("SimpleNamespace", "Namespace")  # of types and argparse: Python's classes of which one looks at the attributes
+FEW = 16  # values in a container, which are compared one by one
 MOST = 50_000  # facts; who holds more is not watched, and not compiled
 _Fact = tuple[str, Any]
 
@@ -44,13 +53,13 @@ class Watch:
     """
 
     def __init__(self, *roots: Any) -> None:
+        self.roots = roots
         self.names: set[str] = set()  # that the code which was reached uses: attributes of other names are not looked at
         known = -1
         while len(self.names) > known:
             known = len(self.names)
             self._walk(roots)
         self.facts: tuple[_Fact, ...] = tuple(self._facts)
-        self._prepare()
 
     def _walk(self, roots: Any) -> None:
         self._facts: list[_Fact] = []
@@ -59,11 +68,13 @@ class Watch:
         self.leaves: dict[Node, Tensor] = {}  # of those that require grad
         self.generators: set[int] = set()
         self._held: list[tuple[Any, tuple[Any, ...]]] = []  # containers, and what is in them
+        self._slots: list[tuple[Any, str, Any]] = []
         self._sizes: list[tuple[Any, int]] = []
         self._cells: list[tuple[Any, Any]] = []
         self._named: list[tuple[Any, str, Any]] = []
+        self._parts: list[tuple[Any, tuple[Any, ...]]] = []  # of functions: kept, too, so that their ids stay their own
         self._tensors: list[tuple[Tensor, Any, Any, Any]] = []
-        self._calls: list[tuple[Any, Any]] = []
+        self._calls: list[tuple[Any, Any, Any]] = []
         self._stack: list[tuple[str, Any]] = [("", root) for root in reversed(roots)]
         while self._stack:
             self._look(*self._stack.pop())
@@ -71,33 +82,55 @@ class Watch:
                 raise Unwatchable(f"it can see more than {MOST} values, modules and settings, too many to look after")
 
     # ------------------------------------------------------------ quickly
-    def _prepare(self) -> None:
-        """Lay out what `same` compares, so that no line of Python is run for each of it."""
-        views = [d.values() if isinstance(d, Mapping) else d for d, _ in self._held]
-        tensors = [t for t, *_ in self._tensors]
-        nodes = [node for _, _, node, _ in self._tensors if node is not None]
-        end = [object()]  # which is out of place if something before it is new or gone
-        self._pairs: list[tuple[Callable[[], Iterator[Any]], list[Any]]] = [
-            (partial(chain.from_iterable, [*views, end]), [v for _, values in self._held for v in values] + end),
-            (partial(map, attrgetter("cell_contents"), [c for c, _ in self._cells]), [v for _, v in self._cells]),
-            (partial(map, _get, [d for d, _, _ in self._named], [n for _, n, _ in self._named]), [v for _, _, v in self._named]),
-            (partial(map, attrgetter("array"), tensors), [a for _, a, _, _ in self._tensors]),
-            (partial(map, attrgetter("node"), tensors), [n for _, _, n, _ in self._tensors]),
-            (partial(map, attrgetter("hooks"), nodes), [h for _, _, n, h in self._tensors if n is not None]),
-            (partial(map, len, [own for own, _ in self._sizes]), [n for _, n in self._sizes]),
-        ]
-
     def same(self) -> bool:
         """Has nothing been exchanged?"""
-        for now, before in self._pairs:
-            if not all(map(is_, now(), before)):
-                return False
-        return all([call() == result for call, result in self._calls])
+        self.same = self._written()  # type: ignore[method-assign]
+        return self.same()
+
+    def holds(self, roots: Sequence[Any]) -> bool:
+        """Is it a watch of these, and has nothing been exchanged?"""
+        return _alike(roots, self.roots) and self.same()
+
+    def _written(self) -> Callable[[], bool]:
+        """What `same` compares, as straight Python: some 10 ns for each object, a third of what any loop over them takes."""
+        lines = Lines()
+        name, add = lines.name, lines.add
+
+        def differ(pairs: Iterable[tuple[str, Any]]) -> None:
+            if texts := [f"{now} is not {name(before)}" for now, before in pairs]:
+                add(f"if {' or '.join(texts)}: return False")
+
+        differ((f"{name(cell)}.cell_contents", value) for cell, value in self._cells)
+        differ({(id(names), key): (f"{name(names)}[{key!r}]", value) for names, key, value in self._named}.values())
+        differ((f"{name(getattr)}({name(x)}, {key!r}, {name(MISSING)})", value) for x, key, value in self._slots)
+        for f, parts in self._parts:
+            differ(zip((f"{name(f)}.{part}" for part in ("__code__", "__defaults__", "__kwdefaults__")), parts, strict=True))
+        for t, array, node, hooks in self._tensors:
+            differ([(f"{name(t)}.array", array), (f"{name(t)}.node", node), *([(f"{name(node)}.hooks", hooks)] if node else [])])
+        for held, values in self._held:
+            view = held.values() if isinstance(held, Mapping) else held
+            if not values and type(held) in QUICKLY_EMPTY:
+                add(f"if {name(held)}: return False")
+            elif 0 < len(values) <= FEW:
+                seen = [f"v{k}" for k in range(len(values))]
+                add(f"{', '.join(seen)}, = {name(view)}")
+                differ(zip(seen, values, strict=True))
+            else:
+                add(f"if not {name(_alike)}({name(view)}, {name(values)}): return False")
+        for own, n in self._sizes:
+            add(f"if len({name(own)}) != {n}: return False")
+        for facts, found, reads in self._calls:
+            now, again = _reader(facts, found, reads)
+            texts = [f"{name(c)}[{key!r}] is not {name(now)}[{k}]" for k, (c, key, _) in enumerate(reads())]
+            texts += [f"len({name(c)}) != {len(c)}" for c in {id(c): c for c, *_ in reads() if isinstance(c, list)}.values()]
+            add(f"if ({' or '.join(texts)}) and not {name(again)}(): return False")
+        add("return True")
+        return lines.function(otherwise="False")  # a name, a cell's value, an option is gone; or there are more or fewer values
 
     # ------------------------------------------------------------ one thing
     def _look(self, path: str, x: Any) -> None:
         if isinstance(x, PLAIN):
-            self._facts.append((path, (type(x), repr(x) if x != x else x) if not isinstance(x, slice) else repr(x)))
+            self._facts.append((path, told(x)))
             return
         self._facts.append((path, id(x)))
         if id(x) in self.kept:
@@ -119,7 +152,12 @@ class Watch:
             self._function(path, x)
         elif isinstance(x, type):
             self._class(path, x)
-        elif not isinstance(x, (ModuleType, BuiltinFunctionType, CodeType)) and not _is_pythons(type(x)):
+        elif isinstance(x, ModuleType):
+            if not _is_library(x) and "site-packages" not in (getattr(x, "__file__", None) or ""):
+                self._module(path, x)
+        elif isinstance(x, functools._lru_cache_wrapper):
+            self._push((path, x.__wrapped__))
+        elif not isinstance(x, PYTHONS) and not _is_pythons(type(x)):
             self._object(path, x)
 
     def _push(self, *found: _Fact) -> None:
@@ -173,8 +211,12 @@ class Watch:
         if ours or _of_python(f):
             self._push(*found)
             return
-        found += [(path, defaults) for defaults in (f.__defaults__, f.__kwdefaults__) if defaults]
-        for name in (used := _used(f.__code__)):
+        parts = f.__code__, f.__defaults__, f.__kwdefaults__  # which an editor may exchange while a program runs
+        self._parts.append((f, parts))
+        self._facts.append((path, tuple(map(id, parts))))
+        found += [(path, defaults) for defaults in parts[1:] if defaults]
+        used = _used(f.__code__)
+        for name in used:
             if name in f.__globals__:
                 value = f.__globals__[name]
                 self._named.append((f.__globals__, name, value))
@@ -188,48 +230,88 @@ class Watch:
         self._push(*sorted(found, key=lambda f: hasattr(type(f[1]), "_facts")))  # optimizers last: models name their parameters
 
     def _class(self, path: str, cls: type) -> None:
+        library = [base for base in cls.__mro__ if _of_library(base)]
         for base in cls.__mro__:
-            if not _of_library(base):
-                for name, value in vars(base).items():
-                    if name not in ("__dict__", "__weakref__", "__doc__") and (name in self.names or name[:2] == "__"):
-                        value = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-                        if isinstance(value, (FunctionType, Tensor, np.ndarray, *PLAIN, list, tuple, dict)):
-                            self._named.append((vars(base), name, vars(base)[name]))
-                            self._push((f"{path}.{name}", value))
+            if base in library:
+                continue
+            self._sizes.append((vars(base), len(vars(base))))
+            for name, value in vars(base).items():
+                called = self._is_read(name) or any(name in vars(b) for b in library)
+                if called and name not in ("__dict__", "__weakref__", "__doc__") and not isinstance(value, PYTHONS):
+                    self._named.append((vars(base), name, value))
+                    inner = next((getattr(value, part) for part in ("fget", "__func__", "func") if hasattr(value, part)), value)
+                    self._push((f"{path}.{name}", inner))
+
+    def _module(self, path: str, module: ModuleType) -> None:
+        """What a module of the user's holds under names that code uses."""
+        inside = vars(module)
+        for name in sorted(self.names & inside.keys()):
+            self._named.append((inside, name, inside[name]))
+            self._push((f"{path}.{name}", inside[name]))
+
+    def _is_read(self, name: str) -> bool:
+        """Does code that was reached read such an attribute, or may the library?"""
+        return name in self.names or name[0] == "_" or name == "training"
 
     def _object(self, path: str, x: Any) -> None:
         cls: Any = type(x)
         own = getattr(x, "__dict__", None)
         self._push((path, cls))
-        if (facts := getattr(cls, "_facts", None)) is not None and hasattr(cls, "_fixed"):  # it says itself what counts
-            found = facts(x)
-            self._calls.append((partial(facts, x), found))
+        if speaks := all(hasattr(cls, name) for name in ("_fixed", "_facts", "_reads")):  # it says itself what counts
+            self._calls.append((partial(cls._facts, x), found := cls._facts(x), partial(cls._reads, x)))
             self._facts.append((path, found))
         for part in cls._fixed(x) if hasattr(cls, "_fixed") else ():
             if part is not own:
                 self._push((path, part))
+        for name, slot in [
+            (n, d) for base in cls.__mro__ for n, d in vars(base).items() if type(d) is types.MemberDescriptorType
+        ]:
+            if not _of_library(slot.__objclass__) and self._is_read(name):
+                self._slots.append((x, name, value := getattr(x, name, MISSING)))
+                if value is not MISSING:
+                    self._push((f"{path}.{name}", value))
         if own is None:
             return
-        if hasattr(cls, "_facts") and hasattr(cls, "_fixed"):
+        if speaks:
             for name in [n for n in own if n in self.names]:  # what the user's code reads of it, as param_groups
                 self._named.append((own, name, own[name]))
                 self._push((f"{path}.{name}", own[name]))
             return
-        anything = _of_library(cls)
+        anything = any(_of_library(b) and b.__init__ is not object.__init__ and "_fixed" not in vars(b) for b in cls.__mro__)
+        anything = anything or _of_library(cls)  # else the library reads what has _ before it, and `training`
         self._facts.append((path, len(own)))
         self._held += [(own, tuple(own.values()))] * anything
         self._sizes += [(own, len(own))] * (not anything)
         inside: list[_Fact] = []
         for name, value in own.items():
-            if anything or name in self.names or name[0] == "_" or name == "training":
+            if anything or self._is_read(name):
                 if not anything:
                     self._named.append((own, name, value))
                 inside.append((f"{path}.{name}" if path else name, value))
         self._push(*inside)
 
 
-def _get(names: Mapping[str, Any], name: str) -> Any:
-    return names.get(name, _get)
+def told(x: Any) -> Any:
+    """A plain value, as one that is told from all others: from equal ones of another type, and -0.0 from 0.0."""
+    odd = isinstance(x, slice) or x != x or (x == 0 and isinstance(x, (float, complex, np.inexact)))
+    return type(x), repr(x) if odd else x
+
+
+def _alike(now: Collection[Any], before: Collection[Any]) -> bool:
+    return len(now) == len(before) and all(map(is_, now, before))
+
+
+def _reader(facts: Callable[[], Any], found: Any, reads: Callable[[], list[Any]]) -> tuple[list[Any], Callable[[], bool]]:
+    """What facts were found in, and what looks again, where other things are now, whether it comes to the same."""
+    now = [value for *_, value in reads()]
+
+    def again() -> bool:
+        if facts() != found:
+            return False
+        now[:] = [value for *_, value in reads()]
+        return True
+
+    return now, again
 
 
 def _used(code: CodeType) -> list[str]:
@@ -261,7 +343,7 @@ def _is_library(module: ModuleType) -> bool:
 def _is_pythons(cls: type) -> bool:
     """Is it a class of Python's or NumPy's, whose instances are taken for what they are?"""
     first = (cls.__module__ or "builtins").partition(".")[0]
-    return first == "numpy" or (_of_library(cls) and first not in ("autograd", "nn"))
+    return first == "numpy" or (_of_library(cls) and first not in ("autograd", "nn") and cls.__name__ not in NAMESPACES)
 
 
 def _of_python(f: FunctionType) -> bool:

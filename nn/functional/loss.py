@@ -235,7 +235,8 @@ def reduced(
             loss = loss / parts
 
     def look(found: Any, target: Any) -> None:
-        odd = found != found
+        number = found if found.ndim else found.item()  # which is compared in no time
+        odd = number != number
         if (np.any(odd) if found.ndim else odd) and np.any(unknown := np.isnan(target)):
             raise ArgumentError(f"{op}: target holds {np.sum(unknown)} NaN; leave out or fill in what is unknown")
 

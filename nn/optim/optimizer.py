@@ -255,7 +255,15 @@ class Optimizer:
         """And as long as these are equal: options, but of numbers that rules read anew only whether they are 0."""
         self.sync()
         kinds, anew = zip(self._known, self._live, strict=True), type(self).step is Optimizer.step
-        return tuple([(n, _zeros(v) if anew and n in live else v) for known, live in kinds for n, v in known.items()])
+        options = [(n, _zeros(v) if anew and n in live else v) for known, live in kinds for n, v in known.items()]
+        return tuple([*options, *(id(group["params"]) for group in self.param_groups)])
+
+    def _reads(self) -> list[tuple[Any, Any, Any]]:
+        """Where that looks, and what was there: as long as it is, nobody need look again. A tensor is looked at each time."""
+        groups = self.param_groups
+        kept = [(groups, i, group) for i, group in enumerate(groups)] + [(g, "params", g["params"]) for g in groups]
+        options = [(g, name, value) for g, known in zip(groups, self._known, strict=True) for name, value in known.items()]
+        return [(vars(self), "param_groups", groups), *kept, *options]
 
     def _recipe(self, i: int) -> Recipe:
         """What the rule is given of group `i`."""

@@ -7,14 +7,16 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from html import escape
 from importlib import import_module
 from itertools import islice
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd.api.random import default_generator
 from autograd.api.tree import tree_map
+from autograd.compile import compile
 from autograd.engine.grad_mode import no_grad
 from autograd.engine.tensor import Tensor
 from autograd.engine.warn import warn
@@ -38,7 +40,8 @@ def fit(
     model: Callable[..., Any], loss: Callable[[Any, Any], Any], optimizer: Any, data: Iterable[Any], epochs: int = 1, *,
     validation: Iterable[Any] | None = None, metrics: Metrics = None, callbacks: Iterable[Any] = (), scheduler: Any = None,
     schedule: str = "epoch", accumulate: int = 1, clip_norm: float | None = None, clip_value: float | None = None,
-    history: History | None = None, resume: str | os.PathLike[str] | None = None, verbose: bool | None = None,
+    compile: bool = False, history: History | None = None, resume: str | os.PathLike[str] | None = None,
+    verbose: bool | None = None,
 ) -> History:  # fmt: skip
     """Train `model` to make `loss(model(*inputs), target)` small over `data`; return what was measured in each epoch.
 
@@ -52,6 +55,8 @@ def fit(
     scheduler: of nn.optim.lr_scheduler, told after each `schedule`: "epoch", or "step" of the optimizer.
     accumulate: how many batches make one step, as if they were one batch; at the end of an epoch, what is left.
     clip_norm, clip_value: limits for the gradients of a step, as in nn.utils.clip_grad_norm_ and clip_grad_value_.
+    compile: let each step run as one program, in C if there is a compiler, as autograd.compile does: the same to rounding. A
+        callback that hears `on_gradients` takes the update out of it; what cannot be compiled stays eager, which a warning says.
     history: one to go on with: training ends when it has `epochs` epochs.
     resume: a file that ModelCheckpoint saved, to go on from: all is then as if the run had never been interrupted.
     verbose: False for silence, True for a line for each epoch; by default, on a terminal or in a notebook, a bar, with tqdm.
@@ -67,10 +72,13 @@ def fit(
     for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if limit is not None and not limit > 0:
             raise ArgumentError(f"fit: {name} is a positive number or None, got {limit!r}")
+    if not isinstance(compile, bool):
+        raise ArgumentError(f"fit: compile is True or False, got {compile!r}")
     if schedule not in ("epoch", "step"):
         raise ArgumentError(f"fit: schedule must be 'epoch' or 'step', got {schedule!r}")
     loop = Loop(model, loss, optimizer, data, epochs, validation, metrics, callbacks, scheduler, history, verbose)
     loop.by_step, loop.accumulate, loop.clip_norm, loop.clip_value = schedule == "step", accumulate, clip_norm, clip_value
+    loop.compile = compile
     loop.run(resume)
     return loop.history
 
@@ -231,13 +239,71 @@ class _Stopped(Exception):
     """A callback has stopped the run before a step was taken."""
 
 
+class Of(NamedTuple):
+    """What is measured of a batch in a step: its loss, what that counts for, and its share in the loss of the step, if any."""
+
+    output: Any
+    loss: Any
+    weight: Any
+    is_sum: bool
+    share: float | None
+
+
+def _gradients(
+    model: Any, loss: Any, parameters: list[Tensor], limits: tuple[float | None, float | None], metrics: bool, group: list[Batch]
+) -> tuple[list[Of], float]:
+    """Leave the gradients of some batches on the parameters, as if they were one; what they give, and a factor of all losses.
+
+    What a mean counts for is known when it is there, and what all count for when the last is: until then it is taken
+    to be as much, for each example, as it was in the first batch. Where that was wrong the gradients are scaled.
+    """
+    found, total, whole, counted, scale = list[Of](), sum(n for _, _, n in group), 0.0, 0.0, 1.0
+    for inputs, target, n in group:
+        output = model(*inputs)
+        value, weight, is_sum = weighed(loss, output, target, n)
+        share: float | None = 1.0
+        if len(group) > 1:
+            weight = float(weight)
+            whole, counted = whole or weight * (total / n if n else 1), counted + weight
+            share = None if not weight else 1.0 if is_sum or weight == whole else weight / whole  # the mean over nothing has none
+        if share is not None:
+            (one_number(value) if share == 1 else one_number(value) * share).backward()
+        found.append(Of(detached(output) if metrics else None, one_number(value).detach(), weight, is_sum, share))
+    if whole and not found[-1].is_sum and abs(counted - whole) > 1e-12 * whole:
+        scale = whole / counted
+        for p in parameters:
+            if p.grad is not None:
+                p.grad.mul_(scale)
+    norm, limit = limits
+    if norm is not None:
+        clip_grad_norm_(parameters, norm)
+    if limit is not None:
+        clip_grad_value_(parameters, limit)
+    return found, scale
+
+
+def _updated(model: Any, loss: Any, optimizer: Any, limits: Any, metrics: bool, wanted: bool, group: list[Batch]) -> Any:
+    """And make the step; the same, and the gradients, which a compiled step uses up, if they are wanted."""
+    optimizer.zero_grad()
+    found = _gradients(model, loss, parameters := _parameters(optimizer), limits, metrics, group)
+    optimizer.step()
+    return found, [p.grad for p in parameters] if wanted else []
+
+
+def _parameters(optimizer: Any) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 class Loop:
     """A run of `fit`, as callbacks see it; `Callback` says what it has."""
 
-    by_step, accumulate = False, 1
+    by_step, accumulate, compile = False, 1, False
     finite = False  # was the loss of a batch of this epoch?
     clip_norm: float | None = None
     clip_value: float | None = None
+    _whole = False  # is the update of the parameters part of what is computed in each step?
+    _work: Any  # that
+    _trained: list[int] | None = None  # the ids of what is trained by it
 
     def __init__(
         self, model: Any, loss: Any, optimizer: Any, data: Any, epochs: int, validation: Any, metrics: Metrics,
@@ -256,7 +322,7 @@ class Loop:
     @property
     def parameters(self) -> list[Tensor]:
         """What is trained: the parameters that the optimizer has."""
-        return [p for group in self.optimizer.param_groups for p in group["params"]]
+        return _parameters(self.optimizer)
 
     def stop(self, reason: str) -> None:
         """End the run, after what is being done, or in `on_gradients` before the step."""
@@ -338,51 +404,54 @@ class Loop:
         return True
 
     def _step(self, group: list[Batch]) -> bool:
-        """One step of the optimizer, for some batches as if they were one; False if a callback prevented it.
-
-        What a mean counts for is known when it is there, and what all count for when the last is: until then it is taken
-        to be as much, for each example, as it was in the first batch. Where that was wrong the gradients are scaled.
-        """
-        total, seen = sum(n for _, _, n in group), list[Any]()
+        """One step of the optimizer, for some batches as if they were one; False if a callback prevented it."""
+        seen: list[Of] = []
 
         def closure() -> float:  # some optimizers call it several times: what counts for the history is the first
             self.optimizer.zero_grad()
-            first, mean, whole, counted = not seen, 0.0, 0.0, 0.0
-            for inputs, target, n in group:
-                output = self.model(*inputs)
-                loss, weight, is_sum = weighed(self.loss, output, target, n)
-                value = one_number(loss).item()
-                if first:
-                    seen.append((detached(output), target, value, weight, is_sum))
-                if not weight and len(group) > 1:  # the mean over nothing
-                    continue
-                whole, counted = whole or weight * (total / n if n else 1), counted + weight
-                share = 1 if is_sum or weight == whole else weight / whole
-                (loss if share == 1 else loss * share).backward()
-                mean += value * share
-            if whole and not is_sum and abs(counted - whole) > 1e-12 * whole:
-                mean *= whole / counted
-                for p in self.parameters:
-                    if p.grad is not None:
-                        p.grad.mul_(whole / counted)
-            if self.clip_norm is not None:
-                clip_grad_norm_(self.parameters, self.clip_norm)
-            if self.clip_value is not None:
-                clip_grad_value_(self.parameters, self.clip_value)
-            self.step_loss, self.finite = mean, self.finite or isfinite(mean)
+            return self._measured(self._work(group), seen)
+
+        if self._trained != [*map(id, parameters := self.parameters)]:  # at the beginning, or after a callback
+            self._lay_out(parameters)
+        if self._whole:
+            found, grads = self._work(group)
+            self._measured(found, seen)
+            for p, grad in zip(parameters, grads, strict=False):
+                p.grad = grad
+        else:
+            try:
+                self.optimizer.step(closure)
+            except _Stopped:
+                return False
+        with no_grad():
+            for of, (_, target, _) in zip(seen, group, strict=True):
+                self.meter.update(of.output, target, of.loss, of.weight, of.is_sum)
+        return True
+
+    def _measured(self, found: tuple[list[Of], float], seen: list[Of]) -> float:
+        """The loss of a step, when its gradients are known."""
+        ofs = [of._replace(loss=of.loss.item(), weight=float(of.weight)) for of in found[0]]
+        mean = sum([of.loss * of.share for of in ofs if of.share is not None]) * found[1]
+        seen.extend(ofs[len(seen) :])
+        self.step_loss, self.finite = mean, self.finite or isfinite(mean)
+        if not self._whole:
             self._tell("on_gradients")
             if self.history.stopped is not None:
                 raise _Stopped
-            return mean
+        return mean
 
-        try:
-            self.optimizer.step(closure)
-        except _Stopped:
-            return False
-        with no_grad():
-            for batch in seen:
-                self.meter.update(*batch)
-        return True
+    def _lay_out(self, parameters: list[Tensor]) -> None:
+        """Say what is computed in each step, and whether the update is part of it: not if somebody looks at gradients before."""
+        self._trained = [*map(id, parameters)]
+        hears = [c for c in self.callbacks if getattr(c.on_gradients, "__func__", None) is not Callback.on_gradients]
+        self._whole = self.compile and not hears and getattr(type(self.optimizer), "step", None) is Optimizer.step
+        options = (self.clip_norm, self.clip_value), bool(self.meter.metrics)
+        if self._whole:
+            self._work = partial(_updated, self.model, self.loss, self.optimizer, *options, len(self.callbacks) > 1)
+        else:
+            self._work = partial(_gradients, self.model, self.loss, parameters, *options)
+        if self.compile:
+            self._work = compile(self._work)
 
     def _schedule(self) -> None:
         """Tell the scheduler."""

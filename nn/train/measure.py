@@ -90,13 +90,16 @@ def one_number(loss: Any) -> Any:
     return loss
 
 
-def weighed(loss: Any, output: Any, target: Any, n: int) -> tuple[Any, float, bool]:
-    """What `loss` gives, and what it counts for: what it is the mean over, or as a sum, which is said last, the examples."""
+def weighed(loss: Any, output: Any, target: Any, n: int) -> tuple[Any, Any, bool]:
+    """What `loss` gives, and what it counts for: what it is the mean over, or as a sum, which is said last, the examples.
+
+    What it counts for is a number, or a Tensor of one.
+    """
     with averages() as found:
         value = loss(output, target)
     options = getattr(loss, "keywords", {}) if isinstance(loss, partial) else vars(loss) if isinstance(loss, Module) else {}
     reduction, parts = found[0] if len(found) == 1 else (options.get("reduction"), n)
-    return value, float(n if reduction == "sum" else parts), reduction == "sum"
+    return value, n if reduction == "sum" else parts, reduction == "sum"
 
 
 class Meter:
@@ -133,8 +136,8 @@ class _OfFunction(Metric):
         self.mean.reset()
 
     def update(self, output: Any, target: Any) -> None:
-        value, weight, is_sum = weighed(self.function, output, target, _examples(target))
-        if weight:
+        value, parts, is_sum = weighed(self.function, output, target, _examples(target))
+        if weight := float(parts):
             self.mean.update(float(value) / weight if is_sum else value, weight)
 
     def compute(self) -> float:
@@ -173,8 +176,8 @@ def evaluated(model: Any, loss: Any, data: Any, meter: Meter) -> dict[str, Any]:
     with in_mode(model, training=False), no_grad(), closing(batches_of("evaluate", data)) as batches:
         for inputs, target, n in batches:
             output = model(*inputs)
-            value, weight, is_sum = weighed(loss, output, target, n)
-            meter.update(output, target, one_number(value).item(), weight, is_sum)
+            value, parts, is_sum = weighed(loss, output, target, n)
+            meter.update(output, target, one_number(value).item(), float(parts), is_sum)
     if not meter.batches:
         raise ArgumentError("evaluate: data gave no examples; a list or a DataLoader can be gone through again, an iterator not")
     return meter.compute()
