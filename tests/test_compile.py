@@ -820,7 +820,7 @@ def what_comes_out():
     linecache.cache["xor.py"] = len(code), None, code.splitlines(True), "xor.py"
     exec(compile(code, "xor.py", "exec"), names)
     step = names["step"]
-    source = step.source[step.source.index("// xor.py") :].replace("static __attribute__((noinline)) ", "")
+    source = step.source[step.source.index("// xor.py") :].replace("KERNEL ", "")
     return step, f"```text\n{step.explain()}\n```\n\n```c\n{source.rstrip()}\n```\n"
 
 

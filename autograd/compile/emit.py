@@ -42,6 +42,8 @@ CTYPE = {
 FOLD = dict(sum="{0} += {1};", amax="{0} = {1} > {0} ? {1} : {0};", amin="{0} = {1} < {0} ? {1} : {0};")
 KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALLER({0}, {1});")  # NaN as well
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
+SOME = 32  # statements of single numbers, beyond which it is not worth a compiler's while to make them quick
+MANY = 32  # pointers, beyond which a kernel of single numbers is not handed them one by one
 CLAUSE = dict(sum="+", amax="max", amin="min")
 
 
@@ -75,6 +77,7 @@ class Emitter:
     def __init__(self, loops: Any, memory: Any) -> None:
         self.loops, self.memory, self.where = loops, memory, memory.where
         self.leaves = [v for v in loops.p.values if v.op == "leaf"]
+        self.slots = {v.id: k for k, v in enumerate(self.leaves)}
         self.called: dict[str, int] = {}  # names of values, which belong to one only
         self.texts: dict[str, str] = {}  # of a kernel, its name: equal ones are written once
         self.kernels: list[str] = []
@@ -112,18 +115,19 @@ class Emitter:
     def at(self, v: Any) -> Any:
         return self.name(self.home(v))
 
+    def declared(self, v: Any, end: str = "") -> str:
+        """The declaration of the pointer to the memory of a value, its name with this end; "" if it has none."""
+        place = self.where.get(v.id, ("",))
+        if v.op == "leaf":
+            return f"{ctype(v.dtype)} *{self.name(v)}{end} = leaf[{self.slots[v.id]}];  // {v.dtype}{list(v.shape)}"
+        if place[0] not in ("arena", "out"):
+            return ""
+        where = f"(void *)(arena + {place[1]})" if place[0] == "arena" else f"leaf[{len(self.leaves) + place[1]}]"
+        note = ", returned" * (place[0] == "out")
+        return f"{ctype(v.dtype)} *{self.name(v)}{end} = {where};  // {v.dtype}{list(v.shape)}{note}"
+
     def source(self) -> Any:
-        functions, names, first = [], {}, len(self.leaves)
-        slots = {v.id: k for k, v in enumerate(self.leaves)}
-        for v in self.leaves:
-            names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = leaf[{slots[v.id]}];  // {v.dtype}{list(v.shape)}"
-        for v in self.loops.p.values:
-            place = self.where.get(v.id, ("",))
-            note = f";  // {v.dtype}{list(v.shape)}"
-            if place[0] == "arena":
-                names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = (void *)(arena + {place[1]}){note}"
-            if place[0] == "out":
-                names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = leaf[{first + place[1]}]{note}, returned"
+        functions, names = [], {self.name(v): line for v in (*self.leaves, *self.loops.p.values) if (line := self.declared(v))}
         for k, body in enumerate(s for s in self.segments if isinstance(s, list)):
             used = set(re.findall(r"\w+", "\n".join(body)))
             declared = [f"    {line}" for n, line in names.items() if n in used]
@@ -477,12 +481,21 @@ class Nest:
     def call(self, text: Any) -> Any:
         e = self.e
         kinds = [f"{ctype(v.dtype)} *restrict {n}" for n, v in self.params.values()]
+        ops = "_".join(dict.fromkeys(v.op for v in self.items))[:40]
+        name = f"kernel{self.k}_{ops}"
+        where = sorted({f"{v.line.file.rsplit('/', 1)[-1]}:{v.line.number}" for v in self.items if v.line})
+        kind = "KERNEL" if self.dims or len(self.items) < SOME else "STRAIGHT"
+        head = f"// {', '.join(where)}\n{kind} void {name}"
+        if not self.dims and len(kinds) > MANY:  # it finds them itself; exp2 is a function of C, exp2_ is none
+            own = "\n".join(f"    {e.declared(v, '_')}" for _, v in self.params.values())
+            memory = {n: f"{e.name(v)}_" for n, v in self.params.values()}
+            body = re.sub(r"@\d+@", lambda m: memory[m[0]], text)
+            e.kernels.append(f"{head}(void **leaf, char *arena) {{\n{own}\n{body}\n}}\n")
+            return [f"    {name}(leaf, arena);"]
         key = ", ".join(kinds) + text
         if key not in e.texts:
-            ops = "_".join(dict.fromkeys(v.op for v in self.items))[:40]
-            e.texts[key] = name = f"kernel{self.k}_{ops}"
-            where = sorted({f"{v.line.file.rsplit('/', 1)[-1]}:{v.line.number}" for v in self.items if v.line})
-            function = f"// {', '.join(where)}\nstatic __attribute__((noinline)) void {name}({', '.join(kinds)}) {{\n{text}\n}}\n"
+            e.texts[key] = name
+            function = f"{head}({', '.join(kinds)}) {{\n{text}\n}}\n"
             pretty, counts = dict[str, str](), dict[str, int]()
             for n, v in self.params.values():
                 stem = e.name(v) if v.name else ("in" if v.op == "leaf" else v.op)
