@@ -84,6 +84,7 @@ class Emitter:
         self.checks: list[Any] = []
         self.zeroed: set[int] = set()
         self.segments: list[Any] = [[]]  # lines of C, a value that NumPy computes, or "checks"
+        self.lines: list[list[str]] = []  # of each group
         looking = bool(loops.looked_at_within)
         for k, g in enumerate(loops.groups):
             if g.late and not any(h.late for h in loops.groups[:k]):
@@ -93,9 +94,11 @@ class Emitter:
                 self.segments[-1].append("    if (outside) return;  // nothing is written then")
             if g.kind == "call":
                 self.segments += [g.items[0], []]
+                self.lines.append(["// NumPy's own, between two functions"])
                 continue
             lines = Nest(self, g, k).write() if g.kind == "loop" else getattr(self, g.kind)(g.items[0])
             self.segments[-1] += lines
+            self.lines.append(lines or ["// its parts are computed where they belong"])
         if looking:
             self.segments += ["checks", []]
         self.last()

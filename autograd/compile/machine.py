@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -124,6 +125,16 @@ class Machine:
             ops = " ".join(dict.fromkeys(v.info[0] if v.op == "call" else v.op for v in g.items))
             rows.append((kind, size, ops, lines_of(v.line for v in g.items)))
         return rows
+
+    def codes(self) -> list[str]:
+        """Of each statement: its C."""
+        found = ((re.findall(r"(?:KERNEL|STRAIGHT) void (\w+)", text), text) for text in self.emitter.kernels)
+        kernels = {names[0]: text for names, text in found}
+        texts = []
+        for lines in self.emitter.lines:
+            called = re.findall(r"\bkernel\w+", "\n".join(lines))
+            texts.append("\n".join([*(kernels[name] for name in called), *(line.removeprefix("    ") for line in lines)]))
+        return texts
 
     # ------------------------------------------------------------ what Python does in between
     def _given(self, v: Any) -> bool:
