@@ -1,6 +1,7 @@
 """What whole training steps cost in chainrule, NumPy by hand, PyTorch, JAX and MyGrad: ms, ratios to PyTorch's, peak memory.
 
     python benchmarks/steps.py [names ...] [--threads 1] [--rounds 7] [--page]
+    python benchmarks/steps.py [names ...] --compile
 
 The workloads are in workloads.py; names choose among them. Each library that is installed runs in a process of its own, as
 threads of two BLAS libraries in one process disturb each other. They begin with the same weights, and a library whose first
@@ -9,6 +10,10 @@ steps. Then they take turns; medians and minima of all rounds are
 printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as
 it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
 takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md.
+
+--compile is about compilers: autograd.compile with gcc, clang and zig (`pip install ziglang`) and without any, torch.compile,
+and jax.jit. Beside the time of a step, and how many times as long as the best of PyTorch and JAX it is, stand the seconds until
+it is compiled: those of the first five steps, at first with empty caches, then in a new process that finds them filled.
 """
 
 from __future__ import annotations
@@ -18,9 +23,11 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +42,10 @@ Step = Callable[[], float]
 TORCH = ("torch", "torch fused", "torch channels_last")
 OURS = ("chainrule", "compiled")  # the same programs, the second with autograd.compile around the step
 LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
+BY = {"gcc": "gcc", "clang": "clang", "zig": f"{sys.executable} -m ziglang cc"}  # with which compiled steps are
+COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch.compile", "jax")
 HEADINGS = (*OURS, "NumPy by hand", "torch", "jax", "mygrad")
-ALONE = ("chain", "long_chain", "scalars", "hvp", "elementwise")  # steps that are no training, and return Python's numbers
+LONG = ("chain", "long_chain")  # which compilers do not get to the end of
 BURST = 0.3  # seconds in a round
 
 
@@ -47,7 +56,7 @@ def step_of(name: str, library: str) -> Step:
         return getattr(workloads, f"{name}_by_hand")()
     if library in ("jax", "mygrad"):
         return step_in_arrays(getattr(workloads, f"{name}_in_arrays"), library)
-    if library in OURS:
+    if library.split()[0] in OURS:
         sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
         import autograd as t
         import nn
@@ -59,7 +68,7 @@ def step_of(name: str, library: str) -> Step:
         from torch import nn, optim
 
         t.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    fused = {} if library in (*OURS, "torch") else {"fused": True}
+    fused = {"fused": True} if library in ("torch fused", "torch channels_last") else {}
 
     def started(net: Any) -> list[Any]:
         parameters = list(net.parameters())
@@ -78,12 +87,18 @@ def step_of(name: str, library: str) -> Step:
             opt.step()
             return value
 
-        whole = t.compile(step, strict=True) if library == "compiled" else step
-        return lambda: whole().item()
+        return alone(step)
+
+    def alone(step: Callable[[], Any]) -> Step:
+        if library == "torch.compile":
+            step = t.compile(step)
+        elif library.startswith("compiled"):
+            step = t.compile(step, strict=True, backend="replay" if library.endswith("replay") else "auto")
+        return lambda: step().item()
 
     last = library == "torch channels_last"
     images = (lambda x: x.to(memory_format=t.channels_last)) if last else (lambda x: x)
-    return WORKLOADS[name](SimpleNamespace(t=t, nn=nn, F=F, training=training, started=started, images=images))
+    return WORKLOADS[name](SimpleNamespace(t=t, nn=nn, F=F, training=training, alone=alone, started=started, images=images))
 
 
 def step_in_arrays(loss: Any, library: str) -> Step:
@@ -147,15 +162,16 @@ def peak() -> float:
 
 
 def worker(name: str, library: str) -> None:
-    """Print the first losses; then, for each line read, the ms of a step and the peak of memory."""
+    """Print the first losses and their seconds; then, for each line read, the ms of a step and the peak of memory."""
     drawn([(2, 2)])  # NumPy's random numbers are there before memory is counted
     before = [peak()]
     if library != "NumPy by hand":
-        importlib.import_module(dict.fromkeys(OURS, "numpy").get(library, library.split()[0]))
+        importlib.import_module("numpy" if library.split()[0] in OURS else module_of(library))
         before.append(peak())
     step = step_of(name, library)
     clock = time.process_time if os.environ["OMP_NUM_THREADS"] == "1" else time.perf_counter
-    print(json.dumps([step() for _ in range(5)]), flush=True)
+    begin = time.perf_counter()
+    print(json.dumps([[step() for _ in range(5)], time.perf_counter() - begin]), flush=True)
     start = clock()
     step()
     repeats = max(1, round(BURST / (clock() - start)))
@@ -177,9 +193,16 @@ def exists(name: str, library: str) -> bool:
         library == "torch channels_last" and "CNN" not in title(name)
     ):
         return False
-    if library == "compiled" and name in ALONE:
+    if library in ("torch.compile", *COMPILED, "compiled") and library != "jax" and name in LONG:
         return False
-    return library in OURS or importlib.util.find_spec(library.split()[0]) is not None
+    if (by := BY.get(library.removeprefix("compiled "))) is not None:
+        return importlib.util.find_spec("ziglang") is not None if "ziglang" in by else shutil.which(by) is not None
+    return library.split()[0] in OURS or importlib.util.find_spec(module_of(library)) is not None
+
+
+def module_of(library: str) -> str:
+    """What is imported of it."""
+    return library.split()[0].split(".")[0]
 
 
 def title(name: str) -> str:
@@ -187,21 +210,48 @@ def title(name: str) -> str:
 
 
 # ---------------------------------------------------------------- the table
-def measure(name: str, threads: int, rounds: int) -> tuple[dict[str, list[list[float]]], list[str]]:
-    """For each library the times and the peaks of all rounds; and what went wrong."""
+def begin(name: str, library: str, threads: int, caches: str) -> tuple[Any, list[float], float]:
+    """A process of a library, its first losses, and the seconds they took; with no losses if it stopped."""
     limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    if by := BY.get(library.removeprefix("compiled ")):
+        limits["CC"] = by
+    if caches:
+        limits |= dict.fromkeys(("CHAINRULE_CACHE", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR"), caches)
+        limits |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
     pipes: dict[str, Any] = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | limits)
-    workers, losses, wrong = {}, {}, []
-    for library in (each for each in LIBRARIES if exists(name, each)):
-        w = subprocess.Popen([sys.executable, __file__, "--worker", name, library], **pipes)
-        if first := w.stdout.readline():
-            workers[library], losses[library] = w, json.loads(first)
-        else:
+    w = subprocess.Popen([sys.executable, __file__, "--worker", name, library], **pipes)
+    return w, *(json.loads(first) if (first := w.stdout.readline()) else ([], float("nan")))
+
+
+def end(w: Any) -> None:
+    w.stdin.close()
+    w.wait()
+
+
+def measure(
+    name: str, threads: int, rounds: int, libraries: tuple[str, ...] = LIBRARIES, caches: str = ""
+) -> tuple[dict[str, list[list[float]]], list[str], dict[str, list[float]]]:
+    """For each library the times and the peaks of all rounds; what went wrong; and the seconds of the first losses.
+
+    With a folder for `caches`, processes begin twice, the first time without what is kept there.
+    """
+    workers, losses, wrong, seconds = {}, {}, [], {}
+    expected: list[float] = []
+    for library in (each for each in libraries if exists(name, each)):
+        w, losses[library], first = begin(name, library, threads, caches)
+        seconds[library] = [first]
+        if caches and losses[library]:
+            end(w)
+            w, losses[library], again = begin(name, library, threads, caches)
+            seconds[library].append(again)
+        expected = expected or losses[library]  # the first is ours
+        if not losses[library]:
             wrong.append(f"{title(name)}: {library} stopped; what it said is above")
-    for library in list(workers):
-        if not np.allclose(losses[library], losses["chainrule"], rtol=1e-3):
-            wrong.append(f"{title(name)}: the losses of {library} are {losses[library]}, of chainrule {losses['chainrule']}")
-            workers.pop(library).kill()
+        elif not np.allclose(losses[library], expected, rtol=1e-3):
+            wrong.append(f"{title(name)}: the losses of {library} are {losses[library]}, of chainrule {expected}")
+            w.kill()
+        else:
+            workers[library] = w
     seen: dict[str, list[list[float]]] = {library: [] for library in workers}
     for _ in range(rounds):
         for library, w in workers.items():
@@ -209,9 +259,18 @@ def measure(name: str, threads: int, rounds: int) -> tuple[dict[str, list[list[f
             w.stdin.flush()
             seen[library].append(json.loads(w.stdout.readline()))
     for w in workers.values():
-        w.stdin.close()
-        w.wait()
-    return seen, wrong
+        end(w)
+    return seen, wrong, seconds
+
+
+def compiled_row(name: str, seen: dict[str, list[list[float]]], seconds: dict[str, list[float]]) -> str:
+    """The line of a workload in the table of compilers: ms, how many times as long as the best peer, and seconds to compile."""
+    ms = {library: min(each[0] for each in rounds) for library, rounds in seen.items()}
+    best = min((ms[library] for library in ("torch.compile", "jax") if library in ms), default=float("nan"))
+    cells = [
+        f"{ms[c]:.3g} ms ({ms[c] / best:.2f}), {', '.join(f'{s:.2g} s' for s in seconds[c])}" if c in ms else "" for c in COMPILED
+    ]
+    return f"| {title(name)} | {' | '.join(cells)} |"
 
 
 def row(name: str, seen: dict[str, list[list[float]]]) -> dict[str, Any]:
@@ -282,6 +341,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--compile", action="store_true", help="the table of compilers")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -291,13 +351,18 @@ def main() -> None:
     if not chosen:
         sys.exit(f"no workload has such a name; they are {', '.join(WORKLOADS)}")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    rows, wrong = [], []
+    rows, lines, wrong = [], [f"| workload | {' | '.join(COMPILED)} |", "|---" * (len(COMPILED) + 1) + "|"], []
     for name in chosen:
         print(title(name), "...", file=sys.stderr, flush=True)
-        seen, problems = measure(name, options.threads, options.rounds)
+        if options.compile:
+            with tempfile.TemporaryDirectory() as caches:
+                seen, problems, seconds = measure(name, options.threads, options.rounds, COMPILED, caches)
+            lines.append(compiled_row(name, seen, seconds))
+        else:
+            seen, problems, _ = measure(name, options.threads, options.rounds)
+            rows.append(row(name, seen))
         wrong += problems
-        rows.append(row(name, seen))
-    print(table(rows), *wrong, machine(options.threads), sep="\n")
+    print("\n".join(lines) if options.compile else table(rows), *wrong, machine(options.threads), sep="\n")
     if options.page:
         clock = "processor time" if options.threads == 1 else "time on the clock"
         page = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"

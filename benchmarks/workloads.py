@@ -1,9 +1,9 @@
 """The workloads of steps.py: each a step in PyTorch's words, for chainrule and PyTorch; some also by hand, and in NumPy's words.
 
 A function `name(lib)` makes the data and the model and returns the step: a function without arguments that returns a number,
-by which the libraries are compared. `lib` is one of them: its `t`, `nn`, `F`, and `training`. A function `name_by_hand()` is the
-same in NumPy, with derivatives and memory by hand; `name_in_arrays(xp, p)` is the loss as a function of arrays, for JAX and
-MyGrad.
+by which the libraries are compared. `lib` is one of them: its `t`, `nn`, `F`, `training`, and `alone` for a step without an
+optimizer. A function `name_by_hand()` is the same in NumPy, with derivatives and memory by hand; `name_in_arrays(xp, p)` is the
+loss as a function of arrays, for JAX and MyGrad.
 """
 
 from __future__ import annotations
@@ -254,9 +254,9 @@ def chain(lib, ops=10_000):
             y = t.tanh((y * c + c) / c)
         x.grad = None
         (y * y).sum().backward()
-        return float(y.detach().sum())
+        return y.detach().sum()
 
-    return step
+    return lib.alone(step)
 
 
 def chain_by_hand(ops=10_000):
@@ -295,10 +295,11 @@ def scalars(lib):
             values.append((values[i] * values[j] + values[i]).tanh())
         for leaf in leaves:
             leaf.grad = None
-        values[-1].backward()
-        return values[-1].item()
+        total = lib.t.stack(values).sum()
+        total.backward()
+        return total
 
-    return step
+    return lib.alone(step)
 
 
 def hvp(lib):
@@ -312,9 +313,9 @@ def hvp(lib):
     def step():
         first = grad(lib.F.cross_entropy(net(x), y), p, create_graph=True)
         second = grad(sum((g * a).sum() for g, a in zip(first, v, strict=True)), p)
-        return float(sum((h * h).sum() for h in second))
+        return sum((h * h).sum() for h in second)
 
-    return step
+    return lib.alone(step)
 
 
 # ---------------------------------------------------------------- large arrays
@@ -326,9 +327,9 @@ def elementwise(lib):
         a.grad = b.grad = c.grad = d.grad = None
         loss = (lib.t.tanh(a * b + c) ** 2 / (1 + lib.t.exp(-d))).sum()
         loss.backward()
-        return float(loss.detach())
+        return loss
 
-    return step
+    return lib.alone(step)
 
 
 def elementwise_by_hand():
@@ -366,9 +367,9 @@ def embedding(lib):
         e = lib.F.embedding(i, w)
         loss = (e * e).sum()
         loss.backward()
-        return float(loss.detach())
+        return loss
 
-    return step
+    return lib.alone(step)
 
 
 def embedding_indices():

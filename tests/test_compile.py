@@ -809,6 +809,44 @@ def test_explain_and_source_show_what_runs():
         assert "net_weight" in compiled.source
 
 
+def test_explain_is_html_in_notebooks_with_the_code_of_each_row(backend, tmp_path):
+    """Each statement is a row, beneath which stands that part of the source; the text is that of print."""
+    t = Training()
+    compiled = autograd.compile(t.step, backend=backend)
+    for k in range(4):
+        compiled(*batch(k))
+    table = compiled.explain()
+    page = table.html(tmp_path / "page.html")
+    assert page == table._repr_html_()
+    assert page in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert len(table.codes) == len(table.rows) == page.count("<details>") == len(table.splitlines()) - 1
+    assert all(line.strip() in compiled.source for code in table.codes for line in code.splitlines() if line[:2] != "//")
+    assert all(table.codes)
+    assert not re.search(r"https?:|<script|[^-]<[a-z]+ src", page)
+    assert re.search("i0 &lt; 8" if backend == "c" else "optimizer.step", page)
+
+
+def test_many_single_numbers_are_functions_of_limited_length():
+    """A long run of them is cut, and what later parts read is in memory: values and gradients are those of eager."""
+    xs = [autograd.tensor(0.3 + 0.01 * k).requires_grad_() for k in range(10)]
+    picks = np.random.default_rng(0).integers(0, np.arange(10, 110)[:, None], (100, 2))
+
+    def step():
+        values = list(xs)
+        for i, j in picks:
+            values.append((values[i] * values[j] + values[i]).tanh())
+        loss = autograd.stack(values).sum()
+        return loss.detach(), *autograd.grad(loss, xs)
+
+    compiled = autograd.compile(step, backend="c", strict=True)
+    for _ in range(3):
+        got = compiled()
+    assert_allclose([g.item() for g in got], [e.item() for e in step()], rtol=1e-5)
+    functions = re.findall(r"^STRAIGHT void .*?^}", compiled.source, re.MULTILINE | re.DOTALL)
+    assert len(functions) > 3
+    assert max(f.count("\n") for f in functions) < 1000
+
+
 # ---------------------------------------------------------------- the page that shows it
 README = Path(autograd.__file__).parent / "compile" / "README.md"
 
@@ -820,7 +858,7 @@ def what_comes_out():
     linecache.cache["xor.py"] = len(code), None, code.splitlines(True), "xor.py"
     exec(compile(code, "xor.py", "exec"), names)
     step = names["step"]
-    source = step.source[step.source.index("// xor.py") :].replace("static __attribute__((noinline)) ", "")
+    source = step.source[step.source.index("// xor.py") :].replace("KERNEL ", "")
     return step, f"```text\n{step.explain()}\n```\n\n```c\n{source.rstrip()}\n```\n"
 
 

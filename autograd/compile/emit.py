@@ -61,6 +61,8 @@ FOLD = dict(sum="{0} += {1};", amax="{0} = {1} > {0} ? {1} : {0};", amin="{0} = 
 KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALLER({0}, {1});")  # NaN as well
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
 OFTEN = 4  # a matrix that is the second in so many products is packed once
+SOME = 32  # statements of single numbers, beyond which it is not worth a compiler's while to make them quick
+MANY = 32  # pointers, beyond which a kernel of single numbers is not handed them one by one
 CLAUSE = dict(sum="+", amax="max", amin="min")
 PART = 3_000  # ns: what a thread takes at once takes about so long
 PARTS = 8  # of a loop, at most
@@ -100,6 +102,7 @@ class Emitter:
         self.saved, self.blas = 0.0, False  # is BLAS called?
         self.products = threads if cc.blas_threads() else 1  # a BLAS whose threads are its own affair is left to itself
         self.leaves = [v for v in loops.p.values if v.op == "leaf"]
+        self.slots = {v.id: k for k, v in enumerate(self.leaves)}
         self.called: dict[str, int] = {}  # names of values, which belong to one only
         self.texts: dict[str, str] = {}  # of a kernel, its name: equal ones are written once
         self.kernels: list[str] = []
@@ -108,6 +111,7 @@ class Emitter:
         self.packs: dict[Any, str] = {}  # of a matrix that is the second in many products: where it is packed
         self.uses = Counter(self.second(g.items[0]) for g in loops.groups if g.kind == "matmul")
         self.segments: list[Any] = [[]]  # lines of C, a value that NumPy computes, or "checks"
+        self.lines: list[list[str]] = []  # of each group
         looking = bool(loops.looked_at_within)
         for k, g in enumerate(loops.groups):
             if g.late and not any(h.late for h in loops.groups[:k]):
@@ -117,9 +121,11 @@ class Emitter:
                 self.segments[-1].append("    if (outside) return;  // nothing is written then")
             if g.kind == "call":
                 self.segments += [g.items[0], []]
+                self.lines.append(["// NumPy's own, between two functions"])
                 continue
             lines = Nest(self, g, k).write() if g.kind == "loop" else getattr(self, g.kind)(g.items[0])
             self.segments[-1] += lines
+            self.lines.append(lines or ["// its parts are computed where they belong"])
         if looking:
             self.segments += ["checks", []]
         self.last()
@@ -171,18 +177,19 @@ class Emitter:
             v, index = whole, placed(index, place)
         return v, index
 
+    def declared(self, v: Any, end: str = "") -> str:
+        """The declaration of the pointer to the memory of a value, its name with this end; "" if it has none."""
+        place = self.where.get(v.id, ("",))
+        if v.op == "leaf":
+            return f"{ctype(v.dtype)} *{self.name(v)}{end} = leaf[{self.slots[v.id]}];  // {v.dtype}{list(v.shape)}"
+        if place[0] not in ("arena", "out"):
+            return ""
+        where = f"(void *)(arena + {place[1]})" if place[0] == "arena" else f"leaf[{len(self.leaves) + place[1]}]"
+        note = ", returned" * (place[0] == "out")
+        return f"{ctype(v.dtype)} *{self.name(v)}{end} = {where};  // {v.dtype}{list(v.shape)}{note}"
+
     def source(self) -> Any:
-        functions, names, first = [], {}, len(self.leaves)
-        slots = {v.id: k for k, v in enumerate(self.leaves)}
-        for v in self.leaves:
-            names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = leaf[{slots[v.id]}];  // {v.dtype}{list(v.shape)}"
-        for v in self.loops.p.values:
-            place = self.where.get(v.id, ("",))
-            note = f";  // {v.dtype}{list(v.shape)}"
-            if place[0] == "arena":
-                names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = (void *)(arena + {place[1]}){note}"
-            if place[0] == "out":
-                names[self.name(v)] = f"{ctype(v.dtype)} *{self.name(v)} = leaf[{first + place[1]}]{note}, returned"
+        functions, names = [], {self.name(v): line for v in (*self.leaves, *self.loops.p.values) if (line := self.declared(v))}
         for k, body in enumerate(s for s in self.segments if isinstance(s, list)):
             body = rolled(body)
             used = set(re.findall(r"\w+", "\n".join(body)))
@@ -668,18 +675,29 @@ class Nest:
     def call(self, text: Any) -> Any:
         e = self.e
         marks = r"(\[0)? \+ <(\d+):(-?\d+)>"
+        kinds = ["long from, long to"] * (self.parts > 1)
+        kinds += [f"{ctype(v.dtype)} *restrict {n}" for n, v in self.params.values()]
+        ops = "_".join(dict.fromkeys(v.op for v in self.items))[:40]
+        name = f"kernel{self.k}_{ops}"
+        where = sorted({f"{v.line.file.rsplit('/', 1)[-1]}:{v.line.number}" for v in self.items if v.line})
+        kind = "KERNEL" if self.dims or len(self.items) < SOME else "STRAIGHT"
+        head = f"// {', '.join(where)}\n{kind} void {name}"
+        if not self.dims and len(kinds) > MANY:  # it finds them itself; exp2 is a function of C, exp2_ is none
+            spots = {n: e.spot(v) for n, v in self.params.values()}
+            own = "\n".join(f"    {line}" for line in dict.fromkeys(e.declared(base, "_") for base, _ in spots.values()))
+            memory = {n: f"({e.name(base)}_ + {behind})" if behind else f"{e.name(base)}_" for n, (base, behind) in spots.items()}
+            body = re.sub(marks, lambda m: constant(m[1], int(m[3])), text)
+            body = re.sub(r"@\d+@", lambda m: memory[m[0]], body)
+            e.kernels.append(f"{head}(void **leaf, char *arena) {{\n{own}\n{body}\n}}\n")
+            return [f"    {name}(leaf, arena);"]
         least: dict[str, int] = {}
         for _, k, n in re.findall(marks, text):
             least[k] = max(0, min(int(n), least.get(k, int(n))))
         text = re.sub(marks, lambda m: constant(m[1], int(m[3]) - least[m[2]]), text)
-        kinds = ["long from, long to"] * (self.parts > 1)
-        kinds += [f"{ctype(v.dtype)} *restrict {n}" for n, v in self.params.values()]
         key = ", ".join(kinds) + text
         if key not in e.texts:
-            ops = "_".join(dict.fromkeys(v.op for v in self.items))[:40]
-            e.texts[key] = name = f"kernel{self.k}_{ops}"
-            where = sorted({f"{v.line.file.rsplit('/', 1)[-1]}:{v.line.number}" for v in self.items if v.line})
-            function = f"// {', '.join(where)}\nstatic __attribute__((noinline)) void {name}({', '.join(kinds)}) {{\n{text}\n}}\n"
+            e.texts[key] = name
+            function = f"{head}({', '.join(kinds)}) {{\n{text}\n}}\n"
             pretty, counts = dict[str, str](), dict[str, int]()
             for n, v in self.params.values():
                 stem = e.name(v) if v.name else ("in" if v.op == "leaf" else v.op)

@@ -17,6 +17,7 @@ from .program import CHEAP, COSTLY, REDUCE, VIEWS, Value, Values
 from .roll import runs
 
 SMALL = 3000  # multiplications: a product of matrices with fewer is a loop of ours, and no call of BLAS
+MOST = 200  # statements in a loop nest: what compilers do with a function takes more than so many times as long for more
 DEAR = 4  # so many cheap ops that two need are computed once, and kept
 LONG = 64  # and so many in any case: formulas do not grow without end
 WHOLE = {"matmul", "conv", "conv_input", "conv_weight", "addrows", "assemble", "call"}  # statements that are no loop nest of ours
@@ -344,7 +345,7 @@ class Loops:
             g = self.groups[k]
             by_row = len(g.dims) > 1 and dims == g.dims[:-1] and not late and not self.row_reduction(v)
             fits = dims == g.dims or by_row
-            if g.kind != "loop" or g.late != late or g.turn != turn or not fits:
+            if g.kind != "loop" or g.late != late or g.turn != turn or not fits or len(g.items) == MOST:
                 continue
             if all(x.op == "leaf" or self.group[x.id] < k or self.given_at(x) == i for x, i in self.reads[v.id]):
                 g.items.append(v)
@@ -417,6 +418,11 @@ def unsliced(v: Any, index: Any) -> Any:
     return " && ".join(conditions) or "1", tuple(inner)
 
 
+def along(a: Any, k: int, other: int) -> bool:
+    """Do the elements along dim k lie side by side, and those along the other dim further apart, or as if?"""
+    return (a.shape[k] == 1 or a.strides[k] == 1) and (a.shape[other] == 1 or a.strides[other] >= a.shape[k])
+
+
 def layout(v: Any, anchors: Any) -> Any:
     """A view as its memory, an offset and strides: what BLAS can read in place. CompileError if it is no such thing."""
     chain = []
@@ -432,12 +438,11 @@ def layout(v: Any, anchors: Any) -> Any:
         elif w.op == "permute":
             a = a.transpose(w.info[0])
         elif w.op == "slice":
-            a = a[tuple(s if isinstance(s, int) else slice(*s) for s in w.info[0])]
+            a = a[(*(s if isinstance(s, int) else slice(s[0], None if s[1] < 0 else s[1], s[2]) for s in w.info[0]), ...)]
         else:
             a = np.broadcast_to(a, w.shape)
     if not np.may_share_memory(a, memory):
         raise CompileError("a product of a reshape that needs a copy")
-    unit = [n for n, s in zip(a.shape[-2:], a.strides[-2:], strict=False) if s == 1 or n == 1]
-    if len(a.shape) > 1 and not unit:
-        raise CompileError("a product of a matrix without unit stride")
+    if len(a.shape) > 1 and not any(along(a, k, -3 - k) for k in (-1, -2)):
+        raise CompileError("a product of a matrix that neither lies by rows nor by columns")
     return v, a.__array_interface__["data"][0] - memory.__array_interface__["data"][0], list(a.strides)

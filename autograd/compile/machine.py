@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,9 @@ class Machine:
                 self.pointers[k] = address(v.array)
         where = self.emitter.where
         self.small: list[tuple[int, Callable[[], Any]]] = []  # which results are copied from where the program always puts them
-        self.large: list[tuple[int, int, Any, Any, Any]] = []  # which have an array of their own each time: its address goes where
+        self.large: list[
+            tuple[int, int, Any, Any, Any]
+        ] = []  # which have an array of their own each time: its address goes where
         self.others: list[tuple[int, Any]] = []  # and which are copied from where they are
         self.homes: list[Any] = [None] * len(values.outputs)  # of the small ones
         for k, out in enumerate(values.outputs):
@@ -205,6 +207,16 @@ class Machine:
             ops = " ".join(dict.fromkeys(v.info[0] if v.op == "call" else v.op for v in g.items))
             rows.append((kind, size, ops, lines_of(v.line for v in g.items)))
         return rows
+
+    def codes(self) -> list[str]:
+        """Of each statement: its C."""
+        found = ((re.findall(r"(?:KERNEL|STRAIGHT) void (\w+)", text), text) for text in self.emitter.kernels)
+        kernels = {names[0]: text for names, text in found}
+        texts = []
+        for lines in self.emitter.lines:
+            called = re.findall(r"\bkernel\w+", "\n".join(lines))
+            texts.append("\n".join([*(kernels[name] for name in called), *(line.removeprefix("    ") for line in lines)]))
+        return texts
 
     # ------------------------------------------------------------ what Python does in between
     def _given(self, v: Any) -> bool:

@@ -555,6 +555,6 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
         return p.expand(False, shape, dtype)
     if is_zero_kept(op, args):
         g, d = args[0].args[0].args[0], args[2]
-        if isinstance(g, Value) and g.dtype == dtype and g.size > 1:
+        if isinstance(g, Value) and g.dtype == dtype:
             return p.elementwise("keep_zero", g, d, dtype=dtype, shape=shape)
     return None

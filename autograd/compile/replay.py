@@ -72,6 +72,10 @@ class Replay:
             rows.append(("NumPy", size, " ".join(dict.fromkeys(e.name for e in entries)), lines_of([line])))
         return rows
 
+    def codes(self) -> list[str]:
+        """Of the ops of each line: their Python."""
+        return [text.replace("\n    ", "\n").strip() for text in re.split(r"\n    # .*", self.source)[1:]]
+
     # ------------------------------------------------------------ names
     def _leaf(self, ref: Ref, leaf: Any) -> str:
         """Make the value of a leaf known; what is to be said of it in each step."""

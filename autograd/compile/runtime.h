@@ -3,6 +3,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#define KERNEL static __attribute__((noinline))
+#if defined(__GNUC__) && !defined(__clang__)
+#define STRAIGHT static __attribute__((noinline, optimize("O1,no-inline")))  // long, and each line is run once
+#else
+#define STRAIGHT static __attribute__((noinline, minsize))
+#endif
+#define ALWAYS static inline __attribute__((always_inline))
+
 // ---- exp, log, tanh, erf of floats, written so that every compiler vectorises them (Cephes and njuffa, 1 to 2 ulp)
 static inline float as_float(int32_t i) { float f; memcpy(&f, &i, 4); return f; }
 static inline int32_t as_int(float f) { int32_t i; memcpy(&i, &f, 4); return i; }
@@ -50,12 +58,12 @@ static inline float erfc_(float x) {  // exp(-x * x) times a polynomial of 1 / (
     return x != x ? x : x < 0 ? 2 - y : y;
 }
 // d, which a rule made of the gradient g; but 0 for NaN where g is 0. Written as two choices, which vectorise.
-static inline float keep_zerof(float g, float d) { float z = d != d ? 0 : d; return g == 0 ? z : d; }
-static inline double keep_zero(double g, double d) { double z = d != d ? 0 : d; return g == 0 ? z : d; }
+ALWAYS float keep_zerof(float g, float d) { float z = d != d ? 0 : d; return g == 0 ? z : d; }
+ALWAYS double keep_zero(double g, double d) { double z = d != d ? 0 : d; return g == 0 ? z : d; }
 // the larger and the smaller of two, NaN if one is
 #define BOTH(name, type) \
-    static inline type larger##name(type a, type b) { type m = a > b ? a : b; return a != a ? a : m; } \
-    static inline type smaller##name(type a, type b) { type m = a < b ? a : b; return a != a ? a : m; }
+    ALWAYS type larger##name(type a, type b) { type m = a > b ? a : b; return a != a ? a : m; } \
+    ALWAYS type smaller##name(type a, type b) { type m = a < b ? a : b; return a != a ? a : m; }
 BOTH(_float, float)
 BOTH(_double, double)
 BOTH(_whole, int64_t)
@@ -147,7 +155,6 @@ static __attribute__((noinline, noclone)) void sgemm(int order, int ta, int tb, 
 
 // ---- convolution, channels last: patches of some images at a time, so that they stay in the cache, times the kernels
 #define CONV_SHAPE long images, long H, long W, long C, long h, long w, long O, long kh, long kw, long sh, long sw, long ph, long pw, long dh, long dw
-#define ALWAYS static inline __attribute__((always_inline))
 ALWAYS void patches(float *restrict p, const float *restrict x, CONV_SHAPE) {
     for (long n = 0; n < images; n++) for (long i = 0; i < h; i++) for (long j = 0; j < w; j++)
         for (long a = 0; a < kh; a++) {

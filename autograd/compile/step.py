@@ -21,6 +21,7 @@ from .calls import building, kind_of, matching
 from .machine import Machine
 from .record import Entry, Program, Recording, named, spent
 from .replay import Replay
+from .table import Explanation
 from .watch import Unwatchable, Watch, change
 
 TRIES = 5  # recordings of one kind of call, before it is left to be
@@ -327,13 +328,15 @@ class Compiled:
         return found | {"backends": [r.run.name for r in self._ready.values()], "not in C": self._not_in_c}
 
     def explain(self) -> str:
-        """A table of what was compiled last: what runs each part, how large, which ops, which lines; or why nothing is."""
+        """A table of what was compiled last: what runs each part, how large, which ops, which lines; or why nothing is.
+
+        Notebooks show it as HTML, in which each row opens to its code; `explain().html(path)` writes that as a page.
+        """
         if not self._ready:
             return "\n".join([f"{self!r}: calls are {self._counts}", *self.stats()["eager"]])
-        rows = [("runs in", "size", "computes", "for"), *next(reversed(self._ready.values())).run.explain()]
-        rows = [(*row[:2], row[2] if len(row[2]) < 60 else f"{row[2][:57]}...", row[3]) for row in rows]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(f"{text:{n}}" for text, n in zip(row, widths, strict=True)).rstrip() for row in rows)
+        run = next(reversed(self._ready.values())).run
+        name = getattr(self.fun, "__name__", "the step")
+        return Explanation(f"What runs in place of {name}, in {'C' if run.name == 'c' else 'NumPy'}", run.explain(), run.codes())
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.fun, '__qualname__', self.fun)!s}: {len(self._ready)} programs>"
