@@ -19,6 +19,7 @@ from .lower import LOWER
 from .memory import Memory
 from .program import Value, Values
 from .record import Program, lines_of
+from .roll import runs
 from .sums import gather
 from .threads import BLAS, CREW, number
 
@@ -198,7 +199,7 @@ class Machine:
         return alone
 
     def explain(self) -> list[tuple[str, str, str, str]]:
-        """Of each statement: what runs it, over how many elements, what it computes, and for which lines."""
+        """Of each statement, once if it repeats: what runs it, over how many elements, what it computes, and for which lines."""
         rows = []
         for g in self.loops.groups:
             shown = [v for v in g.items if v.id in self.emitter.where] or g.items
@@ -206,6 +207,9 @@ class Machine:
             size = "x".join(map(str, g.dims if g.kind == "loop" else shown[0].shape)) or "1"
             ops = " ".join(dict.fromkeys(v.info[0] if v.op == "call" else v.op for v in g.items))
             rows.append((kind, size, ops, lines_of(v.line for v in g.items)))
+        for run in reversed(runs(rows)):
+            times, once = run.length // run.period, rows[run.start : run.start + run.period]
+            rows[run.start : run.start + times * run.period] = [(kind, f"{times} times {size}", *of) for kind, size, *of in once]
         return rows
 
     def codes(self) -> list[str]:
