@@ -4,6 +4,7 @@ import functools
 import gc
 import sys
 import warnings
+import weakref
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -271,6 +272,30 @@ def test_a_function_at_the_place_of_one_that_is_gone_is_another():
         held.act = eval(f"lambda x: x * {k}")
         for _ in range(4):
             assert compiled(autograd.ones(2)).tolist() == [k, k]
+
+
+@pytest.mark.parametrize("backend", ["replay", "auto"])
+def test_what_cannot_run_again_is_not_kept(backend):
+    """A parameter that gets another array leaves nothing behind of the programs that used the one before."""
+    w = autograd.ones(3).requires_grad_()
+    optimizer = nn.optim.SGD([w], lr=0.1)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = autograd.compile(step, backend=backend)
+    gone = []
+    for k in range(1, 4):
+        w.data = autograd.ones(3) * k
+        gone.append(weakref.ref(w.array))
+        assert [round(compiled(x).item(), 4) for _ in range(5)] == [round(3 * k - 0.3 * i, 4) for i in range(5)]
+    gc.collect()
+    assert [known() is None for known in gone] == [True, True, False]
+    assert compiled.stats()["calls"]["compiled"] == 9
 
 
 def test_a_step_that_depends_on_ever_other_things_stays_eager():

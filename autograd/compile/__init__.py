@@ -29,7 +29,8 @@ def compile(
     the Python), `explain()`, `stats()`, `program` and `clear()`; `compile.clear_cache()` deletes what is kept on disk.
 
     Without a step it is a decorator, also of methods. A Module is returned as it is: its results require grad, so that it is
-    the step around it that can be compiled. PyTorch's options are accepted: torch.compile.
+    the step around it that can be compiled, as `nn.train.fit(..., compile=True)` does. PyTorch's options are accepted:
+    torch.compile.
 
     >>> import autograd, nn
     >>> net = nn.Linear(2, 1)
