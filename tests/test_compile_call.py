@@ -1,7 +1,9 @@
 """The call of a compiled step: nothing that it depends on escapes what is compared, and what is compared costs little."""
 
+import collections
 import functools
 import gc
+import re
 import sys
 import warnings
 import weakref
@@ -237,6 +239,23 @@ def test_wherever_a_value_stands_a_new_one_is_seen(case, monkeypatch):
         for _ in range(4):
             assert_array_equal(compiled(x).array, step(x).array)
     assert compiled(x).tolist() != before
+
+
+def test_what_stands_still_is_walked_through_once():
+    """Also where much can be seen: NumPy's functions and their like, the standard library, this file, slots and classes."""
+    rng, plain = (
+        np.random.default_rng,
+        {name: value for name, value in vars(THIS).items() if isinstance(value, (type, ModuleType))},
+    )
+
+    def step(x):
+        if x is None:
+            return rng, plain, re.compile, autograd.ops, np.linalg.norm, collections.namedtuple
+        return norm(x * slotted.factor).detach()
+
+    watch = Watch(step)
+    assert [watch.same() for _ in range(3)] == [True] * 3
+    assert len(watch.facts) > 100
 
 
 def test_a_method_is_kept_under_its_own_name_or_takes_its_object():
