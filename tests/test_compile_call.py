@@ -1,9 +1,12 @@
 """The call of a compiled step: nothing that it depends on escapes what is compared, and what is compared costs little."""
 
+import collections
 import functools
 import gc
+import re
 import sys
 import warnings
+import weakref
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -238,6 +241,23 @@ def test_wherever_a_value_stands_a_new_one_is_seen(case, monkeypatch):
     assert compiled(x).tolist() != before
 
 
+def test_what_stands_still_is_walked_through_once():
+    """Also where much can be seen: NumPy's functions and their like, the standard library, this file, slots and classes."""
+    rng, plain = (
+        np.random.default_rng,
+        {name: value for name, value in vars(THIS).items() if isinstance(value, (type, ModuleType))},
+    )
+
+    def step(x):
+        if x is None:
+            return rng, plain, re.compile, autograd.ops, np.linalg.norm, collections.namedtuple
+        return norm(x * slotted.factor).detach()
+
+    watch = Watch(step)
+    assert [watch.same() for _ in range(3)] == [True] * 3
+    assert len(watch.facts) > 100
+
+
 def test_a_method_is_kept_under_its_own_name_or_takes_its_object():
     class Doubling:
         def _double(self, x):
@@ -271,6 +291,30 @@ def test_a_function_at_the_place_of_one_that_is_gone_is_another():
         held.act = eval(f"lambda x: x * {k}")
         for _ in range(4):
             assert compiled(autograd.ones(2)).tolist() == [k, k]
+
+
+@pytest.mark.parametrize("backend", ["replay", "auto"])
+def test_what_cannot_run_again_is_not_kept(backend):
+    """A parameter that gets another array leaves nothing behind of the programs that used the one before."""
+    w = autograd.ones(3).requires_grad_()
+    optimizer = nn.optim.SGD([w], lr=0.1)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = autograd.compile(step, backend=backend)
+    gone = []
+    for k in range(1, 4):
+        w.data = autograd.ones(3) * k
+        gone.append(weakref.ref(w.array))
+        assert [round(compiled(x).item(), 4) for _ in range(5)] == [round(3 * k - 0.3 * i, 4) for i in range(5)]
+    gc.collect()
+    assert [known() is None for known in gone] == [True, True, False]
+    assert compiled.stats()["calls"]["compiled"] == 9
 
 
 def test_a_step_that_depends_on_ever_other_things_stays_eager():

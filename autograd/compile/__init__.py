@@ -32,7 +32,8 @@ def compile(
     OMP_NUM_THREADS, OPENBLAS_NUM_THREADS or set_num_threads say so. Sums may differ from those of one thread by rounding.
 
     Without a step it is a decorator, also of methods. A Module is returned as it is: its results require grad, so that it is
-    the step around it that can be compiled. PyTorch's options are accepted: torch.compile.
+    the step around it that can be compiled, as `nn.train.fit(..., compile=True)` does. PyTorch's options are accepted:
+    torch.compile.
 
     >>> import autograd, nn
     >>> net = nn.Linear(2, 1)

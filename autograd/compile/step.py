@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import prod
 from types import MethodType
 from typing import Any
@@ -88,9 +89,11 @@ class Compiled:
         self._eager: dict[Any, str] = {}  # kinds of calls that cannot be compiled, and why
         self._off = ""  # why none is compiled any more
         self._watch: Watch | None = None
-        self._last: Watch | None = None
+        self._last: tuple[Any, ...] = ()  # the facts of the one before
         self._settings: dict[Any, int] = {}  # what the step could see, by number
         self._watches: dict[int, Watch] = {}
+        self._numbers = count()
+        self._rebinds = Tensor.rebinds
         self._setting = -1
         self._failures = 0
         self._said: set[str] = set()
@@ -146,10 +149,14 @@ class Compiled:
             return
         known = (k for k in [*self._watches][-KINDS:] if k != self._setting and self._watches[k].holds(roots))
         if (setting := next(known, None)) is None:
+            if self._rebinds != Tensor.rebinds:  # no program will run again that was made before
+                self._rebinds = Tensor.rebinds
+                self._let_go()
             watch = Watch(*roots)
-            setting = self._settings.setdefault(watch.facts, len(self._settings))
+            setting = self._settings.setdefault(watch.facts, next(self._numbers))
             self._watches[setting] = watch  # it keeps what it saw: the ids in facts stay their own
-        self._last, self._watch, self._setting = self._watch, self._watches[setting], setting
+        self._last = self._watch.facts if self._watch is not None else ()
+        self._watch, self._setting = self._watches[setting], setting
         self._at_hand = [ready for key, ready in self._ready.items() if key[0] == setting]
 
     @staticmethod
@@ -260,11 +267,15 @@ class Compiled:
         """Each call may be of another kind than the one before, because the step itself changes what it depends on."""
         self._failures += 1
         if self._failures >= FAILURES:
-            last, now = (w.facts if w is not None else () for w in (self._last, self._watch))
-            self._off = f"what it depends on is another thing in each call: {change(last, now)}"
-            for kept in (self._ready, self._at_hand, self._seen, self._settings, self._watches):
-                kept.clear()
+            now = self._watch.facts if self._watch is not None else ()
+            self._off = f"what it depends on is another thing in each call: {change(self._last, now)}"
+            self._let_go()
             self._give_up(self._off)
+
+    def _let_go(self) -> None:
+        """Keep nothing of what the step saw: there may be large arrays."""
+        for kept in (self._ready, self._at_hand, self._seen, self._settings, self._watches):
+            kept.clear()
 
     def _refuse(self, key: Any, why: str) -> None:
         self._eager[key] = why

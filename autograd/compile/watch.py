@@ -263,10 +263,9 @@ class Watch:
         for part in cls._fixed(x) if hasattr(cls, "_fixed") else ():
             if part is not own:
                 self._push((path, part))
-        for name, slot in [
-            (n, d) for base in cls.__mro__ for n, d in vars(base).items() if type(d) is types.MemberDescriptorType
-        ]:
-            if not _of_library(slot.__objclass__) and self._is_read(name):
+        slotted = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base) and not _of_library(base)]
+        for name in [n for inside in slotted for n, d in inside.items() if isinstance(d, types.MemberDescriptorType)]:
+            if self._is_read(name):
                 self._slots.append((x, name, value := getattr(x, name, MISSING)))
                 if value is not MISSING:
                     self._push((f"{path}.{name}", value))
