@@ -76,7 +76,7 @@ def literal(x: Any, dtype: Any) -> Any:
 
 
 class Emitter:
-    """At most `threads` run it: what takes long enough is emitted in parts; `saved` is how many ns of work others may take over."""
+    """At most `threads` run it: what takes long enough is emitted in parts; `saved` is how many ns of it others may take over."""
 
     def __init__(self, loops: Any, memory: Any, threads: int = 1) -> None:
         self.loops, self.memory, self.where, self.threads = loops, memory, memory.where, threads
