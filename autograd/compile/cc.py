@@ -131,6 +131,12 @@ def _compile(source: str, path: Path) -> None:
                     raise
 
 
+def give_back() -> None:
+    """Let the system have memory that was freed, where the C library keeps much of it for later."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 # ---------------------------------------------------------------- BLAS
 @functools.cache
 def blas() -> tuple[list[Any], str]:

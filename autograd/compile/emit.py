@@ -66,6 +66,7 @@ MANY = 32  # pointers, beyond which a kernel of single numbers is not handed the
 CLAUSE = dict(sum="+", amax="max", amin="min")
 PART = 3_000  # ns: what a thread takes at once takes about so long
 PARTS = 8  # of a loop, at most
+MOST = 16  # threads that can share a product, and so be of use
 
 
 def ctype(dtype: Any) -> Any:
@@ -95,7 +96,7 @@ def literal(x: Any, dtype: Any) -> Any:
 
 
 class Emitter:
-    """`threads` at most run it: what takes long enough is emitted in parts, that they take; `saved` estimates the ns of others' help."""
+    """At most `threads` run it: what takes long enough is emitted in parts; `saved` is how many ns of it others may take over."""
 
     def __init__(self, loops: Any, memory: Any, threads: int = 1) -> None:
         self.loops, self.memory, self.where, self.threads = loops, memory, memory.where, threads
@@ -217,9 +218,9 @@ class Emitter:
             self.segments[-1] += ["    if (outside) return;", *body]
 
     # ------------------------------------------------------------ what threads share
-    def parts(self, ns: float, most: int) -> int:
+    def parts(self, ns: float, *most: int) -> int:
         """In how many parts a loop that takes so long is taken, whatever the number of threads: 1 if by one thread alone."""
-        parts = 1 if self.threads == 1 else max(1, min(int(ns / PART), most, PARTS))
+        parts = 1 if self.threads == 1 else max(1, min(int(ns / PART), *most))
         self.saved += ns * (1 - 1 / min(parts, self.threads))
         return parts
 
@@ -229,10 +230,8 @@ class Emitter:
         mine = f"({t} *)(arena + {self.memory.extra(n * parts)} + {{}} * {n})"
         whole = KEEP.get(v.op, KEEP["sum"]).format("whole", f"({mine.format('q')})[k]")
         first = f"{t} whole = ({mine.format(0)})[k];"
-        loop = (
-            f"    for (long k = 0; k < {v.size}; k++) {{ {first} for (long q = 1; q < {parts}; q++) {whole} {at}[k] = whole; }}"
-        )
-        return mine.format("part"), [loop]
+        rest = f"for (long q = 1; q < {parts}; q++) {whole}"
+        return mine.format("part"), [f"    for (long k = 0; k < {v.size}; k++) {{ {first} {rest} {at}[k] = whole; }}"]
 
     # ------------------------------------------------------------ statements that are no loop nest of ours
     def matmul(self, v: Any) -> Any:
@@ -258,7 +257,7 @@ class Emitter:
         places = at(a, ao, pad(as_, ash)), at(b, bo, pad(bs, bsh)), at(v, 0, strides(shape)[:-2])
         loops = [f"for (long n{d} = 0; n{d} < {size}; n{d}++) " for d, size in enumerate(batch)]
         note, t = f"  // {self.name(v)} = ({m} x {k}) @ ({k} x {n})", ctype(v.dtype)
-        parts = min(self.products, self.parts(prod(batch) * m * n * k * 0.02, batch[0] if batch else max(m, n) // 32))
+        parts = min(self.products, self.parts(prod(batch) * m * n * k * 0.02, batch[0] if batch else max(m, n) // 32, MOST))
         if batch and parts > 1:
             loops[0] = f"SHARED({parts}) for (long n0 = FROM({batch[0]}, {parts}); n0 < TO({batch[0]}, {parts}); n0++) "
         if m * n * k <= SMALL and not beta:
@@ -311,14 +310,13 @@ class Emitter:
         (images, h, w, o), (_, H, W, c) = y.shape, x.shape
         (kh, sh, ph, dh), (kw, sw, pw, dw) = v.info[0]
         size = h * w * kh * kw * c  # of the patches of one image; some at a time stay in the cache
-        parts = self.parts(images * size * (0.02 * o + 0.3), images)
+        parts = self.parts(images * size * (0.02 * o + 0.3), images, PARTS)
         step = max(1, min(images // parts, 2**18 // (4 * size)))
         out, (a, b) = self.at(v), (self.at(self.loops.base(x)) for x in v.args)
         shape = ", ".join(map(str, (H, W, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw)))
         if parts == 1:
-            return [
-                f"    {v.op}({step}, (float *)(arena + {self.memory.extra(4 * step * size)}), {out}, {a}, {b}, {images}, {shape});"
-            ]
+            buffer = f"(float *)(arena + {self.memory.extra(4 * step * size)})"
+            return [f"    {v.op}({step}, {buffer}, {out}, {a}, {b}, {images}, {shape});"]
         buffer = f"(float *)(arena + {self.memory.extra(4 * step * size * self.threads)} + me * {4 * step * size})"
         begin, after = f" + FROM({images}, {parts}) * ", list[str]()
         image = {id(x): begin + str(H * W * c), id(y): begin + str(h * w * o)}
@@ -347,7 +345,7 @@ class Emitter:
         for a, place in parts:
             inner, loops = canonical(a.shape), ""
             dims = long(a.shape)
-            shared = self.parts(a.size, dims[0] if dims else 1)
+            shared = self.parts(a.size, dims[0] if dims else 1, PARTS)
             for d, n in enumerate(dims):
                 low, high = (f"FROM({n}, {shared})", f"TO({n}, {shared})") if shared > 1 and d == 0 else (0, n)
                 loops += f"for (long i{d} = {low}; i{d} < {high}; i{d}++) "
@@ -361,7 +359,7 @@ class Emitter:
         width, t, out = prod(v.shape[1:]), ctype(v.dtype), self.array(v)
         row = self.position(f"{self.array(i)}[r]", v.shape[0], v)
         add = f"{out}[{row} * {width} + c] += {self.array(g)}[r * {width} + c];"
-        if (parts := self.parts(v.size * 0.03 + g.size * 0.15, v.shape[0])) > 1:  # each adds to rows of its own
+        if (parts := self.parts(v.size * 0.03 + g.size * 0.15, v.shape[0], PARTS)) > 1:  # each adds to rows of its own
             begin, end = f"FROM({v.shape[0]}, {parts})", f"TO({v.shape[0]}, {parts})"
             return [
                 f"    SHARED({parts}) {{",
@@ -379,16 +377,13 @@ class Emitter:
 
 
 def together(lines: list[str], pad: str = "    ") -> list[str]:
-    """The lines of a step that threads run together: what is not shared, one of them does; loops around what is, all walk through."""
+    """The lines of a step that threads run together: what is not shared, one does; through loops around what is, all walk."""
     out, alone = list[str](), list[str]()
 
     def end() -> None:
         if alone:
-            out.extend(
-                [f"{pad}ALONE {{", *("    " + x for x in alone), f"{pad}}}"]
-                if len(alone) > 1
-                else [f"{pad}ALONE {alone[0].strip()}"]
-            )
+            several = [f"{pad}ALONE {{", *("    " + x for x in alone), f"{pad}}}"]
+            out.extend(several if len(alone) > 1 else [f"{pad}ALONE {alone[0].strip()}"])
             alone.clear()
 
     rest = iter(lines)
@@ -642,7 +637,7 @@ class Nest:
         lines = sum(len(some) for by_phase in (self.body, self.stores) for some in by_phase.values())
         ns = prod(self.dims) * (0.08 * lines + 0.5 * sum(v.op in COSTLY for v in self.items))
         held = sum(v.size for v, own in self.sums if not own)  # of which each part has its own
-        return self.e.parts(ns, min(self.dims[0], prod(self.dims) // (4 * held or 1))) if self.dims else 1
+        return self.e.parts(ns, min(self.dims[0], prod(self.dims) // (4 * held or 1)), PARTS) if self.dims else 1
 
     def bounds(self, d: int) -> tuple[Any, Any]:
         """From where to where a loop runs."""

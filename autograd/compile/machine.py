@@ -29,7 +29,7 @@ WORTH = 60_000  # ns of work that others would take over: with less, their comin
 
 
 class Loan:
-    """Memory of a result that goes back to where it came from when no array looks at it any more: new pages cost more than a step."""
+    """Memory of a result that goes back when no array looks at it any more: pages of new memory may cost more than a step."""
 
     def __init__(self, block: Any, back: list[Any]) -> None:
         self.block, self.back, self.__array_interface__ = block, back, block.__array_interface__
@@ -81,6 +81,8 @@ class Machine:
             self.emitter = Emitter(self.loops, places)
         self.source = self.emitter.source()
         self.library = cc.load(self.source)
+        for made in (values.known, self.loops.reads, self.loops.last_read, self.emitter.texts, self.emitter.kernels):
+            made.clear()  # what nobody asks for any more
         self.split = len(program.results)
         self.block = np.empty(places.size + 128, np.uint8)
         self.start = -self.block.ctypes.data % 64
@@ -132,6 +134,7 @@ class Machine:
         before = [c for c in values.checks if all(self._given(v) for v in c[1])]
         self.between = [self._laid_out(*c) for c in values.checks if c not in before]
         self.before = [self._laid_out(*c) for c in before]
+        cc.give_back()  # what recordings and the compiler's tables held
         self.positions = self.emitter.checks
         self.stopped = 0  # which of them was outside of what it indexes
 

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from . import cc
+from .emit import MOST
 
 
 def number(threads: int | str) -> int:
@@ -17,12 +18,12 @@ def number(threads: int | str) -> int:
     if threads == "auto":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         said = [os.environ.get(name, "").split(",")[0] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
-        return max(1, min([cores, *(int(n) for n in said if n.strip().isdigit() and int(n)), *BLAS.asked()]))
+        return max(1, min([cores, MOST, *(int(n) for n in said if n.strip().isdigit() and int(n)), *BLAS.asked()]))
     return int(threads)
 
 
 class Blas:
-    """NumPy's BLAS has one thread while compiled steps run, which share out its products themselves, and then as many as before."""
+    """NumPy's BLAS has one thread while compiled steps run, which divide its products themselves, and then as many as before."""
 
     def __init__(self) -> None:
         self.lock, self.steps, self.before = threading.Lock(), 0, 0
@@ -52,7 +53,7 @@ class Blas:
 
 
 class Crew:
-    """Threads that help whichever step runs. They come when they can: a step goes on without those that are late or help another."""
+    """Threads that help whichever step runs. A step goes on without those that are late, or help another."""
 
     def __init__(self) -> None:
         self.free: list[SimpleQueue[Any]] = []
