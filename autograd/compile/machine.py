@@ -20,6 +20,10 @@ from .program import Value, Values
 from .record import Program, lines_of
 
 
+class SharedMemory(Exception):
+    """An argument lies in memory that the program writes to, which it was not made for; nothing was done yet."""
+
+
 class Machine:
     """`source` is the C of a program; a call with the arrays of its inputs runs it and returns results and gradients."""
 
@@ -76,12 +80,12 @@ class Machine:
     def __call__(self, arrays: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         for place, slot, v in self.inputs:
             if (a := arrays[place]) is not self.last.get(place):
-                self.last[place] = a
-                apart = a.flags.c_contiguous and id(memory(a)) not in self.written
-                self.held[place] = v.array = held = a if apart else np.array(a, order="C")
+                if id(memory(a)) in self.written:
+                    raise SharedMemory
+                laid = a.flags.c_contiguous
+                self.last[place] = a if laid else None
+                self.held[place] = v.array = held = a if laid else np.array(a, order="C")
                 self.pointers[slot] = held.ctypes.data
-                if not apart:
-                    self.last[place] = None
         for source, buffer in self.laid:
             buffer[...] = source
         for array, draw, args in self.values.draws:

@@ -17,7 +17,7 @@ from ..engine.graph import Node, ambient, mode, touch_all
 from ..engine.tensor import Tensor, wrap
 from ..engine.warn import warn
 from ..errors import CompileError
-from .machine import Machine
+from .machine import Machine, SharedMemory
 from .record import Entry, Program, Recording, named, spent
 from .replay import Replay
 from .table import Explanation
@@ -106,8 +106,13 @@ class Compiled:
             key = self._setting, spec, now.grad, get_default_dtype()
             if (ready := self._ready.get(key)) is not None:
                 if ready.rebinds == Tensor.rebinds and all(_holds(node, array) for node, array in ready.guards):
-                    self._counts["compiled"] += 1
-                    return self._play(ready, leaves)
+                    try:
+                        self._counts["compiled"] += 1
+                        return self._play(ready, leaves)
+                    except SharedMemory:
+                        self._counts["compiled"] -= 1
+                        self._counts["eager"] += 1
+                        return self.fun(*args, **kwargs)
                 del self._ready[key]
             if key in self._eager:
                 self._counts["eager"] += 1
