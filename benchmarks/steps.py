@@ -11,9 +11,10 @@ printed: processor time (with several threads, time on the clock). PyTorch is ea
 it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
 takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md.
 
---compile is about compilers: autograd.compile with gcc, clang and zig (`pip install ziglang`) and without any, torch.compile,
-and jax.jit. Beside the time of a step, and how many times as long as the best of PyTorch and JAX it is, stand the seconds until
-it is compiled: those of the first five steps, at first with empty caches, then in a new process that finds them filled.
+--compile is about compilers: autograd.compile with gcc, clang and zig (`pip install ziglang`) and without any, PyTorch as it
+comes, torch.compile, and jax.jit. Beside the minimum of the time of a step, and how many times as long as the best of PyTorch
+and JAX it is, stand the seconds until it is compiled: those of the first five steps, at first with empty caches, then in a new
+process that finds them filled.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ TORCH = ("torch", "torch fused", "torch channels_last")
 OURS = ("chainrule", "compiled")  # the same programs, the second with autograd.compile around the step
 LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
 BY = {"gcc": "gcc", "clang": "clang", "zig": f"{sys.executable} -m ziglang cc"}  # with which compiled steps are
-COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch.compile", "jax")
+COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch", "torch.compile", "jax")
 HEADINGS = (*OURS, "NumPy by hand", "torch", "jax", "mygrad")
 LONG = ("chain", "long_chain")  # which compilers do not get to the end of
 BURST = 0.3  # seconds in a round
@@ -193,7 +194,7 @@ def exists(name: str, library: str) -> bool:
         library == "torch channels_last" and "CNN" not in title(name)
     ):
         return False
-    if library in ("torch.compile", *COMPILED, "compiled") and library != "jax" and name in LONG:
+    if name in LONG and (library == "torch.compile" or library.startswith("compiled")):
         return False
     if (by := BY.get(library.removeprefix("compiled "))) is not None:
         return importlib.util.find_spec("ziglang") is not None if "ziglang" in by else shutil.which(by) is not None
@@ -266,7 +267,9 @@ def measure(
 def compiled_row(name: str, seen: dict[str, list[list[float]]], seconds: dict[str, list[float]]) -> str:
     """The line of a workload in the table of compilers: ms, how many times as long as the best peer, and seconds to compile."""
     ms = {library: min(each[0] for each in rounds) for library, rounds in seen.items()}
-    best = min((ms[library] for library in ("torch.compile", "jax") if library in ms), default=float("nan"))
+    best = min(
+        (ms[library] for library in COMPILED if library in ms and not library.startswith("compiled")), default=float("nan")
+    )
     cells = [
         f"{ms[c]:.3g} ms ({ms[c] / best:.2f}), {', '.join(f'{s:.2g} s' for s in seconds[c])}" if c in ms else "" for c in COMPILED
     ]

@@ -61,6 +61,10 @@ def address(array: Any) -> int:
         return int(array.ctypes.data)
 
 
+class SharedMemory(Exception):
+    """An argument lies in memory that the program writes to, which it was not made for; nothing was done yet."""
+
+
 class Machine:
     """`source` is the C of a program; a call with the arrays of its inputs runs it and returns results and gradients.
 
@@ -173,10 +177,12 @@ class Machine:
         return (results, ()) if self.split == len(results) else (results[: self.split], results[self.split :])
 
     def _take(self, given: _Input, a: Any) -> None:
-        """Let the program read an argument: where it is; or a copy, if it is laid out otherwise, or in memory that is written."""
-        apart = a.flags.c_contiguous and id(memory(a)) not in self.written
-        given.value.array = held = a if apart else np.array(a, order="C")
-        given.last = a if apart else None
+        """Let the program read an argument: where it is; or a copy, if it is laid out otherwise."""
+        if id(memory(a)) in self.written:
+            raise SharedMemory
+        laid = a.flags.c_contiguous
+        given.value.array = held = a if laid else np.array(a, order="C")
+        given.last = a if laid else None
         self.pointers[given.slot] = address(held)
 
     def _function(self, f: Any) -> Callable[[], Any]:

@@ -2,6 +2,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef _WIN32
+#define long long long  // which has 32 bits there
+#endif
 
 #define KERNEL static __attribute__((noinline))
 #if defined(__GNUC__) && !defined(__clang__)

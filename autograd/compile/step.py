@@ -19,7 +19,7 @@ from ..engine.tensor import Tensor, wrap
 from ..engine.warn import warn
 from ..errors import CompileError
 from .calls import building, kind_of, matching
-from .machine import Machine
+from .machine import Machine, SharedMemory
 from .record import Entry, Program, Recording, named, spent
 from .replay import Replay
 from .table import Explanation
@@ -113,8 +113,7 @@ class Compiled:
                     if (given := ready.match(args, kwargs)) is not None and ready.mode == (now.grad, get_default_dtype()):
                         if ready.rebinds != Tensor.rebinds or (ready.guards and not _stand(ready.guards)):
                             break
-                        self._counts["compiled"] += 1
-                        return self._play(ready, *given)
+                        return self._play(ready, *given, args, kwargs)
             return self._slowly(now.grad, args, kwargs)
 
     def _slowly(self, grad: bool, args: Any, kwargs: Any) -> Any:
@@ -133,8 +132,7 @@ class Compiled:
         key = self._setting, kind, grad, get_default_dtype()
         if (ready := self._ready.get(key)) is not None:
             if ready.rebinds == Tensor.rebinds and _stand(ready.guards):
-                self._counts["compiled"] += 1
-                return self._play(ready, leaves, [getattr(t, "array", t) for t in leaves])
+                return self._play(ready, leaves, [getattr(t, "array", t) for t in leaves], args, kwargs)
             del self._ready[key]
             self._at_hand = [r for r in self._at_hand if r is not ready]
         if key in self._eager:
@@ -159,9 +157,13 @@ class Compiled:
         self._watch, self._setting = self._watches[setting], setting
         self._at_hand = [ready for key, ready in self._ready.items() if key[0] == setting]
 
-    @staticmethod
-    def _play(ready: Ready, leaves: Sequence[Any], arrays: Sequence[Any]) -> Any:
-        values, grads = ready.run(arrays)
+    def _play(self, ready: Ready, leaves: Sequence[Any], arrays: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        try:
+            values, grads = ready.run(arrays)
+        except SharedMemory:
+            self._counts["eager"] += 1
+            return self.fun(*args, **kwargs)
+        self._counts["compiled"] += 1
         if (now := tick()) != ready.time + 1:  # or else no node was made since, which could have saved what is written
             touch_all(ready.touched)
             now += 1
