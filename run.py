@@ -64,7 +64,7 @@ def main(task="help", *arguments):
                 extra = "test"  # the first in the chain that brings scikit-learn, for its data sets
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # their matrices are small: more threads would get in the way
     if task == "test" and not arguments:
-        arguments = ("-n", "auto")  # the whole suite, on all cores
+        arguments = ("-n", "auto", "--dist", "worksteal")  # the whole suite, on all cores: who has done its part takes of others'
     if os.path.expanduser("~") == "~":  # no home folder at all, and every tool wants one for its cache
         os.environ["HOME"] = str(VENV)
     try:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 HOW = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"  # Windows cannot copy a process
 PROCESSES = multiprocessing.get_context(HOW)
-IMPORTED = "autograd.distributed.launch nn.train matplotlib.figure matplotlib.backends.backend_agg matplotlib.backends.backend_svg"
+IMPORTED = "autograd.distributed.launch nn.train matplotlib.figure".split()
+IMPORTED += "matplotlib.backends.backend_agg matplotlib.backends.backend_svg".split()
 
 
 class Done(NamedTuple):
@@ -23,7 +24,7 @@ class Done(NamedTuple):
 
 def python(*arguments, seconds=120):
     """What `python FILE ...` or `python -m MODULE ...` does with these arguments."""
-    PROCESSES.set_forkserver_preload(IMPORTED.split())
+    PROCESSES.set_forkserver_preload(IMPORTED)
     with tempfile.TemporaryDirectory() as folder:
         printed = Path(folder, "stdout"), Path(folder, "stderr")
         process = PROCESSES.Process(target=_run, args=([*map(str, arguments)], printed, dict(os.environ)))

@@ -569,12 +569,12 @@ def test_what_is_used_far_away_in_a_large_graph_is_drawn_there_as_well():
 
 
 @pytest.mark.slow
-def test_a_graph_of_a_million_ops_is_drawn_as_a_summary():
-    x = chain(1_000_000)
+def test_a_graph_of_many_ops_is_drawn_as_a_summary():
+    x = chain(100_000)
     picture = draw(x * leaf(2.0) * leaf(3.0))
-    assert "1,000,002 operations, 3 parameters" in str(picture)
-    assert "1,000,002 operations deep; too large to draw one by one" in str(picture)
-    assert re.search(r"1,000,000 add\n +2 multiply", str(picture))
+    assert "100,002 operations, 3 parameters" in str(picture)
+    assert "100,002 operations deep; too large to draw one by one" in str(picture)
+    assert re.search(r"100,000 add\n +2 multiply", str(picture))
     assert ids(picture.source) == ["summary"]
     assert len(picture.source) < 2000
 
