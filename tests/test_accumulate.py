@@ -27,7 +27,20 @@ EPS = 2.0**-11  # what rounding to half may change
 def laid_out(draw):
     """An array of single precision with a long side, some of its axes, and its memory in any order."""
     shape = draw(
-        st.sampled_from([(5000,), (3000, 2), (2, 3000), (40, 3, 41), (3, 700, 4), (300, 1, 17), (0, 300), (16, 16, 16, 3), (70, 200), (1025, 20)])
+        st.sampled_from(
+            [
+                (5000,),
+                (3000, 2),
+                (2, 3000),
+                (40, 3, 41),
+                (3, 700, 4),
+                (300, 1, 17),
+                (0, 300),
+                (16, 16, 16, 3),
+                (70, 200),
+                (1025, 20),
+            ]
+        )
     )
     x = np.random.default_rng(draw(st.integers(0, 99))).uniform(0.5, 1.5, shape).astype(np.float32)
     layout = draw(st.sampled_from(["C", "F", "every other", "backwards", "permuted", "repeated"]))

@@ -19,7 +19,7 @@ from .lower import LOWER
 from .memory import Memory
 from .program import Value, Values
 from .record import Program, lines_of
-from .roll import runs
+from .roll import plainer, runs
 from .sums import gather
 from .threads import BLAS, CREW, number
 
@@ -207,29 +207,28 @@ class Machine:
 
         return alone
 
-    def explain(self) -> list[tuple[str, str, str, str]]:
-        """Of each statement, once if it repeats: what runs it, over how many elements, what it computes, and for which lines."""
-        rows = []
-        for g in self.loops.groups:
+    def explain(self) -> tuple[list[tuple[str, str, str, str]], list[str]]:
+        """Of each statement, once if it repeats: what runs it, over how many elements, what it computes, for which lines; and its C."""
+        kernels = {
+            name: text for text, name in re.findall(r"(?s)(// [^\n]*\n(?:KERNEL|STRAIGHT) void (\w+)\(.*?\n\}\n)", self.source)
+        }
+        rows, codes = [], []
+        for g, lines in zip(self.loops.groups, self.emitter.lines, strict=True):
             shown = [v for v in g.items if v.id in self.emitter.where] or g.items
             kind = {"loop": "loop", "call": "NumPy", "matmul": "BLAS"}.get(g.kind, g.kind)
             size = "x".join(map(str, g.dims if g.kind == "loop" else shown[0].shape)) or "1"
             ops = " ".join(dict.fromkeys(v.info[0] if v.op == "call" else v.op for v in g.items))
             rows.append((kind, size, ops, lines_of(v.line for v in g.items)))
-        for run in reversed(runs(rows)):
-            times, once = run.length // run.period, rows[run.start : run.start + run.period]
-            rows[run.start : run.start + times * run.period] = [(kind, f"{times} times {size}", *of) for kind, size, *of in once]
-        return rows
-
-    def codes(self) -> list[str]:
-        """Of each statement: its C."""
-        found = ((re.findall(r"(?:KERNEL|STRAIGHT) void (\w+)", text), text) for text in self.emitter.kernels)
-        kernels = {names[0]: text for names, text in found}
-        texts = []
-        for lines in self.emitter.lines:
             called = re.findall(r"\bkernel\w+", "\n".join(lines))
-            texts.append("\n".join([*(kernels[name] for name in called), *(line.removeprefix("    ") for line in lines)]))
-        return texts
+            codes.append(
+                "\n".join([*(kernels[name] for name in called), *(plainer(line.removeprefix("    ")) for line in lines)])
+            )
+        for run in reversed(runs(rows)):
+            first, once, end = run.start, run.start + run.period, run.start + run.length // run.period * run.period
+            times = (end - first) // run.period
+            rows[first:end] = [(kind, f"{times} times {size}", *of) for kind, size, *of in rows[first:once]]
+            codes[first:end] = codes[first:once]
+        return rows, codes
 
     # ------------------------------------------------------------ what Python does in between
     def _given(self, v: Any) -> bool:

@@ -62,19 +62,16 @@ class Replay:
                     break
             raise
 
-    def explain(self) -> list[tuple[str, str, str, str]]:
-        """Of the ops of each line: what runs them, how large the largest result is, what they compute, and the line."""
+    def explain(self) -> tuple[list[tuple[str, str, str, str]], list[str]]:
+        """Of the ops of each line: what runs them, the largest size, what they compute, the line; and their Python."""
         rows = []
         for line, some in groupby(self.program.entries, lambda e: e.line):
             entries = list(some)
             shapes = [shape for e in entries for shape, _ in e.shapes]
             size = "x".join(map(str, max(shapes, key=prod, default=()))) or "1"
             rows.append(("NumPy", size, " ".join(dict.fromkeys(e.name for e in entries)), lines_of([line])))
-        return rows
-
-    def codes(self) -> list[str]:
-        """Of the ops of each line: their Python."""
-        return [text.replace("\n    ", "\n").strip() for text in re.split(r"\n    # .*", self.source)[1:]]
+        codes = [text.replace("\n    ", "\n").strip() for text in re.split(r"\n    # .*", self.source)[1:]]
+        return rows, codes
 
     # ------------------------------------------------------------ names
     def _leaf(self, ref: Ref, leaf: Any) -> str:

@@ -113,7 +113,8 @@ class Compiled:
                     if (given := ready.match(args, kwargs)) is not None and ready.mode == (now.grad, get_default_dtype()):
                         if ready.rebinds != Tensor.rebinds or (ready.guards and not _stand(ready.guards)):
                             break
-                        return self._play(ready, *given, args, kwargs)
+                        leaves, arrays = given
+                        return self._play(ready, leaves, arrays, args, kwargs)
             return self._slowly(now.grad, args, kwargs)
 
     def _slowly(self, grad: bool, args: Any, kwargs: Any) -> Any:
@@ -349,7 +350,7 @@ class Compiled:
             return "\n".join([f"{self!r}: calls are {self._counts}", *self.stats()["eager"]])
         run = next(reversed(self._ready.values())).run
         name = getattr(self.fun, "__name__", "the step")
-        return Explanation(f"What runs in place of {name}, in {'C' if run.name == 'c' else 'NumPy'}", run.explain(), run.codes())
+        return Explanation(f"What runs in place of {name}, in {'C' if run.name == 'c' else 'NumPy'}", *run.explain())
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.fun, '__qualname__', self.fun)!s}: {len(self._ready)} programs>"

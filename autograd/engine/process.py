@@ -1,4 +1,4 @@
-"""Settings of the whole process that make training quicker: what memory stays, how often cycles are looked for."""
+"""Settings of the whole process that make training quicker: what memory stays, and when to look for cycles."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def tune_memory(keep: int = 2**28, collect_every: int = 5_000) -> bool:
     work as the step's own. This keeps it, so steps on large arrays take 5 to 45 % less time; the most memory
     ever held is the same, but it stays held in between. With any other C library that does not happen.
 
-    Python looks for garbage in cycles whenever there are 700 more lists, nodes and the like than before (2,000
-    from 3.13 on), and a large graph, which has no cycles, is looked through again and again while it grows.
-    From now on it waits for `collect_every` of them, if it waited for fewer: graphs of thousands of ops take a
-    fifth to a quarter less time. Cycles are still found, somewhat later; gc.set_threshold has the last word.
+    Python looks for garbage in cycles whenever there are 700 more lists, nodes and the like than before
+    (2,000 from 3.13 on), and a large graph, which has no cycles, is looked through again and again while it
+    grows. From now on it waits for `collect_every` of them, if it waited for fewer: graphs of thousands of
+    ops take a fifth to a quarter less time. Cycles are still found, later; gc.set_threshold has the last word.
 
     These are settings of the whole process, made when autograd is imported, unless CHAINRULE_TUNE_MEMORY=0 is
     in the environment; both may be changed later. Raises ArgumentError for negative numbers.
