@@ -208,7 +208,7 @@ class Machine:
         return alone
 
     def explain(self) -> tuple[list[tuple[str, str, str, str]], list[str]]:
-        """Of each statement, once if it repeats: what runs it, over how many elements, what it computes, for which lines; and its C."""
+        """Of each statement, once if it repeats: what runs it, how large it is, what it computes, for which lines; and its C."""
         kernels = {
             name: text for text, name in re.findall(r"(?s)(// [^\n]*\n(?:KERNEL|STRAIGHT) void (\w+)\(.*?\n\}\n)", self.source)
         }

@@ -1,4 +1,4 @@
-"""Settings of the whole process that make training quicker: what memory stays, and when to look for cycles."""
+"""Settings of the whole process that make training quicker: what memory stays, when to look for cycles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tune_memory(keep: int = 2**28, collect_every: int = 5_000) -> bool:
     Python looks for garbage in cycles whenever there are 700 more lists, nodes and the like than before
     (2,000 from 3.13 on), and a large graph, which has no cycles, is looked through again and again while it
     grows. From now on it waits for `collect_every` of them, if it waited for fewer: graphs of thousands of
-    ops take a fifth to a quarter less time. Cycles are still found, later; gc.set_threshold has the last word.
+    ops take a quarter less time. Cycles are still found, but later; gc.set_threshold has the last word.
 
     These are settings of the whole process, made when autograd is imported, unless CHAINRULE_TUNE_MEMORY=0 is
     in the environment; both may be changed later. Raises ArgumentError for negative numbers.
