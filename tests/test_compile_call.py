@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 import weakref
+from os import environ
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -250,12 +251,16 @@ def test_what_stands_still_is_walked_through_once():
 
     def step(x):
         if x is None:
-            return rng, plain, re.compile, autograd.ops, np.linalg.norm, collections.namedtuple
+            return rng, plain, re.compile, autograd.ops, np.linalg.norm, collections.namedtuple, environ
         return norm(x * slotted.factor).detach()
 
     watch = Watch(step)
     assert [watch.same() for _ in range(3)] == [True] * 3
     assert len(watch.facts) > 100
+    environ["CHAINRULE_TEST"] = "1"
+    assert not watch.same()
+    del environ["CHAINRULE_TEST"]
+    assert watch.same()
 
 
 def test_a_method_is_kept_under_its_own_name_or_takes_its_object():

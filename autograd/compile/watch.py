@@ -111,6 +111,8 @@ class Watch:
             view = held.values() if isinstance(held, Mapping) else held
             if not values and type(held) in QUICKLY_EMPTY:
                 add(f"if {name(held)}: return False")
+            elif isinstance(held, Mapping) and not isinstance(held, dict):  # it may make its values anew, as os.environ
+                add(f"if not {name(_equal)}({name(view)}, {name(values)}): return False")
             elif 0 < len(values) <= FEW:
                 seen = [f"v{k}" for k in range(len(values))]
                 add(f"{', '.join(seen)}, = {name(view)}")
@@ -298,6 +300,11 @@ def told(x: Any) -> Any:
 
 def _alike(now: Collection[Any], before: Collection[Any]) -> bool:
     return len(now) == len(before) and all(map(is_, now, before))
+
+
+def _equal(now: Collection[Any], before: Collection[Any]) -> bool:
+    pairs = zip(now, before, strict=True)
+    return all([a is b or (isinstance(a, PLAIN) and isinstance(b, PLAIN) and told(a) == told(b)) for a, b in pairs])
 
 
 def _reader(facts: Callable[[], Any], found: Any, reads: Callable[[], list[Any]]) -> tuple[list[Any], Callable[[], bool]]:
