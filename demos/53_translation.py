@@ -89,7 +89,7 @@ def main():
     options = arguments(__doc__)
     manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    steps = 150 if options.quick else 500
+    steps = 90 if options.quick else 500
     pairs = dates(6000, rng)
     seen = {given for given, _ in pairs}
     unseen = [pair for pair in dates(800, rng) if pair[0] not in seen][:500]

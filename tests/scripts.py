@@ -22,7 +22,7 @@ class Done(NamedTuple):
     stderr: str
 
 
-def python(*arguments, seconds=120):
+def python(*arguments, seconds=300):
     """What `python FILE ...` or `python -m MODULE ...` does with these arguments."""
     PROCESSES.set_forkserver_preload(IMPORTED)
     with tempfile.TemporaryDirectory() as folder:
