@@ -264,6 +264,11 @@ def measure(
     return seen, wrong, seconds
 
 
+def ratio(a: float, b: float) -> str:
+    """How many times as much, with two digits that say something."""
+    return f"{a / b:.2f}" if a > 0.1 * b else f"{a / b:.2g}"
+
+
 def compiled_row(name: str, seen: dict[str, list[list[float]]], seconds: dict[str, list[float]]) -> str:
     """The line of a workload in the table of compilers: ms, how many times as long as the best peer, and seconds to compile."""
     ms = {library: min(each[0] for each in rounds) for library, rounds in seen.items()}
@@ -271,7 +276,8 @@ def compiled_row(name: str, seen: dict[str, list[list[float]]], seconds: dict[st
         (ms[library] for library in COMPILED if library in ms and not library.startswith("compiled")), default=float("nan")
     )
     cells = [
-        f"{ms[c]:.3g} ms ({ms[c] / best:.2f}), {', '.join(f'{s:.2g} s' for s in seconds[c])}" if c in ms else "" for c in COMPILED
+        f"{ms[c]:.3g} ms ({ratio(ms[c], best)}), {', '.join(f'{s:.2g} s' for s in seconds[c])}" if c in ms else ""
+        for c in COMPILED
     ]
     return f"| {title(name)} | {' | '.join(cells)} |"
 
@@ -300,7 +306,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             if heading == "torch":
                 text += f", {line['best'].split()[-1]}" * (line["best"] != "torch")
             elif torch:
-                text += f" ({found[0] / torch[0]:.2f}, {found[1] / torch[1]:.2f})"
+                text += f" ({ratio(found[0], torch[0])}, {ratio(found[1], torch[1])})"
             cells.append(text)
         peaks = [f"{found[2]:.0f}" for found in (line["chainrule"], torch) if found]
         lines.append(f"| {line['name']} | {' | '.join(cells)} | {', '.join(peaks)} |")

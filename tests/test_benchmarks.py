@@ -38,3 +38,10 @@ def test_a_table_has_ratios_to_the_best_of_pytorch():
     seen = {"chainrule": [[3.0, 5], [1.0, 6]], "torch": [[2.0, 9], [2.0, 9]], "torch fused": [[1.0, 8], [1.0, 9]]}
     line = steps.table([steps.row("digits", seen)]).splitlines()[-1]
     assert line == "| digits MLP 64-128-10, batch 64, Adam | 2 ms (2.00, 1.00) |  |  | 1 ms, fused |  |  | 6, 9 |"
+
+
+def test_a_table_of_compilers_has_ratios_to_the_best_peer_and_seconds():
+    seen = {"compiled gcc": [[0.5, 1], [0.04, 1]], "torch": [[4.0, 1], [5.0, 1]], "jax": [[2.0, 1], [3.0, 1]]}
+    line = steps.compiled_row("digits", seen, {name: [12.0, 0.25] for name in seen})
+    cells = "0.04 ms (0.02), 12 s, 0.25 s |  |  |  | 4 ms (2.00), 12 s, 0.25 s |  | 2 ms (1.00), 12 s, 0.25 s"
+    assert line == f"| digits MLP 64-128-10, batch 64, Adam | {cells} |"

@@ -48,15 +48,8 @@ C = dict(
 TESTS = set(
     "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not isnan isfinite isinf wins".split()
 )
-CTYPE = {
-    "float32": "float",
-    "float64": "double",
-    "int64": "int64_t",
-    "int32": "int32_t",
-    "uint8": "uint8_t",
-    "int8": "int8_t",
-    "bool": "uint8_t",
-}
+CTYPES = "float32=float float64=double int64=int64_t int32=int32_t uint8=uint8_t int8=int8_t bool=uint8_t"
+CTYPE = {np.dtype(name): text for name, text in (pair.split("=") for pair in CTYPES.split())}
 FOLD = dict(sum="{0} += {1};", amax="{0} = {1} > {0} ? {1} : {0};", amin="{0} = {1} < {0} ? {1} : {0};")
 KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALLER({0}, {1});")  # NaN as well
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
@@ -70,9 +63,9 @@ MOST = 16  # threads that can share a product, and so be of use
 
 
 def ctype(dtype: Any) -> Any:
-    if np.dtype(dtype).name not in CTYPE:
+    if (found := CTYPE.get(np.dtype(dtype))) is None:
         raise CompileError(f"{np.dtype(dtype)} has no type in C here")
-    return CTYPE[np.dtype(dtype).name]
+    return found
 
 
 def first_of(op: str, dtype: Any) -> str:
