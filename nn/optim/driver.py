@@ -119,7 +119,7 @@ class Plan:
                 computed.append(known[key])
             for some, flat in self.batches:
                 flat.gather([self.gradients[k] for k in some])
-                self.jobs[some[0]].program.update(flat.arrays, flat.temporaries, *computed[some[0]][0])  # type: ignore[union-attr]
+                self.jobs[some[0]].program.run(flat.arrays, flat.temporaries, *computed[some[0]][0])  # type: ignore[union-attr]
             touch_all(self.touched)
             for k, job in enumerate(self.jobs):
                 if job.program is None:
@@ -143,7 +143,7 @@ def _same(these: Collection[Any], those: Collection[Any]) -> bool:
 def _in_blocks(program: Update, arrays: list[Array], used: Any, block: int | None) -> None:
     room = [np.empty(min(arrays[0].size, block or 0), arrays[0].dtype) for _ in range(program.temporaries)]
     for part in _blocks([a.reshape(-1) for a in arrays], block):
-        program.update(part, [t[: len(part[0])] for t in room], *used)
+        program.run(part, [t[: len(part[0])] for t in room], *used)
 
 
 def _plainly(rule: Callable[..., Any], job: Job, block: int | None) -> None:

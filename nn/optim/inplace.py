@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.compile import IN_PLACE
 from autograd.engine.graph import Array, ambient
 from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor, wrap
@@ -33,6 +34,13 @@ class Update:
     scalars: Callable[..., tuple[tuple[Any, ...], tuple[float, ...]]]
     update: Callable[..., None]
     temporaries: int
+    kernel: Callable[..., None] | None = None
+
+    def run(self, *args: Any) -> None:
+        """`update`, by a kernel if these are on."""
+        if IN_PLACE and self.kernel is None:
+            self.kernel = IN_PLACE[0](self.update, self.temporaries)
+        (self.kernel if IN_PLACE else self.update)(*args)  # type: ignore[misc]
 
 
 @lru_cache(256)
