@@ -1,5 +1,6 @@
 """Eager mode with kernels is eager mode: on every record and optimizer, in all layouts, at the edges of numbers, and in threads."""
 
+import os
 import threading
 import warnings
 from itertools import product
@@ -16,6 +17,8 @@ import nn
 import nn.functional as F
 from autograd import Tensor, grad
 from autograd.compile import IN_PLACE, cc, kernels
+from autograd.engine.graph import ambient
+from autograd.engine.tape import Tape
 from autograd.engine.tensor import PRIMITIVES, wrap
 
 switch = autograd.compile.kernels
@@ -69,21 +72,42 @@ def check(function, *arrays, rtol=2e-4, atol=2e-5, message=""):
 
 
 # ---------------------------------------------------------------- every record
+def called(sample, seed):
+    """A call of a record: the function, and the arrays that it is given; None for half and where there is no derivative."""
+    given, arrays = sample.make(Quick(seed, 0, np.float32)), []
+    given.map(arrays.append)
+
+    def call(*xs):
+        rest = iter(xs)
+        return given.map(lambda a: next(rest)).run(sample.op)
+
+    return (call, arrays) if sample.smooth and all(a.dtype != np.float16 for a in arrays) else None
+
+
+def chosen():
+    """In continuous integration all records; here, as compiling takes its time, for each op the first two that call it."""
+    if os.environ.get("CI"):
+        return SAMPLES
+    found, counts = [], dict.fromkeys(kernels.LEAST, 0)
+    for sample in SAMPLES:
+        if (call := called(sample, 0)) is not None:
+            with ambient(tape=(tape := Tape())), np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                call[0](*map(wrap, call[1]))
+            names = {getattr(op, "name", "") for op, _, _ in tape} & counts.keys()
+            if any(counts[name] < 2 for name in names):
+                found.append(sample)
+                counts |= {name: counts[name] + 1 for name in names}
+    return found
+
+
 @needs_compiler
-@pytest.mark.parametrize("samples", [SAMPLES[k::24] for k in range(24)], ids=lambda some: some[0].name)
-def test_every_record_is_the_same_with_kernels(samples, at_once):
-    """Calls of several shapes, some of which are served by what was made for others."""
-    for sample, seed in product(samples, range(4)):
-        given = sample.make(Quick(seed, 0, np.float32))
-        arrays = []
-        given.map(arrays.append)
-
-        def call(*xs, sample=sample, given=given):
-            rest = iter(xs)
-            return given.map(lambda a: next(rest)).run(sample.op)
-
-        if sample.smooth and all(a.dtype != np.float16 for a in arrays):
-            check(call, *arrays, message=sample.name)
+@pytest.mark.parametrize("part", range(8))
+def test_every_record_is_the_same_with_kernels(part, at_once):
+    """Calls of two shapes; the second may be served by what was made for the first."""
+    for sample, seed in product(chosen()[part::8], range(2)):
+        if (call := called(sample, seed)) is not None:
+            check(call[0], *call[1], message=sample.name)
 
 
 # ---------------------------------------------------------------- what one kernel serves
@@ -110,7 +134,9 @@ def test_one_kernel_serves_all_lengths(name, at_once):
 
 
 @needs_compiler
-@pytest.mark.parametrize("function", [F.gelu, lambda x: F.softmax(x, 1), lambda x: x.var(1), lambda x: F.layer_norm(x, x.shape[1:])])
+@pytest.mark.parametrize(
+    "function", [F.gelu, lambda x: F.softmax(x, 1), lambda x: x.var(1), lambda x: F.layer_norm(x, x.shape[1:])]
+)
 @pytest.mark.parametrize(
     "layout", [lambda a: a.T, lambda a: a[::-1], lambda a: a[:, ::2], lambda a: a[1:3], lambda a: np.broadcast_to(a[:1], a.shape)]
 )
@@ -121,12 +147,13 @@ def test_arrays_lie_in_memory_as_they_like(function, layout, at_once):
 @needs_compiler
 def test_a_result_lies_in_memory_as_its_argument(at_once):
     x = wrap(standing(2, 5, 4, 3).transpose(0, 3, 1, 2))
-    assert F.gelu(x).array.strides == x.array.strides and made("gelu")[0] == [0]
+    assert F.gelu(x).array.strides == x.array.strides
+    assert made("gelu")[0] == [0]
 
 
 @needs_compiler
-@pytest.mark.parametrize("lead, error", [(lambda a: a, 3e-6), (lambda a: a.T.copy().T, 1e-5)])
-def test_long_sums_keep_their_digits(lead, error, at_once):
+@pytest.mark.parametrize(("lead", "families", "error"), [(lambda a: a, [1, 1], 3e-6), (lambda a: a.T.copy().T, [2, 2], 1e-5)])
+def test_long_sums_keep_their_digits(lead, families, error, at_once):
     """100,001 rows, which are off by 1e-4 if they are added one by one: 256 at a time; 2048 if they are the innermost loop."""
     x, w = wrap(lead(standing(100_001, 3))), wrap(np.float32([1, 2, 3])).requires_grad_()
     b = wrap(np.zeros(3, np.float32)).requires_grad_()
@@ -134,7 +161,7 @@ def test_long_sums_keep_their_digits(lead, error, at_once):
         w.grad = b.grad = None
         F.layer_norm(x, (3,), w, b).backward(autograd.full_like(x, 0.1))
     assert_allclose(b.grad.array, np.full(3, 100_001 * np.float64(np.float32(0.1))), rtol=error)
-    assert made("layer_norm")[0] == [1, 1]
+    assert made("layer_norm")[0] == families
 
 
 # ---------------------------------------------------------------- at the edges of numbers
@@ -147,8 +174,9 @@ UNARY = dict(
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", UNARY)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [*((name, np.float32) for name in UNARY), ("gelu", np.float64), ("softmax", np.float64)]
+)
 def test_infinities_and_nan_are_where_they_were(name, dtype, at_once):
     """Also behind a gradient that is 0, where the derivative is infinite or NaN."""
     x = ODD.astype(dtype)
@@ -170,7 +198,6 @@ def test_infinities_and_nan_are_where_they_were(name, dtype, at_once):
 @needs_compiler
 def test_a_position_outside_is_an_error(at_once):
     x, labels = wrap(standing(4, 3)), autograd.tensor([0, 1, 2, 1])
-    picked = PRIMITIVES["cross_entropy"]
     with switch(False), pytest.raises(IndexError) as expected:
         F.cross_entropy(x, labels + 2)
     for target in (labels, labels, labels + 2):
@@ -179,7 +206,7 @@ def test_a_position_outside_is_an_error(at_once):
         else:
             with pytest.raises(IndexError) as found:
                 F.cross_entropy(x, target)
-    assert str(found.value) == str(expected.value) and picked.name == "cross_entropy"
+    assert str(found.value) == str(expected.value)
 
 
 # ---------------------------------------------------------------- what stays as it was
@@ -225,7 +252,8 @@ def test_without_a_compiler_nothing_changes(monkeypatch):
     monkeypatch.setattr(cc, "compiler", lambda: None)
     fun = PRIMITIVES["gelu"].__globals__["fun"]
     with switch():
-        assert PRIMITIVES["gelu"].__globals__["fun"] is fun and not IN_PLACE
+        assert PRIMITIVES["gelu"].__globals__["fun"] is fun
+        assert not IN_PLACE
         assert F.gelu(autograd.ones(100, 100)).shape == (100, 100)
 
 
@@ -249,7 +277,9 @@ def test_kernels_are_made_in_the_background():
     with switch():
         for _ in range(4):
             assert_allclose(F.gelu(x).array, expected, rtol=1e-5, atol=1e-6)
-        kernels.WAITING.thread.join(60)
+        done = threading.Event()
+        kernels.WAITING.add(done.set)  # behind it
+        assert done.wait(60)
         assert made("gelu")[0] == [0]
         assert_allclose(F.gelu(x).array, expected, rtol=1e-5, atol=1e-6)
     kernels.replacements.cache_clear()
@@ -284,8 +314,7 @@ OPTIMIZERS = {
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("name", "dtype"), [*((name, np.float32) for name in OPTIMIZERS), ("Adam", np.float64)])
 def test_optimizers_go_the_same_way(name, dtype, at_once):
     """Parameters that are updated together, and one that is not, in steps of which the learning rate changes."""
 

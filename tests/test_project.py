@@ -41,7 +41,7 @@ LAYERS = {
         api/tree api/numpy api/__init__ transforms/batch transforms/batch_rules transforms/batching transforms/vmap transforms/core transforms/forward transforms/func transforms/functional transforms/custom transforms/checkpoint transforms/__init__ func functional function numpy
         distributed/group distributed/collective distributed/functional distributed/launch distributed/__init__
         distributions/constraints distributions/base distributions/transforms distributions/combined distributions/continuous distributions/discrete distributions/kl distributions/__init__
-        check/gradcheck check/anomaly check/__init__ compile/watch compile/record compile/replay compile/program compile/lower compile/loops compile/memory compile/emit compile/cc compile/machine compile/step compile/__init__ see/record see/trace see/differences see/formula see/derivation see/boxes see/fold see/typeset see/layout see/nest see/page see/picture see/draw see/watched see/__init__ __init__ as_torch run
+        check/gradcheck check/anomaly check/__init__ compile/watch compile/record compile/replay compile/program compile/lower compile/loops compile/memory compile/emit compile/cc compile/kernels compile/machine compile/step compile/__init__ see/record see/trace see/differences see/formula see/derivation see/boxes see/fold see/typeset see/layout see/nest see/page see/picture see/draw see/watched see/__init__ __init__ as_torch run
     """,
     "nn": """
         functional/checks functional/common functional/activation functional/linear functional/distance functional/dropout functional/attention functional/loss functional/ctc

@@ -69,12 +69,12 @@ def _clear_cache() -> None:
 
 
 def _kernels(enabled: bool = True, *, background: bool = True) -> Any:
-    """Let ops, their gradients and the rules of optimizers run as compiled C, in eager mode, where that is quicker; off by default.
+    """Let ops, their gradients and the rules of optimizers run as compiled C in eager mode, where that is quicker.
 
-    A call turns it on, or with False off, in all threads, for the ops of what is imported by then; in a `with` it holds until the
-    end. When an op gets large arrays of some kind for the third time, C is made of its rule, as `autograd.compile` makes it of a
-    step, and it is called from then on: softmax, normalization, GELU and other activations, losses, attention, recurrent
-    networks, convolution, pooling, and optimizers. Results are the same to rounding. Small arrays, other dtypes than float32
+    It is off by default. A call turns it on, or with False off, in all threads, for the ops of what is imported by then; in a
+    `with` it holds until its end. When an op gets large arrays of some kind for the third time, C is made of its rule, as
+    `autograd.compile` makes it of a step, and it is called from then on: activations, softmax, normalization, losses, reductions,
+    attention, convolution, pooling, and optimizers. Results are the same to rounding. Small arrays, other dtypes than float32
     and float64, other libraries' arrays, derivatives that are differentiated again, and what is recorded or batched go through
     NumPy as before, and so does all where there is no C compiler.
 

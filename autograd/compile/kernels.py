@@ -30,7 +30,7 @@ from ..engine.primitive import Plan, Plans, Results
 from ..engine.tensor import PRIMITIVES, Tensor, wrap
 from ..errors import CompileError
 from . import IN_PLACE, cc
-from .emit import CTYPE, C, Emitter
+from .emit import BLOCK, CTYPE, C, Emitter
 from .loops import Loops
 from .lower import LOWER
 from .memory import Memory, padded
@@ -58,7 +58,7 @@ FEW = 2**15, 2**11  # the fewest elements of parameters that optimizers step by 
 USES = 3  # arrays of a kind come so often before a kernel is made for them
 KEPT = 1000  # kinds of arguments of one function, before all are forgotten
 APART = {"conv", "conv_transpose"}  # each argument's gradient has a kernel of its own
-ROWS = 256  # so many are added one after the other; of more, which would lose digits, sums are made by blocks
+ROWS = 256  # so many are added one after the other, in a sum that can be made by blocks; else it is BLOCK
 LENGTHS = 6, 35  # of the leading dim in the two recordings: whatever is computed of it differs
 PLAIN = {int, float, bool, str, type(None)}
 SEVERAL = {tuple, list, Results}
@@ -74,7 +74,7 @@ def look(values: Sequence[Any], arrays: list[Any]) -> Any:
             arrays.append(v)
             found += (v.dtype.char, v.shape, v.strides)
         elif t in PLAIN:
-            found += (t, v)
+            found += (t, v or repr(v))  # 0.0 and -0.0 are equal
         elif t in SEVERAL:
             found.append(look(v, arrays))
         else:
@@ -86,7 +86,10 @@ def replaced(x: Any, each: Callable[[Any], Any]) -> Any:
     """Arguments with something else in the place of each array."""
     if type(x) is ndarray:
         return each(x)
-    return [replaced(v, each) for v in x] if type(x) is list else tuple([replaced(v, each) for v in x]) if type(x) in SEVERAL else x
+    if type(x) in SEVERAL:
+        some = [replaced(v, each) for v in x]
+        return some if type(x) is list else tuple(some)
+    return x
 
 
 def layout(a: Any) -> tuple[int, ...] | None:
@@ -117,15 +120,10 @@ class Kind:
     def families(self) -> tuple[Any, Any, Any]:
         """What is common to arguments that one kernel serves: if it is elementwise; if the leading dim is free; if nothing is."""
         by_memory = list(zip(self.dtypes, self.shapes, self.orders, strict=True))
-        flat = iter([(d, len(s) > 0) for d, s, _ in by_memory])
-        free = iter([(d, s[1:] if lead else s, lead, o) for (d, s, o), lead in zip(by_memory, self.leads, strict=True)])
-        whole = iter(by_memory)
-        each = [_hashable(replaced(self.args, lambda a, some=some: next(some))) for some in (flat, free, whole)]
-        return (each[0] if self.alike else None), each[1], each[2]
-
-
-def _hashable(x: Any) -> Any:
-    return tuple([_hashable(v) for v in x]) if type(x) in (tuple, list) else x if isinstance(x, np.dtype) else (type(x), x)
+        flat = [(d, len(s) > 0) for d, s, _ in by_memory]
+        free = [(d, s[1:] if lead else s, lead, o) for (d, s, o), lead in zip(by_memory, self.leads, strict=True)]
+        rest = look(replaced(self.args, lambda a: None), [])
+        return ((rest, *flat) if self.alike else None), (rest, *free), (rest, *by_memory)
 
 
 # ---------------------------------------------------------------- a function as C
@@ -140,7 +138,7 @@ class Length(int):
 
 
 class Lowered:
-    """A function of arrays like these as loops in C, recorded with made-up numbers; `lead` is the length of the first dim of `leads`."""
+    """A function as loops in C, recorded with made-up arrays like these; `lead` is the length of the first dim of `leads`."""
 
     def __init__(
         self, fun: Callable[..., Any], kind: Kind, written: frozenset[int], seed: int, leads: Sequence[bool] = (), lead: int = 0
@@ -177,7 +175,7 @@ class Lowered:
         v = self.values.outputs[k]
         if isinstance(v, Value) and v.op == "permute" and v.args[0].op != "leaf":
             self.values.outputs[k] = v.args[0]
-            return v.info[0]  # type: ignore[no-any-return]
+            return tuple(v.info[0])
         return None
 
     def elementwise(self) -> bool:
@@ -197,14 +195,13 @@ class Lowered:
         self.memory = Memory(self.loops)
         self.outs = [(v.shape, v.dtype) if v is not None else None for v in self.values.outputs]
 
-    def rows(self) -> list[tuple[Value, int, list[int]]]:
-        """Of each sum: how many numbers are added one after the other, and the lengths of these dims; the innermost goes by blocks."""
-        found = []
-        for v in self.values.values:
-            if v.op == "sum":
-                dims = [k for k, n in enumerate(v.args[0].shape) if n != 1]
-                outer = [v.args[0].shape[k] for k in v.info[0] if k != dims[-1]]
-                found.append((v, prod(outer), outer))
+    def rows(self) -> dict[int, int]:
+        """Of each sum: how many numbers are added one after the other, as it is not the innermost loop, which goes by blocks."""
+        found = {}
+        for v, dims in [(v, g.dims) for g in self.loops.groups for v in g.items if v.op == "sum"]:
+            own = [k for k, n in enumerate(v.args[0].shape) if n != 1]
+            innermost = own[-1] if len(own) == len(dims) else None
+            found[v.id] = prod([v.args[0].shape[k] for k in v.info[0] if k != innermost])
         return found
 
     def write(self, parts: Sequence[int | None] = (), block: int = 0) -> None:
@@ -222,7 +219,7 @@ class Lowered:
         self.room, leaf, after = self.memory.size, list[str](), ""
         for v in e.leaves:
             if v.id in self.inputs or v.info[0] == "state":
-                k = self.inputs.get(v.id, -1) if v.id in self.inputs else self._place_of(v.array)
+                k = self.inputs[v.id] if v.id in self.inputs else self._place_of(v.array)
                 part = prod(v.shape[1:]) * v.dtype.itemsize if block and self.leads[k] else 0
                 leaf.append(f"DATA({k}) + {part} * at" if part else f"DATA({k})")
             else:
@@ -245,12 +242,17 @@ class Lowered:
         steps = "".join(f" step{k}(leaf, arena);" for k in range(len(e.segments)))
         body = f"void *leaf[] = {{{', '.join(leaf)}}};{steps}"
         if block:
-            body = f"for (long at = 0; at < n; at += {block}) {{ given = n - at < {block} ? n - at : {block}; {body} if (at) {{{after} }} }}"
+            some = f"given = n - at < {block} ? n - at : {block};"
+            body = f"for (long at = 0; at < n; at += {block}) {{ {some} {body} if (at) {{{after} }} }}"
         run = f"EXPORT void run(void *tuple, long n) {{ char *arena = {arena}; given = n; {body} }}\n"
         text = re.sub(r"(noinline\)\) void \w+\([^)]*\) \{\n)", r"\1    const long length = given;\n", e.source())
         self.source = re.sub(r"//.*", "", ACCESS.format(*offsets()) + text + run)
         if re.search(r"\w\[length\];", self.source):
             raise CompileError("a row of any length is no array of C")
+
+    def kept(self) -> list[int]:
+        """How large the values are that are kept on the way."""
+        return [v.size for v in self.values.values if self.memory.where.get(v.id, ("",))[0] == "arena"]
 
     def _place_of(self, array: Any) -> int:
         return next(k for k, a in enumerate(self.arrays) if a is array)
@@ -299,9 +301,9 @@ class Bound:
     def __init__(self, kernel: Kernel, kind: Kind) -> None:
         self.kernel, self.copied = kernel, kind.copied
         first = next((k for k, s in enumerate(kind.shapes) if s), 0)
-        whole, flat, free = kind.shapes[first], kernel.family == 0, kernel.family == 1
-        self.length = prod(whole) if flat else whole[0] if free else 0
-        if free:
+        whole, flat = kind.shapes[first], kernel.family == 0
+        self.length = prod(whole) if flat else 0
+        if kernel.family == 1:
             self.length = next(s[0] for s, lead in zip(kind.shapes, kind.leads, strict=True) if lead)
         self.made: list[Any] = []  # shape, dtype and the order of dims of each result
         for out, turn in zip(kernel.outs, kernel.orders, strict=True):
@@ -310,7 +312,6 @@ class Bound:
                 back = tuple(np.argsort(kind.orders[first]).tolist()) if flat else turn
                 self.made.append((shape, out[1], None if back is None or back == tuple(range(len(back))) else back))
         self.simple = kernel.several is None and len(self.made) == 1 and self.made[0][2] is None
-        self.right = self.length <= kernel.most or flat
 
     def __call__(self, arrays: list[Any], fun: Callable[..., Any], args: Any) -> Any:
         kernel = self.kernel
@@ -330,147 +331,136 @@ class Bound:
         return kernel.several([None if out is None else next(each) for out in kernel.outs])
 
 
-def made(fun: Callable[..., Any], kind: Kind, written: frozenset[int], free: bool) -> tuple[Kernel, int]:
-    """The kernel, and of how wide a family: 0, 1 or 2, as they are in `families`. Raises CompileError where there can be none."""
+def made(fun: Callable[..., Any], kind: Kind, written: frozenset[int], free: bool) -> Kernel:
+    """The kernel, of as wide a family as can be. Raises CompileError where there can be none."""
     for flat, leads in ((True, [len(s) > 0 for s in kind.shapes]), (False, kind.leads)):
         if free and any(leads) and kind.alike >= flat:
             with contextlib.suppress(Exception):
                 return _free(fun, kind, written, leads, flat)
-    one, two = (Lowered(fun, kind, written, seed) for seed in (0, 1))
-    if any(n > ROWS for _, n, _ in one.rows()):
-        raise CompileError("a sum of so many rows would lose digits")
-    for x in (one, two):
+    pair = one, _ = [Lowered(fun, kind, written, seed) for seed in (0, 1)]
+    for x in pair:
         x.place()
         x.write()
-    if one.source != two.source or not _same_constants(one, two):
-        raise CompileError("what is computed depends on values")
-    return Kernel(one, 2, one.outs), 2
+    if max(one.rows().values(), default=0) > BLOCK or not _same(*pair):
+        raise CompileError("what is computed depends on values, or a sum of many rows would lose digits")
+    return Kernel(one, 2, one.outs)
 
 
-def _free(
-    fun: Callable[..., Any], kind: Kind, written: frozenset[int], leads: Sequence[bool], flat: bool
-) -> tuple[Kernel, int]:  # fmt: skip
+def _free(fun: Callable[..., Any], kind: Kind, written: frozenset[int], leads: Sequence[bool], flat: bool) -> Kernel:
     """The same, for any length of the leading dim, or, if it is elementwise, of all dims."""
     pair = one, two = [Lowered(fun, kind, written, seed, leads, n) for seed, n in enumerate(LENGTHS)]
     if flat and not all([x.elementwise() for x in pair]):
         raise CompileError("not elementwise")
-    rows, limited = _rows(one, two)
     for x in pair:
         x.place()
+    rows, alone = _rows(one, two)
     rest = prod(next(s for s in kind.shapes if s)[1:]) if flat else 1
-    ends = [n * rest for n in LENGTHS]
     for g, h in zip(one.loops.groups, two.loops.groups, strict=True):
-        g.dims = h.dims = tuple([_free_or(n, m, ends, Length(2**40)) for n, m in zip(g.dims, h.dims, strict=True)])
-    kept = [
-        [v.size for v in x.values.values if x.memory.where.get(v.id, ("",))[0] == "arena"] for x in pair
-    ]  # whose size is the leading dim's, are more than the end of a loop
-    outs, parts = list(one.outs), list[int | None]()
-    for k, (a, b) in enumerate(zip(one.outs, two.outs, strict=True)):
-        free = a is not None and a[0] != b[0]
-        parts.append(prod(a[0][1:]) * a[1].itemsize if free else None)
-        if free and not flat:
-            outs[k] = tuple([_free_or(n, m, LENGTHS, None) for n, m in zip(a[0], b[0], strict=True)]), a[1]
-            limited = limited or outs[k][0][0] is not None
-    block = 0 if limited or not rows else max(1, ROWS // rows)
+        pairs = list(zip(g.dims, h.dims, strict=True))
+        g.dims = h.dims = tuple([_free_or(n, m, Length(2**40), rest) for n, m in pairs])
+    outs, parts = list(one.outs), list[int | None]()  # in bytes, one of the leading dim
+    for k, (v, w) in enumerate(zip(one.outs, two.outs, strict=True)):
+        parts.append(None)
+        if v is not None and w is not None and v[0] != w[0] and not flat:
+            outs[k] = shape, _ = tuple([_free_or(n, m, None) for n, m in zip(v[0], w[0], strict=True)]), v[1]
+            parts[k] = prod(v[0][1:]) * v[1].itemsize
+            alone = alone and shape[0] is None
     for x in pair:
-        x.write(parts, block)
-    if one.source != two.source or kept[0] != kept[1] or not _same_constants(one, two):
+        x.write(parts, max(1, ROWS // rows) if rows and alone else 0)
+    if not _same(*pair) or one.kept() != two.kept():
         raise CompileError("the leading dim is not only the end of loops")
-    return Kernel(one, 0 if flat else 1, outs, ROWS // rows if limited and rows else NEVER), 0 if flat else 1
+    return Kernel(one, 0 if flat else 1, outs, NEVER if alone or not rows else BLOCK // rows)
 
 
 def _rows(one: Lowered, two: Lowered) -> tuple[int, bool]:
-    """How many numbers sums add one after the other for each of the leading dim; and whether nothing is made of such sums."""
-    sums = {v.id: n // LENGTHS[0] for (v, n, _), (_, m, _) in zip(one.rows(), two.rows(), strict=True) if n != m}
-    if any(n > ROWS for v, n, _ in one.rows() if v.id not in sums):
-        raise CompileError("a sum of so many rows would lose digits")
-    made = set(sums)
+    """How many numbers sums add one after the other for each of the leading dim; and if just these are results without it."""
+    counts = two.rows()
+    rows = {i: n // LENGTHS[0] for i, n in one.rows().items() if n != counts[i]}
+    if any(n > BLOCK for i, n in one.rows().items() if i not in rows):
+        raise CompileError("a sum of many rows would lose digits")
+    sums = {v.id for v, w in zip(one.values.values, two.values.values, strict=True) if v.op == "sum" and _summed(v) != _summed(w)}
+    alone = True
     for v in one.values.values:
-        if any(isinstance(a, Value) and a.id in made for a in v.args):
-            if v.op != "reshape":
-                return max(sums.values()), True
-            made.add(v.id)
-    shapes = zip(one.values.outputs, two.values.outputs, strict=True)
-    alone = all(v is None or (v.id in made) == (v.shape == w.shape) for v, w in shapes)
-    return max(sums.values(), default=0), not alone
+        if any(isinstance(a, Value) and a.id in sums for a in v.args):
+            sums.add(v.id)
+            alone = alone and v.op == "reshape"
+    outs = zip(one.values.outputs, two.values.outputs, strict=True)
+    return max(rows.values(), default=0), alone and all(v is None or (v.id in sums) == (v.shape == w.shape) for v, w in outs)
 
 
-def _free_or(n: int, m: int, ends: Sequence[int], free: Any) -> Any:
-    """A length that is the same in both recordings, or `free` if it is the leading dim's."""
+def _summed(v: Value) -> int:
+    return prod([v.args[0].shape[k] for k in v.info[0]])
+
+
+def _free_or(n: int, m: int, free: Any, rest: int = 1) -> Any:
+    """A length that is the same in both recordings, or `free` if it is the leading dim's, or `rest` times that."""
     if n == m:
         return n
-    if (n, m) != tuple(ends):
+    if (n, m) != (LENGTHS[0] * rest, LENGTHS[1] * rest):
         raise CompileError("a length that is not only the leading dim's")
     return free
 
 
-def _same_constants(one: Lowered, two: Lowered) -> bool:
-    return len(one.constants) == len(two.constants) and all(map(np.array_equal, one.constants, two.constants))
+def _same(one: Lowered, two: Lowered) -> bool:
+    """Is it the same C, and are the constants the same?"""
+    alike = len(one.constants) == len(two.constants) and all(map(np.array_equal, one.constants, two.constants))
+    return alike and one.source == two.source
 
 
 # ---------------------------------------------------------------- a function, and the kernels it has by now
 class Quick:
-    """A function that has a kernel for some arguments. `recorded` is the same on Tensors. If there is a place of a
-    `gradient`, it writes into all other arrays of one dim in place.
+    """A function that has a kernel for some arguments; `recorded` is the same on Tensors.
+
+    If there is a `gradient`, which of the arrays it is, the function writes into the others of its shape, in place.
     """
 
     def __init__(self, fun: Callable[..., Any], recorded: Callable[..., Any], gradient: int | None = None) -> None:
         self.fun, self.recorded, self.gradient = fun, recorded, gradient
-        self.ready: dict[Any, Any] = {}  # by what `look` sees: a Bound, or None where there is no kernel
+        self.ready: dict[Any, Bound | None] = {}  # by what `look` sees; None where there is no kernel
         self.known: dict[Any, Any] = {}  # by family: a Kernel, how often there was none, or None where there will be none
         self.why: list[str] = []
 
     def __call__(self, *args: Any) -> Any:
         arrays: list[Any] = []
         try:
-            bound = self.ready[look(args, arrays)]
-        except (KeyError, TypeError):
-            bound = self.meet(args)
-        if bound is None or mode().tape is not None:
-            return self.fun(*args)
-        return bound(arrays, self.fun, args)
-
-    def meet(self, args: Any) -> Any:
-        """Look for a kernel that serves these arguments, or count, and have one made."""
-        arrays: list[Any] = []
-        try:
             key = look(args, arrays)
         except KeyError:
-            return None
+            return self.fun(*args)
         if mode().tape is not None:
-            return None
+            return self.fun(*args)
+        bound = self.ready[key] if key in self.ready else self.meet(key, args, arrays)
+        return self.fun(*args) if bound is None else bound(arrays, self.fun, args)
+
+    def meet(self, key: Any, args: Any, arrays: list[Any]) -> Bound | None:
+        """Look for a kernel that serves these arguments, or count, and have one made."""
         if len(self.ready) > KEPT:
             self.ready.clear()
-        if not arrays or not (kind := Kind(args, arrays)).right:
-            self.ready[key] = None
-            return None
-        families = kind.families()
+        if len(self.known) > KEPT or not arrays or not (kind := Kind(args, arrays)).right:
+            return self.ready.setdefault(key, None)
+        families = _, free, whole = kind.families()
         for family in families:
             if isinstance(found := self.known.get(family), Kernel):
                 bound = Bound(found, kind)
-                self.ready[key] = bound = bound if bound.right else None  # type: ignore[assignment]
-                return bound
-        _, free, whole = families
+                return self.ready.setdefault(key, bound if bound.length <= found.most else None)
         if self.known.get(whole, 0) is None:
-            self.ready[key] = None
-            return None
+            return self.ready.setdefault(key, None)
         counted = whole if self.known.get(free, 0) is None else free
         self.known[counted] = uses = self.known.get(counted, 0) + 1
-        if uses == USES:
-            kind.args = replaced(args, lambda a: HOLE)
-            have_made(partial(self.make, kind, families, counted is free))
-            return self.meet(args) if not WAITING.background else None
-        return None
+        if uses != USES:
+            return None
+        kind.args = replaced(args, lambda a: HOLE)  # it keeps no array
+        WAITING.add(partial(self.make, kind, families, counted is free))
+        return None if WAITING.background else self.meet(key, args, arrays)
 
     def make(self, kind: Kind, families: Any, free: bool) -> None:
         """Make a kernel for these families."""
         try:
-            written = {k for k, s in enumerate(kind.shapes) if s and k != self.gradient} if self.gradient is not None else set()
-            kernel, width = made(self.recorded, kind, frozenset(written), free)
-            self.known[families[width]] = kernel
-            if width == 2:
+            written = frozenset(k for k, s in enumerate(kind.shapes) if s and k != self.gradient)
+            kernel = made(self.recorded, kind, frozenset() if self.gradient is None else written, free)
+            if kernel.family == 2:
                 self.known[families[1]] = None
-        except Exception as error:  # what has no kernel is as it was
+            self.known[families[kernel.family]] = kernel
+        except Exception as error:  # it stays as it was
             self.why.append(f"{type(error).__name__}: {error}")
             self.known[families[1]] = self.known[families[2]] = None
 
@@ -480,34 +470,30 @@ HOLE.flags.writeable = False
 
 
 class Waiting:
-    """Kernels to be made, one after the other, in a thread that ends when there are none."""
+    """Kernels to be made, one after the other, in a thread that nobody waits for, or at once."""
 
-    def __init__(self) -> None:
-        self.jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self.thread: threading.Thread | None = None
-        self.background = True
+    background = True
+    jobs: queue.SimpleQueue[Callable[[], None]]
+    thread: threading.Thread | None = None
+
+    def add(self, job: Callable[[], None]) -> None:
+        """Do this, now or in its turn."""
+        if not self.background:
+            job()
+            return
+        if self.thread is None or not self.thread.is_alive():  # as after a fork
+            self.jobs = queue.SimpleQueue()
+            self.thread = threading.Thread(target=self.run, name="kernels", daemon=True)
+            self.thread.start()
+        self.jobs.put(job)
 
     def run(self) -> None:
+        """All that come."""
         while True:
-            try:
-                job = self.jobs.get(timeout=1)
-            except queue.Empty:
-                return
-            job()
+            self.jobs.get()()
 
 
 WAITING = Waiting()
-
-
-def have_made(job: Callable[[], None]) -> None:
-    """Do this in the background, if so wished."""
-    if not WAITING.background:
-        job()
-        return
-    WAITING.jobs.put(job)
-    if WAITING.thread is None or not WAITING.thread.is_alive():
-        WAITING.thread = threading.Thread(target=WAITING.run, name="kernels", daemon=True)
-        WAITING.thread.start()
 
 
 # ---------------------------------------------------------------- in the table of ops
