@@ -91,7 +91,7 @@ def _kernels(enabled: bool = True, *, background: bool = True) -> Any:
     """
     from .kernels import Switch
 
-    return Switch(enabled, background)
+    return Switch(enabled, background, IN_PLACE)
 
 
 compile.kernels = _kernels  # type: ignore[attr-defined]

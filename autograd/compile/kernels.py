@@ -29,7 +29,7 @@ from ..engine.graph import ambient, mode
 from ..engine.primitive import Plan, Plans, Results
 from ..engine.tensor import PRIMITIVES, Tensor, wrap
 from ..errors import CompileError
-from . import IN_PLACE, cc
+from . import cc
 from .emit import BLOCK, CTYPE, C, Emitter
 from .loops import Loops
 from .lower import LOWER
@@ -42,12 +42,13 @@ NEVER = sys.maxsize
 # fmt: off
 LEAST: dict[str, tuple[int, int]] = dict(
     tanh=(NEVER, 2**14), sigmoid=(2**10, 2**14), relu=(2**13, 2**14), clip_min=(2**13, 2**14), clip_max=(2**13, 2**14),
-    sqrt=(2**14, NEVER), square=(NEVER, 2**15), absolute=(NEVER, 2**14), power=(2**10, 2**14), divide=(NEVER, 2**15),
-    maximum=(NEVER, 2**10), minimum=(NEVER, 2**10), where=(2**13, 2**14), erf=(2**10, 2**12), erfc=(2**10, 2**12),
-    gelu=(2**10, 2**10), gelu_tanh=(2**10, 2**10), softplus=(2**14, 2**14), hardtanh=(2**14, 2**14), hardswish=(2**10, 2**10),
+    sqrt=(2**14, NEVER), rsqrt=(2**13, 2**14), square=(NEVER, 2**15), absolute=(NEVER, 2**14), power=(2**10, 2**14),
+    divide=(NEVER, 2**15), maximum=(NEVER, 2**10), minimum=(NEVER, 2**10), where=(2**13, 2**14), logit=(NEVER, 2**13),
+    erf=(2**10, 2**12), erfc=(2**10, 2**12), gelu=(2**10, 2**10), gelu_tanh=(2**10, 2**10), softplus=(2**14, 2**14),
+    hardtanh=(2**14, 2**14), hardswish=(2**10, 2**10),
     sum=(2**13, NEVER), mean=(2**13, NEVER), var=(2**10, 2**10), amax=(2**10, 2**10), amin=(2**10, 2**10),
-    softmax=(2**10, 2**10), log_softmax=(2**10, 2**12), logsumexp=(2**10, 2**10),
-    layer_norm=(2**10, 2**10), rms=(2**10, 2**10), attention=(2**10, 2**10),
+    vector_norm=(2**10, 2**10), softmax=(2**10, 2**10), log_softmax=(2**10, 2**12), logsumexp=(2**10, 2**10),
+    layer_norm=(2**10, 2**10), rms=(2**10, 2**10), attention=(2**10, 2**10), index=(2**13, 2**10), gather=(NEVER, 2**13),
     cross_entropy=(2**12, 2**14), mse_loss=(2**12, 2**14), huber=(2**13, 2**14),
     binary_cross_entropy=(2**10, 2**13), binary_cross_entropy_with_logits=(2**12, 2**13),
     conv=(2**10, 2**10), conv_transpose=(2**10, 2**10), window_max=(2**10, 2**10), window_sum=(2**10, 2**10),
@@ -198,10 +199,13 @@ class Lowered:
     def rows(self) -> dict[int, int]:
         """Of each sum: how many numbers are added one after the other, as it is not the innermost loop, which goes by blocks."""
         found = {}
-        for v, dims in [(v, g.dims) for g in self.loops.groups for v in g.items if v.op == "sum"]:
-            own = [k for k, n in enumerate(v.args[0].shape) if n != 1]
-            innermost = own[-1] if len(own) == len(dims) else None
-            found[v.id] = prod([v.args[0].shape[k] for k in v.info[0] if k != innermost])
+        for v, dims in [(v, g.dims) for g in self.loops.groups for v in g.items]:
+            if v.op == "addrows":  # all may come to one row
+                found[v.id] = prod(v.args[1].shape)
+            elif v.op == "sum":
+                own = [k for k, n in enumerate(v.args[0].shape) if n != 1]
+                innermost = own[-1] if len(own) == len(dims) else None
+                found[v.id] = prod([v.args[0].shape[k] for k in v.info[0] if k != innermost])
         return found
 
     def write(self, parts: Sequence[int | None] = (), block: int = 0) -> None:
@@ -546,22 +550,24 @@ def replacements(name: str) -> dict[str, Any]:
 
 
 class Switch:
-    """Turns kernels on or off when it is made; as a context manager, until its end. See `autograd.compile.kernels`."""
+    """Turns kernels on or off when it is made; as a context manager, until its end. See `autograd.compile.kernels`.
+
+    `in_places` is where functions that work in place look for what makes kernels of them.
+    """
 
     on = False
 
-    def __init__(self, enabled: bool, background: bool) -> None:
-        self.before = Switch.on, WAITING.background
-        self.set(enabled, background)
+    def __init__(self, enabled: bool, background: bool, in_places: list[Any]) -> None:
+        self.in_places, self.before = in_places, (Switch.on, WAITING.background)
+        self.set(enabled and can_be_made(), background)
 
-    @staticmethod
-    def set(enabled: bool, background: bool) -> None:
+    def set(self, on: bool, background: bool) -> None:
         """Put functions with kernels in the scope of the primitives that there are by now, or those of the table."""
-        Switch.on, WAITING.background = enabled and can_be_made(), background
+        Switch.on, WAITING.background = on, background
         for name in LEAST.keys() & PRIMITIVES.keys():
             op = PRIMITIVES[name]
-            op.__globals__.update({"fun": op.fun, "plans": op.plans} | (replacements(name) if Switch.on else {}))
-        IN_PLACE[:] = [in_place] if Switch.on else []
+            op.__globals__.update({"fun": op.fun, "plans": op.plans} | (replacements(name) if on else {}))
+        self.in_places[:] = [in_place] if on else []
 
     def __enter__(self) -> Switch:
         return self
