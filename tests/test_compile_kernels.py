@@ -193,6 +193,7 @@ def test_infinities_and_nan_are_where_they_were(name, dtype, at_once):
             expected = run()
         for g, e in zip(run(), expected, strict=True):
             assert_allclose(g, e, rtol=1e-5 if dtype == np.float32 else 1e-12, atol=1e-37)
+            assert_array_equal(np.signbit(g)[e == e], np.signbit(e)[e == e])
 
 
 @needs_compiler

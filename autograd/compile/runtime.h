@@ -32,8 +32,8 @@ static inline float tanh_(float x) {  // beyond 10 it is 1, so that exp is simpl
     float small = ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z - 3.33332819422e-1f) * z * x + x;
     float n = rintf(c * 2.88539008f), r = (2 * c - n * 0.693359375f) + n * 2.12194440e-4f;
     float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
-    float e = (p * r * r + r + 1) * as_float(((int32_t)n + 127) << 23), big = copysignf(1 - 2 / (e + 1), x);
-    return a < .625f ? small : x == x ? big : x;
+    float e = (p * r * r + r + 1) * as_float(((int32_t)n + 127) << 23), big = 1 - 2 / (e + 1);
+    return x != x ? x : copysignf(a < .625f ? small : big, x);
 }
 static inline float erf_(float x) {
     float a = fabsf(x), s = x * x;
