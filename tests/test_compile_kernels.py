@@ -145,6 +145,17 @@ def test_arrays_lie_in_memory_as_they_like(function, layout, at_once):
 
 
 @needs_compiler
+def test_bytes_in_another_order_and_signs_of_zero_are_seen(at_once):
+    """Of arguments that look alike, each gets what is its own."""
+    x = standing(6, 8)
+    for a in (x, x.astype(">f4"), x):
+        assert_allclose(PRIMITIVES["gelu"].__globals__["fun"](a), PRIMITIVES["gelu"].fun(x), rtol=1e-5, atol=1e-6)
+    mask = wrap(np.zeros((6, 8), bool))
+    for zero in (0.0, -0.0, 0.0, -0.0):
+        assert (np.signbit(autograd.where(mask, wrap(x), zero).array) == np.signbit(zero)).all()
+
+
+@needs_compiler
 def test_a_result_lies_in_memory_as_its_argument(at_once):
     x = wrap(standing(2, 5, 4, 3).transpose(0, 3, 1, 2))
     assert F.gelu(x).array.strides == x.array.strides

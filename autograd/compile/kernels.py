@@ -73,7 +73,7 @@ def look(values: Sequence[Any], arrays: list[Any]) -> Any:
         t = type(v)
         if t is ndarray:
             arrays.append(v)
-            found += (v.dtype.char, v.shape, v.strides)
+            found += (v.dtype, v.shape, v.strides)
         elif t in PLAIN:
             found += (t, v or repr(v))  # 0.0 and -0.0 are equal
         elif t in SEVERAL:
@@ -439,6 +439,8 @@ class Quick:
         """Look for a kernel that serves these arguments, or count, and have one made."""
         if len(self.ready) > KEPT:
             self.ready.clear()
+        if len(self.known) > KEPT:  # numbers among the arguments may be others each time
+            self.known = {family: found for family, found in self.known.items() if type(found) is not int}
         if len(self.known) > KEPT or not arrays or not (kind := Kind(args, arrays)).right:
             return self.ready.setdefault(key, None)
         families = _, free, whole = kind.families()

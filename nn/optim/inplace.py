@@ -36,11 +36,10 @@ class Update:
     temporaries: int
     kernel: Callable[..., None] | None = None
 
-    def run(self, *args: Any) -> None:
-        """`update`, by a kernel if these are on."""
-        if IN_PLACE and self.kernel is None:
-            self.kernel = IN_PLACE[0](self.update, self.temporaries)
-        (self.kernel if IN_PLACE else self.update)(*args)  # type: ignore[misc]
+    def compiled(self) -> Callable[..., None]:
+        """`update`, by kernels, which are on."""
+        self.kernel = self.kernel or IN_PLACE[0](self.update, self.temporaries)
+        return self.kernel
 
 
 @lru_cache(256)
