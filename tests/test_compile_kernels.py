@@ -85,27 +85,26 @@ def called(sample, seed):
 
 
 def chosen():
-    """In continuous integration all records; here, as compiling takes its time, for each op the first two that call it."""
+    """In continuous integration all records; here, as compiling takes its time, for each op the first that calls it."""
     if os.environ.get("CI"):
         return SAMPLES
-    found, counts = [], dict.fromkeys(kernels.LEAST, 0)
+    found, left = [], set(kernels.LEAST)
     for sample in SAMPLES:
-        if (call := called(sample, 0)) is not None:
+        if left and (call := called(sample, 0)) is not None:
             with ambient(tape=(tape := Tape())), np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 call[0](*map(wrap, call[1]))
-            names = {getattr(op, "name", "") for op, _, _ in tape} & counts.keys()
-            if any(counts[name] < 2 for name in names):
+            if names := {getattr(op, "name", "") for op, _, _ in tape} & left:
                 found.append(sample)
-                counts |= {name: counts[name] + 1 for name in names}
+                left -= names
     return found
 
 
 @needs_compiler
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(4))
 def test_every_record_is_the_same_with_kernels(part, at_once):
     """Calls of two shapes; the second may be served by what was made for the first."""
-    for sample, seed in product(chosen()[part::8], range(2)):
+    for sample, seed in product(chosen()[part::4], range(2)):
         if (call := called(sample, seed)) is not None:
             check(call[0], *call[1], message=sample.name)
 
