@@ -249,7 +249,7 @@ class Lowered:
             some = f"given = n - at < {block} ? n - at : {block};"
             body = f"for (long at = 0; at < n; at += {block}) {{ {some} {body} if (at) {{{after} }} }}"
         run = f"EXPORT void run(void *tuple, long n) {{ char *arena = {arena}; given = n; {body} }}\n"
-        text = re.sub(r"(noinline\)\) void \w+\([^)]*\) \{\n)", r"\1    const long length = given;\n", e.source())
+        text = re.sub(r"(?m)^(\w[^\n]*\bvoid kernel\d+_[^\n]*\{)$", r"\1\n    const long length = given;", e.source())
         self.source = re.sub(r"//.*", "", ACCESS.format(*offsets()) + text + run)
         if re.search(r"\w\[length\];", self.source):
             raise CompileError("a row of any length is no array of C")
