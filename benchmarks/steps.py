@@ -5,7 +5,7 @@
 
 The workloads are in workloads.py; names choose among them. Each library that is installed runs in a process of its own, as
 threads of two BLAS libraries in one process disturb each other. They begin with the same weights, and a library whose first
-five losses are others than chainrule's is named and not listed. What is compiled, is in those first
+five losses are others than chainrule's is named and not listed. What is compiled, steps and kernels, is in those first
 steps. Then they take turns; medians and minima of all rounds are
 printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as
 it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
@@ -41,7 +41,7 @@ from workloads import WORKLOADS, drawn
 
 Step = Callable[[], float]
 TORCH = ("torch", "torch fused", "torch channels_last")
-OURS = ("chainrule", "compiled")  # the same programs, the second with autograd.compile around the step
+OURS = ("chainrule", "kernels", "compiled")  # the same programs: eager, also with compile.kernels(), and whole steps compiled
 LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
 BY = {"gcc": "gcc", "clang": "clang", "zig": f"{sys.executable} -m ziglang cc"}  # with which compiled steps are
 COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch", "torch.compile", "jax")
@@ -63,6 +63,9 @@ def step_of(name: str, library: str) -> Step:
         import nn
         import nn.functional as F
         from nn import optim
+
+        if library == "kernels":
+            t.compile.kernels(background=False)
     else:
         import torch as t
         import torch.nn.functional as F

@@ -9,6 +9,8 @@ from ..errors import ArgumentError
 BACKENDS = ("auto", "c", "replay", "eager")
 PYTORCHS = ("inductor", "aot_eager", "cudagraphs", "onnxrt", "openxla", "tvm")  # which mean "auto"
 
+IN_PLACE: list[Any] = []  # while kernels are on, what makes one of a function that works in place, as the rules of optimizers
+
 
 def compile(
     step: Any = None, *, backend: Any = "auto", threads: Any = "auto", strict: bool = False, fullgraph: bool = False,
@@ -72,4 +74,31 @@ def _clear_cache() -> None:
     clear_cache()
 
 
+def _kernels(enabled: bool = True, *, background: bool = True) -> Any:
+    """Let ops, their gradients and the rules of optimizers run as compiled C in eager mode, where that is quicker.
+
+    It is off by default. A call turns it on, or with False off, in all threads, for the ops of what is imported by then; in a
+    `with` it holds until its end. When an op gets large arrays of some kind for the third time, C is made of its rule, as
+    `autograd.compile` makes it of a step, and it is called from then on: activations, softmax, normalization, losses, reductions,
+    attention, convolution, pooling, and optimizers. Results are the same to rounding. Small arrays, other dtypes than float32
+    and float64, other libraries' arrays, derivatives that are differentiated again, and what is recorded or batched go through
+    NumPy as before, and so does all where there is no C compiler.
+
+    The compiler runs in a thread in the background, some tenths of a second for each kernel, and what it made is kept on disk,
+    so that it is there at once the next time. When a kernel takes over is a matter of time, then; with `background=False` the
+    third call waits for it, so that runs repeat to the last bit. NumPy's warnings of overflow and the like are not given.
+    PyTorch: there kernels are always compiled.
+
+    >>> import autograd, nn
+    >>> with autograd.compile.kernels():
+    ...     y = nn.functional.gelu(autograd.ones(100, 100))
+    >>> y[0, 0]
+    tensor(0.8413)
+    """
+    from .kernels import Switch
+
+    return Switch(enabled, background, IN_PLACE)
+
+
+compile.kernels = _kernels  # type: ignore[attr-defined]
 compile.clear_cache = _clear_cache  # type: ignore[attr-defined]

@@ -38,10 +38,12 @@ static inline float log1p_(float x) {
     float u = 1 + x, d = u - 1;
     return d == 0 ? x : u < INFINITY ? log_(u) * (x / d) : x;
 }
-static inline float tanh_(float x) {
-    float a = fabsf(x), z = x * x;
+static inline float tanh_(float x) {  // beyond 10 it is 1, so that exp is simpler here
+    float a = fabsf(x), z = x * x, c = a < 10 ? a : 10;
     float small = ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z - 3.33332819422e-1f) * z * x + x;
-    float big = 1 - 2 / (exp_(2 * a) + 1);
+    float n = rintf(c * 2.88539008f), r = (2 * c - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    float e = (p * r * r + r + 1) * as_float(((int32_t)n + 127) << 23), big = 1 - 2 / (e + 1);
     return x != x ? x : copysignf(a < .625f ? small : big, x);
 }
 static inline float erf_(float x) {

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.compile import IN_PLACE
 from autograd.engine.accumulate import ACCUMULATED, widened
 from autograd.engine.graph import Array, touch_all, write
 from autograd.engine.tensor import Tensor
@@ -119,7 +120,9 @@ class Plan:
                 computed.append(known[key])
             for some, flat in self.batches:
                 flat.gather([self.gradients[k] for k in some])
-                self.jobs[some[0]].program.update(flat.arrays, flat.temporaries, *computed[some[0]][0])  # type: ignore[union-attr]
+                program: Any = self.jobs[some[0]].program
+                update = program.compiled() if IN_PLACE else program.update
+                update(flat.arrays, flat.temporaries, *computed[some[0]][0])
             touch_all(self.touched)
             for k, job in enumerate(self.jobs):
                 if job.program is None:
@@ -142,8 +145,9 @@ def _same(these: Collection[Any], those: Collection[Any]) -> bool:
 
 def _in_blocks(program: Update, arrays: list[Array], used: Any, block: int | None) -> None:
     room = [np.empty(min(arrays[0].size, block or 0), arrays[0].dtype) for _ in range(program.temporaries)]
+    update = program.compiled() if IN_PLACE else program.update
     for part in _blocks([a.reshape(-1) for a in arrays], block):
-        program.update(part, [t[: len(part[0])] for t in room], *used)
+        update(part, [t[: len(part[0])] for t in room], *used)
 
 
 def _plainly(rule: Callable[..., Any], job: Job, block: int | None) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.compile import IN_PLACE
 from autograd.engine.graph import Array, ambient
 from autograd.engine.tape import Tape
 from autograd.engine.tensor import Tensor, wrap
@@ -33,6 +34,12 @@ class Update:
     scalars: Callable[..., tuple[tuple[Any, ...], tuple[float, ...]]]
     update: Callable[..., None]
     temporaries: int
+    kernel: Callable[..., None] | None = None
+
+    def compiled(self) -> Callable[..., None]:
+        """`update`, by kernels, which are on."""
+        self.kernel = self.kernel or IN_PLACE[0](self.update, self.temporaries)
+        return self.kernel
 
 
 @lru_cache(256)
