@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(cc.compiler() is None, reason="there is no C com
 
 @pytest.fixture(autouse=True)
 def compiled_quickly(monkeypatch):
-    monkeypatch.setenv("CHAINRULE_CFLAGS", "-O1 -march=native")
+    monkeypatch.setenv("CHAINRULE_CFLAGS", "-O0 -march=native")
 
 
 # ---------------------------------------------------------------- what repeats
