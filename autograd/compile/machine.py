@@ -92,6 +92,8 @@ class Machine:
         self.results: list[Any] = [None] * len(values.outputs)
         self.address = ctypes.c_void_p(ctypes.addressof(self.pointers)), ctypes.c_void_p(self.block.ctypes.data + self.start)
         self.team = np.zeros(32, np.int64)  # team_t of threads.h: which loop is shared out, how far it is
+        team = ctypes.c_void_p(self.team.ctypes.data)
+        self.outside = functools.partial(self.library.was_outside_of, team) if self.threads > 1 else self.library.was_outside
         self.parts: list[Callable[[], Any]] = []
         k = 0
         for s in self.emitter.segments:
@@ -158,7 +160,8 @@ class Machine:
             def run() -> None:
                 CREW.run(self.threads, f, leaf, arena, team, int(self.team[0]) >> 16, self)
 
-        if not any(g.kind == "matmul" or g.kind.startswith("conv") for g in self.loops.groups):
+        products = any(g.kind == "matmul" or g.kind.startswith("conv") for g in self.loops.groups)
+        if not products or BLAS.asked() in ([], [1]):
             return run
 
         def alone() -> None:
@@ -185,8 +188,7 @@ class Machine:
 
     def _stopped(self) -> int:
         if self.emitter.checks and not self.stopped:
-            team = ctypes.c_void_p(self.team.ctypes.data)
-            self.stopped = self.library.was_outside() if self.threads == 1 else self.library.was_outside_of(team)
+            self.stopped = self.outside()
         return self.stopped
 
     def _look(self) -> None:
