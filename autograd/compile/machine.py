@@ -108,9 +108,7 @@ class Machine:
                 self.pointers[k] = address(v.array)
         where = self.emitter.where
         self.small: list[tuple[int, Callable[[], Any]]] = []  # which results are copied from where the program always puts them
-        self.large: list[
-            tuple[int, int, Any, Any, Any]
-        ] = []  # which have an array of their own each time: its address goes where
+        self.large: list[tuple[int, int, Any, Any, Any]] = []  # which have one of their own each time: its address goes where
         self.others: list[tuple[int, Any]] = []  # and which are copied from where they are
         self.homes: list[Any] = [None] * len(values.outputs)  # of the small ones
         for k, out in enumerate(values.outputs):
@@ -126,6 +124,8 @@ class Machine:
         self.results = self.homes
         self.address = ctypes.c_void_p(ctypes.addressof(self.pointers)), ctypes.c_void_p(self.block.ctypes.data + self.start)
         self.team = np.zeros(32, np.int64)  # team_t of threads.h: which loop is shared out, how far it is
+        team = ctypes.c_void_p(self.team.ctypes.data)
+        self.outside = functools.partial(self.library.was_outside_of, team) if self.threads > 1 else self.library.was_outside
         self.parts: list[Callable[[], Any]] = []
         k = 0
         for s in self.emitter.segments:
@@ -198,7 +198,7 @@ class Machine:
             def run() -> None:
                 CREW.run(self.threads, f, leaf, arena, team, int(self.team[0]) >> 16, self)
 
-        if not self.emitter.blas:
+        if not self.emitter.blas or BLAS.asked() in ([], [1]):
             return run
 
         def alone() -> None:
@@ -237,8 +237,7 @@ class Machine:
 
     def _stopped(self) -> int:
         if self.positions and not self.stopped:
-            team = ctypes.c_void_p(self.team.ctypes.data)
-            self.stopped = self.library.was_outside() if self.threads == 1 else self.library.was_outside_of(team)
+            self.stopped = self.outside()
         return self.stopped
 
     def _look(self) -> None:

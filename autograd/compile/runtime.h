@@ -1,4 +1,4 @@
-// What every generated step starts with: vector mathematics, the products of NumPy's BLAS, convolution, and the barrier.
+// What every generated step starts with: vector mathematics, the products of NumPy's BLAS, convolution, and positions that are checked.
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
