@@ -665,6 +665,21 @@ def test_c_is_right_for_odd_numbers(dtype):
             assert_array_equal(np.signbit(g.array)[ok], np.signbit(e.array)[ok], err_msg=name)
 
 
+@needs_c
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((300_000, 2), 0), ((300, 700, 3), (0, 1)), ((5, 40_000, 3), 1), ((3, 300, 200, 4), (1, 2))]
+)
+def test_many_rows_add_up_in_c(shape, dim, threads):
+    """One after the other, as they come, they would lose three digits."""
+    x = autograd.from_numpy(np.random.default_rng(0).uniform(0.5, 1.5, shape).astype(np.float32))
+    compiled = autograd.compile(lambda x: (x * x).sum(dim), backend="c", strict=True, threads=threads)
+    for _ in range(3):
+        found = compiled(x)
+    assert compiled.stats()["calls"]["compiled"] == 1
+    assert_allclose(found.array, np.sum(np.square(x.array, dtype=np.float64), axis=dim), rtol=1.5e-6)
+
+
 def test_checks_look_at_parts_of_what_is_there_before():
     text = autograd.tensor(np.random.default_rng(0).integers(0, 5, (16, 9)))
     scores = autograd.randn(16, 8, 5).requires_grad_()

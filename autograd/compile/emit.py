@@ -53,6 +53,8 @@ CTYPE = {np.dtype(name): text for name, text in (pair.split("=") for pair in CTY
 FOLD = dict(sum="{0} += {1};", amax="{0} = {1} > {0} ? {1} : {0};", amin="{0} = {1} < {0} ? {1} : {0};")
 KEEP = dict(sum="{0} += {1};", amax="{0} = LARGER({0}, {1});", amin="{0} = SMALLER({0}, {1});")  # NaN as well
 BLOCK = 2048  # how many numbers are summed before their sum is added to that of others
+ROWS = 256  # and how many rows
+LARGEST = 2**13  # elements of such a sum, which are held twice then
 OFTEN = 4  # a matrix that is the second in so many products is packed once
 SOME = 32  # statements of single numbers, beyond which it is not worth a compiler's while to make them quick
 MANY = 32  # pointers, beyond which a kernel of single numbers is not handed them one by one
@@ -413,6 +415,7 @@ class Nest:
         self.sums: list[
             tuple[Any, bool]
         ] = []  # reductions that are made in memory, and if each turn of the outer loop has its own
+        self.slabs: list[tuple[Any, bool]] = []  # those of more than ROWS rows
         self.rows: dict[int, str] = {}
         self.memo: dict[Any, Any] = {}
         self.deep = {self.inner}  # names that mean something within the innermost loop only
@@ -592,8 +595,10 @@ class Nest:
             if v.id in self.e.where:
                 self.post.setdefault(p, []).append(f"{self.element(v, out)} = {name};")
             return
-        at = self.element(v, out)
-        self.sums.append((v, any(n == "i0" for i in out for n, _ in i.terms)))
+        at, kept = self.element(v, out), {n for i in out for n, _ in i.terms}
+        self.sums.append((v, "i0" in kept))
+        if v.op == "sum" and v.dtype.kind == "f" and prod(n for d, n in enumerate(self.dims[:-1]) if f"i{d}" not in kept) > ROWS:
+            self.slabs.append((v, "i0" in kept))
         if innermost:
             self.post.setdefault(p, []).append(KEEP[v.op].format(at, name))
         else:
@@ -607,10 +612,13 @@ class Nest:
                 (f"from * {v.size // self.dims[0]}", f"to * {v.size // self.dims[0]}") if self.parts > 1 and own else (0, v.size)
             )
             out.append(f"{pad}for (long k = {low}; k < {high}; k++) {self.param(v)}[k] = {first_of(v.op, v.dtype)};")
+        first, each, last = self.by_slabs()
+        out += [pad + line for line in first[False]]
         for d in range(depth - 1):
             low, high = self.bounds(d)
             out.append(f"{pad}for (long i{d} = {low}; i{d} < {high}; i{d}++) {{")
             pad += "    "
+            out += [pad + line for line in first[True] * (d == 0)]
         out += [f"{pad}{ctype(self.mine[i].dtype)} {name}[{self.dims[-1]}];" for i, name in self.rows.items()]
         for p in range(1 + max([*self.pre, *self.body, *self.post, *self.stores, 0])):
             out += [pad + line for line in self.pre.get(p, ())]
@@ -620,10 +628,26 @@ class Nest:
                 else:
                     out += [pad + x for x in lines]
             out += [pad + line for line in self.post.get(p, ())]
-        for _ in range(depth - 1):
+        out += [pad + line for line in each]
+        for d in reversed(range(depth - 1)):
+            out += [pad + line for line in last[True] * (d == 0)]
             pad = pad[4:]
             out.append(pad + "}")
-        return "\n".join(out)
+        return "\n".join(out + [pad + line for line in last[False]])
+
+    def by_slabs(self) -> tuple[dict[bool, list[str]], list[str], dict[bool, list[str]]]:
+        """Of sums of many rows, so that no small number is added to a large one: what goes before and behind all loops, or
+        (True) those in the outermost, and what follows each row."""
+        first, each, last = {True: list[str](), False: list[str]()}, list[str](), {True: list[str](), False: list[str]()}
+        for j, (v, own) in enumerate(self.slabs):
+            n = v.size // self.dims[0] if own else v.size
+            if n > LARGEST:
+                continue
+            at, loop = f"{self.param(v)}[{f'i0 * {n} + ' * own}k]", f"for (long k = 0; k < {n}; k++)"
+            first[own].append(f"long rows{j} = 0; {ctype(v.dtype)} whole{j}[{n}] = {{0}};")
+            each.append(f"if (++rows{j} % {ROWS} == 0) {loop} {{ whole{j}[k] += {at}; {at} = 0; }}")
+            last[own].append(f"{loop} {at} += whole{j}[k];")
+        return first, each, last
 
     def share(self) -> int:
         """In how many parts the outermost loop is taken."""
