@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from unittest import mock
 
 import helpers
 import numpy as np
@@ -13,6 +14,7 @@ from test_record import watched
 import autograd
 import nn
 import nn.functional as F
+from autograd.engine.primitive import PRIMITIVES
 from autograd.errors import ArgumentError, FreedGraphError, NoGradientError
 from autograd.see.differences import difference
 from autograd.see.formula import forward, latex, names, numbers, rule, shapes
@@ -94,6 +96,22 @@ def test_formulas_are_true():
 
 
 # ---------------------------------------------------------------- formulas
+@pytest.mark.parametrize(("times", "expected"), [(1, "x + x"), (2, "x + x + (x + x)"), (64, "doubled(x)")])
+def test_a_formula_is_written_out_where_that_is_short(times, expected):
+    """And no longer one is made up on the way: doubled 64 times it would have 10**20 letters."""
+    steps = [...] * times
+
+    def doubled(x):
+        for _ in steps:
+            x = x + x
+        return x
+
+    x = leaf(1.0)
+    with mock.patch.dict(PRIMITIVES), autograd.watch() as tape:
+        autograd.primitive(doubled, x=lambda g: 2**times * g)(x)
+    assert forward(tape.events[-1]) == expected
+
+
 def test_one_rule_in_names_numbers_and_shapes():
     x, w = autograd.ones(4, 3), leaf(np.ones((3, 2)))
     a, b = leaf(2.0), leaf(-3.0)
