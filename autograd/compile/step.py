@@ -159,12 +159,13 @@ class Compiled:
         self._at_hand = [ready for key, ready in self._ready.items() if key[0] == setting]
 
     def _play(self, ready: Ready, leaves: Sequence[Any], arrays: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        self._counts["compiled"] += 1
         try:
             values, grads = ready.run(arrays)
         except SharedMemory:
+            self._counts["compiled"] -= 1
             self._counts["eager"] += 1
             return self.fun(*args, **kwargs)
-        self._counts["compiled"] += 1
         if (now := tick()) != ready.time + 1:  # or else no node was made since, which could have saved what is written
             touch_all(ready.touched)
             now += 1
