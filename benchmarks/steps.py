@@ -46,7 +46,7 @@ LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
 BY = {"gcc": "gcc", "clang": "clang", "zig": f"{sys.executable} -m ziglang cc"}  # with which compiled steps are
 COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch", "torch.compile", "jax")
 HEADINGS = (*OURS, "NumPy by hand", "torch", "jax", "mygrad")
-LONG = ("chain", "long_chain")  # which compilers do not get to the end of
+LONG = {"chain": ("torch.compile",), "long_chain": ("torch.compile", "compiled")}  # what takes minutes to compile
 BURST = 0.3  # seconds in a round
 
 
@@ -197,7 +197,7 @@ def exists(name: str, library: str) -> bool:
         library == "torch channels_last" and "CNN" not in title(name)
     ):
         return False
-    if name in LONG and (library == "torch.compile" or library.startswith("compiled")):
+    if library.startswith(LONG.get(name, ())):
         return False
     if (by := BY.get(library.removeprefix("compiled "))) is not None:
         return importlib.util.find_spec("ziglang") is not None if "ziglang" in by else shutil.which(by) is not None

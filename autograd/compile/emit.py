@@ -252,6 +252,17 @@ class Emitter:
         places = at(a, ao, pad(as_, ash)), at(b, bo, pad(bs, bsh)), at(v, 0, strides(shape)[:-2])
         loops = [f"for (long n{d} = 0; n{d} < {size}; n{d}++) " for d, size in enumerate(batch)]
         note, t = f"  // {self.name(v)} = ({m} x {k}) @ ({k} x {n})", ctype(v.dtype)
+        if (key := self.second(v)) and self.uses[key] >= OFTEN:
+            lines, wide = [], -(-n // 64) * 64  # more than any WIDE
+            if key not in self.packs:
+                self.packs[key] = f"(float *)(arena + {self.memory.extra(4 * k * wide)})"
+                lines = [f"    pack({k}, {n}, {places[1]}, {bs[-2]}, {bs[-1]}, {self.packs[key]});"]
+            one, buffer, out, columns, shared = f"{places[0]}, {as_[-2]}, {as_[-1]}", self.packs[key], places[2], str(n), ""
+            if (parts := min(self.products, self.parts(m * n * k * 0.01, wide // 64, MOST))) > 1:
+                low, high = f"FROM({wide // 64}, {parts}) * 64", f"TO({wide // 64}, {parts}) * 64"
+                columns, shared = f"({high} < {n} ? {high} : {n}) - {low}", f"SHARED({parts}) "
+                buffer, out = f"{buffer} + {low} * {k}", f"{out} + {low}"
+            return [*lines, f"    {shared}packed({m}, {columns}, {k}, {one}, {buffer}, {beta}, {out}, {n});{note}"]
         parts = min(self.products, self.parts(prod(batch) * m * n * k * 0.02, batch[0] if batch else max(m, n) // 32, MOST))
         if batch and parts > 1:
             loops[0] = f"SHARED({parts}) for (long n0 = FROM({batch[0]}, {parts}); n0 < TO({batch[0]}, {parts}); n0++) "
@@ -266,15 +277,6 @@ class Emitter:
 
         (ta, lda), (tb, ldb) = flag(as_, ash), flag(bs, bsh)
         f = "sgemm" if t == "float" else "dgemm"
-        if (key := self.second(v)) and self.uses[key] >= OFTEN:
-            lines = []
-            if key not in self.packs:
-                wide = -(-n // 64) * 64  # more than any WIDE
-                self.packs[key] = f"(float *)(arena + {self.memory.extra(4 * k * wide)})"
-                lines = [f"    pack({k}, {n}, {places[1]}, {bs[-2]}, {bs[-1]}, {self.packs[key]});"]
-            one = f"{places[0]}, {as_[-2]}, {as_[-1]}"
-            return [*lines, f"    packed({m}, {n}, {k}, {one}, {self.packs[key]}, {beta}, {places[2]}, {n});{note}"]
-
         self.blas = True
 
         def call(rows: Any, columns: Any, a: Any, b: Any, c: Any) -> Any:
