@@ -104,7 +104,7 @@ class Kind:
 
     def __init__(self, args: Any, arrays: list[Any]) -> None:
         self.args, self.dtypes = args, [a.dtype for a in arrays]
-        right = all([a.size and a.flags.aligned and a.dtype.isnative and a.dtype.name in CTYPE for a in arrays])
+        right = all([a.size and a.flags.aligned and a.dtype.isnative and a.dtype in CTYPE for a in arrays])
         self.right = right and any(a.dtype.kind == "f" for a in arrays)
         if self.right:
             orders = [layout(a) for a in arrays]
@@ -236,7 +236,7 @@ class Lowered:
                 continue
             if block and (part := parts[j]) is None:
                 leaf.append(f"at ? arena + {self.room} : DATA({k})")
-                after += f" ADD({CTYPE[v.dtype.name]}, DATA({k}), arena + {self.room}, {v.size})"
+                after += f" ADD({CTYPE[v.dtype]}, DATA({k}), arena + {self.room}, {v.size})"
                 self.room += padded(v.size * v.dtype.itemsize)
             else:
                 leaf.append(f"DATA({k}) + {part} * at" if block else f"DATA({k})")

@@ -235,7 +235,7 @@ def reduced(
             loss = loss / parts
 
     def look(found: Any, target: Any) -> None:
-        number = found if found.ndim else found.item()  # which is compared in no time
+        number = found.item() if type(found) is np.ndarray and not found.ndim else found  # which is compared in no time
         odd = number != number
         if (np.any(odd) if found.ndim else odd) and np.any(unknown := np.isnan(target)):
             raise ArgumentError(f"{op}: target holds {np.sum(unknown)} NaN; leave out or fill in what is unknown")
