@@ -129,7 +129,8 @@ def test_a_model_is_trained_saved_and_moved(where, tmp_path):
     results = []
     for device in ("cpu", where):
         autograd.manual_seed(0)
-        net = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 2)).to(device)
+        first = nn.Linear(3, 8, bias=False)  # its gradient would be what rounding leaves of 0, of which Adam makes whole steps
+        net = nn.Sequential(first, nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 2)).to(device)
         assert net[1].num_batches_tracked.device.type == device
         loader = DataLoader(TensorDataset(autograd.randn(24, 3), autograd.randint(2, (24,))), 8, shuffle=True)
         optimizer = nn.optim.Adam(net.parameters(), lr=0.1)
