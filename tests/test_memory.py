@@ -45,9 +45,9 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
 
 def test_a_negative_amount():
-    with pytest.raises(ArgumentError, match="tune_memory: keep is a number of bytes, .*neither negative, got -1 and 5000"):
+    with pytest.raises(ArgumentError, match=r"tune_memory: keep is a number of bytes, .*neither negative, got -1 and 5000"):
         autograd.tune_memory(-1)
-    with pytest.raises(ArgumentError, match="neither negative, got 268435456 and -1"):
+    with pytest.raises(ArgumentError, match=r"neither negative, got 268435456 and -1"):
         autograd.tune_memory(collect_every=-1)
 
 

@@ -55,15 +55,15 @@ def fit(
     scheduler: of nn.optim.lr_scheduler, told after each `schedule`: "epoch", or "step" of the optimizer.
     accumulate: how many batches make one step, as if they were one batch; at the end of an epoch, what is left.
     clip_norm, clip_value: limits for the gradients of a step, as in nn.utils.clip_grad_norm_ and clip_grad_value_.
-    compile: let each step run as one program, in C if there is a compiler, as autograd.compile does: the same to rounding. A
-        callback that hears `on_gradients` takes the update out of it; what cannot be compiled stays eager, which a warning says.
+    compile: let each step run as one program, as autograd.compile does; what cannot be compiled stays eager, with a warning.
     history: one to go on with: training ends when it has `epochs` epochs.
     resume: a file that ModelCheckpoint saved, to go on from: all is then as if the run had never been interrupted.
     verbose: False for silence, True for a line for each epoch; by default, on a terminal or in a notebook, a bar, with tqdm.
 
     The history has "loss", each metric, the same with "val_" before, and "lr"; what concerns training is measured on the
     way, while the model changes and is in training mode. Whatever happens, the model is in the end in the mode it was in.
-    An epoch in which no batch had a finite loss is the last; an optimizer of another model is told by a warning.
+    An epoch in which no batch had a finite loss is the last; an optimizer of another model is told by a warning. A callback
+    that hears `on_gradients` takes the update out of the compiled program.
     Raises ArgumentError, UnsupportedError or ShapeError.
     """
     for name, value, least in (("epochs", epochs, 0), ("accumulate", accumulate, 1)):
