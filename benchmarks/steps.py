@@ -9,7 +9,8 @@ five losses are others than chainrule's is named and not listed. What is compile
 steps. Then they take turns; medians and minima of all rounds are
 printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as
 it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
-takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md.
+takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md, with --compile
+docs/compilers.md.
 
 --compile is about compilers: autograd.compile with gcc, clang and zig (`pip install ziglang`) and without any, PyTorch as it
 comes, torch.compile, and jax.jit. Beside the minimum of the time of a step, and how many times as long as the best of PyTorch
@@ -347,12 +348,26 @@ had the same losses. Memory is the peak over that before the workload was made.
 """
 
 
+COMPILERS = """\
+# What compiled steps cost
+
+`python benchmarks/steps.py --compile --threads {threads}` measures these on your machine, and prints the same table. Here it is
+for {machine}. Other programs ran meanwhile (load {load:.1f}).
+
+The shortest of {rounds} rounds, {clock}; in brackets how many times as long as the best of PyTorch as it comes,
+torch.compile and jax.jit; and the seconds of the first five steps, in which all is compiled, with empty caches and with full
+ones. An empty place is a library that cannot compile that step, or for which it is not written.
+
+{table}
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog=f"the workloads: {', '.join(WORKLOADS)}")
     parser.add_argument("names", nargs="*", help="parts of names of workloads")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md, or docs/compilers.md")
     parser.add_argument("--compile", action="store_true", help="the table of compilers")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -374,12 +389,13 @@ def main() -> None:
             seen, problems, _ = measure(name, options.threads, options.rounds)
             rows.append(row(name, seen))
         wrong += problems
-    print("\n".join(lines) if options.compile else table(rows), *wrong, machine(options.threads), sep="\n")
+    made, here = "\n".join(lines) if options.compile else table(rows), machine(options.threads)
+    print(made, *wrong, here, sep="\n")
     if options.page:
+        name, text = ("compilers.md", COMPILERS) if options.compile else ("benchmarks.md", PAGE)
         clock = "processor time" if options.threads == 1 else "time on the clock"
-        page = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-        text = PAGE.format(table=table(rows), machine=machine(options.threads), load=load, clock=clock, rounds=options.rounds)
-        page.write_text(text, encoding="utf-8")
+        told = dict(table=made, machine=here, load=load, clock=clock, rounds=options.rounds, threads=options.threads)
+        (Path(__file__).resolve().parent.parent / "docs" / name).write_text(text.format(**told), encoding="utf-8")
     sys.exit(bool(wrong))
 
 
