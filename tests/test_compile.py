@@ -665,6 +665,21 @@ def test_c_is_right_for_odd_numbers(dtype):
             assert_array_equal(np.signbit(g.array)[ok], np.signbit(e.array)[ok], err_msg=name)
 
 
+@pytest.mark.parametrize("name", [*UNARY.split(), "double", "long", "bool", "half"])
+def test_arrays_of_one_number_are_a_number(name, backend):
+    """What is computed of them is computed when the step is compiled."""
+
+    def step(x):
+        return [getattr(autograd.full((2, 3), value), name)() * x for value in (0.5, -2.5, 3.0)]
+
+    compiled, x = autograd.compile(step, backend=backend, strict=name != "half"), autograd.randn(2, 3)  # half is not in C
+    with np.errstate(all="ignore"):
+        for _ in range(4):
+            for found, expected in zip(compiled(x), step(x), strict=True):
+                assert found.dtype == expected.dtype
+                assert_allclose(found.array, expected.array, rtol=1e-6)
+
+
 @needs_c
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(

@@ -79,15 +79,18 @@ def first_of(op: str, dtype: Any) -> str:
     return {"amax": "0", "amin": "1"}[op] if dtype.kind == "b" else {"amax": "INT64_MIN", "amin": "INT64_MAX"}[op]
 
 
-def literal(x: Any, dtype: Any) -> Any:
+def literal(x: Any, dtype: Any) -> str:
+    """A number in C, that may stand behind any operator."""
     dtype = np.dtype(dtype)
     if isinstance(x, bool):
         return str(int(x))
     if dtype.kind == "f":
         x = float(x)
         text = "NAN" if x != x else ("-INFINITY" if x < 0 else "INFINITY") if abs(x) == float("inf") else repr(x)
-        return text + "f" * (dtype == np.float32 and text[-1] not in "NYA")
-    return repr(int(x) if dtype.kind in "iu" and float(x).is_integer() else x)
+        text += "f" * (dtype == np.float32 and text[-1] not in "NYA")
+    else:
+        text = repr(int(x) if dtype.kind in "iu" and float(x).is_integer() else x)
+    return f"({text})" if text[0] == "-" else text
 
 
 class Emitter:

@@ -525,6 +525,8 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
     def same(a: Any) -> bool:
         return isinstance(a, Value) and a.shape == shape and a.dtype == dtype
 
+    if op == "astype" and not isinstance(args[0], Value):
+        return p.expand(np.asarray(args[0]).astype(dtype).item(), shape, dtype)
     if not any(isinstance(a, Value) for a in args) and (fun := getattr(np, op, None)):
         with np.errstate(all="ignore"):
             return p.expand(fun(*(np.asarray(a, None if dtype.kind == "b" else dtype) for a in args)).item(), shape, dtype)
