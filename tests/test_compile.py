@@ -163,6 +163,43 @@ def test_every_record_in_c(samples):
         assert_allclose(g, e, rtol=2e-4, atol=2e-5, err_msg=name)
 
 
+def with_one_number(sample, value=0.75):
+    """The record's op where all arrays of floats but the first are one number everywhere, made in the step; None if it cannot."""
+    if sample.name in {*WHY, *NOT_IN_C, "which"} or (calls := calls_in_c(sample)) is None:  # which: where what it is given is
+        return None
+    base = arrays_of(calls[0], sample.smooth)
+    whole = step_of(sample, calls[0], 1)
+    if sum(t.dtype.kind == "f" for t in base) < 2:
+        return None
+
+    def step(x):
+        rest = [autograd.full(t.shape, value, dtype=t.dtype) if t.dtype.kind == "f" else t for t in base[1:]]
+        return whole((base[0] + x).detach().requires_grad_(base[0].requires_grad), *rest)
+
+    try:
+        step(autograd.zeros(()))
+    except (autograd.errors.AutogradError, ArithmeticError):  # it is no argument for that op
+        return None
+    return step
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "samples", [SAMPLES[k : k + 32] for k in range(0, len(SAMPLES), 2 * STEP)], ids=lambda some: some[0].name
+)
+def test_what_follows_from_one_number_is_computed_ahead(samples):
+    """Numbers of which all is known are folded, and NumPy gets arrays where it got arrays."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        steps = [step for s in samples if (step := with_one_number(s)) is not None]
+        whole = lambda x: [out for step in steps for out in step(x)]  # noqa: E731
+        compiled, x = autograd.compile(whole, backend=C, strict=True), autograd.zeros(())
+        *_, got, expected = [run(f, [x]) for f in (compiled, compiled, compiled, whole)]
+    for g, e in zip(got, expected, strict=True):
+        assert (g.shape, g.dtype) == (e.shape, e.dtype)
+        assert_allclose(g, e, rtol=2e-3, atol=2e-4)
+
+
 # ---------------------------------------------------------------- what may change, and what may go wrong
 class Training:
     """A small network and its step, and what a test may do to it between calls."""

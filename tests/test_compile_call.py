@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from test_compile import Training, batch, follow
+from test_compile import Training, batch, follow, needs_c
 
 import autograd
 import nn
@@ -582,6 +582,7 @@ def counted(f):
     return len(found) - 1  # setprofile itself
 
 
+@needs_c
 def test_a_call_of_a_compiled_step_calls_few_functions():
     """Calls are what it costs; and what is compared adds none."""
     step, optimizer = xor()

@@ -395,13 +395,18 @@ class Frame:
 
     def called(self, e: Entry, args: list[Any]) -> Any:
         """No C for this op: NumPy computes it, between two C functions; the first of several results for all of them."""
+
+        def lift(x: Any) -> Any:  # what was an array when it was recorded is one, though its number is known
+            return type(x)(map(lift, x)) if type(x) in (tuple, list) else self.seen(x) if isinstance(x, Ref) else x
+
+        places = list(map(lift, e.args))
         values = tuple(dict.fromkeys(values_in(args)))
         results: dict[int, Any] = {}
         number = len(self.p.known)
         made = []
         for k, ref in enumerate(e.outs):
             v = self.p.make("call", values, (e.op.name, number, k), *self.shapes[ref])
-            v.fun = careful(e, self), args, results, k, e.several
+            v.fun = careful(e, self), places, results, k, e.several
             made.append(v)
         return tuple(made) if e.several else made[0]
 

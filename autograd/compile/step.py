@@ -314,10 +314,13 @@ class Compiled:
         if self.backend != "replay":
             try:
                 return Machine(program, self.threads)
-            except CompileError as error:
+            except Exception as error:  # a fault of ours does not end a training
                 if self.backend == "c":
                     raise
                 self._not_in_c = str(error)
+                if not isinstance(error, CompileError):
+                    self._not_in_c = f"{type(error).__name__}: {error}"
+                    warn(f"compile: a step could not be made C of, which is a fault of the library: {self._not_in_c}")
             elements = [prod(shape) for e in program.entries for shape, _ in e.shapes]
             if sum(elements) > LARGE * len(elements):
                 raise CompileError(
