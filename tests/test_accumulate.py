@@ -71,6 +71,17 @@ def test_sums_of_any_axes_and_layout(case, keepdims):
         assert_allclose(found, exact, rtol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 255, 256, 257, 511, 512, 70_001])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_sums_of_rows_and_of_columns_take_all_of_them(rows, keepdims):
+    """Whole numbers, so that each that is left out, or there twice, shows."""
+    x = np.random.default_rng(rows).integers(-9, 9, (rows, 4, 5)).astype(np.float32)
+    for array, axis in ((x, (0,)), (x.T.copy(), (2,)), (x, (1, 2)), (x, (2,)), (x, (0, 1)), (x, (1,)), (x, (0, 2))):
+        found = total(array, axis, keepdims)
+        assert_array_equal(found, np.sum(array, axis=axis, keepdims=keepdims, dtype=np.float64))
+        assert found.dtype == np.float32
+
+
 @pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan])
 def test_infinities_and_nan_stay_in_their_columns(special):
     x = np.ones((5000, 3), np.float32)

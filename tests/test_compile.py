@@ -20,7 +20,7 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import Tensor, grad
-from autograd.compile import cc
+from autograd.compile import cc, machine
 from autograd.compile.record import arrays_in
 from autograd.engine.graph import ambient
 from autograd.engine.tape import Tape
@@ -913,6 +913,27 @@ def test_c_compiles_for_other_machines(target, tmp_path):
         done = subprocess.run(job, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "out").stat().st_size > 1000
+
+
+@needs_c
+def test_a_fault_of_the_compiler_does_not_end_a_training(monkeypatch):
+    """NumPy plays the step, and a warning names what went wrong; who asks for C is told."""
+
+    def at_fault(*args):
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr(machine, "Emitter", at_fault)
+    double = lambda x: x * 2  # noqa: E731
+    compiled, x = autograd.compile(double), autograd.ones(3)
+    compiled(x)
+    with pytest.warns(UserWarning, match="fault of the library: ZeroDivisionError: of ours"):
+        compiled(x)
+    assert_array_equal(compiled(x).array, [2, 2, 2])
+    assert compiled.stats()["backends"] == ["replay"]
+    compiled = autograd.compile(double, backend="c")
+    compiled(x)
+    with pytest.raises(ZeroDivisionError, match="of ours"):
+        compiled(x)
 
 
 def test_explain_and_source_show_what_runs():

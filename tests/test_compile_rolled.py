@@ -111,7 +111,9 @@ def assert_rolled(make, loops=2):
     for g, w in zip(got, weights, strict=True):
         assert_allclose(g, w, rtol=1e-3, atol=2e-5)
     assert losses[0] != losses[-1]
-    assert re.search(r"\d+ times \d", compiled.explain())
+    table = compiled.explain()
+    assert re.search(r"\d+ times \d", table)
+    assert len(table.rows) == len(table.codes) == table.html().count("<details>")
     assert compiled.source.count("for (long t0 = 0") >= loops
     return compiled.source
 

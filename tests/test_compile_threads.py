@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -120,6 +121,22 @@ def test_threads_make_what_one_makes(make):
         assert_allclose(c, a, rtol=1e-4, atol=2e-6)
     for b, again in zip(three, once(make, 3), strict=True):
         assert_array_equal(b, again)  # whoever comes when
+
+
+def test_products_with_a_packed_matrix_are_shared_by_columns():
+    """The gates of a wide LSTM: 280 columns, so that the last panel of 64 is not whole."""
+    results = []
+    for number in (1, 2, 3):
+        make = lambda: nn.Sequential(nn.LSTM(5, 70, batch_first=True), Last(), nn.Linear(70, 5))  # noqa: E731
+        step, args, parameters = training(make, floats(9, 12, 5))
+        compiled = autograd.compile(step, backend="c", strict=True, threads=number)
+        losses = [compiled(*args)[0].item() for _ in range(6)]
+        assert (re.search(r"SHARED\(\d\) packed\(", compiled.source) is not None) == (number > 1)
+        results.append((losses, *parameters()))
+    for losses, *arrays in results[1:]:
+        assert_allclose(losses, results[0][0], rtol=1e-5)
+        for a, b in zip(arrays, results[0][1:], strict=True):
+            assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
 def test_sums_do_not_depend_on_how_many_there_are():

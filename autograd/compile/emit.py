@@ -199,7 +199,7 @@ class Emitter:
                 declared, body = ["    walk_t walk = {team, loop, me, 0};", *declared], together(body)
             functions.append("\n".join([head, *declared, "", *body, "}"]))
         files = ["runtime.h", "threads.h"][: 1 + (self.threads > 1)]
-        runtime = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in files)
+        runtime = "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in files)
         runtime = f"#define THREADS {self.threads}\n" * (self.threads > 1) + runtime
         return runtime + "\n" + "\n".join(self.kernels) + "\n" + "\n".join(functions) + "\n"
 

@@ -352,7 +352,7 @@ class Frame:
                 one, two = (self.inner(e, args, seed) for seed in (0, 1))
                 if one[0].signature == two[0].signature:
                     return self.lowered(e, *one)
-            except Exception:
+            except Exception:  # whatever it is that made-up numbers, or Tensors, are no arguments for
                 pass
         return self.called(e, args)
 

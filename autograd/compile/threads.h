@@ -1,4 +1,3 @@
-
 // ---- several threads run the same step. They walk through it together: each takes parts of a loop until none is left, those first
 // that lie where it was in the loop before, and goes on when all are done. Nobody waits for one who has not come yet: what he comes
 // too late for is done.
