@@ -698,7 +698,7 @@ class Nest:
         name = f"kernel{self.k}_{ops}"
         where = sorted({f"{v.line.file.rsplit('/', 1)[-1]}:{v.line.number}" for v in self.items if v.line})
         kind = "KERNEL" if self.dims or len(self.items) < SOME else "STRAIGHT"
-        head = f"// {', '.join(where)}\n{kind} void {name}"
+        head = f"// {', '.join(where) or 'the same in each step'}\n{kind} void {name}"
         if not self.dims and len(kinds) > MANY:  # it finds them itself; exp2 is a function of C, exp2_ is none
             spots = {n: e.spot(v) for n, v in self.params.values()}
             own = "\n".join(f"    {line}" for line in dict.fromkeys(e.declared(base, "_") for base, _ in spots.values()))
