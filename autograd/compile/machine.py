@@ -6,6 +6,7 @@ import ctypes
 import functools
 import re
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -135,8 +136,8 @@ class Machine:
                 k += 1
             else:
                 self.parts.append(self._look if s == "checks" else self._call(s))
-        before = [c for c in values.checks if all(self._given(v) for v in c[1])]
-        self.between = [self._laid_out(*c) for c in values.checks if c not in before]
+        before = [*takewhile(lambda c: all(map(self._given, c[1])), values.checks)]
+        self.between = [self._laid_out(*c) for c in values.checks[len(before) :]]
         self.before = [self._laid_out(*c) for c in before]
         cc.give_back()  # what recordings and the compiler's tables held
         self.positions = self.emitter.checks
