@@ -766,6 +766,27 @@ def test_sums_of_many_keep_their_digits():
     assert [t.item() for t in got] == pytest.approx([exact.sum(), (exact**2).mean()], rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((4096, 3), 0), ((1000, 7), 0), ((1021, 2), 0), ((8, 16, 24, 5), (0, 1, 2)), ((1, 640, 2), 1), ((8, 600, 4), 1)],
+)
+def test_sums_of_many_short_rows(shape, axes):
+    """Rows are added side by side, as many as divide them, if none, one by one; what else is made of the same values stays right."""
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    row = np.linspace(0.5, 1.5, shape[-1], dtype=np.float32)
+    compiled = autograd.compile(
+        lambda x, row: ((x * row).sum(axes), (x * row).sum(axes, keepdim=True), x * row), backend=C, strict=True
+    )
+    for _ in range(3):
+        got = compiled(autograd.tensor(x), autograd.tensor(row))
+    exact = (x * row).astype(float).sum(axes)
+    tolerance = 1e-5 * np.abs(x * row).astype(float).sum(axes).max()
+    for t in got[:2]:
+        np.testing.assert_allclose(t.array.reshape(exact.shape), exact, atol=tolerance)
+    assert got[1].shape == (x.sum(axes, keepdims=True)).shape
+    assert_array_equal(got[2].array, x * row)
+
+
 def test_positions_count_from_the_end_and_others_are_refused():
     table = autograd.tensor(np.arange(12.0).reshape(6, 2))
 
