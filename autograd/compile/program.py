@@ -566,6 +566,9 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
             return args[0]
         if number(args[1], 2):
             return p.elementwise("multiply", args[0], args[0], dtype=dtype, shape=shape)
+        if number(args[1], 3) or number(args[1], 4):
+            square = p.elementwise("multiply", args[0], args[0], dtype=dtype, shape=shape)
+            return p.elementwise("multiply", square, args[0] if number(args[1], 3) else square, dtype=dtype, shape=shape)
         if number(args[1], 0.5):  # as ** does it
             return p.elementwise("sqrt", args[0], dtype=dtype, shape=shape)
         if number(args[1], -1):
