@@ -47,7 +47,10 @@ LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
 BY = {"gcc": "gcc", "clang": "clang", "zig": f"{sys.executable} -m ziglang cc"}  # with which compiled steps are
 COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch", "torch.compile", "jax")
 HEADINGS = (*OURS, "NumPy by hand", "torch", "jax", "mygrad")
-LONG = {"chain": ("torch.compile",), "long_chain": ("torch.compile", "compiled")}  # what takes minutes to compile
+ABSENT = {  # what takes minutes to compile, and what MyGrad has not: erf, second derivatives
+    **{"chain": ("torch.compile",), "long_chain": ("torch.compile", "compiled")},
+    **{"transformer": ("mygrad",), "hvp": ("mygrad",)},
+}
 BURST = 0.3  # seconds in a round
 
 
@@ -109,27 +112,37 @@ def step_of(name: str, library: str) -> Step:
 def step_in_arrays(loss: Any, library: str) -> Step:
     """A step of JAX or MyGrad from a loss of arrays, what these are at first, and how they are optimized."""
     p, optimizer, lr = loss.start
-    p = drawn(p) if optimizer else list(p)
-    state = [[np.zeros_like(a) for a in p] for _ in range(2)] if optimizer == "Adam" else [[], []]
+    p = list(p) if optimizer is None else drawn(p)
+    state = [[np.zeros_like(a) for a in p] for _ in range({"momentum": 1, "Adam": 2, "AdamW": 2}.get(optimizer, 0))]
+    if optimizer == "Hessian-vector product":
+        state = p  # the vector
 
     def updated(p: Any, grads: Any, state: Any, time: Any, sqrt: Any) -> Any:
         if optimizer is None:
             return p, state
-        if optimizer == "SGD":
+        if optimizer == "momentum":
+            grads = [0.9 * m + g for m, g in zip(state[0], grads, strict=True)]
+            state = [grads]
+        if optimizer in ("SGD", "momentum"):
             return [a - lr * g for a, g in zip(p, grads, strict=True)], state
         m = [0.9 * m + 0.1 * g for m, g in zip(state[0], grads, strict=True)]
         v = [0.999 * v + 0.001 * g * g for v, g in zip(state[1], grads, strict=True)]
         root = (1 - 0.999**time) ** 0.5
         rate = lr * root / (1 - 0.9**time)
-        return [a - rate * x / (sqrt(y) + 1e-8 * root) for a, x, y in zip(p, m, v, strict=True)], [m, v]
+        kept = 1 - 0.01 * lr if optimizer == "AdamW" else 1
+        return [kept * a - rate * x / (sqrt(y) + 1e-8 * root) for a, x, y in zip(p, m, v, strict=True)], [m, v]
 
     if library == "jax":
         import jax
 
-        gradients = jax.value_and_grad(lambda p: loss(jax.numpy, p))
+        lib = in_jax()
+        gradients = jax.value_and_grad(lambda p: loss(lib, p))
 
         @jax.jit
         def compiled(p: Any, state: Any, time: Any) -> Any:
+            if optimizer == "Hessian-vector product":
+                products = jax.jvp(lambda p: gradients(p)[1], (p,), (state,))[1]
+                return sum(jax.numpy.vdot(h, h) for h in products), products, p, state
             value, grads = gradients(p)
             return value, grads, *updated(p, grads, state, time, jax.numpy.sqrt)
 
@@ -139,9 +152,11 @@ def step_in_arrays(loss: Any, library: str) -> Step:
     else:
         import mygrad
 
+        lib = in_mygrad()
+
         def once(p: Any, state: Any, time: Any) -> Any:
             tensors = [mygrad.tensor(a) for a in p]
-            value = loss(mygrad, tensors)
+            value = loss(lib, tensors)
             value.backward()
             return value.item(), *updated(p, [t.grad for t in tensors], state, time, np.sqrt)
 
@@ -154,6 +169,44 @@ def step_in_arrays(loss: Any, library: str) -> Step:
         return value
 
     return step
+
+
+def in_jax() -> SimpleNamespace:
+    """What losses of arrays are made of, in JAX; convolution and pooling as they are quickest there on a CPU."""
+    import jax
+
+    def conv(x: Any, w: Any, padding: int) -> Any:
+        return jax.lax.conv_general_dilated(x, w, (1, 1), [(padding, padding)] * 2, dimension_numbers=("NHWC", "OIHW", "NHWC"))
+
+    def pool(x: Any) -> Any:  # the gradient of lax.reduce_window takes twice to four times as long
+        n, h, w, c = x.shape
+        return x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).max((2, 4))
+
+    def gelu(x: Any) -> Any:
+        return jax.nn.gelu(x, approximate=False)
+
+    return SimpleNamespace(np=jax.numpy, sigmoid=jax.nn.sigmoid, gelu=gelu, conv=conv, pool=pool, scan=jax.lax.scan)
+
+
+def in_mygrad() -> SimpleNamespace:
+    """The same in MyGrad, which has the channels first."""
+    import mygrad
+    from mygrad.nnet import activations, layers
+
+    def conv(x: Any, w: Any, padding: int) -> Any:
+        return layers.conv_nd(x.transpose(0, 3, 1, 2), w, stride=1, padding=padding).transpose(0, 2, 3, 1)
+
+    def pool(x: Any) -> Any:
+        _, h, w, _ = x.shape
+        even = x[:, : h // 2 * 2, : w // 2 * 2].transpose(0, 3, 1, 2)
+        return layers.max_pool(even, (2, 2), 2).transpose(0, 2, 3, 1)
+
+    def scan(f: Callable[..., Any], state: Any, inputs: Any, length: int | None = None) -> Any:
+        for each in inputs if length is None else [None] * length:
+            state, _ = f(state, each)
+        return state, None
+
+    return SimpleNamespace(np=mygrad, sigmoid=activations.sigmoid, conv=conv, pool=pool, scan=scan)
 
 
 # ---------------------------------------------------------------- one process of a library
@@ -198,7 +251,7 @@ def exists(name: str, library: str) -> bool:
         library == "torch channels_last" and "CNN" not in title(name)
     ):
         return False
-    if library.startswith(LONG.get(name, ())):
+    if library.startswith(ABSENT.get(name, ())):
         return False
     if (by := BY.get(library.removeprefix("compiled "))) is not None:
         return importlib.util.find_spec("ziglang") is not None if "ziglang" in by else shutil.which(by) is not None
@@ -217,7 +270,7 @@ def title(name: str) -> str:
 # ---------------------------------------------------------------- the table
 def begin(name: str, library: str, threads: int, caches: str) -> tuple[Any, list[float], float]:
     """A process of a library, its first losses, and the seconds they took; with no losses if it stopped."""
-    limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
     if by := BY.get(library.removeprefix("compiled ")):
         limits["CC"] = by
     if caches:
