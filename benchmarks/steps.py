@@ -13,9 +13,9 @@ takes at its peak is counted from before the workload was made. --page writes do
 docs/compilers.md.
 
 --compile is about compilers: autograd.compile with gcc, clang and zig (`pip install ziglang`) and without any, PyTorch as it
-comes, torch.compile, and jax.jit. Beside the minimum of the time of a step, and how many times as long as the best of PyTorch
-and JAX it is, stand the seconds until it is compiled: those of the first five steps, at first with empty caches, then in a new
-process that finds them filled.
+comes, torch.compile, and jax.jit. Its tables are the minima of the time of a step; the seconds until it is compiled, which are
+those of the first five steps, at first with empty caches, then in a new process that finds them filled; and the memory that this
+process takes at its peak.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,11 +45,14 @@ TORCH = ("torch", "torch fused", "torch channels_last")
 OURS = ("chainrule", "kernels", "compiled")  # the same programs: eager, also with compile.kernels(), and whole steps compiled
 LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
 BY = {"gcc": "gcc", "clang": "clang", "zig": f"{sys.executable} -m ziglang cc"}  # with which compiled steps are
-COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch", "torch.compile", "jax")
+PEERS = ("torch", "torch.compile", "jax")
+COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), *PEERS)
 HEADINGS = (*OURS, "NumPy by hand", "torch", "jax", "mygrad")
-ABSENT = {  # what takes minutes to compile, and what MyGrad has not: erf, second derivatives
-    **{"chain": ("torch.compile",), "long_chain": ("torch.compile", "compiled")},
-    **{"transformer": ("mygrad",), "hvp": ("mygrad",)},
+ABSENT = {  # what takes minutes to compile, and what there is not: erf in MyGrad, and second derivatives
+    "chain": ("torch.compile",),
+    "long_chain": ("torch.compile", "compiled"),
+    "transformer": ("mygrad",),
+    "hvp": ("mygrad", "torch.compile"),
 }
 BURST = 0.3  # seconds in a round
 
@@ -326,17 +329,28 @@ def ratio(a: float, b: float) -> str:
     return f"{a / b:.2f}" if a > 0.1 * b else f"{a / b:.2g}"
 
 
-def compiled_row(name: str, seen: dict[str, list[list[float]]], seconds: dict[str, list[float]]) -> str:
-    """The line of a workload in the table of compilers: ms, how many times as long as the best peer, and seconds to compile."""
-    ms = {library: min(each[0] for each in rounds) for library, rounds in seen.items()}
-    best = min(
-        (ms[library] for library in COMPILED if library in ms and not library.startswith("compiled")), default=float("nan")
-    )
-    cells = [
-        f"{ms[c]:.3g} ms ({ratio(ms[c], best)}), {', '.join(f'{s:.2g} s' for s in seconds[c])}" if c in ms else ""
-        for c in COMPILED
-    ]
-    return f"| {title(name)} | {' | '.join(cells)} |"
+def compiled_row(
+    name: str, seen: dict[str, list[list[float]]], seconds: dict[str, list[float]]
+) -> tuple[list[str], list[str], list[str]]:
+    """The lines of a workload in the tables of compilers: ms, with how many times as quick ours are; seconds; MB."""
+    ms, mb = ({library: f(each[k] for each in rounds) for library, rounds in seen.items()} for k, f in ((0, min), (1, max)))
+    ours = next((c for c in COMPILED if c in ms and c not in PEERS), None)
+    best = min((c for c in PEERS if c in ms), key=ms.__getitem__, default=None)
+    factor = f"**{ratio(ms[best], ms[ours])}**" if ours and best else ""
+    times = [f"**{ms[c]:.3g}**" if c == best else f"{ms[c]:.3g}" if c in ms else "" for c in COMPILED]
+    until = [", ".join(f"{s:.2g}" for s in seconds[c]) if c in ms else "" for c in COMPILED]
+    peaks = [f"{mb[c]:.0f}" if c in ms else "" for c in COMPILED]
+    return [title(name), factor, *times], [title(name), *until], [title(name), *peaks]
+
+
+def compiled_tables(rows: list[tuple[list[str], list[str], list[str]]]) -> dict[str, str]:
+    """The three tables of compilers as Markdown, by their names in the page."""
+    heads = {"times": ["times as quick", *COMPILED], "seconds": COMPILED, "peaks": COMPILED}
+    return {part: markdown(["workload", *heads[part]], lines) for part, lines in zip(heads, zip(*rows, strict=True), strict=True)}
+
+
+def markdown(head: list[str], lines: Iterable[list[str]]) -> str:
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
 def row(name: str, seen: dict[str, list[list[float]]]) -> dict[str, Any]:
@@ -352,7 +366,7 @@ def row(name: str, seen: dict[str, list[list[float]]]) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """All rows as Markdown: ms, and in brackets how many times as long as PyTorch, by the medians and by the minima."""
-    lines = [f"| workload | {' | '.join(HEADINGS)} | peak MB: chainrule, torch |", "|---" * (len(HEADINGS) + 2) + "|"]
+    lines = []
     for line in rows:
         cells, torch = [], line["torch"]
         for heading in HEADINGS:
@@ -366,8 +380,8 @@ def table(rows: list[dict[str, Any]]) -> str:
                 text += f" ({ratio(found[0], torch[0])}, {ratio(found[1], torch[1])})"
             cells.append(text)
         peaks = [f"{found[2]:.0f}" for found in (line["chainrule"], torch) if found]
-        lines.append(f"| {line['name']} | {' | '.join(cells)} | {', '.join(peaks)} |")
-    return "\n".join(lines)
+        lines.append([line["name"], *cells, ", ".join(peaks)])
+    return markdown(["workload", *HEADINGS, "peak MB: chainrule, torch"], lines)
 
 
 def machine(threads: int) -> str:
@@ -404,14 +418,32 @@ had the same losses. Memory is the peak over that before the workload was made.
 COMPILERS = """\
 # What compiled steps cost
 
-`python benchmarks/steps.py --compile --threads {threads}` measures these on your machine, and prints the same table. Here it is
-for {machine}. Other programs ran meanwhile (load {load:.1f}).
+`python benchmarks/steps.py --compile --threads {threads}` measures these on your machine, and prints the same tables. Here they
+are for {machine}. Other programs ran meanwhile (load {load:.1f}).
 
-The shortest of {rounds} rounds, {clock}; in brackets how many times as long as the best of PyTorch as it comes,
-torch.compile and jax.jit; and the seconds of the first five steps, in which all is compiled, with empty caches and with full
-ones. An empty place is a library that cannot compile that step, or for which it is not written.
+All had the same losses. An empty place is a library that cannot compile that step, or a compiler that is not there. Replay is
+autograd.compile without a C compiler. PyTorch as it comes is eager; JAX is jax.jit of the whole step.
 
-{table}
+## Milliseconds of a step
+
+How many times as quick a step in C is as the best of PyTorch, torch.compile and JAX, in bold, stands first; the C is compiled by
+the first of the compilers that are there. Then the ms of all, the shortest of {rounds} rounds, {clock}; in bold the best of
+the three.
+
+{times}
+
+## Seconds until it is compiled
+
+Those of the first five steps, in which all is compiled: with empty caches, then in a new process that finds them filled.
+
+{seconds}
+
+## Memory
+
+What the process takes at its peak, in MB, over that when the library (for chainrule, NumPy) was imported. Caches are full.
+Other processes that compile, as gcc, are not in it.
+
+{peaks}
 """
 
 
@@ -431,24 +463,26 @@ def main() -> None:
     if not chosen:
         sys.exit(f"no workload has such a name; they are {', '.join(WORKLOADS)}")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    rows, lines, wrong = [], [f"| workload | {' | '.join(COMPILED)} |", "|---" * (len(COMPILED) + 1) + "|"], []
+    rows: list[Any] = []
+    wrong: list[str] = []
     for name in chosen:
         print(title(name), "...", file=sys.stderr, flush=True)
         if options.compile:
             with tempfile.TemporaryDirectory() as caches:
                 seen, problems, seconds = measure(name, options.threads, options.rounds, COMPILED, caches)
-            lines.append(compiled_row(name, seen, seconds))
+            rows.append(compiled_row(name, seen, seconds))
         else:
             seen, problems, _ = measure(name, options.threads, options.rounds)
             rows.append(row(name, seen))
         wrong += problems
-    made, here = "\n".join(lines) if options.compile else table(rows), machine(options.threads)
-    print(made, *wrong, here, sep="\n")
+    made = compiled_tables(rows) if options.compile else {"table": table(rows)}
+    here = machine(options.threads)
+    print("\n\n".join(made.values()), *wrong, here, sep="\n")
     if options.page:
         name, text = ("compilers.md", COMPILERS) if options.compile else ("benchmarks.md", PAGE)
         clock = "processor time" if options.threads == 1 else "time on the clock"
-        told = dict(table=made, machine=here, load=load, clock=clock, rounds=options.rounds, threads=options.threads)
-        (Path(__file__).resolve().parent.parent / "docs" / name).write_text(text.format(**told), encoding="utf-8")
+        told = dict(machine=here, load=load, clock=clock, rounds=options.rounds, threads=options.threads)
+        (Path(__file__).resolve().parent.parent / "docs" / name).write_text(text.format(**told, **made), encoding="utf-8")
     sys.exit(bool(wrong))
 
 
