@@ -147,7 +147,8 @@ def step_in_arrays(loss: Any, library: str) -> Step:
                 products = jax.jvp(lambda p: gradients(p)[1], (p,), (state,))[1]
                 return sum(jax.numpy.vdot(h, h) for h in products), products, p, state
             value, grads = gradients(p)
-            return value, grads, *updated(p, grads, state, time, jax.numpy.sqrt)
+            kept = grads if optimizer is None else None  # an optimizer has used them up, as in our compiled steps
+            return value, kept, *updated(p, grads, state, time, jax.numpy.sqrt)
 
         def once(p: Any, state: Any, time: Any) -> Any:
             value, _, p, state = compiled(p, state, np.float32(time))
