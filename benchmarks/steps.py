@@ -52,6 +52,7 @@ ABSENT = {  # what takes minutes to compile, and what there is not: erf in MyGra
     "chain": ("torch.compile",),
     "long_chain": ("torch.compile", "compiled"),
     "transformer": ("mygrad",),
+    "scalars": ("jax",),
     "hvp": ("mygrad", "torch.compile"),
 }
 BURST = 0.3  # seconds in a round
