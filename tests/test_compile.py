@@ -20,7 +20,7 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import Tensor, grad
-from autograd.compile import cc, machine
+from autograd.compile import cc, layout
 from autograd.compile.record import arrays_in
 from autograd.engine.graph import ambient
 from autograd.engine.tape import Tape
@@ -922,7 +922,7 @@ def test_a_fault_of_the_compiler_does_not_end_a_training(monkeypatch):
     def at_fault(*args):
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr(machine, "Emitter", at_fault)
+    monkeypatch.setattr(layout, "Emitter", at_fault)
     double = lambda x: x * 2  # noqa: E731
     compiled, x = autograd.compile(double), autograd.ones(3)
     compiled(x)
