@@ -73,7 +73,7 @@ class Values:
 
     def prune(self) -> None:
         """Drop what no output, no write and no check depends on."""
-        ends = [*self.outputs, *(v for _, v in self.writes), *(v for _, args in self.checks for v in args)]
+        ends = [*self.outputs, *(v for pair in self.writes for v in pair), *(v for _, args in self.checks for v in args)]
         live, stack = set(), [v for v in ends if isinstance(v, Value)]
         while stack:
             v = stack.pop()
@@ -128,7 +128,8 @@ class Values:
             return simpler
         full = [a for a in args if isinstance(a, Value) and a.shape == shape and a.size > 1]
         layouts = {a.info[0] for a in full if a.op == "permute"}
-        images = layouts == {(0, len(shape) - 1, *range(1, len(shape) - 1))}  # channels last, where others come to as well
+        channels = (0, len(shape) - 1, *range(1, len(shape) - 1))  # from channels last, which others come to as well
+        images = len(shape) > 3 and layouts == {channels}
         if len(layouts) == 1 and (images or all(a.op == "permute" for a in full)):
             (axes,) = layouts
             back = tuple(np.argsort(axes).tolist())
