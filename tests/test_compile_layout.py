@@ -2,6 +2,7 @@
 
 import errno
 import json
+import marshal
 import os
 import shutil
 import subprocess
@@ -17,8 +18,11 @@ import nn.functional as F
 from autograd import tensor
 from autograd.api.tree import tree_leaves
 from autograd.compile import cc, emit, layout
+from autograd.compile.record import Ref
+from autograd.engine.batch import checked
 from autograd.engine.primitive import primitive
-from autograd.engine.tensor import PRIMITIVES
+from autograd.engine.tensor import PRIMITIVES, wrap
+from autograd.errors import ArgumentError
 
 pytestmark = pytest.mark.skipif(cc.compiler() is None, reason="there is no C compiler here")
 
@@ -229,12 +233,12 @@ def test_a_file_of_the_library_that_was_changed_makes_another(tmp_path):
 # ---------------------------------------------------------------- the name
 def program(text="x * 2 + k", k=(1.0, 2.0, 3.0), x=(1.0, 2.0, 3.0), dtype=np.float32, before="", file="a.py", state="w"):
     """The program of a step that is this text, in which `k` is a constant, `x` its argument and `w` a state."""
-    names = {"autograd": autograd, "np": np, "F": F, state: tensor(np.ones(3, np.float32)), "g": autograd.Generator()}
+    names = {"autograd": autograd, "np": np, "checked": checked, state: tensor(np.ones(3, np.float32)), "g": autograd.Generator()}
     code = f"{before}def step(x):\n    k = autograd.tensor(np.array({list(k)}, np.float32))\n    return {text}\n"
     exec(compile(code, file, "exec"), names)
     compiled = autograd.compile(names["step"], backend="replay", strict=True)
     for _ in range(3):
-        compiled(tensor(np.asarray(x, dtype)))
+        compiled(wrap(np.asarray(x, dtype)))
     return compiled.program
 
 
@@ -263,6 +267,8 @@ OTHERS = dict(
     name_of_a_state=dict(text="x * 2 + k + v", state="v"),
     written=dict(text="(w.copy_(x), x * 2 + k)[1]"),
     written_twice=dict(text="(w.copy_(x), w.add_(x), x * 2 + k)[2]"),
+    reshaped=dict(text="x.reshape(2, 4)", x=np.ones((4, 2, 2), np.float32)[::2]),
+    copied_as_it_is_reshaped=dict(text="x.reshape(2, 4)", x=np.ones((2, 2, 2), np.float32).transpose(0, 2, 1)),
     view=dict(text="x[:2]"),
     another_view=dict(text="x[1:]"),
     view_of_ints=dict(text="x[(1, 2),]"),
@@ -271,18 +277,51 @@ OTHERS = dict(
     drawn_from_both=dict(text="x + autograd.randn(3) + autograd.randn(3, generator=g)"),
     drawn_from_both_the_other_way=dict(text="x + autograd.randn(3, generator=g) + autograd.randn(3)"),
     drawn_from_one_twice=dict(text="x + autograd.randn(3) + autograd.randn(3)"),
-    checked=dict(text="F.binary_cross_entropy(x * 0, x * 0)"),
+    checked=dict(text="[x * 2 + k, checked(abs, x)][0]"),
+    another_checked=dict(text="[x * 2 + k, checked(abs, k)][0]"),
+    both_checked=dict(text="[x * 2 + k, checked(abs, x), checked(abs, k)][0]"),
 )
-SAME = [{"drawn", "drawn_from_another"}, {"drawn_from_both", "drawn_from_both_the_other_way"}]  # a generator is the program's own
+SAME = [("drawn", "drawn_from_another"), ("drawn_from_both", "drawn_from_both_the_other_way")]  # a generator is the program's own
 
 
 def test_each_ingredient_makes_another_name():
     names = {what: layout.name_of(program(**how), 1) for what, how in OTHERS.items()}
     assert names == {what: layout.name_of(program(**how), 1) for what, how in OTHERS.items()}
-    for some in SAME:
-        assert len({names.pop(what) for what in some}) == 1
+    for one, other in SAME:
+        assert names.pop(one) == names[other]
     assert None not in names.values()
     assert len(set(names.values())) == len(names)
+
+
+def test_arguments_of_other_types_are_said_otherwise():
+    ints, floats = np.dtype(int), np.dtype(float)
+    values = [
+        Ref(1),
+        1,
+        1.0,
+        True,
+        1j,
+        None,
+        ...,
+        "1",
+        "v1",
+        b"v1",
+        (1,),
+        [1],
+        (),
+        [],
+        slice(1),
+        slice(0, 1),
+        range(1),
+        range(0, 2),
+    ]
+    values += [("value", 1), ("text", "v1"), 0.0, -0.0, float("nan"), np.float64(1), np.float32(1), np.int64(1), np.bool_(1)]
+    values += [ints, floats, np.float32, np.int64, np.add, np.sum, "add", ("tuple", 1), ("dtype", ints.str), ("function", 0)]
+    said = [marshal.dumps(((own := layout.Said()).plain(x), own.met), 2) for x in values]
+    assert len(set(said)) == len(values)
+    for x in (object(), lambda x: x, np.dtype([("a", float)]), np.array(1.0), type(own), {1: 2}, Exception):
+        with pytest.raises(layout.Unsaid):
+            layout.Said().plain(x)
 
 
 def test_what_is_around_makes_another_name(monkeypatch):
@@ -373,6 +412,30 @@ def test_positions_are_checked_all_the_same(folder, lowered):
             compiled(tensor([1, 2]))
         with pytest.raises(IndexError, match=r"table\[i\] \* 2.*from -5 to 4"):
             compiled(tensor([1, 5]))
+    assert len(lowered) == 1
+
+
+def test_checks_look_at_what_a_state_holds_now(folder, lowered):
+    """Though it is copied for them, as it does not lie in memory as they see it."""
+    for _ in range(2):
+        state, x = tensor([[0.5, 0.25], [0.25, 0.5]]), tensor([1.0, 0.0, 1.0, 0.0])
+        compiled = autograd.compile(lambda x, p=state: F.binary_cross_entropy(p.mT.reshape(4), x), backend="c", strict=True)
+        for _ in range(4):
+            compiled(x)
+        state.array[0, 1] = 2.0
+        with pytest.raises(ArgumentError, match=r"from 0 to 1, got 0\.25 to 2\.0"):
+            compiled(x)
+    assert len(lowered) == 1
+
+
+# ---------------------------------------------------------------- random numbers
+def test_numbers_that_nobody_reads_are_drawn_all_the_same(folder, lowered):
+    for _ in range(2):
+        step, (x,) = drawing()
+        expected = [shown(step(x)) for _ in range(5)]
+        step, (x,) = drawing()
+        compiled = autograd.compile(step, backend="c", strict=True)
+        assert [shown(compiled(x)) for _ in range(5)] == expected
     assert len(lowered) == 1
 
 
