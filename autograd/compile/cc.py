@@ -61,7 +61,8 @@ def machine(command: tuple[str, ...]) -> str:
     module = importlib.util.find_spec(command[2]) if command[1:2] == ("-m",) else None
     files = [*map(shutil.which, command), module.origin if module else None]
     stamps = [(s.st_size, s.st_mtime_ns) for f in files if f for s in [os.stat(f)]]
-    return f"{platform.platform()} {cpu or platform.processor()} {stamps}"
+    system = platform.system(), platform.release(), platform.version(), platform.machine(), platform.libc_ver()
+    return f"{system} {cpu or platform.processor()} {stamps}"
 
 
 # ---------------------------------------------------------------- the cache

@@ -282,15 +282,16 @@ class Said:
         return leaf.kind, leaf.place, leaf.name, leaf.written, a.shape, self.dtype(a.dtype), content
 
     def entry(self, e: Any) -> Any:
-        args = e.args
-        if e.op is write:
-            op: Any = "write"
-        elif e.op is CHECK:  # that of the program at hand looks, whichever it is
-            op, args = "check", e.args[1:]
-        else:
-            op = self.number(id(e.op), self.op, e.op)
-        line = self.number(e.line, tuple, e.line)
-        return op, line, [repr(a) if type(a) is Ref else self.plain(a) for a in args], e.shapes, e.several
+        op, line, args, get = e.op, e.line, e.args, self.numbers.get
+        if op is write:
+            said: Any = "write"
+        elif op is CHECK:  # that of the program at hand looks, whichever it is
+            said, args = "check", e.args[1:]
+        elif (said := get(id(op))) is None:
+            said = self.number(id(op), self.op, op)
+        if (n := get(line)) is None:
+            n = self.number(line, tuple, line)
+        return said, n, [int.__repr__(a) if type(a) is Ref else self.plain(a) for a in args], e.shapes, e.several
 
     def number(self, key: Any, say: Callable[[Any], Any], x: Any) -> int:
         """What is met again is said once: its number."""
@@ -301,12 +302,12 @@ class Said:
         return n
 
     def plain(self, x: Any) -> Any:
-        """An argument. A bare text is a value of the program; whatever else is no number begins with a word for its type."""
+        """An argument. A bare text is a value of the program, by number; whatever else is none begins with a word for its type."""
         t: Any = type(x)
         if t in NUMBERS:
             return x
         if t is Ref:
-            return repr(x)
+            return int.__repr__(x)
         if t is str or t is bytes:
             return "text", x
         if t is tuple or t is list:
