@@ -302,7 +302,7 @@ class Said:
         return n
 
     def plain(self, x: Any) -> Any:
-        """An argument. A bare text is a value of the program, by number; whatever else is none begins with a word for its type."""
+        """An argument. A bare text is the number of a value; whatever else is no number begins with a word for its type."""
         t: Any = type(x)
         if t in NUMBERS:
             return x
