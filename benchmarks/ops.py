@@ -1,11 +1,12 @@
-"""What ops and layers cost on large arrays, forward + backward: ms, and the ratio to PyTorch's in the same run.
+"""What ops and layers cost on large arrays, forward + backward: ms, and the ratios to PyTorch's in the same run.
 
     python benchmarks/ops.py [names ...] [--threads 1] [--rounds 7] [--tune-memory]
 
-One process for chainrule and one for PyTorch, if it is installed: threads of two BLAS libraries in one process disturb each
-other. They take turns, op by op, so that whatever else the machine is doing meets both; the medians of all rounds are
-printed, the worst ratio last. Time is processor time of one process (with several threads: time on the clock). All is float32.
-The gradients of the two have to agree, or the op is not listed but named. Names select the ops that contain one of them.
+One process for chainrule, one for chainrule with `compile.kernels()`, where there is a C compiler, and one for PyTorch, if it is
+installed: threads of two BLAS libraries in one process disturb each other. They take turns, op by op, so that whatever else the
+machine is doing meets all; the medians of all rounds are printed, the worst ratio last. Time is processor time of one process
+(with several threads: time on the clock). All is float32. The gradients of all have to agree, or the op is not listed but named.
+Names select the ops that contain one of them.
 --tune-memory lets glibc keep memory for all libraries; chainrule asks for that itself, PyTorch does not.
 """
 
@@ -130,6 +131,9 @@ def worker(library: str, threads: int) -> None:
         sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         import autograd as t
         import nn.functional as F
+
+        if library == "kernels":
+            t.compile.kernels(background=False)
     clock = time.process_time if threads == 1 else time.perf_counter
     known: dict[str, tuple[Callable[[], Any], int]] = {}
     for line in sys.stdin:
@@ -137,7 +141,8 @@ def worker(library: str, threads: int) -> None:
         if name not in known:
             known.clear()
             known[name] = run, repeats = prepare(t, F, name), 1
-            run()
+            for _ in range(3):  # the third call compiles kernels
+                run()
             start = clock()
             run()
             known[name] = run, max(1, int(0.03 / (clock() - start + 1e-9)))
@@ -175,7 +180,7 @@ def main() -> None:
     if options.worker:
         worker(options.worker, options.threads)
         return
-    libraries = ["chainrule", *(["torch"] if importlib.util.find_spec("torch") else [])]
+    libraries = ["chainrule", "kernels", *(["torch"] if importlib.util.find_spec("torch") else [])]
     kept = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)} if options.tune_memory else {}
     environment = (
         os.environ | kept | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(options.threads))
@@ -202,15 +207,20 @@ def main() -> None:
             differ.append(name)
             continue
         medians = [statistics.median(seen) for seen in times]
-        table.append((medians[0] / medians[-1], name, medians))
+        table.append(([ms / medians[-1] for ms in medians[:2]], name, medians))
     for w in workers:
         w.stdin.close()
         w.wait()
     tuned = ", memory tuned" * options.tune_memory
     print(f"ms, forward + backward, {options.threads} thread(s), median of {options.rounds} rounds{tuned}")
-    print(f"{'':20}" + "".join(f"{library:>12}" for library in libraries) + f"{'ratio':>8}" * (len(libraries) > 1))
-    for ratio, name, medians in sorted(table):
-        print(f"{name:20}" + "".join(f"{ms:12.3f}" for ms in medians) + f"{ratio:8.2f}" * (len(libraries) > 1))
+    compared = len(libraries) > 2
+    print(f"{'':20}" + "".join(f"{library:>12}" for library in libraries) + f"{'ratio':>8}{'kernels':>8}" * compared)
+    for ratios, name, medians in sorted(table):
+        print(f"{name:20}" + "".join(f"{v:12.3f}" for v in medians) + "".join(f"{r:8.2f}" for r in ratios) * compared)
+    if compared:
+        for k, what in enumerate(("ratio", "kernels")):
+            low, half, high = statistics.quantiles([ratios[k] for ratios, *_ in table], n=4)
+            print(f"{what}: a quarter up to {low:.2f}, half up to {half:.2f}, three quarters up to {high:.2f}")
     for name in differ:
         print(f"{name}: the gradients differ")
 

@@ -646,6 +646,36 @@ ODD = [
 UNARY = "exp log log1p expm1 exp2 tanh sigmoid erf erfc sqrt relu abs sign floor ceil trunc sin cos atan square neg isnan isfinite isinf"
 
 
+@pytest.mark.parametrize("name", ["exp", "exp2", "expm1", "log", "log1p", "tanh", "power"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vector_mathematics_keeps_its_digits(name, dtype):
+    """To a few units in the last place, over all magnitudes, beside numbers of twice the digits, or of what more there are."""
+    wider = np.float64 if dtype == np.float32 else np.longdouble
+    if np.finfo(wider).nmant <= np.finfo(dtype).nmant:
+        pytest.skip("long doubles have no more digits here")
+    rng, info = np.random.default_rng(0), np.finfo(dtype)
+    x = np.concatenate([rng.standard_normal(20_000), rng.uniform(-1.02, 1.02, 20_000) * np.log(float(info.max)), ODD])
+    x = np.concatenate([x, 10.0 ** rng.uniform(np.log10(info.smallest_subnormal), np.log10(info.max), 20_000)]).astype(dtype)
+    y = rng.permutation(np.concatenate([rng.integers(-9, 10, x.size // 2), rng.uniform(-3, 3, x.size - x.size // 2)])).astype(
+        dtype
+    )
+    args = (x, y) if name == "power" else (x,)
+    compiled = autograd.compile(
+        lambda *args: getattr(autograd, "pow" if name == "power" else name)(*args), backend=C, strict=True
+    )
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            got = compiled(*map(autograd.from_numpy, args)).array
+        exact = getattr(np, name)(*(a.astype(wider) for a in args))
+        expected = exact.astype(dtype)
+    assert compiled.stats()["calls"]["compiled"] == 1
+    finite = np.isfinite(expected) & np.isfinite(got)
+    assert_array_equal(got[~finite], expected[~finite])
+    assert_array_equal(np.signbit(got), np.signbit(expected) & ~np.isnan(expected) | np.signbit(got) & np.isnan(expected))
+    off = np.abs(got[finite].astype(wider) - exact[finite]) / np.spacing(np.abs(expected[finite]))
+    assert off.max() <= (3 if C == "c" else 4)  # NumPy's own may be off by more
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_c_is_right_for_odd_numbers(dtype):
     """NaN, infinities, zeros with a sign, and numbers below the least normal one; and many others."""
@@ -764,6 +794,27 @@ def test_sums_of_many_keep_their_digits():
         got = compiled(x)
     exact = x.array.astype(np.float64)
     assert [t.item() for t in got] == pytest.approx([exact.sum(), (exact**2).mean()], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((4096, 3), 0), ((1000, 7), 0), ((1021, 2), 0), ((8, 16, 24, 5), (0, 1, 2)), ((1, 640, 2), 1), ((8, 600, 4), 1)],
+)
+def test_sums_of_many_short_rows(shape, axes):
+    """Rows are added side by side, as many as divide them, if none, one by one; what else is made of the same values stays right."""
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    row = np.linspace(0.5, 1.5, shape[-1], dtype=np.float32)
+    compiled = autograd.compile(
+        lambda x, row: ((x * row).sum(axes), (x * row).sum(axes, keepdim=True), x * row), backend=C, strict=True
+    )
+    for _ in range(3):
+        got = compiled(autograd.tensor(x), autograd.tensor(row))
+    exact = (x * row).astype(float).sum(axes)
+    tolerance = 1e-5 * np.abs(x * row).astype(float).sum(axes).max()
+    for t in got[:2]:
+        np.testing.assert_allclose(t.array.reshape(exact.shape), exact, atol=tolerance)
+    assert got[1].shape == (x.sum(axes, keepdims=True)).shape
+    assert_array_equal(got[2].array, x * row)
 
 
 def test_positions_count_from_the_end_and_others_are_refused():

@@ -21,6 +21,7 @@ import nn.functional as F
 from autograd import Tensor
 from autograd.compile import cc
 from autograd.compile.watch import Watch
+from autograd.errors import ArgumentError
 
 SCALE = 2.0
 THIS = sys.modules[__name__]
@@ -744,3 +745,108 @@ def test_fit_compiles_once_for_each_kind_of_batch(monkeypatch):
     assert step.stats()["programs"] == 2
     assert step.stats()["calls"]["compiled"] > 25
     assert step.stats()["calls"]["recorded"] <= 6
+
+
+# ---------------------------------------------------------------- what is told in each call
+def _told(how):
+    """What a step of two forward passes tells, in its order: arguments, what it finds, what it computes and what it writes."""
+    autograd.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, 3))
+    optimizer = nn.optim.Adam(net.parameters(), lr=0.05)
+    rows, names = [], []
+    tell = autograd.compile.callback(lambda *values: rows.extend(values))
+    name = autograd.compile.callback(lambda text, loss: names.append(f"{text} {loss.item():.4f}"))
+
+    @how
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x), y)
+        tell(loss, net[0].weight)
+        name("before", loss)
+        loss.backward()
+        tell(net[0].weight.grad)
+        tell(x)  # which is there before the step, but is told when it is its turn
+        optimizer.step()
+        tell(x, net[0].weight, net[0].bias)
+        again = F.cross_entropy(net(x), y)
+        name("after", again)
+        tell(again)
+        return loss.detach()
+
+    losses = [step(*batch(k)).item() for k in range(8)]
+    return losses, rows, names, step
+
+
+@pytest.mark.parametrize("backend", [pytest.param("c", marks=needs_c), "replay"])
+def test_a_callback_is_told_the_same_in_the_same_order_in_each_call(backend):
+    losses, rows, names, _ = _told(lambda step: step)
+    found, others, texts, step = _told(autograd.compile(backend=backend, strict=True))
+    assert step.stats()["calls"]["compiled"] >= 5
+    np.testing.assert_allclose(found, losses, rtol=1e-4)
+    assert len(others) == len(rows) == 8 * 8
+    for a, b in zip(others, rows, strict=True):
+        assert type(a) is Tensor
+        assert a.shape == b.shape
+        assert not a.requires_grad
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    assert [t.split()[0] for t in texts] == [t.split()[0] for t in names] == ["before", "after"] * 8
+
+
+@pytest.mark.parametrize("backend", [pytest.param("c", marks=needs_c), "replay"])
+def test_a_callback_that_fails_ends_the_step_before_anything_is_written(backend):
+    w = autograd.ones(3, requires_grad=True)
+    optimizer = nn.optim.SGD([w], lr=0.1)
+    failing = SimpleNamespace(now=False)
+
+    @autograd.compile.callback
+    def look(loss):
+        if failing.now:
+            raise KeyError("full")
+
+    @autograd.compile(backend=backend, strict=True)
+    def step(x):
+        optimizer.zero_grad()
+        loss = ((x * w) ** 2).sum()
+        look(loss)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    for _ in range(4):
+        step(autograd.ones(3))
+    before, failing.now = w.detach().clone(), True
+    with pytest.raises(KeyError, match="full"):
+        step(autograd.ones(3))
+    assert_array_equal(w.detach(), before)
+    failing.now = False
+    step(autograd.ones(3))
+    assert step.stats()["calls"]["compiled"] == 4
+    assert not (w == before).any()
+
+
+def test_a_callback_of_a_class_knows_its_object():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 3)
+
+        @autograd.compile.callback
+        def look(self, x):
+            seen.append((self, x.sum().item()))
+
+        def forward(self, x):
+            self.look(x)
+            return self.layer(x)
+
+    net, seen = Net(), []
+    with autograd.no_grad():
+        run = autograd.compile(lambda x: net(x), backend="replay", strict=True)
+        for k in range(4):
+            run(autograd.full((2, 6), float(k)))
+    assert run.stats()["calls"]["compiled"] == 2
+    assert seen == [(net, 12.0 * k) for k in range(4)]
+
+
+def test_a_callback_is_made_of_a_function():
+    with pytest.raises(ArgumentError, match=r"compile\.callback takes a function, not a str"):
+        autograd.compile.callback("loss")

@@ -177,6 +177,16 @@ def test_long_sums_keep_their_digits(lead, families, error, at_once):
     assert made("layer_norm")[0] == families
 
 
+@needs_compiler
+def test_sums_of_short_rows_alone_are_left_to_numpy(at_once):
+    """C would add them one after the other, and take ten times as long."""
+    x = wrap(standing(100_000, 3))
+    for _ in range(4):
+        total = x.sum(0)
+    assert made("sum")[0] == []
+    assert_allclose(total.array, standing(100_000, 3).astype(float).sum(0), rtol=1e-5)
+
+
 # ---------------------------------------------------------------- at the edges of numbers
 ODD = np.float32([0, -0.0, 1, -1, 1e-30, 1e-45, 88, 89, -104, 1e20, np.inf, -np.inf, np.nan, 3])
 UNARY = dict(

@@ -111,10 +111,10 @@ def test_a_ddp_program_of_pytorch_runs_by_its_launcher():
     assert len(set(re.search("weights (.*)", ours.stdout)[1].split())) == 1
     if importlib.util.find_spec("torch") is None:
         return  # there is nothing to compare with
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517", str(program)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program)]
     theirs = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert theirs.returncode == 0, theirs.stderr
-    assert ours.stdout == theirs.stdout
+    # its exit status says nothing: on a busy machine PyTorch 2.13 often aborts when all is done, as one of gloo's threads still runs
+    assert ours.stdout == theirs.stdout, theirs.stderr
 
 
 @mpi

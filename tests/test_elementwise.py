@@ -169,6 +169,25 @@ def test_comparisons_in_place_keep_the_dtype():
     assert (x.tolist(), x.dtype) == ([0, 1], autograd.float32)
 
 
+@pytest.mark.parametrize("y", [3, 4, 3.0, 5, 10, 31, 1e6, -2, -3, -4.0, -9, 2, 1, -1, 2.5, INF, -INF, NAN])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_are_those_of_ieee(y, dtype):
+    """Also of negative numbers, which go another way, and to the sign of zero; the derivative is the power before."""
+    numbers = np.random.default_rng(0).standard_normal(3000) * 10.0 ** np.random.default_rng(1).integers(-30, 4, 3000)
+    x = np.concatenate([numbers, [0.0, -0.0, INF, -INF, NAN, 1, -1, 1e30, -1e30]]).astype(dtype)
+    with np.errstate(all="ignore"):
+        t = autograd.from_numpy(x.copy()).requires_grad_()
+        result = t**y
+        got, expected = result.detach().array, np.float_power(x, y).astype(dtype)
+        (slope,) = autograd.grad(result.sum(), t)
+        steep = (y * np.float_power(x, y - 1)).astype(dtype)
+    assert got.dtype == dtype
+    ulps, small = 4 * np.finfo(dtype).eps, np.finfo(dtype).smallest_subnormal
+    assert_allclose(got, expected, rtol=ulps, atol=small)
+    assert_array_equal(np.signbit(got[~np.isnan(got)]), np.signbit(expected[~np.isnan(got)]))
+    assert_allclose(slope.array, steep, rtol=2 * ulps, atol=abs(y) * small)
+
+
 def test_float_power_is_double():
     x = tensor([2, 3], dtype=autograd.int32)
     for y in (x.float_power(2), autograd.float_power(2, x.float()), np.float_power(x, 0.5)):

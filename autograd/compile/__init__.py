@@ -23,7 +23,8 @@ def compile(
     then. Other shapes, train() and eval(), what requires grad, hooks and settings that the step can see make another program,
     at most 8 of them. Where Python sees a value (`item()`, `if loss > 1`), where what a step holds changes in each call, where
     a result still requires grad, the step stays as it is, which a warning says once, with the line; if `strict`, CompileError
-    is raised instead. What Python does besides, as print(), is done in recorded calls only.
+    is raised instead. What Python does besides, as print(), is done in recorded calls only; a function made by
+    `compile.callback` is told values in each call.
 
     A parameter that the step itself updates has no `.grad` after it; any other has what backward leaves there. `backend` is
     "c", "replay" (the same functions of NumPy without graph and tape), "eager" (nothing is compiled), or "auto": C if there is a
@@ -100,5 +101,30 @@ def _kernels(enabled: bool = True, *, background: bool = True) -> Any:
     return Switch(enabled, background, IN_PLACE)
 
 
+def _callback(function: Any) -> Any:
+    """`function` as one that a step may tell values, for a log, in each call, compiled or not; a decorator, also of methods.
+
+    It gets Tensors without a graph, copies that it may keep, with what is there where the step calls it, in the order of the
+    step; other arguments as they were when the step was recorded. What it returns is dropped, and what it does is no part
+    of the step: what it changes, the step must not go by. An error that it raises ends the step. JAX: jax.debug.callback.
+
+    >>> import autograd
+    >>> losses = []
+    >>> note = autograd.compile.callback(lambda loss: losses.append(loss.item()))
+    >>> @autograd.compile
+    ... def step(x):
+    ...     loss = (x * x).sum()
+    ...     note(loss)
+    ...     return loss
+    >>> results = [step(autograd.full((2,), float(k))) for k in range(4)]
+    >>> losses, step.stats()["calls"]["compiled"]
+    ([0.0, 2.0, 8.0, 18.0], 2)
+    """
+    from .callback import Callback
+
+    return Callback(function)
+
+
+compile.callback = _callback  # type: ignore[attr-defined]
 compile.kernels = _kernels  # type: ignore[attr-defined]
 compile.clear_cache = _clear_cache  # type: ignore[attr-defined]

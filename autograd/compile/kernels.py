@@ -34,7 +34,7 @@ from .emit import BLOCK, CTYPE, C, Emitter
 from .loops import Loops
 from .lower import LOWER
 from .memory import Memory, padded
-from .program import Value, Values
+from .program import SHORT, Value, Values
 from .record import Program, Recording
 
 # ---------------------------------------------------------------- where they win: the fewest elements, forward and backward
@@ -355,6 +355,9 @@ def _free(fun: Callable[..., Any], kind: Kind, written: frozenset[int], leads: S
     pair = one, two = [Lowered(fun, kind, written, seed, leads, n) for seed, n in enumerate(LENGTHS)]
     if flat and not all([x.elementwise() for x in pair]):
         raise CompileError("not elementwise")
+    short = [v for v in one.values.values if v.op == "sum" and 1 < prod(v.args[0].shape[v.info[0][-1] + 1 :]) < SHORT]
+    if short and not any(v.op in C and v.size >= short[0].args[0].size for v in one.values.values):
+        raise CompileError("nothing but sums of short rows, which NumPy makes as products")
     for x in pair:
         x.place()
     rows, alone = _rows(one, two)

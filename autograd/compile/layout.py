@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -139,7 +139,7 @@ def made(program: Program, threads: int) -> Layout:
     segments = [where.call(s) if isinstance(s, Value) else functions.get(k, s) for k, s in enumerate(emitter.segments) if s]
     numbers = {id(e): n for n, e in enumerate(program.entries)}
     checks = [(numbers[id(e)], [where.of(v) for v in args], e.line) for e, args in values.checks]
-    given = [all(where.is_given(v) for v in args) for _, args in values.checks]
+    first = len([*takewhile(lambda c: all(map(where.is_given, c[1])), values.checks)])  # for they look in the order of the step
     return Layout(
         source=source,
         threads=threads,
@@ -151,8 +151,8 @@ def made(program: Program, threads: int) -> Layout:
         written=[where.slots[v.id] for v, _ in values.writes],
         outputs=[(where.of(v), v.shape, v.dtype) if isinstance(v, Value) else (None, (), None) for v in values.outputs],
         draws=[(where.slots.get(v.id), v.shape, v.dtype, op, odd, args) for v, op, odd, args in values.draws],
-        before=[check for check, first in zip(checks, given, strict=True) if first],
-        between=[check for check, first in zip(checks, given, strict=True) if not first],
+        before=checks[:first],
+        between=checks[first:],
         **described(emitter, source),
     )
 

@@ -31,6 +31,8 @@ def lower(*names: str) -> Callable[[Any], Any]:
 
 
 # ---------------------------------------------------------------- elementwise: the name is that of the C table
+ONE_BY_ONE = dict(sin="f", cos="f", arctan="fd")  # dtypes in which C computes them so, and NumPy in half the time
+WIDE = 2**12  # elements, from which on NumPy is called for these
 FLOATS = set("divide exp log log1p expm1 exp2 tanh sin cos arctan sqrt erf erfc sigmoid power".split())  # only of floats
 NUMBERS = set("add subtract multiply negative maximum minimum square relu absolute sign".split())  # and of int64
 ROUNDED = set("floor ceil trunc".split())
@@ -49,6 +51,8 @@ def _elementwise(name: str) -> Any:
     def rule(p: Values, args: Any, shape: Any, dtype: Any) -> Any:
         kinds = {a.dtype for a in args if isinstance(a, Value)}
         if any(k.kind == "f" and k.itemsize < 4 for k in kinds):
+            return None
+        if dtype.char in ONE_BY_ONE.get(op, "") and prod(shape) >= WIDE:
             return None
         if name[:7] == "bitwise" or name == "invert":
             if kinds != {np.dtype(bool)}:

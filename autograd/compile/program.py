@@ -19,6 +19,7 @@ from ..engine.tensor import wrap
 from ..errors import CompileError
 from .record import CHECK, Entry, Leaf, Program, Recording, Ref, refs_in
 
+SHORT, MANY, LANES = 16, 2**9, 64  # elements of a row that is short; rows that are many; elements that are added side by side
 VIEWS = {"reshape", "permute", "expand", "slice"}  # an element of a view is an element of its argument
 CHEAP = set(
     """
@@ -212,6 +213,12 @@ class Values:
             order, inner = x.info[0], tuple(sorted(x.info[0][a] for a in real))
             shape = tuple(1 if k in inner else n for k, n in enumerate(x.args[0].shape))
             r = self.permute(self.make(op, (x.args[0],), (inner,), shape, x.dtype), order)
+        elif op == "sum" and (many := together(x.shape, real)):
+            last = real[-1]
+            rows = self.reshape(x, (*x.shape[:last], x.shape[last] // many, many, *x.shape[last + 1 :]))
+            shape = tuple(1 if k in real else n for k, n in enumerate(rows.shape))
+            lanes = self.make(op, (rows,), (real,), shape, x.dtype)
+            r = self.reshape(self.make(op, (lanes,), ((last + 1,),), (*shape[: last + 1], 1, *shape[last + 2 :]), x.dtype), kept)
         else:
             r = self.make(op, (x,), (real,), kept, x.dtype)
         return r if keepdims else self.reshape(r, tuple(n for k, n in enumerate(x.shape) if k not in axes))
@@ -499,6 +506,15 @@ def lengths(where: Any) -> tuple[int, ...]:
     return tuple(len(range(*w)) for w in where if not isinstance(w, int))
 
 
+def together(shape: Sequence[int], axes: Sequence[int]) -> int:
+    """How many short rows to add side by side, where many are added: one after the other, each waits for the one before. Or 0."""
+    last = axes[-1]
+    row, rows = prod(shape[last + 1 :]), prod(shape[a] for a in axes)
+    if not 1 < row < SHORT or rows < MANY or any(n != 1 and k not in axes for k, n in enumerate(shape[:last])):
+        return 0
+    return max((k for k in range(2, LANES // row + 1) if shape[last] % k == 0), default=0)
+
+
 def uniform(a: Any) -> bool:
     """Are all elements the same number, to the sign of zero?"""
     first = a.flat[0]
@@ -554,6 +570,9 @@ def simplify(p: Values, op: str, args: Any, shape: Any, dtype: Any) -> Value | N
             return args[0]
         if number(args[1], 2):
             return p.elementwise("multiply", args[0], args[0], dtype=dtype, shape=shape)
+        if number(args[1], 3) or number(args[1], 4):
+            square = p.elementwise("multiply", args[0], args[0], dtype=dtype, shape=shape)
+            return p.elementwise("multiply", square, args[0] if number(args[1], 3) else square, dtype=dtype, shape=shape)
         if number(args[1], 0.5):  # as ** does it
             return p.elementwise("sqrt", args[0], dtype=dtype, shape=shape)
         if number(args[1], -1):

@@ -62,6 +62,78 @@ static inline float erfc_(float x) {  // exp(-x * x) times a polynomial of 1 / (
     float y = t * p * exp_(-s) * (1 - fmaf(a, a, -s));
     return x != x ? x : x < 0 ? 2 - y : y;
 }
+static inline float exp2_(float x) {
+    float c = x < -160 ? -160 : x > 128 ? 128 : x, n = rintf(c), r = (c - n) * .693147181f;
+    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    int32_t k = (int32_t)n;
+    float h = as_float(((k >> 1) + 127) << 23), q = as_float((k - (k >> 1) + 127) << 23);
+    float y = (p * r * r + r + 1) * h * q;
+    return x < -160 ? 0 : x >= 128 ? INFINITY : x == x ? y : x;
+}
+static inline float expm1_(float x) {
+    float c = x < -20 ? -20 : x > 88.72284f ? 88.72284f : x;
+    float n = rintf(c * 1.44269504f), r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    int32_t k = (int32_t)n;
+    float e = p * r * r + r, h = as_float(((k >> 1) + 127) << 23), q = as_float((k - (k >> 1) + 127) << 23);
+    float y = k > 30 ? (e + 1) * h * q - 1 : e * (h * q) + (h * q - 1);
+    return x > 88.72284f ? INFINITY : x == x ? copysignf(y, x) : x;
+}
+
+// ---- and of doubles: a Taylor polynomial of exp on half a power of 2, FreeBSD's of log. In the sum with SHIFT the low bits are n.
+#define SHIFT 0x1.8p52
+#define LN2 6.93147180369123816490e-01
+#define LN2_REST 1.90821492927058770002e-10
+static inline double as_double(uint64_t i) { double f; memcpy(&f, &i, 8); return f; }
+static inline uint64_t as_bits(double f) { uint64_t i; memcpy(&i, &f, 8); return i; }
+static inline double power_of_2(double n) { return as_double((as_bits(n + SHIFT) + 1023) << 52); }
+static inline double square_part(double r) {  // exp(r) - 1 - r
+    return r * r * ((((((((((((1.6059043836821613e-10 * r + 2.08767569878681e-9) * r + 2.505210838544172e-8) * r + 2.755731922398589e-7) * r
+        + 2.7557319223985893e-6) * r + 2.48015873015873e-5) * r + 1.984126984126984e-4) * r + 1.388888888888889e-3) * r
+        + 8.333333333333333e-3) * r + 4.1666666666666664e-2) * r + .16666666666666666) * r + .5));
+}
+static inline double exp_d(double x) {
+    double c = x < -746 ? -746 : x > 709.782712893384 ? 709.782712893384 : x;
+    double n = rint(c * 1.4426950408889634), r = (c - n * LN2) - n * LN2_REST, half = rint(.5 * n);
+    double y = (square_part(r) + r + 1) * power_of_2(half) * power_of_2(n - half);
+    return x < -746 ? 0 : x > 709.782712893384 ? INFINITY : y;
+}
+static inline double exp2_d(double x) {
+    double c = x < -1080 ? -1080 : x > 1024 ? 1024 : x;
+    double n = rint(c), r = (c - n) * .6931471805599453, half = rint(.5 * n);
+    double y = (square_part(r) + r + 1) * power_of_2(half) * power_of_2(n - half);
+    return x < -1080 ? 0 : x >= 1024 ? INFINITY : y;
+}
+static inline double expm1_d(double x) {
+    double c = x < -40 ? -40 : x > 709.782712893384 ? 709.782712893384 : x;
+    double n = rint(c * 1.4426950408889634), r = (c - n * LN2) - n * LN2_REST, half = rint(.5 * n);
+    double e = square_part(r) + r, h = power_of_2(half), q = power_of_2(n - half);
+    double y = n > 60 ? (e + 1) * h * q - 1 : e * (h * q) + (h * q - 1);
+    return x > 709.782712893384 ? INFINITY : x == x ? copysign(y, x) : x;
+}
+static inline double log_d(double x) {
+    double tiny = x < 2.2250738585072014e-308;  // less than any normal number: as a larger one
+    uint64_t i = as_bits(tiny != 0 ? x * 0x1p54 : x) - 0x3fe6a09e667f3bcdULL;
+    double k = as_double((((i >> 52) + 2048) & 4095) | 0x4330000000000000ULL) - 0x1p52 - 2048 - 54 * tiny;
+    double f = as_double((i & 0xfffffffffffffULL) + 0x3fe6a09e667f3bcdULL) - 1, t = f / (2 + f), z = t * t, h = .5 * f * f;
+    double p = z * (6.666666666666735130e-01 + z * (3.999999999940941908e-01 + z * (2.857142874366239149e-01 + z * (2.222219843214978396e-01
+        + z * (1.818357216161805012e-01 + z * (1.531383769920937332e-01 + z * 1.479819860511658591e-01))))));
+    double y = k * LN2 - ((h - (t * (h + p) + k * LN2_REST)) - f);
+    return x > 0 ? (x < INFINITY ? y : x) : x == 0 ? -INFINITY : NAN;
+}
+static inline double log1p_d(double x) {
+    double u = 1 + x, d = u - 1;
+    return d == 0 ? x : u < INFINITY ? log_d(u) * (x / d) : x;
+}
+static inline double tanh_d(double x) {
+    double a = fabs(x), e = expm1_d(a < 22 ? 2 * a : 44);
+    return x != x ? x : copysign(e / (e + 2), x);
+}
+static inline float pow_(float x, float y) {  // in double precision, of which a float's digits are left
+    int whole = rintf(y) == y, odd = whole && fabsf(y) < 16777216 && 2 * rintf(.5f * y) != y;
+    float p = (float)exp_d(y * log_d(fabsf(x))), r = odd ? copysignf(p, x) : x < 0 && x > -INFINITY && !whole ? NAN : p;
+    return y == 0 || x == 1 || (x == -1 && fabsf(y) == INFINITY) ? 1 : x != x || y != y ? NAN : r;
+}
 // d, which a rule made of the gradient g; but 0 for NaN where g is 0. Written as two choices, which vectorise.
 ALWAYS float keep_zerof(float g, float d) { float z = d != d ? 0 : d; return g == 0 ? z : d; }
 ALWAYS double keep_zero(double g, double d) { double z = d != d ? 0 : d; return g == 0 ? z : d; }
@@ -82,6 +154,15 @@ static inline int64_t labs_(int64_t a) { return a < 0 ? -a : a; }
 #define tanhf tanh_
 #define erff erf_
 #define erfcf erfc_
+#define expm1f expm1_
+#define exp2f exp2_
+#define powf pow_
+#define exp exp_d
+#define exp2 exp2_d
+#define expm1 expm1_d
+#define log log_d
+#define log1p log1p_d
+#define tanh tanh_d
 
 // ---- products of matrices: R stands for rows, N and T for as it is and transposed
 enum { R = 101, N = 111, T = 112 };

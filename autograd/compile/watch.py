@@ -21,6 +21,7 @@ from ..api.random import Generator
 from ..engine.graph import Node
 from ..engine.tensor import Tensor
 from ..engine.warn import OURS
+from .callback import Callback
 from .straight import Lines
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type(...), range, slice)
@@ -159,7 +160,7 @@ class Watch:
                 self._module(path, x)
         elif isinstance(x, functools._lru_cache_wrapper):
             self._push((path, x.__wrapped__))
-        elif not isinstance(x, PYTHONS) and not _is_pythons(type(x)):
+        elif not isinstance(x, (*PYTHONS, Callback)) and not _is_pythons(type(x)):
             self._object(path, x)
 
     def _push(self, *found: _Fact) -> None:

@@ -27,6 +27,17 @@ def masked(g: Array, mask: Array) -> Array:
     return np.where(mask, g, 0)
 
 
+def raised(x: Any, y: Any) -> Any:
+    """`x**y`. If `y` is a whole number, NumPy takes up to 400 times as long for what is negative as for its absolute value."""
+    if type(x) is not np.ndarray or x.dtype.kind != "f" or type(y) not in (int, float) or -2 < y <= 2 or y % 1:
+        return x**y  # the operator knows that x**2 is x * x, np.power does not
+    if y in (3, 4):
+        square = x * x
+        return square * (x if y == 3 else square)
+    size = np.abs(x) ** y
+    return np.copysign(size, x) if y % 2 else size
+
+
 # fmt: off
 
 # ---- arithmetic
@@ -44,8 +55,8 @@ astype     = primitive(np.astype,        x=lambda g: g,                       dt
             says="The elements of x in another dtype (torch.Tensor.to).")
 positive    = primitive(np.positive,     x=lambda g: g,
             says="x as it is (torch.positive).")
-power       = primitive(lambda x, y: x**y, "power", promote=slice(None),  # the operator knows that x**2 is x * x, np.power does not
-                                         x=lambda g, x, y: g * y * x ** (y - (y != 0)),
+power       = primitive(raised, "power", promote=slice(None),
+                                         x=lambda g, x, y: g * y * raised(x, y - (y != 0)),
                                          y=lambda g, x, y, out: g * out * np.log(x + (x == 0) * (y >= 0)), singular=True,
             kink="x**0 has derivative 0 in x, also at x = 0; the derivative in y is 0 where x is 0 and y is not negative",
             says="The power x**y, elementwise (torch.pow).")
