@@ -20,7 +20,7 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import Tensor, grad
-from autograd.compile import cc, machine
+from autograd.compile import cc, layout
 from autograd.compile.record import arrays_in
 from autograd.engine.graph import ambient
 from autograd.engine.tape import Tape
@@ -866,6 +866,33 @@ def test_an_argument_in_memory_that_the_step_writes_sees_it(backend):
     assert step(autograd.ones(4)).item() == (1 + 128) * 4
 
 
+@needs_c
+def test_a_state_that_is_written_and_never_read():
+    w, x = autograd.ones(3), autograd.arange(3.0)
+
+    @autograd.compile(backend="c", strict=True)
+    def step(x):
+        with autograd.no_grad():
+            w.copy_(x * 2)
+        return x + 1
+
+    for k in range(4):
+        assert step(x + k).tolist() == [k + 1, k + 2, k + 3]
+        assert w.tolist() == [2 * k, 2 * k + 2, 2 * k + 4]
+
+
+@needs_c
+def test_transposed_matrices_beside_others():
+    """Of three dims, where channels last is its own way back."""
+
+    def step(x, y):
+        return x.mT * 2 + y
+
+    compiled, x, y = autograd.compile(step, backend="c", strict=True), autograd.rand(2, 3, 4), autograd.rand(2, 4, 3)
+    for _ in range(4):
+        assert_array_equal(compiled(x, y).array, step(x, y).array)
+
+
 def in_a_process(code, **environment):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False)
     assert run.returncode == 0, run.stderr
@@ -973,7 +1000,7 @@ def test_a_fault_of_the_compiler_does_not_end_a_training(monkeypatch):
     def at_fault(*args):
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr(machine, "Emitter", at_fault)
+    monkeypatch.setattr(layout, "Emitter", at_fault)
     double = lambda x: x * 2  # noqa: E731
     compiled, x = autograd.compile(double), autograd.ones(3)
     compiled(x)

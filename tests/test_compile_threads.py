@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import autograd
 import nn
 import nn.functional as F
-from autograd.compile import cc, emit, machine, threads
+from autograd.compile import cc, emit, layout, machine, threads
 from autograd.errors import CompileError
 
 pytestmark = pytest.mark.skipif(cc.compiler() is None, reason="there is no C compiler here")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(cc.compiler() is None, reason="there is no C com
 def small_parts(monkeypatch):
     """Loops are divided however little they do, so that small ones will do to try it."""
     monkeypatch.setattr(emit, "PART", 20)
-    monkeypatch.setattr(machine, "WORTH", -1)
+    monkeypatch.setattr(layout, "WORTH", -1)
     monkeypatch.setenv("CHAINRULE_CFLAGS", "-O0")
 
 
@@ -322,8 +322,8 @@ TRAIN = """
 import os, sys, warnings
 import numpy as np
 import autograd, nn
-from autograd.compile import cc, emit, machine, threads
-emit.PART, machine.WORTH = 20, -1
+from autograd.compile import cc, emit, layout, machine, threads
+emit.PART, layout.WORTH = 20, -1
 autograd.manual_seed(0)
 net = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
 optimizer = nn.optim.SGD(net.parameters(), lr=0.1)
@@ -394,8 +394,8 @@ def test_constants_of_equal_numbers_are_no_arrays():
     for a, b in zip(got, step(x), strict=True):
         assert_array_equal(a.array, b.array)
         assert_array_equal(np.signbit(a.array), np.signbit(b.array))
-    run = next(iter(compiled._ready.values())).run
-    assert len([v for v in run.leaves if v.info[0] == "constant"]) == 1
+    leaves = next(iter(compiled._ready.values())).run.layout.leaves
+    assert [kind if kind == "input" else compiled.program.leaves[ref].kind for kind, ref in leaves] == ["input", "constant"]
 
 
 # ---------------------------------------------------------------- the cache on disk
@@ -409,7 +409,7 @@ def test_several_processes_may_make_the_same_at_once(tmp_path):
     ]
     assert len({job.communicate(timeout=60)[0] for job in jobs}) == 1
     assert [job.returncode for job in jobs] == [0, 0]
-    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".c", ".so"]
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".c", ".layout", ".so"]
 
 
 def test_a_full_disk_is_said_once_and_another_folder_taken(tmp_path, monkeypatch):

@@ -45,14 +45,24 @@ def options() -> list[str]:
     return [*os.environ.get("CHAINRULE_CFLAGS", f"-O3 {native}").split(), *SAFE]
 
 
+def environment() -> tuple[str, ...]:
+    """What compiled code may not be shared with another for: the compiler, what it is told, and the machine."""
+    if (command := compiler()) is None:
+        raise CompileError("there is no C compiler: install one, or `pip install ziglang`")
+    return *command, *options(), machine(command), blas()[1]
+
+
 @functools.cache
-def machine() -> str:
-    """What compiled code may not be shared with another for: the processor's features, and the compiler's version."""
-    command, cpu = compiler() or (), platform.processor()
+def machine(command: tuple[str, ...]) -> str:
+    """The system, the processor's features, and which compiler it is, by its file: to ask it takes longer than all else."""
+    cpu = ""
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as f:
-        cpu = next((line for line in f if line.startswith(("flags", "Features"))), cpu)
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
-    return f"{platform.platform()} {cpu} {version}"
+        cpu = next((line for line in f if line.startswith(("flags", "Features"))), "")
+    module = importlib.util.find_spec(command[2]) if command[1:2] == ("-m",) else None
+    files = [*map(shutil.which, command), module.origin if module else None]
+    stamps = [(s.st_size, s.st_mtime_ns) for f in files if f for s in [os.stat(f)]]
+    system = platform.system(), platform.release(), platform.version(), platform.machine(), platform.libc_ver()
+    return f"{system} {cpu or platform.processor()} {stamps}"
 
 
 # ---------------------------------------------------------------- the cache
@@ -87,12 +97,10 @@ def clear_cache() -> None:
 
 def load(source: str) -> Any:
     """`source` compiled, or found in the cache, and loaded."""
-    command = compiler()
-    if command is None:
-        raise CompileError("there is no C compiler: install one, or `pip install ziglang`")
+    around = environment()
     (single, double), integer = blas()
     source = f'#define EXPORT __attribute__((visibility("default")))\n#define INT {integer}\n{source}'
-    key = hashlib.sha256("\0".join([source, *command, *options(), machine()]).encode()).hexdigest()[:24]
+    key = hashlib.sha256("\0".join([source, *around]).encode()).hexdigest()[:24]
     name = f"step_{key}.so"
     try:
         library = _loaded(source, folder() / name)
@@ -123,12 +131,31 @@ def _compile(source: str, path: Path) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if done.returncode:
             raise CompileError(f"the C compiler failed: {' '.join(job)}\n{done.stderr[:2000]}")
-        for each, end in ((text, path.with_suffix(".c")), (out, path)):
-            try:
-                os.replace(each, end)
-            except OSError:  # Windows lets nobody replace what another process uses: it is the same
-                if not end.exists():
-                    raise
+        _rename(text, path.with_suffix(".c"))
+        _rename(out, path)
+
+
+def _rename(made: Path, path: Path) -> None:
+    try:
+        os.replace(made, path)
+    except OSError:  # Windows lets nobody replace what another process uses: it is the same
+        if not path.exists():
+            raise
+
+
+def keep(name: str, data: bytes) -> None:
+    """Keep data in the cache under a name that nothing else has, if there is room."""
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder(), prefix="making") as made:
+        Path(made, name).write_bytes(hashlib.sha256(data).digest() + data)
+        _rename(Path(made, name), folder() / name)
+
+
+def kept(name: str) -> bytes | None:
+    """What was kept under that name, if it is there, and whole."""
+    with contextlib.suppress(OSError):
+        digest, data = (found := (folder() / name).read_bytes())[:32], found[32:]
+        return data if hashlib.sha256(data).digest() == digest else None
+    return None
 
 
 def give_back() -> None:

@@ -140,7 +140,7 @@ class Loops:
 
     def look(self) -> None:
         """What checks look at keeps its memory until then; but what is there before the step can be looked at before."""
-        looked_at = [self.base(v) for _, args, _ in self.p.checks for v in args if isinstance(v, Value)]
+        looked_at = [self.base(v) for _, args in self.p.checks for v in args if isinstance(v, Value)]
         self.looked_at_within = [v for v in looked_at if v.op != "leaf"]
         self.outs |= {v.id for v in self.looked_at_within}
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import re
 from collections.abc import Callable, Sequence
-from itertools import takewhile
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,13 @@ import numpy as np
 from ..engine.graph import memory
 from ..errors import CompileError, DimError
 from . import cc
-from .emit import Emitter
-from .loops import Loops
-from .lower import LOWER
-from .memory import Memory
-from .program import Value, Values
+from .layout import VIEW, Call, Spot, found
+from .program import careful
 from .record import Program, lines_of
-from .roll import plainer, runs
-from .sums import gather
 from .threads import BLAS, CREW, number
 
 LARGE = 2**20  # bytes of a result whose memory is used again
 SMALL = 2**8  # elements in a result that is copied sooner than its address is looked up
-WORTH = 60_000  # ns of work that others would take over: with less, their coming takes longer
 
 
 class Loan:
@@ -46,12 +39,12 @@ def lent(shape: Any, dtype: Any, free: list[Any]) -> Any:
 
 
 class _Input:
-    """An argument of the program: which one, where its address goes, the value, and the array whose address is there."""
+    """An argument of the program: which one, where its address goes, and the array whose address is there."""
 
-    __slots__ = ("last", "place", "slot", "value")
+    __slots__ = ("last", "place", "slot")
 
-    def __init__(self, place: int, slot: int, value: Value) -> None:
-        self.place, self.slot, self.value, self.last = place, slot, value, None
+    def __init__(self, place: int, slot: int) -> None:
+        self.place, self.slot, self.last = place, slot, None
 
 
 def address(array: Any) -> int:
@@ -75,73 +68,64 @@ class Machine:
     name = "c"
 
     def __init__(self, program: Program, threads: int | str = "auto") -> None:
-        self.values = values = Values(program, LOWER)
-        gather(values)
-        self.loops = Loops(values)
-        places = Memory(self.loops)
-        self.threads, size = number(threads), places.size
-        self.emitter = Emitter(self.loops, places, self.threads)
-        if self.threads > 1 and self.emitter.saved < WORTH:
-            places.size, self.threads = size, 1
-            self.emitter = Emitter(self.loops, places)
-        self.source = self.emitter.source()
-        self.library = cc.load(self.source)
-        for made in (values.known, self.loops.reads, self.loops.last_read, self.emitter.texts, self.emitter.kernels):
-            made.clear()  # what nobody asks for any more
+        self.layout = layout = found(program, number(threads))
+        self.source, self.threads = layout.source, layout.threads
+        self.library = cc.load(layout.source)
         self.split = len(program.results)
-        self.block = np.empty(places.size + 128, np.uint8)
+        self.block = np.empty(layout.room + 128, np.uint8)
         self.start = -self.block.ctypes.data % 64
-        self.leaves = self.emitter.leaves
+        self.arrays: list[Any] = [None] * len(layout.leaves)  # that C reads; of an argument the one of this call
+        for k, (kind, *of) in enumerate(layout.leaves):
+            if kind == "leaf":
+                self.arrays[k] = program.leaves[of[0]].array
+            elif kind == "constant":
+                (self.arrays[k],) = of
+        self.draws = []  # what is filled with random numbers, how, and of what
+        for slot, shape, dtype, op, odd, args in layout.draws:
+            self.draws.append((drawn := np.empty(shape, dtype), careful(op, odd), args))
+            if slot is not None:
+                self.arrays[slot] = drawn
+        self.written = {id(memory(self.arrays[k])) for k in layout.written}
         self.laid = []  # arrays that do not lie as C reads them: copied before each step
-        for v in self.leaves:
-            if v.info[0] != "input" and not v.array.flags.c_contiguous:
-                if any(leaf is v for leaf, _ in values.writes):
-                    raise CompileError(f"{v.name} of shape {v.shape} is written to, but is not contiguous in memory")
-                self.laid.append((v.array, buffer := np.ascontiguousarray(v.array)))
-                v.array = buffer
-        slots = {v.id: k for k, v in enumerate(self.leaves)}
-        self.inputs = [_Input(place, slots[v.id], v) for place, v in values.inputs.items() if v.id in slots]
-        self.written = {id(memory(leaf.array)) for leaf, _ in values.writes}
-        n = len(self.leaves)
-        self.pointers = (ctypes.c_void_p * (n + len(values.outputs) + 1))()
-        for k, v in enumerate(self.leaves):
-            if v.info[0] != "input":
-                self.pointers[k] = address(v.array)
-        where = self.emitter.where
+        for k, array in enumerate(self.arrays):
+            if array is not None and not array.flags.c_contiguous:
+                if k in layout.written:
+                    name = program.leaves[layout.leaves[k][1]].name
+                    raise CompileError(f"{name} of shape {array.shape} is written to, but is not contiguous in memory")
+                self.arrays[k] = buffer = np.ascontiguousarray(array)
+                self.laid.append((array, buffer))
+        self.inputs = [_Input(kind[1], k) for k, kind in enumerate(layout.leaves) if kind[0] == "input"]
+        n = len(self.arrays)
+        self.pointers = (ctypes.c_void_p * (n + len(layout.outputs) + 1))()
+        for k, array in enumerate(self.arrays):
+            if array is not None:
+                self.pointers[k] = address(array)
         self.small: list[tuple[int, Callable[[], Any]]] = []  # which results are copied from where the program always puts them
         self.large: list[tuple[int, int, Any, Any, Any]] = []  # which have one of their own each time: its address goes where
         self.others: list[tuple[int, Any]] = []  # and which are copied from where they are
-        self.homes: list[Any] = [None] * len(values.outputs)  # of the small ones
-        for k, out in enumerate(values.outputs):
-            if not (isinstance(out, Value) and where.get(out.id) == ("out", k)):
-                self.others.append((k, out))
-            elif out.size <= SMALL:
-                self.homes[k] = home = np.empty(out.shape, out.dtype)
+        self.homes: list[Any] = [None] * len(layout.outputs)  # of the small ones
+        for k, (spot, shape, dtype) in enumerate(layout.outputs):
+            if spot is None or spot != Spot("out", k):
+                self.others.append((k, spot))
+            elif prod(shape) <= SMALL:
+                self.homes[k] = home = np.empty(shape, dtype)
                 self.pointers[n + k] = address(home)
                 self.small.append((k, home.copy))
             else:
-                again = list[Any]() if out.size * out.dtype.itemsize >= LARGE else None
-                self.large.append((k, n + k, out.shape, out.dtype, again))
+                again = list[Any]() if prod(shape) * dtype.itemsize >= LARGE else None
+                self.large.append((k, n + k, shape, dtype, again))
         self.results = self.homes
         self.address = ctypes.c_void_p(ctypes.addressof(self.pointers)), ctypes.c_void_p(self.block.ctypes.data + self.start)
         self.team = np.zeros(32, np.int64)  # team_t of threads.h: which loop is shared out, how far it is
         team = ctypes.c_void_p(self.team.ctypes.data)
         self.outside = functools.partial(self.library.was_outside_of, team) if self.threads > 1 else self.library.was_outside
-        self.parts: list[Callable[[], Any]] = []
-        k = 0
-        for s in self.emitter.segments:
-            if isinstance(s, list):
-                if s:
-                    self.parts.append(self._function(getattr(self.library, f"step{k}")))
-                k += 1
-            else:
-                self.parts.append(self._look if s == "checks" else self._call(s))
-        before = [*takewhile(lambda c: all(map(self._given, c[1])), values.checks)]
-        self.between = [self._laid_out(*c) for c in values.checks[len(before) :]]
-        self.before = [self._laid_out(*c) for c in before]
+        self.parts = [self._part(s) for s in layout.segments]
+        self.before, self.between = (
+            [self._laid_out(program.entries[n].args[0], args, line) for n, args, line in some]
+            for some in (layout.before, layout.between)
+        )
         cc.give_back()  # what recordings and the compiler's tables held
-        self.positions = self.emitter.checks
-        self.stopped = 0  # which of them was outside of what it indexes
+        self.stopped = 0  # which of the positions that C checks was outside of what it indexes
 
     def __call__(self, arrays: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         for given in self.inputs:
@@ -149,7 +133,7 @@ class Machine:
                 self._take(given, a)
         for source, buffer in self.laid:
             buffer[...] = source
-        for array, draw, args in self.values.draws:
+        for array, draw, args in self.draws:
             array[...] = draw(*args)
         if self.before:
             self._check(self.before)
@@ -168,8 +152,8 @@ class Machine:
             raise
         if self._stopped():
             k, self.stopped = self.stopped, 0
-            n, v = self.positions[k - 1]
-            raise DimError(f"{v.line}: a position is not from {-n} to {n - 1}; no parameter was changed")
+            n, line = self.layout.positions[k - 1]
+            raise DimError(f"{line}: a position is not from {-n} to {n - 1}; no parameter was changed")
         for k, other in self.others:
             results[k] = None if other is None else np.array(self.array(other))
         for k, copy in self.small:
@@ -182,9 +166,15 @@ class Machine:
         if id(memory(a)) in self.written:
             raise SharedMemory
         laid = a.flags.c_contiguous
-        given.value.array = held = a if laid else np.array(a, order="C")
+        self.arrays[given.slot] = held = a if laid else np.array(a, order="C")
         given.last = a if laid else None
         self.pointers[given.slot] = address(held)
+
+    def _part(self, s: Any) -> Callable[[], Any]:
+        """What runs a segment."""
+        if isinstance(s, Call):
+            return self._call(s)
+        return self._look if s == "checks" else self._function(getattr(self.library, s))
 
     def _function(self, f: Any) -> Callable[[], Any]:
         f.restype = None
@@ -199,7 +189,7 @@ class Machine:
             def run() -> None:
                 CREW.run(self.threads, f, leaf, arena, team, int(self.team[0]) >> 16, self)
 
-        if not self.emitter.blas or BLAS.asked() in ([], [1]):
+        if not self.layout.blas or BLAS.asked() in ([], [1]):
             return run
 
         def alone() -> None:
@@ -210,34 +200,11 @@ class Machine:
 
     def explain(self) -> tuple[list[tuple[str, str, str, str]], list[str]]:
         """Of each statement, once if it repeats: what runs it, how large it is, what it computes, for which lines; and its C."""
-        kernels = {
-            name: text for text, name in re.findall(r"(?s)(// [^\n]*\n(?:KERNEL|STRAIGHT) void (\w+)\(.*?\n\}\n)", self.source)
-        }
-        rows, codes = [], []
-        for g, lines in zip(self.loops.groups, self.emitter.lines, strict=True):
-            shown = [v for v in g.items if v.id in self.emitter.where] or g.items
-            kind = {"loop": "loop", "call": "NumPy", "matmul": "BLAS"}.get(g.kind, g.kind)
-            size = "x".join(map(str, g.dims if g.kind == "loop" else shown[0].shape)) or "1"
-            ops = " ".join(dict.fromkeys(v.info[0] if v.op == "call" else v.op for v in g.items))
-            rows.append((kind, size, ops, lines_of(v.line for v in g.items)))
-            called = re.findall(r"\bkernel\w+", "\n".join(lines))
-            codes.append(
-                "\n".join([*(kernels[name] for name in called), *(plainer(line.removeprefix("    ")) for line in lines)])
-            )
-        for run in reversed(runs(rows)):
-            first, once, end = run.start, run.start + run.period, run.start + run.length // run.period * run.period
-            times = (end - first) // run.period
-            rows[first:end] = [(kind, f"{times} times {size}", *of) for kind, size, *of in rows[first:once]]
-            codes[first:end] = codes[first:once]
-        return rows, codes
+        return [(*row, lines_of(lines)) for *row, lines in self.layout.rows], self.layout.codes
 
     # ------------------------------------------------------------ what Python does in between
-    def _given(self, v: Any) -> bool:
-        """Is it there before the step, or a view of such?"""
-        return not isinstance(v, Value) or self.loops.base(v).op == "leaf"
-
     def _stopped(self) -> int:
-        if self.positions and not self.stopped:
+        if self.layout.positions and not self.stopped:
             self.stopped = self.outside()
         return self.stopped
 
@@ -246,15 +213,12 @@ class Machine:
 
     def _laid_out(self, check: Any, args: Any, line: Any) -> Any:
         """A check with the arrays that it looks at, where these are the same in each call."""
-        return check, [(self.array(v) if self._stays(v) else None, v) for v in args], line
+        return check, [(self.array(x) if self._stays(x) else None, x) for x in args], line
 
-    def _stays(self, v: Any) -> bool:
-        if not isinstance(v, Value):
+    def _stays(self, x: Any) -> bool:
+        if not isinstance(x, Spot) or x.views:
             return False
-        place, home = self.emitter.where.get(v.id), self.emitter.home(v)
-        if place is not None and place[0] == "out":
-            return self.homes[place[1]] is not None
-        return bool(home.op == "leaf" and home.info[0] != "input")
+        return (self.homes if x.base == "out" else self.arrays)[x.at] is not None if x.base in ("out", "leaf") else False
 
     def _check(self, checks: Any) -> None:
         for check, args, line in checks:
@@ -264,47 +228,33 @@ class Machine:
                 error.add_note(f"in a compiled step, for {line}; no parameter was changed")
                 raise
 
-    def array(self, v: Any) -> Any:
+    def array(self, x: Any) -> Any:
         """The array that holds a value after its statement."""
-        if not isinstance(v, Value):
-            return v
-        place = self.emitter.where.get(v.id)
-        if place is not None and place[0] == "out":
-            return self.results[place[1]]
-        home = self.emitter.home(v)
-        if home.op == "leaf":
-            return home.array
-        if place is not None and place[0] == "part":
-            return self.array(place[1])[_index(place[2])].reshape(v.shape)
-        if place is not None:
-            return np.frombuffer(self.block.data, v.dtype, v.size, self.start + place[1]).reshape(v.shape)
-        x = self.array(v.args[0])  # a view of one
-        if v.op == "reshape":
-            return x.reshape(v.shape)
-        if v.op == "permute":
-            return x.transpose(v.info[0])
-        if v.op == "expand":
-            return np.broadcast_to(np.asarray(x, v.dtype), v.shape)
-        return x[_index(v.info[0])]
+        if not isinstance(x, Spot):
+            return x
+        base, at, shape, dtype, views = x
+        if base == "arena":
+            found = np.frombuffer(self.block.data, dtype, prod(shape), self.start + at).reshape(shape)
+        else:
+            found = at if base == "number" else (self.results if base == "out" else self.arrays)[at]
+        for view, how in views:
+            found = VIEW[view](found, how)
+        return found
 
-    def _call(self, v: Value) -> Callable[[], Any]:
+    def _call(self, call: Call) -> Callable[[], Any]:
         """What lets NumPy compute a value that has no C; of several results, the first that is wanted computes all."""
-        fun, places, results, k, several = v.fun
+        fun, (spot, *_, args, k, several, results) = careful(call.op, call.odd), call
 
         def lift(x: Any) -> Any:
             return type(x)(map(lift, x)) if type(x) in (tuple, list) else self.array(x)
 
-        def call() -> None:
+        def run() -> None:
             if self._stopped():
                 return
             if k not in results:
                 with np.errstate(all="ignore"):
-                    made = fun(*map(lift, places))
+                    made = fun(*map(lift, args))
                 results.update(enumerate(made if several else [made]))
-            self.array(v)[...] = results.pop(k)
+            self.array(spot)[...] = results.pop(k)
 
-        return call
-
-
-def _index(where: Any) -> Any:
-    return (*(w if isinstance(w, int) else slice(w[0], None if w[1] < 0 else w[1], w[2]) for w in where), ...)
+        return run

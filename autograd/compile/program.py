@@ -62,8 +62,8 @@ class Values:
         self.places: dict[int, dict[Any, Value]] = {}  # of an assembled value
         self.clock = 0
         self.new: dict[int, tuple[Value, Any]] = {}  # id of a state's value: it, and what it is to become
-        self.draws: list[tuple[Any, Any, Any]] = []  # memory, function, arguments
-        self.checks: list[tuple[Any, list[Any], Any]] = []
+        self.draws: list[tuple[Value, Any, bool, Any]] = []  # of which leaf; the op, if it is odd, arguments
+        self.checks: list[tuple[Entry, list[Any]]] = []
         self.line: Any = None
         frame = Frame(self, program, {})
         self.inputs = {leaf.place: frame.env[ref][1] for ref, leaf in program.leaves.items() if leaf.kind == "input"}
@@ -74,7 +74,7 @@ class Values:
 
     def prune(self) -> None:
         """Drop what no output, no write and no check depends on."""
-        ends = [*self.outputs, *(v for _, v in self.writes), *(v for _, args, _ in self.checks for v in args)]
+        ends = [*self.outputs, *(v for pair in self.writes for v in pair), *(v for _, args in self.checks for v in args)]
         live, stack = set(), [v for v in ends if isinstance(v, Value)]
         while stack:
             v = stack.pop()
@@ -129,7 +129,8 @@ class Values:
             return simpler
         full = [a for a in args if isinstance(a, Value) and a.shape == shape and a.size > 1]
         layouts = {a.info[0] for a in full if a.op == "permute"}
-        images = layouts == {(0, len(shape) - 1, *range(1, len(shape) - 1))}  # channels last, where others come to as well
+        channels = (0, len(shape) - 1, *range(1, len(shape) - 1))  # from channels last, which others come to as well
+        images = len(shape) > 3 and layouts == {channels}
         if len(layouts) == 1 and (images or all(a.op == "permute" for a in full)):
             (axes,) = layouts
             back = tuple(np.argsort(axes).tolist())
@@ -290,7 +291,7 @@ class Frame:
             return
         if e.op is CHECK:
             looked_at = [self.seen(a) if isinstance(a, Ref) else a for a in e.args[1:]]
-            self.p.checks.append((e.args[0], looked_at, e.line))
+            self.p.checks.append((e, looked_at))
             return
         for ref, (shape, dtype) in zip(e.outs, e.shapes, strict=True):
             self.shapes[ref] = shape, np.dtype(dtype)
@@ -320,7 +321,7 @@ class Frame:
             return type(x)(map(lift, x)) if type(x) in (tuple, list) else x
 
         with np.errstate(all="ignore"):
-            out = careful(e, self)(*map(lift, e.args))
+            out = careful(e.op, self.odd(e))(*map(lift, e.args))
         made = [np.asarray(a) for a in (out if e.several else (out,))]
         found = [self.p.constant(a) for a in made]
         return tuple(found) if e.several else found[0]
@@ -342,13 +343,17 @@ class Frame:
         places = self.program.memories
         return isinstance(b, Ref) and places[a][0] == places[b][0]
 
+    def odd(self, e: Entry) -> bool:
+        """Has it arguments of other dtypes than float32 and float64, with which the engine takes care?"""
+        return any(self.shapes[r][1].char not in "fd" for r in refs_in(e.args))
+
     def drawn(self, e: Entry, args: list[Any]) -> Value:
         """NumPy draws the numbers before each step, in this order."""
         if list(values_in(args)) or e.several:
             raise self.p.refuse(f"{e.op.name} with parameters that are computed in the step")
         shape, dtype = self.kind(e)
         v = self.p.leaf(np.empty(shape, dtype), ("random", len(self.p.draws)))
-        self.p.draws.append((v.array, careful(e, self), args))
+        self.p.draws.append((v, e.op, self.odd(e), args))
         return v
 
     # ------------------------------------------------------------ an op that the table does not have
@@ -413,7 +418,7 @@ class Frame:
         made = []
         for k, ref in enumerate(e.outs):
             v = self.p.make("call", values, (e.op.name, number, k), *self.shapes[ref])
-            v.fun = careful(e, self), places, results, k, e.several
+            v.fun = e.op, self.odd(e), places, results, k, e.several
             made.append(v)
         return tuple(made) if e.several else made[0]
 
@@ -456,10 +461,9 @@ class Frame:
         return next(v for v in self.p.values if v.op == "leaf" and v.array is leaf.array)
 
 
-def careful(e: Entry, frame: Frame) -> Any:
-    """The function of an op, as the engine calls it for these dtypes."""
-    odd = any(frame.shapes[r][1].char not in "fd" for r in refs_in(e.args))
-    care, fun = e.op.with_care, e.op.fun
+def careful(op: Any, odd: bool) -> Any:
+    """The function of an op, as the engine calls it for arguments that are odd, or not."""
+    care, fun = op.with_care, op.fun
     return (lambda *args: care(fun, args)) if odd and care else fun
 
 
