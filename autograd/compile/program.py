@@ -377,11 +377,12 @@ class Frame:
                 return wrap(arrays[given.index(x)])
             return type(x)(map(lift, x)) if type(x) in (tuple, list) else x
 
-        tape, lifted = Recording(line=e.line), [lift(a) for a in args]
+        lifted = [lift(a) for a in args]
+        tape = Recording(inputs=arrays, line=e.line)
         with ambient(grad=False, tape=tape), np.errstate(all="ignore"):
             out = e.op.fun(*lifted)
         outs = out if isinstance(out, tuple) else (out,)
-        return Program(tape, {}, (), arrays, [getattr(t, "array", t) for t in outs], ()), given
+        return Program(tape, [getattr(t, "array", t) for t in outs], ()), given
 
     def lowered(self, e: Entry, program: Program, given: list[Any]) -> Any:
         line = self.p.line
