@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..api.random import Generator, default_generator
 from ..engine.graph import Node, memory, write
@@ -35,11 +36,28 @@ class Ref(int):
 
 
 class Leaf:
-    """Where a value comes from that no op of the program makes: `input` k, `state` or a `constant`."""
+    """Where a value comes from that no op of the program makes: `input` k, `state` or a `constant`.
+
+    Steps make arrays of zeros and forget them, and they may be large: of a constant that is one number everywhere only that is
+    held, spread over the shape.
+    """
 
     def __init__(self, kind: str, array: Any, place: int = 0, name: str = "") -> None:
         self.kind, self.array, self.place, self.name = kind, array, place, name
         self.written = False
+        self.strides: Any = None  # of a constant that is spread: how it lay
+        if kind == "constant" and array.size > 1 and uniform(array):
+            self.array, self.strides = np.broadcast_to(array.flat[:1].reshape(()), array.shape), array.strides
+
+    def laid_out(self) -> Any:
+        """The array as it lay when it was recorded: the order in which sums are rounded depends on that."""
+        return self.array if self.strides is None else np.full_like(as_strided(self.array, strides=self.strides), self.array)
+
+
+def uniform(a: Any) -> bool:
+    """Are all elements the same number, to the sign of zero?"""
+    first = a.flat[0]
+    return bool((a == first).all() and (first != 0 or (np.signbit(a) == np.signbit(first)).all()))
 
 
 class Entry:
@@ -168,7 +186,8 @@ class Recording(Tape):
         self.leaves[ref] = leaf = Leaf(kind, a, place, name)
         if kind == "constant":
             self._constants[self.memories[ref][0]] = leaf
-        mark = place if kind == "input" else id(a) if kind == "state" else zlib.crc32(np.ascontiguousarray(a).data)
+        content = a if leaf.strides is None else a.flat[:1]
+        mark = place if kind == "input" else id(a) if kind == "state" else zlib.crc32(np.ascontiguousarray(content).data)
         self.signature.append((ref, kind, mark, a.shape, a.dtype.str))
         self.origins.append(leaf)
         return ref
@@ -233,7 +252,7 @@ class Recording(Tape):
         if number not in self.written:
             state = self._lie.get(memory(a))
             self.written[number] = state and state()
-            if (leaf := self._constants.get(number)) is not None:
+            if (leaf := self._constants.get(number)) is not None and leaf.strides is None:
                 leaf.array = leaf.array.copy("K")
 
 
