@@ -56,8 +56,10 @@ class Leaf:
 
 def uniform(a: Any) -> bool:
     """Are all elements the same number, to the sign of zero?"""
-    first = a.flat[0]
-    return bool((a == first).all() and (first != 0 or (np.signbit(a) == np.signbit(first)).all()))
+    if a.itemsize > 8 or a.dtype.kind not in "fiub":
+        return False
+    first, bits = a.flat[0], a.view(f"i{a.itemsize}")
+    return bool(first == first and bits.min() == bits.max())
 
 
 class Entry:
@@ -159,7 +161,7 @@ class Recording(Tape):
             try:
                 self._entry(op, args, out)
             except CompileError as error:
-                self.refused = error.with_traceback(None)  # which would hold all that the step holds
+                self.refused = CompileError(*error.args)  # this one holds the step's frames, and so its arrays
         return self._at
 
     def ends(self, results: Sequence[Any]) -> list[Any]:

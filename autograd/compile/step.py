@@ -199,7 +199,7 @@ class Compiled:
                 raise CompileError("a tensor is given another array in the step (data = ...): use copy_()")
             found = self._program(tape, nodes, before, leaves, out)
         except CompileError as error:
-            found = error
+            found = error.with_traceback(None)  # which holds what the step returned, and its gradients
         del tape
         self._decide(key, found, out, leaves, (args, kwargs))
         self._seconds["compiling"] += time.perf_counter() - start

@@ -1,0 +1,415 @@
+"""A recorded step holds no array that ops make: it takes no more memory, and an id that is free again is another array's."""
+
+import gc
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import autograd
+import nn
+import nn.functional as F
+from autograd import from_numpy
+from autograd.compile.record import Program, Recording
+from autograd.compile.replay import Replay
+from autograd.compile.step import Compiled
+from autograd.engine.graph import ambient, memory, write
+from autograd.engine.tensor import wrap
+from autograd.errors import CompileError
+
+MB = 2**20
+RNG = np.random.default_rng(0)
+
+
+# ---------------------------------------------------------------- memory
+def peak(step, *args):
+    """The MB that a call takes at its peak, beyond what is there before."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        step(*args)
+        return tracemalloc.get_traced_memory()[1] / MB
+    finally:
+        tracemalloc.stop()
+
+
+def chain():
+    """200 ops on 2 MB each, of which eager holds two."""
+
+    def step(x):
+        with autograd.no_grad():
+            for _ in range(100):
+                x = (x * 0.5).tanh()
+        return x.sum()
+
+    return step, autograd.ones(2**19), 4
+
+
+def mlp():
+    """Activations of 0.5 MB in 24 layers, half of which are saved, and parameters of 0.4 MB."""
+    net = nn.Sequential(*[layer for _ in range(24) for layer in (nn.Linear(64, 64), nn.Tanh(), nn.Dropout(0.0))])
+    optimizer = nn.optim.Adam(net.parameters())
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = (net(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, autograd.randn(2048, 64), 12
+
+
+def wide():
+    """Gradients of 8 MB that the step forgets first."""
+    weights = [autograd.randn(2**16, requires_grad=True) for _ in range(32)]
+
+    def step(x):
+        for w in weights:
+            w.grad = None
+        loss = sum((w * x).sum() for w in weights)
+        loss.backward()
+        return loss
+
+    return step, autograd.randn(2**16), 8
+
+
+def zeros():
+    """Arrays of zeros and ones of 2 MB, made without ops and forgotten, in several layouts."""
+
+    def step(x):
+        total = x.sum()
+        for k in range(20):
+            zero = autograd.zeros(512, 1024) if k % 2 else autograd.ones(1024, 512).T
+            total = total + (zero * 2).sum() * x.sum()
+        return total
+
+    return step, autograd.ones(3), 4
+
+
+@pytest.mark.parametrize("case", [chain, mlp, wide, zeros], ids=lambda case: case.__name__)
+def test_a_recorded_call_takes_the_memory_of_an_eager_one(case, monkeypatch):
+    def build(*args):
+        raise CompileError("what is made of recordings takes memory of its own")
+
+    monkeypatch.setattr(Compiled, "_build", build)
+    step, x, least = case()
+    step(x)  # what is imported, and what optimizers make
+    eager = peak(step, x)
+    compiled = autograd.compile(step)
+    recorded = [peak(compiled, x)]
+    with pytest.warns(UserWarning, match="memory of its own"):
+        recorded.append(peak(compiled, x))
+    assert compiled.stats()["calls"]["recorded"] == 2
+    assert least < eager
+    assert max(recorded) < 1.1 * eager + 0.5, "MB; the entries of the program take some"
+
+
+def test_a_step_that_is_refused_holds_nothing_of_it():
+    held = []
+
+    def step(x):
+        activations = x * 2
+        held.append(weakref.ref(activations.array))
+        activations.nonzero()
+        activations.tolist()
+        return x.sum()
+
+    tape = Recording(inputs=[(x := np.ones(3))])
+    gc.disable()
+    try:
+        with ambient(tape=tape):
+            out = step(wrap(x))
+        assert held[0]() is None
+    finally:
+        gc.enable()
+    for _ in range(2):
+        with pytest.raises(CompileError, match=r"test_compile_record\.py:.*nonzero.*depends on values"):
+            Program(tape, [out.array], ())
+
+
+# ---------------------------------------------------------------- ids
+def played(fun, inputs, others, states=()):
+    """`fun` recorded with `inputs`, and played with `others`: whether it is the same, and the program."""
+    tape = Recording([(a, f"s{k}") for k, a in enumerate(states)], inputs)
+    with ambient(grad=False, tape=tape), np.errstate(all="ignore"):
+        out = fun(*map(wrap, inputs))
+    program = Program(tape, [out.array], ())
+    with ambient(grad=False), np.errstate(all="ignore"):
+        expected = fun(*map(wrap, others))
+    ((got,), _) = Replay(program)(others)
+    assert_array_equal(got, expected.array)
+    return program
+
+
+@pytest.fixture(params=[True, False], ids=["gc", "no_gc"])
+def collected(request):
+    """With and without looking for garbage in cycles."""
+    known = gc.isenabled(), gc.get_threshold()
+    if request.param:
+        gc.enable()
+        gc.set_threshold(10)
+    else:
+        gc.disable()
+    yield
+    gc.set_threshold(*known[1])
+    (gc.enable if known[0] else gc.disable)()
+
+
+class Ids:
+    """The ids that arrays had, and how often another array had one later."""
+
+    def __init__(self):
+        self.made, self.again = set(), 0
+
+    def op(self, t):
+        self.made.add(id(t.array))
+        self.made.add(id(memory(t.array)))
+
+    def other(self, a):
+        self.again += id(a) in self.made or id(memory(a)) in self.made
+
+
+def test_an_array_at_the_place_of_an_ops_result_is_no_result(collected):
+    """Constants that are made without ops while results of the same size come and go."""
+    ids, numbers = Ids(), RNG.standard_normal((60, 4))
+
+    def fun(x):
+        total = x * 0.0
+        for row in numbers:
+            y = x * float(row[0])
+            ids.op(y)
+            z = y.exp()
+            del y
+            constant = wrap(row.copy())
+            ids.other(constant.array)
+            total = total + constant * z
+            del z, constant
+        return total
+
+    program = played(fun, [RNG.standard_normal(4)], [RNG.standard_normal(4)])
+    assert ids.again > 20
+    assert sum(leaf.kind == "constant" for leaf in program.leaves.values()) == len(numbers)
+
+
+def test_an_array_in_cycles_keeps_its_number_until_it_is_collected(collected):
+    ids = Ids()
+
+    def fun(x):
+        total, kept = x * 1.0, []
+        for k in range(60):
+            y = x * float(k)
+            ids.op(y)
+            cycle = [y]
+            cycle.append(cycle)
+            kept = [*kept[-2:], cycle]
+            constant = wrap(np.arange(4.0) + k)
+            ids.other(constant.array)
+            total = total + constant * kept[0][0]
+        return total
+
+    played(fun, [RNG.standard_normal(4)], [RNG.standard_normal(4)])
+    assert ids.again or not gc.isenabled()
+
+
+def test_memory_of_views_that_are_gone_is_anybodys(collected):
+    """Where the owner of memory was, and views of it, others are, which may be written."""
+    ids = Ids()
+
+    def fun(x):
+        total = x * 1.0
+        for k in range(60):
+            y = (x * float(k)).reshape(2, 2).T
+            ids.op(y)
+            write(y.array, (0, slice(None)), 1.0)
+            z = y.reshape(4) * 2
+            del y
+            constant = wrap((np.arange(8.0) + k)[1::2])
+            ids.other(constant.array)
+            write(constant.array, slice(0, 2), z.array[:0].sum() + float(k))
+            total = total + constant * z
+            del constant, z
+        return total
+
+    program = played(fun, [RNG.standard_normal(4)], [RNG.standard_normal(4)])
+    assert ids.again > 20
+    assert all(leaf.written for leaf in program.leaves.values() if leaf.kind == "constant")
+
+
+def test_what_was_written_and_is_gone_is_not_what_comes_to_its_place(collected):
+    ids = Ids()
+
+    def fun(x):
+        total = x * 1.0
+        for k in range(60):
+            y = x * float(k)
+            ids.op(y)
+            write(y.array, ..., 1.0)
+            del y
+            constant = wrap(np.arange(4.0) + k)
+            ids.other(constant.array)
+            total = total + constant * x
+            del constant
+        return total
+
+    program = played(fun, [RNG.standard_normal(4)], [RNG.standard_normal(4)])
+    assert ids.again > 20
+    assert not any(leaf.written for leaf in program.leaves.values())
+    assert len({number for number, _ in program.memories.values()}) == len(program.memories), "each has memory of its own"
+
+
+def test_what_comes_to_the_place_of_a_state_is_no_state(collected):
+    """As where an old gradient was, which the step forgets."""
+    states, ids = [RNG.standard_normal(4) for _ in range(20)], Ids()
+    for a in states:
+        ids.op(wrap(a))
+    tape = Recording([(a, f"s{k}") for k, a in enumerate(states)], [(x := np.ones(4))])
+    del a
+    states.clear()
+    constants = [np.arange(4.0) + k for k in range(20)]
+    for a in constants:
+        ids.other(a)
+    assert ids.again > 5
+    with ambient(grad=False, tape=tape):
+        for a in constants:
+            wrap(x) * wrap(a)
+            write(a, ..., 0.0)
+    program = Program(tape, [x], ())
+    assert not any(leaf.kind == "state" for leaf in tape.leaves.values())
+    assert not program.writes_states
+
+
+def test_gradients_that_are_forgotten_and_one_that_is_read():
+    """The old ones die while new ones are recorded; the one that is read may be exchanged."""
+    w = [autograd.randn(5, requires_grad=True) for _ in range(8)]
+    read = autograd.randn(5, requires_grad=True)
+
+    def step(x):
+        with autograd.no_grad():
+            momentum = read.grad * 0.5
+        for p in w:
+            p.grad = None
+        loss = sum((p * x * (k + 1)).sum() for k, p in enumerate(w)) + (momentum * x).sum()
+        loss.backward()
+        return loss
+
+    compiled = autograd.compile(step, backend="replay")
+    for k in range(9):
+        if k in (0, 5):
+            read.grad = autograd.randn(5)
+        x = autograd.randn(5)
+        expected = step(x), *(p.grad.clone() for p in w)
+        found = compiled(x), *(p.grad for p in w)
+        for a, b in zip(found, expected, strict=True):
+            assert_array_equal(a.detach().numpy(), b.detach().numpy())
+    assert compiled.stats()["calls"] == {"compiled": 5, "recorded": 4, "eager": 0}
+
+
+def test_a_chain_of_short_lives_is_compiled_to_what_it_is(collected):
+    """As a whole, through the front door: constants, views, writes and random numbers among 400 arrays of one size."""
+    rows = [from_numpy(RNG.standard_normal(6)) for _ in range(4)]
+
+    def step(x):
+        total = x.clone()
+        for k in range(60):
+            y = (x * (k + 1)).sin() + autograd.tensor(np.arange(6.0) * k)
+            v = y.reshape(2, 3)[1:]
+            v += rows[k % 4].reshape(2, 3)[:1]
+            total = total + y.flip(0) * autograd.tensor(np.cos(np.arange(6.0) + k))
+        return total
+
+    compiled = autograd.compile(step, strict=True)
+    for _ in range(4):
+        x = from_numpy(RNG.standard_normal(6))
+        np.testing.assert_allclose(compiled(x).numpy(), step(x).numpy(), rtol=1e-12)
+    assert compiled.stats()["calls"]["compiled"] == 2
+
+
+# ---------------------------------------------------------------- constants
+LAYOUTS = {
+    "rows": lambda a: a.copy(),
+    "columns": lambda a: np.asfortranarray(a),
+    "strides": lambda a: np.repeat(a, 2, 1)[:, ::2],
+    "back": lambda a: a[::-1].copy()[::-1],
+    "spread": lambda a: np.broadcast_to(a[:1, :1], a.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.5, np.inf, np.nan, 0, 7, True], ids=repr)
+def test_a_constant_that_is_one_number_is_that(layout, value):
+    a = LAYOUTS[layout](np.full((3, 4), value))
+
+    def fun(x):
+        return wrap(a) * x
+
+    program = played(fun, [np.ones((3, 4))], [RNG.standard_normal((3, 4))])
+    leaf = next(leaf for leaf in program.leaves.values() if leaf.kind == "constant" and leaf.array.shape == a.shape)
+    assert (leaf.strides is None) == (value != value)
+    again = leaf.laid_out()
+    assert_array_equal(again, a)
+    assert_array_equal(np.signbit(again), np.signbit(a))
+    assert again.dtype == a.dtype
+    if layout != "spread":
+        assert np.argsort(np.abs(again.strides)).tolist() == np.argsort(np.abs(a.strides)).tolist()
+
+
+def test_almost_one_number_is_not_one():
+    for odd in (1.0, -0.0, np.nan):
+        a = np.zeros((3, 4))
+        a[1, 2] = odd
+        program = played(lambda x, a=a: 1 / (wrap(a) * x), [np.ones((3, 4))], [RNG.standard_normal((3, 4))])
+        assert next(leaf for leaf in program.leaves.values() if leaf.kind == "constant" and leaf.array.shape).strides is None
+
+
+@pytest.mark.parametrize("first", [np.zeros(4), np.arange(4.0)], ids=["one_number", "several"])
+def test_a_constant_that_is_written_begins_as_it_was(first):
+    def fun(x):
+        a = wrap(first.copy())
+        b = wrap(a.array)[1:]
+        y = a * x
+        write(b.array, ..., 3.0)
+        write(a.array, 0, 5.0)
+        return y + a
+
+    program = played(fun, [np.ones(4)], [RNG.standard_normal(4)])
+    run, x = Replay(program), RNG.standard_normal(4)
+    results = [run([x])[0][0] for _ in range(3)]
+    for r in results:
+        assert_array_equal(r, fun(wrap(x)).array)
+
+
+def test_memory_may_belong_to_what_nothing_can_refer_to_weakly():
+    a = np.frombuffer(np.float64(2.5))
+    assert type(a.base) is np.float64
+    played(lambda x: wrap(a) * x, [np.ones(3)], [RNG.standard_normal(3)])
+
+
+# ---------------------------------------------------------------- refusals
+def test_what_looks_at_memory_of_a_living_result_is_refused():
+    tape = Recording(inputs=[(x := np.ones(4))])
+    with ambient(tape=tape):
+        y = wrap(x) * 2
+        y + wrap(y.array[:])  # a view that no op made
+    with pytest.raises(CompileError, match=r"looks at memory of another value, and no op made it so"):
+        Program(tape, [y.array], ())
+
+
+def test_the_first_reason_is_given_and_the_step_goes_on():
+    net = nn.Linear(2, 2)
+
+    def step(x):
+        out = net(x)
+        out.detach().nonzero()
+        out.sum().item()
+        F.relu(out)
+        return out.detach() * 2
+
+    compiled, given = autograd.compile(step), [autograd.randn(3, 2) for _ in range(3)]
+    with pytest.warns(UserWarning, match=r"how large the result of argwhere is depends on values"):
+        found = [compiled(x) for x in given]
+    for x, out in zip(given, found, strict=True):
+        assert_array_equal(out.numpy(), step(x).numpy())
+    assert compiled.stats()["calls"] == {"compiled": 0, "recorded": 2, "eager": 1}
