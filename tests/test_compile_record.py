@@ -12,6 +12,7 @@ import autograd
 import nn
 import nn.functional as F
 from autograd import from_numpy
+from autograd.compile import cc
 from autograd.compile.record import Program, Recording
 from autograd.compile.replay import Replay
 from autograd.compile.step import Compiled
@@ -371,12 +372,12 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("value", [0.0, -0.0, 1.5, np.inf, np.nan, 0, 7, True], ids=repr)
 def test_a_constant_that_is_one_number_is_that(layout, value):
-    a = LAYOUTS[layout](np.full((3, 4), value))
+    a = LAYOUTS[layout](np.full((32, 40), value))
 
     def fun(x):
         return wrap(a) * x
 
-    program = played(fun, [np.ones((3, 4))], [RNG.standard_normal((3, 4))])
+    program = played(fun, [np.ones((32, 40))], [RNG.standard_normal((32, 40))])
     leaf = next(leaf for leaf in program.leaves.values() if leaf.kind == "constant" and leaf.array.shape == a.shape)
     assert (leaf.strides is None) == (value != value)
     again = leaf.laid_out()
@@ -389,13 +390,13 @@ def test_a_constant_that_is_one_number_is_that(layout, value):
 
 def test_almost_one_number_is_not_one():
     for odd in (1.0, -0.0, np.nan):
-        a = np.zeros((3, 4))
+        a = np.zeros((32, 40))
         a[1, 2] = odd
-        program = played(lambda x, a=a: 1 / (wrap(a) * x), [np.ones((3, 4))], [RNG.standard_normal((3, 4))])
+        program = played(lambda x, a=a: 1 / (wrap(a) * x), [np.ones((32, 40))], [RNG.standard_normal((32, 40))])
         assert next(leaf for leaf in program.leaves.values() if leaf.kind == "constant" and leaf.array.shape).strides is None
 
 
-@pytest.mark.parametrize("first", [np.zeros(4), np.arange(4.0)], ids=["one_number", "several"])
+@pytest.mark.parametrize("first", [np.zeros(2048), np.arange(2048.0)], ids=["one_number", "several"])
 def test_a_constant_that_is_written_begins_as_it_was(first):
     def fun(x):
         a = wrap(first.copy())
@@ -405,11 +406,34 @@ def test_a_constant_that_is_written_begins_as_it_was(first):
         write(a.array, 0, 5.0)
         return y + a
 
-    program = played(fun, [np.ones(4)], [RNG.standard_normal(4)])
-    run, x = Replay(program), RNG.standard_normal(4)
+    program = played(fun, [np.ones(2048)], [RNG.standard_normal(2048)])
+    run, x = Replay(program), RNG.standard_normal(2048)
     results = [run([x])[0][0] for _ in range(3)]
     for r in results:
         assert_array_equal(r, fun(wrap(x)).array)
+
+
+def test_constants_of_all_kinds_and_layouts_in_a_step():
+    """One number or several, of floats, integers and booleans; compiled as C where there is a compiler."""
+    shape, several = (32, 40), np.arange(32 * 40).reshape(32, 40) % 7
+
+    def step(x):
+        total = x
+        for lay in LAYOUTS.values():
+            for a in (np.full(shape, 3), several, np.full(shape, 0.5), several * 0.5):
+                total = total + autograd.tensor(lay(a)) * x
+            for mask in (np.ones(shape, bool), several > 3):
+                total = total * autograd.where(from_numpy(lay(mask)), x, 2.0)
+        begun = autograd.zeros(shape, dtype=x.dtype)
+        begun[3:5] += x[3:5]
+        return total + begun
+
+    compiled = autograd.compile(step, strict=True)
+    for _ in range(4):
+        x = from_numpy(RNG.uniform(0.5, 1.5, shape))
+        np.testing.assert_allclose(compiled(x).numpy(), step(x).numpy(), rtol=1e-12)
+    assert compiled.stats()["calls"]["compiled"] == 2
+    assert compiled.stats()["not in C"] == "" or cc.compiler() is None
 
 
 def test_memory_may_belong_to_what_nothing_can_refer_to_weakly():

@@ -24,6 +24,7 @@ from .watch import PLAIN, told
 CHECK: Any = "check"  # in an entry where an op would stand: a look at values, which may raise
 SIZED_BY_VALUES = {"repeats", "argwhere", "groups", "bincount"}  # ops with results whose shape depends on values,
 SIZED_BY_MASKS = {"index", "last_written"}  # or does if an argument is a mask
+LARGE = 2**10  # elements: a smaller constant is held as it is
 
 
 class Ref(int):
@@ -38,15 +39,15 @@ class Ref(int):
 class Leaf:
     """Where a value comes from that no op of the program makes: `input` k, `state` or a `constant`.
 
-    Steps make arrays of zeros and forget them, and they may be large: of a constant that is one number everywhere only that is
-    held, spread over the shape.
+    Steps make arrays of zeros and forget them: of a large constant that is one number everywhere only that is held, spread over
+    the shape.
     """
 
     def __init__(self, kind: str, array: Any, place: int = 0, name: str = "") -> None:
         self.kind, self.array, self.place, self.name = kind, array, place, name
         self.written = False
         self.strides: Any = None  # of a constant that is spread: how it lay
-        if kind == "constant" and array.size > 1 and uniform(array):
+        if kind == "constant" and array.size >= LARGE and uniform(array):
             self.array, self.strides = np.broadcast_to(array.flat[:1].reshape(()), array.shape), array.strides
 
     def laid_out(self) -> Any:
