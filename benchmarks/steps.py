@@ -13,9 +13,9 @@ takes at its peak is counted from before the workload was made; that of compiled
 --page writes docs/benchmarks.md, with --compile docs/compilers.md.
 
 --compile is about compilers: autograd.compile with gcc, clang and zig (`pip install ziglang`) and without any, PyTorch as it
-comes, torch.compile, and jax.jit. Beside the minimum of the time of a step, and how many times as long as the best of PyTorch
-and JAX it is, stand the seconds until it is compiled: those of the first five steps, at first with empty caches, then in a new
-process that finds them filled.
+comes, torch.compile, and jax.jit. Its tables are the minima of the time of a step; the seconds until it is compiled, which are
+those of the first five steps, at first with empty caches, then in a new process that finds them filled; and the memory that this
+process takes at its peak.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,9 +45,15 @@ TORCH = ("torch", "torch fused", "torch channels_last")
 OURS = ("chainrule", "kernels", "compiled")  # the same programs: eager, also with compile.kernels(), and whole steps compiled
 LIBRARIES = (*OURS, "NumPy by hand", *TORCH, "jax", "mygrad")
 BY = {"gcc": "gcc", "clang": "clang", "zig": f"{sys.executable} -m ziglang cc"}  # with which compiled steps are
-COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), "torch", "torch.compile", "jax")
+PEERS = ("torch", "torch.compile", "jax")
+COMPILED = (*(f"compiled {how}" for how in (*BY, "replay")), *PEERS)
 HEADINGS = (*OURS, "NumPy by hand", "torch", "jax", "mygrad")
-LONG = {"chain": ("torch.compile",), "long_chain": ("torch.compile", "compiled")}  # what takes minutes to compile
+ABSENT = {  # what takes minutes to compile, and what there is not: erf in MyGrad, and second derivatives
+    "chain": ("torch.compile",),
+    "long_chain": ("torch.compile", "compiled"),
+    "transformer": ("mygrad",),
+    "hvp": ("mygrad", "torch.compile"),
+}
 BURST = 0.3  # seconds in a round
 
 
@@ -109,29 +115,40 @@ def step_of(name: str, library: str) -> Step:
 def step_in_arrays(loss: Any, library: str) -> Step:
     """A step of JAX or MyGrad from a loss of arrays, what these are at first, and how they are optimized."""
     p, optimizer, lr = loss.start
-    p = drawn(p) if optimizer else list(p)
-    state = [[np.zeros_like(a) for a in p] for _ in range(2)] if optimizer == "Adam" else [[], []]
+    p = list(p) if optimizer is None else drawn(p)
+    state = [[np.zeros_like(a) for a in p] for _ in range({"momentum": 1, "Adam": 2, "AdamW": 2}.get(optimizer, 0))]
+    if optimizer == "Hessian-vector product":
+        state = p  # the vector
 
     def updated(p: Any, grads: Any, state: Any, time: Any, sqrt: Any) -> Any:
         if optimizer is None:
             return p, state
-        if optimizer == "SGD":
+        if optimizer == "momentum":
+            grads = [0.9 * m + g for m, g in zip(state[0], grads, strict=True)]
+            state = [grads]
+        if optimizer in ("SGD", "momentum"):
             return [a - lr * g for a, g in zip(p, grads, strict=True)], state
         m = [0.9 * m + 0.1 * g for m, g in zip(state[0], grads, strict=True)]
         v = [0.999 * v + 0.001 * g * g for v, g in zip(state[1], grads, strict=True)]
         root = (1 - 0.999**time) ** 0.5
         rate = lr * root / (1 - 0.9**time)
-        return [a - rate * x / (sqrt(y) + 1e-8 * root) for a, x, y in zip(p, m, v, strict=True)], [m, v]
+        kept = 1 - 0.01 * lr if optimizer == "AdamW" else 1
+        return [kept * a - rate * x / (sqrt(y) + 1e-8 * root) for a, x, y in zip(p, m, v, strict=True)], [m, v]
 
     if library == "jax":
         import jax
 
-        gradients = jax.value_and_grad(lambda p: loss(jax.numpy, p))
+        lib = in_jax()
+        gradients = jax.value_and_grad(lambda p: loss(lib, p))
 
         @jax.jit
         def compiled(p: Any, state: Any, time: Any) -> Any:
+            if optimizer == "Hessian-vector product":
+                products = jax.jvp(lambda p: gradients(p)[1], (p,), (state,))[1]
+                return sum(jax.numpy.vdot(h, h) for h in products), products, p, state
             value, grads = gradients(p)
-            return value, grads, *updated(p, grads, state, time, jax.numpy.sqrt)
+            kept = grads if optimizer is None else None  # an optimizer has used them up, as in our compiled steps
+            return value, kept, *updated(p, grads, state, time, jax.numpy.sqrt)
 
         def once(p: Any, state: Any, time: Any) -> Any:
             value, _, p, state = compiled(p, state, np.float32(time))
@@ -139,9 +156,11 @@ def step_in_arrays(loss: Any, library: str) -> Step:
     else:
         import mygrad
 
+        lib = in_mygrad()
+
         def once(p: Any, state: Any, time: Any) -> Any:
             tensors = [mygrad.tensor(a) for a in p]
-            value = loss(mygrad, tensors)
+            value = loss(lib, tensors)
             value.backward()
             return value.item(), *updated(p, [t.grad for t in tensors], state, time, np.sqrt)
 
@@ -154,6 +173,44 @@ def step_in_arrays(loss: Any, library: str) -> Step:
         return value
 
     return step
+
+
+def in_jax() -> SimpleNamespace:
+    """What losses of arrays are made of, in JAX; convolution and pooling as they are quickest there on a CPU."""
+    import jax
+
+    def conv(x: Any, w: Any, padding: int) -> Any:
+        return jax.lax.conv_general_dilated(x, w, (1, 1), [(padding, padding)] * 2, dimension_numbers=("NHWC", "OIHW", "NHWC"))
+
+    def pool(x: Any) -> Any:  # the gradient of lax.reduce_window takes twice to four times as long
+        n, h, w, c = x.shape
+        return x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).max((2, 4))
+
+    def gelu(x: Any) -> Any:
+        return jax.nn.gelu(x, approximate=False)
+
+    return SimpleNamespace(np=jax.numpy, sigmoid=jax.nn.sigmoid, gelu=gelu, conv=conv, pool=pool, scan=jax.lax.scan)
+
+
+def in_mygrad() -> SimpleNamespace:
+    """The same in MyGrad, which has the channels first."""
+    import mygrad
+    from mygrad.nnet import activations, layers
+
+    def conv(x: Any, w: Any, padding: int) -> Any:
+        return layers.conv_nd(x.transpose(0, 3, 1, 2), w, stride=1, padding=padding).transpose(0, 2, 3, 1)
+
+    def pool(x: Any) -> Any:
+        _, h, w, _ = x.shape
+        even = x[:, : h // 2 * 2, : w // 2 * 2].transpose(0, 3, 1, 2)
+        return layers.max_pool(even, (2, 2), 2).transpose(0, 2, 3, 1)
+
+    def scan(f: Callable[..., Any], state: Any, inputs: Any, length: int | None = None) -> Any:
+        for each in inputs if length is None else [None] * length:
+            state, _ = f(state, each)
+        return state, None
+
+    return SimpleNamespace(np=mygrad, sigmoid=activations.sigmoid, conv=conv, pool=pool, scan=scan)
 
 
 # ---------------------------------------------------------------- one process of a library
@@ -198,7 +255,7 @@ def exists(name: str, library: str) -> bool:
         library == "torch channels_last" and "CNN" not in title(name)
     ):
         return False
-    if library.startswith(LONG.get(name, ())):
+    if library.startswith(ABSENT.get(name, ())):
         return False
     if (by := BY.get(library.removeprefix("compiled "))) is not None:
         return importlib.util.find_spec("ziglang") is not None if "ziglang" in by else shutil.which(by) is not None
@@ -217,7 +274,7 @@ def title(name: str) -> str:
 # ---------------------------------------------------------------- the table
 def begin(name: str, library: str, threads: int, caches: str) -> tuple[Any, list[float], float]:
     """A process of a library, its first losses, and the seconds they took; with no losses if it stopped."""
-    limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
     if by := BY.get(library.removeprefix("compiled ")):
         limits["CC"] = by
     if caches:
@@ -273,17 +330,28 @@ def ratio(a: float, b: float) -> str:
     return f"{a / b:.2f}" if a > 0.1 * b else f"{a / b:.2g}"
 
 
-def compiled_row(name: str, seen: dict[str, list[list[float]]], seconds: dict[str, list[float]]) -> str:
-    """The line of a workload in the table of compilers: ms, how many times as long as the best peer, and seconds to compile."""
-    ms = {library: min(each[0] for each in rounds) for library, rounds in seen.items()}
-    best = min(
-        (ms[library] for library in COMPILED if library in ms and not library.startswith("compiled")), default=float("nan")
-    )
-    cells = [
-        f"{ms[c]:.3g} ms ({ratio(ms[c], best)}), {', '.join(f'{s:.2g} s' for s in seconds[c])}" if c in ms else ""
-        for c in COMPILED
-    ]
-    return f"| {title(name)} | {' | '.join(cells)} |"
+def compiled_row(
+    name: str, seen: dict[str, list[list[float]]], seconds: dict[str, list[float]]
+) -> tuple[list[str], list[str], list[str]]:
+    """The lines of a workload in the tables of compilers: ms, with how many times as quick ours are; seconds; MB."""
+    ms, mb = ({library: f(each[k] for each in rounds) for library, rounds in seen.items()} for k, f in ((0, min), (1, max)))
+    ours = next((c for c in COMPILED if c in ms and c not in PEERS), None)
+    best = min((c for c in PEERS if c in ms), key=ms.__getitem__, default=None)
+    factor = f"**{ratio(ms[best], ms[ours])}**" if ours and best else ""
+    times = [f"**{ms[c]:.3g}**" if c == best else f"{ms[c]:.3g}" if c in ms else "" for c in COMPILED]
+    until = [", ".join(f"{s:.2g}" for s in seconds[c]) if c in ms else "" for c in COMPILED]
+    peaks = [f"{mb[c]:.0f}" if c in ms else "" for c in COMPILED]
+    return [title(name), factor, *times], [title(name), *until], [title(name), *peaks]
+
+
+def compiled_tables(rows: list[tuple[list[str], list[str], list[str]]]) -> dict[str, str]:
+    """The three tables of compilers as Markdown, by their names in the page."""
+    heads = {"times": ["times as quick", *COMPILED], "seconds": COMPILED, "peaks": COMPILED}
+    return {part: markdown(["workload", *heads[part]], lines) for part, lines in zip(heads, zip(*rows, strict=True), strict=True)}
+
+
+def markdown(head: list[str], lines: Iterable[list[str]]) -> str:
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(cells)} |" for cells in lines)])
 
 
 def row(name: str, seen: dict[str, list[list[float]]]) -> dict[str, Any]:
@@ -299,7 +367,7 @@ def row(name: str, seen: dict[str, list[list[float]]]) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """All rows as Markdown: ms, and in brackets how many times as long as PyTorch, by the medians and by the minima."""
-    lines = [f"| workload | {' | '.join(HEADINGS)} | peak MB: chainrule, compiled, torch |", "|---" * (len(HEADINGS) + 2) + "|"]
+    lines = []
     for line in rows:
         cells, torch = [], line["torch"]
         for heading in HEADINGS:
@@ -313,8 +381,8 @@ def table(rows: list[dict[str, Any]]) -> str:
                 text += f" ({ratio(found[0], torch[0])}, {ratio(found[1], torch[1])})"
             cells.append(text)
         peaks = [f"{found[2]:.0f}" if found else "-" for found in (line["chainrule"], line["compiled"], torch)]
-        lines.append(f"| {line['name']} | {' | '.join(cells)} | {', '.join(peaks)} |")
-    return "\n".join(lines)
+        lines.append([line["name"], *cells, ", ".join(peaks)])
+    return markdown(["workload", *HEADINGS, "peak MB: chainrule, compiled, torch"], lines)
 
 
 def machine(threads: int) -> str:
@@ -351,14 +419,32 @@ had the same losses. Memory is the peak over that before the workload was made; 
 COMPILERS = """\
 # What compiled steps cost
 
-`python benchmarks/steps.py --compile --threads {threads}` measures these on your machine, and prints the same table. Here it is
-for {machine}. Other programs ran meanwhile (load {load:.1f}).
+`python benchmarks/steps.py --compile --threads {threads}` measures these on your machine, and prints the same tables. Here they
+are for {machine}. Other programs ran meanwhile (load {load:.1f}).
 
-The shortest of {rounds} rounds, {clock}; in brackets how many times as long as the best of PyTorch as it comes,
-torch.compile and jax.jit; and the seconds of the first five steps, in which all is compiled, with empty caches and with full
-ones. An empty place is a library that cannot compile that step, or for which it is not written.
+All had the same losses. An empty place is a library that cannot compile that step, or a compiler that is not there. Replay is
+autograd.compile without a C compiler. PyTorch as it comes is eager; JAX is jax.jit of the whole step.
 
-{table}
+## Milliseconds of a step
+
+How many times as quick a step in C is as the best of PyTorch, torch.compile and JAX, in bold, stands first; the C is compiled by
+the first of the compilers that are there. Then the ms of all, the shortest of {rounds} rounds, {clock}; in bold the best of
+the three.
+
+{times}
+
+## Seconds until it is compiled
+
+Those of the first five steps, in which all is compiled: with empty caches, then in a new process that finds them filled.
+
+{seconds}
+
+## Memory
+
+What the process takes at its peak, in MB, over that when the library (for chainrule, NumPy) was imported. Caches are full.
+Other processes that compile, as gcc, are not in it.
+
+{peaks}
 """
 
 
@@ -378,24 +464,26 @@ def main() -> None:
     if not chosen:
         sys.exit(f"no workload has such a name; they are {', '.join(WORKLOADS)}")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    rows, lines, wrong = [], [f"| workload | {' | '.join(COMPILED)} |", "|---" * (len(COMPILED) + 1) + "|"], []
+    rows: list[Any] = []
+    wrong: list[str] = []
     for name in chosen:
         print(title(name), "...", file=sys.stderr, flush=True)
         if options.compile:
             with tempfile.TemporaryDirectory() as caches:
                 seen, problems, seconds = measure(name, options.threads, options.rounds, COMPILED, caches)
-            lines.append(compiled_row(name, seen, seconds))
+            rows.append(compiled_row(name, seen, seconds))
         else:
             seen, problems, _ = measure(name, options.threads, options.rounds)
             rows.append(row(name, seen))
         wrong += problems
-    made, here = "\n".join(lines) if options.compile else table(rows), machine(options.threads)
-    print(made, *wrong, here, sep="\n")
+    made = compiled_tables(rows) if options.compile else {"table": table(rows)}
+    here = machine(options.threads)
+    print("\n\n".join(made.values()), *wrong, here, sep="\n")
     if options.page:
         name, text = ("compilers.md", COMPILERS) if options.compile else ("benchmarks.md", PAGE)
         clock = "processor time" if options.threads == 1 else "time on the clock"
-        told = dict(table=made, machine=here, load=load, clock=clock, rounds=options.rounds, threads=options.threads)
-        (Path(__file__).resolve().parent.parent / "docs" / name).write_text(text.format(**told), encoding="utf-8")
+        told = dict(machine=here, load=load, clock=clock, rounds=options.rounds, threads=options.threads)
+        (Path(__file__).resolve().parent.parent / "docs" / name).write_text(text.format(**told, **made), encoding="utf-8")
     sys.exit(bool(wrong))
 
 

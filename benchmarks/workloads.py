@@ -2,8 +2,9 @@
 
 A function `name(lib)` makes the data and the model and returns the step: a function without arguments that returns a number,
 by which the libraries are compared. `lib` is one of them: its `t`, `nn`, `F`, `training`, and `alone` for a step without an
-optimizer. A function `name_by_hand()` is the same in NumPy, with derivatives and memory by hand; `name_in_arrays(xp, p)` is the
-loss as a function of arrays, for JAX and MyGrad.
+optimizer. A function `name_by_hand()` is the same in NumPy, with derivatives and memory by hand. `name_in_arrays(lib, p)` is the
+loss as a function of arrays, for JAX and MyGrad: `lib` has NumPy's functions as `np`, and `sigmoid`, `gelu`, `conv`, `pool` and
+`scan`, with channels last. Its `start` says what the arrays are at first, how they are optimized, and at which rate.
 """
 
 from __future__ import annotations
@@ -38,6 +39,21 @@ def mlp(lib, *sizes):
     return lib.nn.Sequential(*[layer for pair in pairs for layer in pair][:-1])
 
 
+def dense(lib, x, w, b):
+    return lib.np.matmul(x, w.T) + b
+
+
+def mlp_in_arrays(lib, x, p):
+    for k in range(0, len(p), 2):
+        x = dense(lib, x, *p[k : k + 2])
+        x = lib.np.maximum(x, 0) if k < len(p) - 2 else x
+    return x
+
+
+def cross_entropy_in_arrays(lib, x, y):
+    return lib.np.mean(lib.np.log(lib.np.sum(lib.np.exp(x), axis=1)) - x[np.arange(len(y)), y])
+
+
 # ---------------------------------------------------------------- small networks
 def xor_sgd(lib):
     """XOR 2-3-2-1, sigmoid, SGD"""
@@ -68,11 +84,11 @@ def xor_sgd_by_hand():
     return step
 
 
-def xor_sgd_in_arrays(xp, p):
+def xor_sgd_in_arrays(lib, p):
     x, y = XOR
     for w, b in zip(p[::2], p[1::2], strict=True):
-        x = 1 / (1 + xp.exp(-(xp.matmul(x, w.T) + b)))
-    return xp.mean((x - y) ** 2)
+        x = lib.sigmoid(dense(lib, x, w, b))
+    return lib.np.mean((x - y) ** 2)
 
 
 xor_sgd_in_arrays.start = layers(2, 3, 2, 1), "SGD", 0.5
@@ -83,6 +99,15 @@ def xor_adam(lib):
     x, y = map(lib.t.from_numpy, XOR)
     net = lib.nn.Sequential(lib.nn.Linear(2, 4), lib.nn.ReLU(), lib.nn.Linear(4, 1), lib.nn.Sigmoid())
     return lib.training(net, "Adam", lambda: lib.F.binary_cross_entropy(net(x), y), lr=0.01)
+
+
+def xor_adam_in_arrays(lib, p):
+    x, y = XOR
+    x = lib.sigmoid(mlp_in_arrays(lib, x, p))
+    return -lib.np.mean(y * lib.np.log(x) + (1 - y) * lib.np.log(1 - x))
+
+
+xor_adam_in_arrays.start = layers(2, 4, 1), "Adam", 0.01
 
 
 # ---------------------------------------------------------------- classifiers
@@ -139,12 +164,9 @@ def classify_by_hand(batch, *sizes):
     return step
 
 
-def classify_in_arrays(xp, p, batch, *sizes):
+def classify_in_arrays(lib, p, batch, *sizes):
     x, y = labelled(batch, sizes[0])
-    for k in range(0, len(p), 2):
-        x = xp.matmul(x, p[k].T) + p[k + 1]
-        x = xp.maximum(x, 0) if k < len(p) - 2 else x
-    return xp.mean(xp.log(xp.sum(xp.exp(x), axis=1)) - x[np.arange(batch), y])
+    return cross_entropy_in_arrays(lib, mlp_in_arrays(lib, x, p), y)
 
 
 def digits(lib):
@@ -156,8 +178,8 @@ def digits_by_hand():
     return classify_by_hand(64, 64, 128, 10)
 
 
-def digits_in_arrays(xp, p):
-    return classify_in_arrays(xp, p, 64, 64, 128, 10)
+def digits_in_arrays(lib, p):
+    return classify_in_arrays(lib, p, 64, 64, 128, 10)
 
 
 digits_in_arrays.start = layers(64, 128, 10), "Adam", 1e-3
@@ -172,8 +194,8 @@ def mnist_by_hand():
     return classify_by_hand(128, 784, 256, 128, 10)
 
 
-def mnist_in_arrays(xp, p):
-    return classify_in_arrays(xp, p, 128, 784, 256, 128, 10)
+def mnist_in_arrays(lib, p):
+    return classify_in_arrays(lib, p, 128, 784, 256, 128, 10)
 
 
 mnist_in_arrays.start = layers(784, 256, 128, 10), "Adam", 1e-3
@@ -191,6 +213,22 @@ def lenet(lib):
     return lib.training(net, "SGD", lambda: lib.F.cross_entropy(net(x), y), lr=1e-2, momentum=0.9)
 
 
+def images_in_arrays(lib, p, images, padding):
+    """Two convolutions, and linear layers on what these give, with channels before pixels as in the others."""
+    x, y = images
+    x = x.transpose(0, 2, 3, 1)
+    for k in (0, 2):
+        x = lib.pool(lib.np.maximum(lib.conv(x, p[k], padding) + p[k + 1], 0))
+    return cross_entropy_in_arrays(lib, mlp_in_arrays(lib, x.transpose(0, 3, 1, 2).reshape(len(y), -1), p[4:]), y)
+
+
+def lenet_in_arrays(lib, p):
+    return images_in_arrays(lib, p, labelled(32, 1, 28, 28), 1)
+
+
+lenet_in_arrays.start = [(16, 1, 3, 3), (16,), (32, 16, 3, 3), (32,), *layers(32 * 49, 10)], "momentum", 1e-2
+
+
 def cifar(lib):
     """CNN of 3x32x32, batch 64, Adam"""
     nn, (x, y) = lib.nn, map(lib.t.from_numpy, labelled(64, 3, 32, 32))
@@ -201,6 +239,13 @@ def cifar(lib):
     )
     x, net = lib.images(x), lib.images(net)
     return lib.training(net, "Adam", lambda: lib.F.cross_entropy(net(x), y), lr=1e-3)
+
+
+def cifar_in_arrays(lib, p):
+    return images_in_arrays(lib, p, labelled(64, 3, 32, 32), 0)
+
+
+cifar_in_arrays.start = [(32, 3, 3, 3), (32,), (64, 32, 3, 3), (64,), *layers(64 * 36, 64, 10)], "Adam", 1e-3
 
 
 # ---------------------------------------------------------------- sequences
@@ -234,12 +279,85 @@ def transformer(lib):
     return lib.training(net, "AdamW", loss, lr=1e-3)
 
 
-def lstm(lib):
-    """LSTM of 128, 50 steps, batch 32, Adam"""
+def transformer_in_arrays(lib, p):
+    xp, text = lib.np, RNG(1).integers(0, 65, (16, 65))
+
+    def normed(x, w, b):
+        x = x - xp.mean(x, axis=-1, keepdims=True)
+        return x / xp.sqrt(xp.mean(x * x, axis=-1, keepdims=True) + 1e-5) * w + b
+
+    x = p[0][text[:, :-1]] + p[1]
+    for k in (2, 14):
+        norm, norm2, qkv, out, mlp, mlp2 = (p[i : i + 2] for i in range(k, k + 12, 2))
+        q, k, v = xp.moveaxis(dense(lib, normed(x, *norm), *qkv).reshape(16, 64, 3, 4, 16), 2, 0)
+        scores = xp.where(np.tri(64, dtype=bool), xp.einsum("bqhd,bkhd->bhqk", q, k) / 4, -np.inf)
+        weights = xp.exp(scores - xp.max(scores, axis=-1, keepdims=True))
+        weights = weights / xp.sum(weights, axis=-1, keepdims=True)
+        x = x + dense(lib, xp.einsum("bhqk,bkhd->bqhd", weights, v).reshape(16, 64, 64), *out)
+        x = x + dense(lib, lib.gelu(dense(lib, normed(x, *norm2), *mlp)), *mlp2)
+    x = dense(lib, normed(x, *p[26:28]), *p[28:])
+    return cross_entropy_in_arrays(lib, x.reshape(-1, 65), text[:, 1:].reshape(-1))
+
+
+transformer_in_arrays.start = (
+    [(65, 64), (64, 64), *2 * [*4 * [(64,)], *layers(64, 192), *layers(64, 64, 256, 64)], (64,), (64,), *layers(64, 65)],
+    "AdamW",
+    1e-3,
+)
+
+
+def recurrent(lib, kind):
     x, y = map(lib.t.from_numpy, labelled(32, 50, 32))
-    rnn, out = lib.nn.LSTM(32, 128, batch_first=True), lib.nn.Linear(128, 10)
+    rnn, out = getattr(lib.nn, kind)(32, 128, batch_first=True), lib.nn.Linear(128, 10)
     net = lib.nn.ModuleList([rnn, out])
     return lib.training(net, "Adam", lambda: lib.F.cross_entropy(out(rnn(x)[0][:, -1]), y), lr=1e-3)
+
+
+def recurrent_in_arrays(lib, p, cell, states):
+    """Of each step cell makes the next state; what of it depends on the inputs alone is one product, as quick libraries do it."""
+    (x, y), (w, u, b, c, *out) = labelled(32, 50, 32), p
+    products = dense(lib, x.swapaxes(0, 1), w, b)
+
+    def step(state, product):
+        gates = product, dense(lib, state[0], u, c)
+        return cell(*([g[:, k : k + 128] for k in range(0, len(b), 128)] for g in gates), *state), None
+
+    start = (np.zeros((32, 128), np.float32),) * states
+    return cross_entropy_in_arrays(lib, dense(lib, lib.scan(step, start, products)[0][0], *out), y)
+
+
+def lstm(lib):
+    """LSTM of 128, 50 steps, batch 32, Adam"""
+    return recurrent(lib, "LSTM")
+
+
+def lstm_in_arrays(lib, p):
+    def cell(of_x, of_h, h, c):
+        i, f, g, o = (a + b for a, b in zip(of_x, of_h, strict=True))
+        c = lib.sigmoid(f) * c + lib.sigmoid(i) * lib.np.tanh(g)
+        return lib.sigmoid(o) * lib.np.tanh(c), c
+
+    return recurrent_in_arrays(lib, p, cell, 2)
+
+
+lstm_in_arrays.start = [(512, 32), (512, 128), (512,), (512,), *layers(128, 10)], "Adam", 1e-3
+
+
+def gru(lib):
+    """GRU of 128, 50 steps, batch 32, Adam"""
+    return recurrent(lib, "GRU")
+
+
+def gru_in_arrays(lib, p):
+    def cell(of_x, of_h, h):
+        r, z = (lib.sigmoid(a + b) for a, b in zip(of_x[:2], of_h[:2], strict=True))
+        n = lib.np.tanh(of_x[2] + r * of_h[2])
+        return (n + z * (h - n),)
+
+    return recurrent_in_arrays(lib, p, cell, 1)
+
+
+gru_in_arrays.start = [(384, 32), (384, 128), (384,), (384,), *layers(128, 10)], "Adam", 1e-3
 
 
 # ---------------------------------------------------------------- graphs
@@ -254,8 +372,9 @@ def chain(lib, ops=10_000):
         for _ in range(ops // 4):
             y = t.tanh((y * c + c) / c)
         x.grad = None
-        (y * y).sum().backward()
-        return y.detach().sum()
+        loss = (y * y).sum()
+        loss.backward()
+        return loss
 
     return lib.alone(step)
 
@@ -270,9 +389,18 @@ def chain_by_hand(ops=10_000):
         g = 2 * values[-1]
         for out in values[:0:-1]:
             g = g * (1 - out * out) / c * c
-        return float(values[-1].sum())
+        return float(np.vdot(values[-1], values[-1]))
 
     return step
+
+
+def chain_in_arrays(lib, p, ops=10_000):
+    c = np.float32([0.9, 0.8, 0.7, 0.6])
+    y, _ = lib.scan(lambda y, _: (lib.np.tanh((y * c + c) / c), None), p[0], None, ops // 4)
+    return lib.np.sum(y * y)
+
+
+chain_in_arrays.start = [np.float32([0.5, 0.6, 0.7, 0.8])], None, 0
 
 
 def long_chain(lib):
@@ -284,11 +412,17 @@ def long_chain_by_hand():
     return chain_by_hand(100_000)
 
 
+def long_chain_in_arrays(lib, p):
+    return chain_in_arrays(lib, p, 100_000)
+
+
+long_chain_in_arrays.start = chain_in_arrays.start
+
+
 def scalars(lib):
     """graph of 5,000 scalars"""
-    rng = RNG(0)
-    leaves = [lib.t.tensor(float(v), requires_grad=True) for v in rng.uniform(0.5, 1, 50)]
-    picks = [(int(i), int(j)) for k in range(1650) for i, j in [rng.integers(0, 50 + k, 2)]]
+    first, picks = graph_of_scalars()
+    leaves = [lib.t.tensor(float(v), requires_grad=True) for v in first]
 
     def step():
         values = list(leaves)
@@ -301,6 +435,24 @@ def scalars(lib):
         return total
 
     return lib.alone(step)
+
+
+def scalars_in_arrays(lib, p):
+    values = list(p)
+    for i, j in graph_of_scalars()[1]:
+        values.append(lib.np.tanh(values[i] * values[j] + values[i]))
+    return lib.np.sum(lib.np.stack(values))
+
+
+@cache
+def graph_of_scalars():
+    """The first numbers, and which two each of the others is made of."""
+    rng = RNG(0)
+    leaves = list(rng.uniform(0.5, 1, 50).astype(np.float32))
+    return leaves, [(int(i), int(j)) for k in range(1650) for i, j in [rng.integers(0, 50 + k, 2)]]
+
+
+scalars_in_arrays.start = graph_of_scalars()[0], None, 0
 
 
 def hvp(lib):
@@ -317,6 +469,13 @@ def hvp(lib):
         return sum((h * h).sum() for h in second)
 
     return lib.alone(step)
+
+
+def hvp_in_arrays(lib, p):
+    return digits_in_arrays(lib, p)
+
+
+hvp_in_arrays.start = layers(64, 128, 10), "Hessian-vector product", 0
 
 
 # ---------------------------------------------------------------- large arrays
@@ -350,8 +509,8 @@ def elementwise_by_hand():
     return step
 
 
-def elementwise_in_arrays(xp, p):
-    a, b, c, d = p
+def elementwise_in_arrays(lib, p):
+    xp, (a, b, c, d) = lib.np, p
     return xp.sum(xp.tanh(a * b + c) ** 2 / (1 + xp.exp(-d)))
 
 
@@ -373,9 +532,9 @@ def embedding(lib):
     return lib.alone(step)
 
 
-def embedding_in_arrays(xp, p):
+def embedding_in_arrays(lib, p):
     e = p[0][embedding_indices()]
-    return xp.sum(e * e)
+    return lib.np.sum(e * e)
 
 
 embedding_in_arrays.start = [RNG(1).standard_normal((50_000, 64), np.float32)], None, 0
@@ -389,7 +548,7 @@ def embedding_indices():
 WORKLOADS = {
     f.__name__: f
     for f in (
-        *(xor_sgd, xor_adam, digits, mnist, lenet, cifar, transformer, lstm),
+        *(xor_sgd, xor_adam, digits, mnist, lenet, cifar, transformer, lstm, gru),
         *(chain, long_chain, scalars, hvp, elementwise, embedding),
     )
 }
