@@ -9,8 +9,8 @@ five losses are others than chainrule's is named and not listed. What is compile
 steps. Then they take turns; medians and minima of all rounds are
 printed: processor time (with several threads, time on the clock). PyTorch is eager, the best of its variants by the median: as
 it comes, with fused optimizers, and for images with channels last. JAX is compiled, as nobody uses it otherwise. What a process
-takes at its peak is counted from before the workload was made. --page writes docs/benchmarks.md, with --compile
-docs/compilers.md.
+takes at its peak is counted from before the workload was made; that of compiled steps is while they are recorded and compiled.
+--page writes docs/benchmarks.md, with --compile docs/compilers.md.
 
 --compile is about compilers: autograd.compile with gcc, clang and zig (`pip install ziglang`) and without any, PyTorch as it
 comes, torch.compile, and jax.jit. Its tables are the minima of the time of a step; the seconds until it is compiled, which are
@@ -381,9 +381,9 @@ def table(rows: list[dict[str, Any]]) -> str:
             elif torch:
                 text += f" ({ratio(found[0], torch[0])}, {ratio(found[1], torch[1])})"
             cells.append(text)
-        peaks = [f"{found[2]:.0f}" for found in (line["chainrule"], torch) if found]
+        peaks = [f"{found[2]:.0f}" if found else "-" for found in (line["chainrule"], line["compiled"], torch)]
         lines.append([line["name"], *cells, ", ".join(peaks)])
-    return markdown(["workload", *HEADINGS, "peak MB: chainrule, torch"], lines)
+    return markdown(["workload", *HEADINGS, "peak MB: chainrule, compiled, torch"], lines)
 
 
 def machine(threads: int) -> str:
@@ -411,7 +411,7 @@ Times are {clock}, medians of {rounds} rounds, all libraries in turn, each in a 
 as long as PyTorch's best variant (eager; as it comes, with fused optimizers or with channels last) a step takes, by the medians,
 and by the minima, which other programs disturb less: below 1 it is quicker. Ratios within 15 % are ties. By hand means NumPy
 with derivatives written out and memory kept, without a graph: about the least that can be had op by op. JAX is compiled. All
-had the same losses. Memory is the peak over that before the workload was made.
+had the same losses. Memory is the peak over that before the workload was made; compiled steps are recorded and compiled in it.
 
 {table}
 """

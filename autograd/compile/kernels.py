@@ -149,8 +149,8 @@ class Lowered:
         for d, s, free in zip(kind.dtypes, kind.shapes, self.leads, strict=True):
             like = rng.uniform(0.2, 0.8, (lead, *s[1:]) if free else s)
             self.arrays.append(np.asarray(like if d.kind == "f" else like > 0.5 * seed, d))
-        states = {id(self.arrays[k]): (self.arrays[k], f"a{k}") for k in written}
-        tape = Recording(states)
+        inputs = [a for k, a in enumerate(self.arrays) if k not in written]
+        tape = Recording([(self.arrays[k], f"a{k}") for k in written], inputs)
         with ambient(grad=False, tape=tape), np.errstate(all="ignore"):
             for a, order in zip(self.arrays, kind.orders, strict=True):
                 back = tuple(np.argsort(order).tolist())
@@ -162,8 +162,7 @@ class Lowered:
         outs = list(out) if self.several else [out]
         if not all(t is None or isinstance(t, Tensor) for t in outs):
             raise CompileError("a result is no array")
-        inputs = [a for k, a in enumerate(self.arrays) if k not in written]
-        program = Program(tape, states, (), inputs, [t if t is None else t.array for t in outs], ())
+        program = Program(tape, [t if t is None else t.array for t in outs], ())
         self.values = values = Values(program, LOWER)
         if values.draws or values.checks or len({v.id for v in values.outputs if v}) < sum(v is not None for v in values.outputs):
             raise CompileError("random numbers, looks at values, or a result that is there twice")

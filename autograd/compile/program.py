@@ -17,7 +17,7 @@ from ..api.random import Generator
 from ..engine.graph import ambient, write
 from ..engine.tensor import wrap
 from ..errors import CompileError
-from .record import CHECK, Entry, Leaf, Program, Recording, Ref, refs_in
+from .record import CHECK, Entry, Leaf, Program, Recording, Ref, refs_in, uniform
 
 SHORT, MANY, LANES = 16, 2**9, 64  # elements of a row that is short; rows that are many; elements that are added side by side
 VIEWS = {"reshape", "permute", "expand", "slice"}  # an element of a view is an element of its argument
@@ -115,7 +115,7 @@ class Values:
             return self.expand(array.flat[0].item(), array.shape, array.dtype)
         key = array.shape, array.dtype, array.tobytes()
         if key not in self.constants:  # equal ones are one
-            self.constants[key] = self.leaf(array, ("constant",))
+            self.constants[key] = self.leaf(np.ascontiguousarray(array), ("constant",))
         return self.constants[key]
 
     # ------------------------------------------------------------ the few ops, with what can be said at once
@@ -382,11 +382,12 @@ class Frame:
                 return wrap(arrays[given.index(x)])
             return type(x)(map(lift, x)) if type(x) in (tuple, list) else x
 
-        tape, lifted = Recording(line=e.line), [lift(a) for a in args]
+        lifted = [lift(a) for a in args]
+        tape = Recording(inputs=arrays, line=e.line)
         with ambient(grad=False, tape=tape), np.errstate(all="ignore"):
             out = e.op.fun(*lifted)
         outs = out if isinstance(out, tuple) else (out,)
-        return Program(tape, {}, (), arrays, [getattr(t, "array", t) for t in outs], ()), given
+        return Program(tape, [getattr(t, "array", t) for t in outs], ()), given
 
     def lowered(self, e: Entry, program: Program, given: list[Any]) -> Any:
         line = self.p.line
@@ -513,12 +514,6 @@ def together(shape: Sequence[int], axes: Sequence[int]) -> int:
     if not 1 < row < SHORT or rows < MANY or any(n != 1 and k not in axes for k, n in enumerate(shape[:last])):
         return 0
     return max((k for k in range(2, LANES // row + 1) if shape[last] % k == 0), default=0)
-
-
-def uniform(a: Any) -> bool:
-    """Are all elements the same number, to the sign of zero?"""
-    first = a.flat[0]
-    return bool((a == first).all() and (first != 0 or (np.signbit(a) == np.signbit(first)).all()))
 
 
 def plain(v: Any) -> Any:

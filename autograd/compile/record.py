@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import linecache
+import weakref
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import count
 from types import FunctionType
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..api.random import Generator, default_generator
 from ..engine.graph import Node, memory, write
@@ -21,60 +24,7 @@ from .watch import PLAIN, told
 CHECK: Any = "check"  # in an entry where an op would stand: a look at values, which may raise
 SIZED_BY_VALUES = {"repeats", "argwhere", "groups", "bincount"}  # ops with results whose shape depends on values,
 SIZED_BY_MASKS = {"index", "last_written"}  # or does if an argument is a mask
-
-
-class Recording(Tape):
-    """A tape that knows the user's lines; what stood where the step wrote first; and where values left for Python.
-
-    Where all of it is known to be of one `line`, none is looked for.
-    """
-
-    def __init__(self, states: Collection[int] = (), line: Line | None = None) -> None:
-        self.lines: list[Line] = []
-        self._line = line
-        self.left: list[tuple[str, Line]] = []
-        self.before: dict[int, Any] = {}  # id of an array that no op here made: it, and its content before it was written
-        self._made = set(states)  # or there before, by id
-        self._others: dict[int, list[Any]] = {}  # of the id of an owner of memory: the arrays that look at it, which no op made
-
-    def op(self, op: Any, args: list[Any], out: Any) -> None:
-        self._meet(args)
-        self.append((op, args, out))
-        self.lines.append(self._line or users_line())
-        self._made.update(map(id, out if isinstance(out, tuple) else (out,)))
-
-    def _meet(self, args: Any) -> None:
-        for a in arrays_in(args):
-            if id(a) not in self._made:
-                self._made.add(id(a))
-                self._others.setdefault(id(memory(a)), []).append(a)
-
-    def write(self, array: Any, index: Any, value: Any) -> Any:
-        self._meet((array, value, index))
-        for a in self._others.get(id(memory(array)), ()):
-            if id(a) not in self.before:
-                self.before[id(a)] = a, a.copy("K")
-        self.append((write, [array, index, value], None))
-        self.lines.append(self._line or users_line())
-        return self.lines[-1]
-
-    def checked(self, check: Callable[..., None], values: list[Any]) -> None:
-        """Hear of a look at values that raises if they make no sense."""
-        self.append((CHECK, [check, *values], None))
-        self.lines.append(self._line or users_line())
-
-    def seen(self, what: str) -> None:
-        """Hear that Python sees a value: what it does next may depend on that."""
-        self.left.append((what, users_line()))
-
-
-def arrays_in(value: Any) -> Iterator[Any]:
-    """All arrays in the arguments or the result of an entry."""
-    if isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for v in value:
-            yield from arrays_in(v)
+LARGE = 2**10  # elements: a smaller constant is held as it is
 
 
 class Ref(int):
@@ -87,11 +37,30 @@ class Ref(int):
 
 
 class Leaf:
-    """Where a value comes from that no op of the program makes: `input` k, `state` or a `constant`."""
+    """Where a value comes from that no op of the program makes: `input` k, `state` or a `constant`.
+
+    Steps make arrays of zeros and forget them: of a large constant that is one number everywhere only that is held, spread over
+    the shape.
+    """
 
     def __init__(self, kind: str, array: Any, place: int = 0, name: str = "") -> None:
         self.kind, self.array, self.place, self.name = kind, array, place, name
         self.written = False
+        self.strides: Any = None  # of a constant that is spread: how it lay
+        if kind == "constant" and array.size >= LARGE and uniform(array):
+            self.array, self.strides = np.broadcast_to(array.flat[:1].reshape(()), array.shape), array.strides
+
+    def laid_out(self) -> Any:
+        """The array as it lay when it was recorded: the order in which sums are rounded depends on that."""
+        return self.array if self.strides is None else np.full_like(as_strided(self.array, strides=self.strides), self.array)
+
+
+def uniform(a: Any) -> bool:
+    """Are all elements the same number, to the sign of zero?"""
+    if a.itemsize > 8 or a.dtype.kind not in "fiub":
+        return False
+    first, bits = a.flat[0], a.view(f"i{a.itemsize}")
+    return bool(first == first and bits.min() == bits.max())
 
 
 class Entry:
@@ -108,96 +77,135 @@ class Entry:
         return f"{', '.join(map(repr, self.outs)) or '-'} = {self.name}({', '.join(map(repr, self.args))})  {self.shapes}"
 
 
-class Program:
-    """A recording without its arrays: entries over numbered values, the leaves, what is returned and what is left on leaves.
+class Living:
+    """What is known of arrays, each for as long as it lives: afterwards another one may have its id."""
 
-    Raises CompileError, with the line, for what cannot be run again with other values: `signature` is what two recordings of
-    the same step have in common.
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Callable[[], Any], Any]] = {}
+
+    def __setitem__(self, array: Any, what: Any) -> None:
+        self._known[id(array)] = living(array), what
+
+    def get(self, array: Any) -> Any:
+        alive, what = self._known.get(id(array), UNKNOWN)
+        return what if alive() is array else None
+
+
+UNKNOWN = (lambda: None), None
+
+
+def living(array: Any) -> Callable[[], Any]:
+    """A function that returns the array while anybody else holds it, then None."""
+    try:
+        return weakref.ref(array)
+    except TypeError:  # what owns memory may be anything, as NumPy's scalars, and is held if nothing else can be done
+        return lambda: array
+
+
+class Recording(Tape):
+    """The entries of a step that runs, and the leaves that they begin with.
+
+    It holds inputs, states that are used, and constants, but nothing that ops make: of that it knows the number while it lives.
+    So a step needs no more memory than without it. What cannot be run again with other values is `refused`, with the line, and
+    no more is recorded then. `states` are arrays, with their names, that are the same in other calls. Where all of it is known
+    to be of one `line`, none is looked for.
     """
 
     def __init__(
-        self, tape: Recording, states: Mapping[int, tuple[Any, str]], generators: Collection[int],
-        inputs: Sequence[Any], results: Sequence[Any], grads: Sequence[Any],
+        self, states: Iterable[tuple[Any, str]] = (), inputs: Sequence[Any] = (), generators: Collection[int] = (),
+        line: Line | None = None,
     ) -> None:  # fmt: skip
-        self.line: Line | None = None
-        if tape.left:
-            what, self.line = tape.left[0]
-            raise self.refuse(f"{what} shows Python a value, and what the step does may depend on it")
-        self._tape, self._states, self._generators = tape, states, generators
+        self.refused: CompileError | None = None
         self.entries: list[Entry] = []
         self.leaves: dict[Ref, Leaf] = {}
         self.dtypes: dict[Ref, Any] = {}  # of what entries make
         self.memories: dict[Ref, tuple[int, bool]] = {}  # which memory a value looks at, by number, and whether at all of it
-        self.count = 0
-        self._refs: dict[int, Ref] = {}
-        self._numbers: dict[int, int] = {}
-        self._owners: dict[int, Any] = {}  # whose memory no unknown array may look at
-        self._written: dict[int, Any] = {}  # id of an owner: it
         self.signature: list[Any] = []
         self.origins: list[Any] = []  # of each part of it
+        self.written: dict[int, Any] = {}  # the number of memory: the state that lies there, if one does
+        self._line, self._at, self._generators = line, line, generators
+        self._refs, self._numbers = Living(), Living()  # of arrays: their values; of owners of memory: its number
+        self._states, self._lie = Living(), Living()  # of arrays: the names of states; of owners: the last state there
+        self._constants: dict[int, Leaf] = {}  # by the number of memory
+        self._count = count()
+        for a, name in states:
+            self._states[a], self._lie[memory(a)] = name, living(a)
         for k, a in enumerate(inputs):
-            if id(a) in self._refs:
-                continue
-            if id(a) in states:
-                raise self.refuse(f"argument {k} is also what the step finds as {states[id(a)][1]}: it may be one of them only")
-            self._refs[id(a)] = self._leaf("input", a, k)
-            self._owners[id(memory(a))] = a
-        owners = {id(memory(a)): a for a, _ in states.values()}
-        self._owners |= owners
-        for (op, args, out), self.line in zip(tape, tape.lines, strict=True):
-            self._entry(op, args, out)
-        self.line = None
-        self.results = [self._end(r) for r in results]
-        self.grads = [self._end(g) for g in grads]
-        self.signature += [[told(r) if isinstance(r, PLAIN) else r for r in self.results], self.grads]
-        for leaf in self.leaves.values():
-            leaf.written = id(memory(leaf.array)) in self._written
-            if leaf.kind == "constant" and leaf.written:
-                leaf.array = tape.before[id(leaf.array)][1] if id(leaf.array) in tape.before else leaf.array
-        self.writes_inputs = [leaf.place for leaf in self.leaves.values() if leaf.kind == "input" and leaf.written]
-        self.writes_states = [owners[i] for i in self._written if i in owners]
-        self.prune()
-        del self._tape, self._states, self._generators, self._refs, self._owners, self._written, self._numbers
+            if (name := self._states.get(a)) is not None:
+                why = f"argument {k} is also what the step finds as {name}: it may be one of them only"
+                self.refused = self.refused or self._refuse(why)
+            elif self._refs.get(a) is None:
+                self._leaf("input", a, k)
 
-    def refuse(self, why: str) -> CompileError:
+    # ------------------------------------------------------------ what a tape hears of
+    def op(self, op: Any, args: list[Any], out: Any) -> None:
+        self._hear(op, args, out)
+
+    def write(self, array: Any, index: Any, value: Any) -> Any:
+        return self._hear(write, [array, index, value], None)
+
+    def checked(self, check: Callable[..., None], values: list[Any]) -> None:
+        """Hear of a look at values that raises if they make no sense."""
+        self._hear(CHECK, [check, *values], None)
+
+    def seen(self, what: str) -> None:
+        """Hear that Python sees a value: what it does next may depend on that."""
+        self._at = users_line()
+        why = f"{what} shows Python a value, and what the step does may depend on it"
+        self.refused = self.refused or self._refuse(why)
+
+    def _hear(self, op: Any, args: list[Any], out: Any) -> Line:
+        self._at = self._line or users_line()
+        if self.refused is None:
+            try:
+                self._entry(op, args, out)
+            except CompileError as error:
+                self.refused = CompileError(*error.args)  # this one holds the step's frames, and so its arrays
+        return self._at
+
+    def ends(self, results: Sequence[Any]) -> list[Any]:
+        """What the results are: Refs of their values, or plain values."""
+        self._at = None
+        return [self._ref(x) if isinstance(x, np.ndarray) else x for x in results]
+
+    def _refuse(self, why: str) -> CompileError:
         """The error that says why, and where."""
-        return CompileError(f"{self.line}: {why}" if self.line else why)
+        return CompileError(f"{self._at}: {why}" if self._at else why)
 
     # ------------------------------------------------------------ values
-    def _new(self) -> Ref:
-        self.count += 1
-        return Ref(self.count - 1)
-
-    def _leaf(self, kind: str, array: Any, place: int = 0, name: str = "") -> Ref:
-        ref = self._new()
-        self.leaves[ref] = Leaf(kind, array, place, name)
-        self._place(ref, array)
-        before = self._tape.before.get(id(array), (None, array))[1]
-        mark: Any = place if kind == "input" else id(array) if kind == "state" else zlib.crc32(before.tobytes())
-        self.signature.append((ref, kind, mark, array.shape, array.dtype.str))
-        self.origins.append(self.leaves[ref])
+    def _new(self, a: Any) -> Ref:
+        """The number of the value that an array holds from now on."""
+        self._refs[a] = ref = Ref(len(self.memories))
+        owner = memory(a)
+        if (number := self._numbers.get(owner)) is None:
+            number = self._numbers[owner] = next(self._count)
+        self.memories[ref] = number, getattr(owner, "nbytes", -1) == a.nbytes and a.flags.c_contiguous
         return ref
 
-    def _place(self, ref: Ref, a: Any) -> None:
-        owner = memory(a)
-        number = self._numbers.setdefault(id(owner), len(self._numbers))
-        self.memories[ref] = number, getattr(owner, "nbytes", -1) == a.nbytes and a.flags.c_contiguous
+    def _leaf(self, kind: str, a: Any, place: int = 0, name: str = "") -> Ref:
+        ref = self._new(a)
+        self.leaves[ref] = leaf = Leaf(kind, a, place, name)
+        if kind == "constant":
+            self._constants[self.memories[ref][0]] = leaf
+        content = a if leaf.strides is None else a.flat[:1]
+        mark = place if kind == "input" else id(a) if kind == "state" else zlib.crc32(np.ascontiguousarray(content).data)
+        self.signature.append((ref, kind, mark, a.shape, a.dtype.str))
+        self.origins.append(leaf)
+        return ref
 
     def _ref(self, a: Any) -> Ref:
         """The number of the value that an array holds."""
-        if (ref := self._refs.get(id(a))) is not None:
+        if (ref := self._refs.get(a)) is not None:
             return ref
         if type(a) is not np.ndarray:
-            raise self.refuse(f"an array of {type(a).__module__}.{type(a).__name__}: only NumPy's own can be compiled")
-        if id(a) in self._states:
-            ref = self._leaf("state", a, name=self._states[id(a)][1])
-        else:
-            if ((owner := memory(a)) is not a and id(owner) in self._owners) or id(a) in self._owners:
-                raise self.refuse(f"an array of shape {a.shape} looks at memory of another value, and no op made it so")
-            ref = self._leaf("constant", a)
-            self._owners[id(memory(a))] = a
-        self._refs[id(a)] = ref
-        return ref
+            raise self._refuse(f"an array of {type(a).__module__}.{type(a).__name__}: only NumPy's own can be compiled")
+        if (name := self._states.get(a)) is not None:
+            return self._leaf("state", a, name=name)
+        if self._numbers.get(owner := memory(a)) is not None or self._lie.get(owner) is not None:
+            raise self._refuse(f"an array of shape {a.shape} looks at memory of another value, and no op made it so")
+        return self._leaf("constant", a)
 
     def _token(self, x: Any) -> Any:
         """An argument with Refs for arrays, and what two recordings compare of it."""
@@ -217,37 +225,59 @@ class Program:
         if isinstance(x, Tensor):
             return self._token(x.array)
         if isinstance(x, Generator) and x is not default_generator and id(x) not in self._generators:
-            raise self.refuse("numbers are drawn from a Generator that is made in the step: make it once, outside")
+            raise self._refuse("numbers are drawn from a Generator that is made in the step: make it once, outside")
         return x, _code(x) if type(x) is FunctionType and not hasattr(x, "fun") else id(x)
 
     # ------------------------------------------------------------ entries
     def _entry(self, op: Any, args: list[Any], out: Any) -> None:
         pairs = [self._token(a) for a in args]
         if op is write:
-            owner = memory(args[0])
-            self._written[id(owner)] = args[0]
+            self._overwritten(args[0])
         elif op is not CHECK:
             masks = op.name in SIZED_BY_MASKS and any(isinstance(a, np.ndarray) and a.dtype.kind == "b" for a in args[1:])
             if masks or op.name in SIZED_BY_VALUES:
-                raise self.refuse(f"how large the result of {op.name} is depends on values: where(mask, x, 0) keeps the shape")
+                raise self._refuse(f"how large the result of {op.name} is depends on values: where(mask, x, 0) keeps the shape")
         outs, shapes = [], []
         for a in () if out is None else out if isinstance(out, tuple) else (out,):
             if type(a) is not np.ndarray:
-                raise self.refuse(f"{op.name} makes an array of {type(a).__name__}: only NumPy's own can be compiled")
-            self._refs[id(a)] = ref = self._new()
-            self._owners[id(memory(a))] = a
+                raise self._refuse(f"{op.name} makes an array of {type(a).__name__}: only NumPy's own can be compiled")
+            outs.append(ref := self._new(a))
             self.dtypes[ref] = a.dtype
-            self._place(ref, a)
-            outs.append(ref)
             shapes.append((a.shape, a.dtype.str))
-        assert self.line is not None
-        self.entries.append(Entry(op, [p for p, _ in pairs], outs, shapes, isinstance(out, tuple), self.line))
+        assert self._at is not None
+        self.entries.append(Entry(op, [p for p, _ in pairs], outs, shapes, isinstance(out, tuple), self._at))
         self.signature.append((id(op), *(t for _, t in pairs), *outs, *shapes))
         self.origins.append(self.entries[-1])
 
-    def _end(self, x: Any) -> Any:
-        """What a result is: the Ref of its value, or a plain value."""
-        return self._ref(x) if isinstance(x, np.ndarray) else x
+    def _overwritten(self, a: Any) -> None:
+        """Note which memory is written, before it is: a constant that lies there is kept as it was."""
+        number, _ = self.memories[self._ref(a)]
+        if number not in self.written:
+            state = self._lie.get(memory(a))
+            self.written[number] = state and state()
+            if (leaf := self._constants.get(number)) is not None and leaf.strides is None:
+                leaf.array = leaf.array.copy("K")
+
+
+class Program:
+    """A recording that is finished: entries over numbered values, the leaves, what is returned and what is left on leaves.
+
+    Raises CompileError, with the line, for what cannot be run again with other values: `signature` is what two recordings of
+    the same step have in common.
+    """
+
+    def __init__(self, tape: Recording, results: Sequence[Any], grads: Sequence[Any]) -> None:
+        if tape.refused is not None:
+            raise tape.refused
+        self.results, self.grads = tape.ends(results), tape.ends(grads)
+        self.entries, self.leaves, self.dtypes, self.memories = tape.entries, tape.leaves, tape.dtypes, tape.memories
+        self.signature, self.origins = tape.signature, tape.origins
+        self.signature += [[told(r) if isinstance(r, PLAIN) else r for r in self.results], self.grads]
+        for ref, leaf in self.leaves.items():
+            leaf.written = self.memories[ref][0] in tape.written
+        self.writes_inputs = [leaf.place for leaf in self.leaves.values() if leaf.kind == "input" and leaf.written]
+        self.writes_states = [a for a in tape.written.values() if a is not None]
+        self.prune()
 
     def prune(self) -> None:
         """Drop what neither a result, nor a write, nor a check, nor a random source depends on."""

@@ -79,7 +79,7 @@ class Replay:
         if leaf.kind == "input":
             return f"{self._name(ref)} = inputs[{leaf.place}]"
         self.names[ref] = name = self._free(leaf.name if leaf.kind == "state" else f"k{int(ref)}")
-        self.scope[name] = leaf.array
+        self.scope[name] = leaf.laid_out()
         if leaf.kind == "constant" and leaf.written:
             self.names[ref] = f"v{int(ref)}"
             return f"v{int(ref)} = {name}.copy('K')"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import prod
@@ -20,7 +20,7 @@ from ..engine.warn import warn
 from ..errors import CompileError
 from .calls import building, kind_of, matching
 from .machine import Machine, SharedMemory
-from .record import Entry, Program, Recording, named, spent
+from .record import Entry, Program, Recording, living, named, spent
 from .replay import Replay
 from .table import Explanation
 from .watch import Unwatchable, Watch, change
@@ -187,10 +187,8 @@ class Compiled:
         assert watch is not None
         nodes: dict[Node, Any] = {n: n for n in watch.leaves}
         nodes |= {t.node: k for k, t in enumerate(leaves) if isinstance(t, Tensor) and t.node is not None}
-        before = {n: n.grad for n in nodes}
-        states = {i: (watch.kept[i], named(path)) for i, path in watch.arrays.items()}
-        states |= {id(g.array): (g.array, f"{self._name_of(n)}.grad") for n, g in before.items() if g is not None}
-        tape, rebinds = Recording(states), Tensor.rebinds
+        before = {n: (living(n.grad), living(n.grad.array)) if n.grad is not None else None for n in nodes}
+        tape, rebinds = Recording(self._states(nodes), [getattr(t, "array", t) for t in leaves], watch.generators), Tensor.rebinds
         with ambient(tape=tape):
             out = self.fun(*args, **kwargs)
         self._counts["recorded"] += 1
@@ -199,19 +197,25 @@ class Compiled:
         try:
             if Tensor.rebinds != rebinds:
                 raise CompileError("a tensor is given another array in the step (data = ...): use copy_()")
-            found = self._program(tape, states, nodes, before, leaves, out)
+            found = self._program(tape, nodes, before, leaves, out)
         except CompileError as error:
-            found = error
+            found = error.with_traceback(None)  # which holds what the step returned, and its gradients
         del tape
         self._decide(key, found, out, leaves, (args, kwargs))
         self._seconds["compiling"] += time.perf_counter() - start
         return out
 
-    def _name_of(self, node: Node) -> str:
-        t = self._watch.leaves.get(node) if self._watch is not None else None
-        return named(self._watch.arrays[id(t.array)]) if t is not None and self._watch is not None else "an argument"
+    def _states(self, nodes: Iterable[Node]) -> Iterator[tuple[Any, str]]:
+        """The arrays that other calls find, too, with their names: what the watch sees, and gradients that are there already."""
+        assert self._watch is not None
+        paths, leaves = self._watch.arrays, self._watch.leaves
+        for i, path in paths.items():
+            yield self._watch.kept[i], named(path)
+        for n in nodes:
+            if n.grad is not None:
+                yield n.grad.array, f"{named(paths[id(leaves[n].array)]) if n in leaves else 'an argument'}.grad"
 
-    def _program(self, tape: Recording, states: Any, nodes: Any, before: Any, leaves: Sequence[Any], out: Any) -> Any:
+    def _program(self, tape: Recording, nodes: Any, before: Any, leaves: Sequence[Any], out: Any) -> Any:
         """The program of a recording, with what becomes of gradients."""
         for k, t in enumerate(leaves):
             if isinstance(t, Tensor) and t.node is not None and t.node.plan is not None:
@@ -224,20 +228,19 @@ class Compiled:
         leave, grads = [], []
         for node, who in nodes.items():
             old, new = before[node], node.grad
-            what = "as it is" if new is old else "none" if new is None else "new"
+            same = new is None if old is None else new is not None and new is old[0]()
+            what = "as it is" if same else "none" if new is None else "new"
             leave.append((who, what))
             grads.append(new.array if what == "new" else None)
-        inputs = [t.array if isinstance(t, Tensor) else t for t in leaves]
-        generators = self._watch.generators if self._watch is not None else ()
-        program = Program(tape, states, generators, inputs, [t.array if isinstance(t, Tensor) else t for t in results], grads)
+        program = Program(tape, [t.array if isinstance(t, Tensor) else t for t in results], grads)
         program.signature.append([(w if isinstance(w, int) else id(w), what) for w, what in leave])
         used = {id(leaf.array) for leaf in program.leaves.values()}
         guards: list[tuple[Node, Any]] = []
         for node, old in before.items():
             if old is None and node.grad is not None:
                 guards.append((node, None))
-            elif old is not None and id(old.array) in used:
-                guards.append((node, old.array))
+            elif old is not None and (array := old[1]()) is not None and id(array) in used:
+                guards.append((node, array))
         return program, leave, guards
 
     def _decide(self, key: Any, found: Any, out: Any, leaves: Sequence[Any], call: Any) -> None:

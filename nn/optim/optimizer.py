@@ -480,14 +480,11 @@ def _misfit(kind: str, names: list[str | None], tensors: list[Tensor | None]) ->
 
 def _record(rule: Any, jobs: list[Job]) -> None:
     """Update through ops that the tape hears of."""
-    changes: list[tuple[Tensor, Tensor]] = []
     for job in jobs:
         p, grad, *buffers = job.tensors
-        numbers = job.numbers
-        new = rule(*widened((p, grad)), *job.options, *numbers, *buffers)
-        changes += zip((t for t in (p, *numbers, *buffers) if t is not None), new, strict=True)
-    for old, value in changes:
-        write(old.array, ..., value.array)
+        new = rule(*widened((p, grad)), *job.options, *job.numbers, *buffers)
+        for old, value in zip((t for t in (p, *job.numbers, *buffers) if t is not None), new, strict=True):
+            write(old.array, ..., value.array)
 
 
 def _numbers(options: list[Any]) -> tuple[float, ...]:
