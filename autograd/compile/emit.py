@@ -138,8 +138,7 @@ class Emitter:
 
     def home(self, v: Any) -> Any:
         """The value whose memory this one is in."""
-        place = self.where.get(v.id)
-        return place[1] if place and place[0] == "leaf" else v
+        return self.memory.home.get(v.id, v)
 
     def spot(self, v: Any) -> Any:
         """The value that the memory of this one is named after, and how many elements behind its first it begins."""
@@ -147,7 +146,8 @@ class Emitter:
         if place[0] == "part":
             base, offset = self.spot(place[1])
             return base, offset + address(placed(canonical(v.shape), place[2]), place[1].shape).constant
-        return self.memory.slots.get(v.id, (self.home(v), 0))
+        v = self.home(v)
+        return self.memory.slots.get(v.id, (v, 0))
 
     def at(self, v: Any, offset: int = 0) -> Any:
         """Where a value lies, or an element of it; `+ 0` is said as well, so that what repeats looks alike."""
@@ -181,7 +181,7 @@ class Emitter:
         place = self.where.get(v.id, ("",))
         if v.op == "leaf":
             return f"{ctype(v.dtype)} *{self.name(v)}{end} = leaf[{self.slots[v.id]}];  // {v.dtype}{list(v.shape)}"
-        if place[0] not in ("arena", "out"):
+        if place[0] not in ("arena", "out") or v.id in self.memory.home:
             return ""
         where = f"(void *)(arena + {place[1]})" if place[0] == "arena" else f"leaf[{len(self.leaves) + place[1]}]"
         note = ", returned" * (place[0] == "out")
@@ -413,7 +413,7 @@ class Nest:
         self.e, self.loops, self.k, self.dims, self.items = emitter, emitter.loops, k, group.dims, group.items
         self.inner = f"i{len(self.dims) - 1}" if self.dims else "none"
         self.mine = {v.id: v for v in self.items}
-        self.phase: dict[int, int] = {}
+        self.phase = emitter.loops.phase
         self.params: dict[int, Any] = {}
         self.number: dict[str, int] = {}
         self.pre, self.body, self.stores, self.post, self.clauses = (dict[int, Any]() for _ in range(5))  # lines, by phase
@@ -562,8 +562,7 @@ class Nest:
         for v in self.items:
             domain = self.loops.domain(v)
             index, row = canonical(domain), self.is_row(v) or not self.dims
-            p = max([self.phase[x.id] + (x.op in REDUCE) for x, _ in self.loops.reads[v.id] if x.id in self.mine], default=0)
-            self.phase[v.id] = p
+            p = self.phase[v.id]
             if v.op in REDUCE:
                 self.reduction(v, index, p, row)
                 continue

@@ -185,7 +185,7 @@ class Loops:
             for a in v.args:
                 if isinstance(a, Value):
                     users[a.id] = users.get(a.id, 0) + 1
-        self.onto: dict[int, int] = {}  # product -> the product that it is added to
+        self.onto: dict[int, Value] = {}  # product -> the product that it is added to, in its memory
         for v in self.p.values:
             if v.op == "add" and all(
                 isinstance(a, Value)
@@ -199,7 +199,7 @@ class Loops:
                 x, y = v.args if len(v.args[1].args) == 2 else v.args[::-1]
                 if len(y.args) == 2 and y.size * y.args[0].shape[-1] > SMALL:
                     v.op, v.args = "matmul", (*y.args, x)
-                    self.onto[v.id] = x.id
+                    self.onto[v.id] = x
         self.p.prune()
 
     # ------------------------------------------------------------ what gets a statement of its own
@@ -319,6 +319,7 @@ class Loops:
         """
         self.groups: list[Group] = []
         self.group: dict[int, int] = {}
+        self.phase: dict[int, int] = {}  # of a statement: after which others of its nest it runs
         self.last_read: dict[int, int] = {}
         statements = [v for v in self.p.values if v.id in self.anchors]
         self.turn = self.turns(statements)
@@ -335,9 +336,17 @@ class Loops:
             if v.id in late:
                 first = max(first, self.last_read.get(written[v.id].id, 0))
             k = self.group[v.id] = self.place(v, first, v.id in late)
+            self.phase[v.id] = self.when(v, k)
             for x, _ in self.reads[v.id]:
                 if x.op == "leaf":
                     self.last_read[x.id] = max(self.last_read.get(x.id, 0), k)
+
+    def when(self, v: Value, k: int) -> int:
+        """In which run of the innermost loop: sums of a row are there in the next. Without a loop all run one after the other."""
+        if not self.groups[k].dims:
+            return len(self.groups[k].items)
+        before = [x for x, _ in self.reads[v.id] if self.group.get(x.id) == k]
+        return max([self.phase[x.id] + (x.op in REDUCE) for x in before], default=0)
 
     def place(self, v: Any, first: Any, late: Any) -> Any:
         dims, turn = () if v.op in WHOLE else long(self.domain(v)), self.turn.get(v.id, (0, 0, 0))[:2]
