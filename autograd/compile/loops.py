@@ -336,31 +336,62 @@ class Loops:
             if v.id in late:
                 first = max(first, self.last_read.get(written[v.id].id, 0))
             k = self.group[v.id] = self.place(v, first, v.id in late)
-            self.phase[v.id] = self.when(v, k)
             for x, _ in self.reads[v.id]:
-                if x.op == "leaf":
-                    self.last_read[x.id] = max(self.last_read.get(x.id, 0), k)
+                self.last_read[x.id] = max(self.last_read.get(x.id, 0), k)
+        self.postpone(statements)
+        for v in [v for g in self.groups for v in g.items]:
+            self.phase[v.id] = self.when(v)
 
-    def when(self, v: Value, k: int) -> int:
+    def when(self, v: Value) -> int:
         """In which run of the innermost loop: sums of a row are there in the next. Without a loop all run one after the other."""
-        if not self.groups[k].dims:
-            return len(self.groups[k].items)
+        g = self.groups[k := self.group[v.id]]
+        if not g.dims:
+            return g.items.index(v)
         before = [x for x, _ in self.reads[v.id] if self.group.get(x.id) == k]
         return max([self.phase[x.id] + (x.op in REDUCE) for x in before], default=0)
 
     def place(self, v: Any, first: Any, late: Any) -> Any:
-        dims, turn = () if v.op in WHOLE else long(self.domain(v)), self.turn.get(v.id, (0, 0, 0))[:2]
         for k in range(first, len(self.groups)) if v.op not in WHOLE else ():
-            g = self.groups[k]
-            by_row = len(g.dims) > 1 and dims == g.dims[:-1] and not late and not self.row_reduction(v)
-            fits = dims == g.dims or by_row
-            if g.kind != "loop" or g.late != late or g.turn != turn or not fits or len(g.items) == MOST:
-                continue
-            if all(x.op == "leaf" or self.group[x.id] < k or self.given_at(x) == i for x, i in self.reads[v.id]):
-                g.items.append(v)
+            ready = (x.op == "leaf" or self.group[x.id] < k or self.given_at(x) == i for x, i in self.reads[v.id])
+            if self.fits(v, self.groups[k], late) and all(ready):
+                self.groups[k].items.append(v)
                 return k
+        dims, turn = () if v.op in WHOLE else long(self.domain(v)), self.turn.get(v.id, (0, 0, 0))[:2]
         self.groups.append(Group(v.op if v.op in WHOLE else "loop", dims, v, late, turn))
         return len(self.groups) - 1
+
+    def fits(self, v: Value, g: Group, late: bool) -> bool:
+        """Has that loop nest the loops that a statement needs, and room?"""
+        dims, turn = long(self.domain(v)), self.turn.get(v.id, (0, 0, 0))[:2]
+        by_row = len(g.dims) > 1 and dims == g.dims[:-1] and not late and not self.row_reduction(v)
+        alike = g.kind == "loop" and g.late == late and g.turn == turn and (dims == g.dims or by_row)
+        return alike and len(g.items) < MOST
+
+    def postpone(self, statements: Any) -> None:
+        """What only later loop nests read, as what backward needs of forward, is computed in the first of them, and need not lie
+        in memory until then, if all that it reads is there still for others."""
+        readers: dict[int, list[tuple[Value, Any]]] = {}
+        for v in statements:
+            for x, index in self.reads[v.id]:
+                readers.setdefault(x.id, []).append((v, index))
+        for v in reversed(statements):
+            k = self.group[v.id]
+            then = min([self.group[w.id] for w, _ in readers.get(v.id, ())], default=k)
+            g, given = self.groups[then], self.given_at(v)
+            if then == k or v.op in WHOLE or v.id in self.outs or self.groups[k].late or not self.fits(v, g, False):
+                continue
+            same = all(index == given for w, index in readers[v.id] if self.group[w.id] == then)
+            if same and all(self.last_read[x.id] >= then for x, _ in self.reads[v.id] if x.op != "leaf"):
+                self.groups[k].items.remove(v)
+                g.items.insert(0, v)
+                self.group[v.id] = then
+                for x, _ in self.reads[v.id]:
+                    self.last_read[x.id] = max(self.last_read[x.id], then)
+        kept = [k for k, g in enumerate(self.groups) if g.items]
+        number = {k: n for n, k in enumerate(kept)}
+        self.groups = [self.groups[k] for k in kept]
+        self.group = {i: number[k] for i, k in self.group.items()}
+        self.last_read = {i: number[k] for i, k in self.last_read.items()}
 
     # ------------------------------------------------------------ what repeats, as the steps of a sequence do
     def turns(self, statements: Any) -> Any:

@@ -169,7 +169,7 @@ class Memory:
             yield count * each, min(a for _, a, _ in family), max(b for _, _, b in family), each, [v for v, _, _ in family]
 
     def extra(self, n: Any) -> Any:
-        """Memory for the machinery: what is packed, sums in parts, patches of images."""
+        """Memory for the machinery, to its end."""
         o, self.size = self.size, self.size + padded(n)
         return o
 
