@@ -378,7 +378,7 @@ class Loops:
             k = self.group[v.id]
             then = min([self.group[w.id] for w, _ in readers.get(v.id, ())], default=k)
             g, given = self.groups[then], self.given_at(v)
-            if then == k or v.op in WHOLE or v.id in self.outs or self.groups[k].late or not self.fits(v, g, False):
+            if then == k or v.op in WHOLE or self.groups[k].late or not self.fits(v, g, False):
                 continue
             same = all(index == given for w, index in readers[v.id] if self.group[w.id] == then)
             if same and all(self.last_read[x.id] >= then for x, _ in self.reads[v.id] if x.op != "leaf"):
