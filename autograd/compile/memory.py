@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -12,7 +13,7 @@ from .program import REDUCE, Value
 from .roll import TURNS
 
 LINE = 64  # bytes: nothing shares a cache line
-MOST = 500  # values, beyond which it would take long to find the best place for each
+MOST = 300  # values, beyond which it would take long to find the best place for each
 
 
 def padded(n: Any) -> Any:
@@ -36,16 +37,20 @@ class Memory:
         self.copies: list[Any] = []
         p, groups, group = loops.p, loops.groups, loops.group
         uses, end = dict[int, set[int]](), len(groups)
+        self.readers: dict[int, list[tuple[int, Any]]] = {}  # of a value: which statements, and at which index
         for i, reads in loops.reads.items():
-            for x, _ in reads:
+            for x, index in reads:
                 uses.setdefault(x.id, set()).add(group[i])
+                self.readers.setdefault(x.id, []).append((i, index))
         leaves: dict[int, list[Any]] = {}
         for leaf, v in p.writes:
             leaves.setdefault(v.id, []).append(leaf)
         self.parts = self.parts_of_wholes(uses)
         begun: dict[int, int] = {}
+        self.pieces: dict[int, list[int]] = {}
         for i in self.parts:
             for whole in self.wholes(i):
+                self.pieces.setdefault(whole.id, []).append(i)
                 begun[whole.id] = min(begun.get(whole.id, end), group[i])
                 uses.setdefault(whole.id, set()).update(uses.get(i, ()))
         lives = []
@@ -86,12 +91,10 @@ class Memory:
         g, alike = loops.groups[k], (x.shape, x.dtype) == (v.shape, v.dtype)
         if g.kind != "loop" or loops.group[v.id] != k or v.op in REDUCE or not alike or long(v.shape) != g.dims:
             return False
-        for w in g.items:
-            for y, index in loops.reads[w.id]:
-                there = y is x and index == canonical(x.shape) and loops.phase[w.id] <= loops.phase[v.id]
-                if not there and (y is x or x in self.wholes(y.id)):
-                    return False
-        return True
+        here = [(i, index) for i, index in self.readers.get(x.id, ()) if loops.group[i] == k]
+        if any(index != canonical(x.shape) or loops.phase[i] > loops.phase[v.id] for i, index in here):
+            return False
+        return all(loops.group[i] != k for piece in self.pieces.get(x.id, ()) for i, _ in self.readers.get(piece, ()))
 
     def inherited(self, lives: Any) -> Any:
         """Of values that lie one after the other in the same memory: the first, from when to when, and which of all it is that
@@ -100,7 +103,7 @@ class Memory:
         results = {v.id: k for k, v in enumerate(self.loops.p.outputs) if isinstance(v, Value)}
         dying: dict[int, list[Value]] = {}
         for v, a, b in lives:
-            if a < b:
+            if a < b and v.size * v.dtype.itemsize > LINE:
                 dying.setdefault(b, []).append(v)
         found: dict[int, list[Any]] = {}
         for v, a, b in lives:
@@ -140,12 +143,12 @@ class Memory:
         """The largest values first, each in the tightest gap between those that live when it does; beyond MOST of them, just
         those of one size share memory."""
         self.size = 0
-        taken: list[tuple[int, int, int, int]] = []  # from where to where, from when to when
+        taken: list[tuple[int, int, int, int]] = []  # in order: from where to where, from when to when
         ended: dict[int, list[tuple[int, int]]] = {}  # of those of one size: until when a place is taken, and which
         for n, (need, a, b, each, members) in enumerate(sorted(self.families(lives), key=lambda f: (-f[0], f[1]))):
             if n < MOST:
-                o = gap(need, sorted(t[:2] for t in taken if t[2] <= b and a <= t[3]))
-                taken.append((o, o + need, a, b))
+                o = gap(need, (t for t in taken if t[2] <= b and a <= t[3]))
+                insort(taken, (o, o + need, a, b))
             else:
                 places = ended.setdefault(need, [])
                 o = heappop(places)[1] if places and places[0][0] < a else self.size
@@ -194,7 +197,7 @@ def contiguous(place: Any, shape: Any) -> bool:
 def gap(need: int, taken: Any) -> int:
     """Where the tightest gap between these is that is large enough; behind them all, if none is."""
     at, tightest = 0, list[tuple[int, int]]()
-    for begin, end in taken:
+    for begin, end, *_ in taken:
         tightest += [(begin - at, at)] * (begin - at >= need)
         at = max(at, end)
     return min(tightest, default=(0, at))[1]
