@@ -13,6 +13,7 @@ from .program import REDUCE, Value
 from .roll import TURNS
 
 LINE = 64  # bytes: nothing shares a cache line
+LEAST = 65  # bytes of a value for which another's memory is looked for, as it takes time
 MOST = 300  # values, beyond which it would take long to find the best place for each
 
 
@@ -103,7 +104,7 @@ class Memory:
         results = {v.id: k for k, v in enumerate(self.loops.p.outputs) if isinstance(v, Value)}
         dying: dict[int, list[Value]] = {}
         for v, a, b in lives:
-            if a < b and v.size * v.dtype.itemsize > LINE:
+            if a < b and v.size * v.dtype.itemsize >= LEAST:
                 dying.setdefault(b, []).append(v)
         found: dict[int, list[Any]] = {}
         for v, a, b in lives:
