@@ -9,6 +9,7 @@ import warnings
 from itertools import count
 
 import numpy as np
+import pytest
 from helpers import leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,12 +20,20 @@ from test_compile import NOT_IN_C, WHY
 
 import autograd
 from autograd import Tensor
-from autograd.compile import cc
+from autograd.compile import cc, memory
 from autograd.engine.tensor import wrap
 
 BACKENDS = ["replay", "c"] if cc.compiler() else ["replay"]
 NUMBER = count()
 few = settings(max_examples=-(-settings.default.max_examples // 2))  # a compiler runs for each
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_values_take_the_place_of_others():
+    """As large ones do: what is tried here is small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "LEAST", 1)
+        yield
 
 
 def forms(text):

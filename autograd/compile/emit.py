@@ -27,7 +27,7 @@ from .loops import (
     unsliced,
     variable,
 )  # fmt: skip
-from .memory import contiguous
+from .memory import contiguous, padded
 from .program import COSTLY, REDUCE, VIEWS, Value
 from .roll import rolled
 
@@ -111,8 +111,11 @@ class Emitter:
         self.uses = Counter(self.second(g.items[0]) for g in loops.groups if g.kind == "matmul")
         self.segments: list[Any] = [[]]  # lines of C, a value that NumPy computes, or "checks"
         self.lines: list[list[str]] = []  # of each group
+        self.borrowed = 0  # bytes of the memory that each statement has for itself while it runs,
+        self.most = 0  # and how many any of them needs
         looking = bool(loops.looked_at_within)
         for k, g in enumerate(loops.groups):
+            self.borrowed = 0
             if g.late and not any(h.late for h in loops.groups[:k]):
                 if looking:
                     self.segments += ["checks", []]
@@ -128,6 +131,7 @@ class Emitter:
         if looking:
             self.segments += ["checks", []]
         self.last()
+        self.scratch = memory.extra(self.most)
 
     # ------------------------------------------------------------ names and places
     def name(self, v: Any) -> Any:
@@ -138,8 +142,7 @@ class Emitter:
 
     def home(self, v: Any) -> Any:
         """The value whose memory this one is in."""
-        place = self.where.get(v.id)
-        return place[1] if place and place[0] == "leaf" else v
+        return self.memory.home.get(v.id, v)
 
     def spot(self, v: Any) -> Any:
         """The value that the memory of this one is named after, and how many elements behind its first it begins."""
@@ -147,7 +150,8 @@ class Emitter:
         if place[0] == "part":
             base, offset = self.spot(place[1])
             return base, offset + address(placed(canonical(v.shape), place[2]), place[1].shape).constant
-        return self.memory.slots.get(v.id, (self.home(v), 0))
+        v = self.home(v)
+        return self.memory.slots.get(v.id, (v, 0))
 
     def at(self, v: Any, offset: int = 0) -> Any:
         """Where a value lies, or an element of it; `+ 0` is said as well, so that what repeats looks alike."""
@@ -181,7 +185,7 @@ class Emitter:
         place = self.where.get(v.id, ("",))
         if v.op == "leaf":
             return f"{ctype(v.dtype)} *{self.name(v)}{end} = leaf[{self.slots[v.id]}];  // {v.dtype}{list(v.shape)}"
-        if place[0] not in ("arena", "out"):
+        if place[0] not in ("arena", "out") or v.id in self.memory.home:
             return ""
         where = f"(void *)(arena + {place[1]})" if place[0] == "arena" else f"leaf[{len(self.leaves) + place[1]}]"
         note = ", returned" * (place[0] == "out")
@@ -189,6 +193,7 @@ class Emitter:
 
     def source(self) -> Any:
         functions, names = [], {self.name(v): line for v in (*self.leaves, *self.loops.p.values) if (line := self.declared(v))}
+        names["scratch"] = f"char *scratch = arena + {self.scratch};  // of each statement while it runs"
         for k, body in enumerate(s for s in self.segments if isinstance(s, list)):
             body = rolled(body)
             used = set(re.findall(r"\w+", "\n".join(body)))
@@ -215,6 +220,12 @@ class Emitter:
         if body:
             self.segments[-1] += ["    if (outside) return;", *body]
 
+    def borrow(self, n: int) -> str:
+        """Where in memory that others have before and after it a statement finds so many bytes."""
+        at, self.borrowed = self.borrowed, self.borrowed + padded(n)
+        self.most = max(self.most, self.borrowed)
+        return f"scratch + {at}"
+
     # ------------------------------------------------------------ what threads share
     def parts(self, ns: float, *most: int) -> int:
         """In how many parts a loop that takes so long is taken, whatever the number of threads: 1 if by one thread alone."""
@@ -225,7 +236,7 @@ class Emitter:
     def partly(self, v: Any, parts: int) -> tuple[str, list[str]]:
         """Memory for what each part makes of a reduction, and the loop that makes one of all, in their order."""
         n, t, at = -(-v.size * v.dtype.itemsize // 64) * 64, ctype(v.dtype), self.array(v)
-        mine = f"({t} *)(arena + {self.memory.extra(n * parts)} + {{}} * {n})"
+        mine = f"({t} *)({self.borrow(n * parts)} + {{}} * {n})"
         whole = KEEP.get(v.op, KEEP["sum"]).format("whole", f"({mine.format('q')})[k]")
         first = f"{t} whole = ({mine.format(0)})[k];"
         rest = f"for (long q = 1; q < {parts}; q++) {whole}"
@@ -315,9 +326,9 @@ class Emitter:
         out, (a, b) = self.at(v), (self.at(self.loops.base(x)) for x in v.args)
         shape = ", ".join(map(str, (H, W, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw)))
         if parts == 1:
-            buffer = f"(float *)(arena + {self.memory.extra(4 * step * size)})"
+            buffer = f"(float *)({self.borrow(4 * step * size)})"
             return [f"    {v.op}({step}, {buffer}, {out}, {a}, {b}, {images}, {shape});"]
-        buffer = f"(float *)(arena + {self.memory.extra(4 * step * size * self.threads)} + me * {4 * step * size})"
+        buffer = f"(float *)({self.borrow(4 * step * size * self.threads)} + me * {4 * step * size})"
         begin, after = f" + FROM({images}, {parts}) * ", list[str]()
         image = {id(x): begin + str(H * W * c), id(y): begin + str(h * w * o)}
         if v.op == "conv_weight":
@@ -413,7 +424,7 @@ class Nest:
         self.e, self.loops, self.k, self.dims, self.items = emitter, emitter.loops, k, group.dims, group.items
         self.inner = f"i{len(self.dims) - 1}" if self.dims else "none"
         self.mine = {v.id: v for v in self.items}
-        self.phase: dict[int, int] = {}
+        self.phase = emitter.loops.phase
         self.params: dict[int, Any] = {}
         self.number: dict[str, int] = {}
         self.pre, self.body, self.stores, self.post, self.clauses = (dict[int, Any]() for _ in range(5))  # lines, by phase
@@ -562,8 +573,7 @@ class Nest:
         for v in self.items:
             domain = self.loops.domain(v)
             index, row = canonical(domain), self.is_row(v) or not self.dims
-            p = max([self.phase[x.id] + (x.op in REDUCE) for x, _ in self.loops.reads[v.id] if x.id in self.mine], default=0)
-            self.phase[v.id] = p
+            p = self.phase[v.id]
             if v.op in REDUCE:
                 self.reduction(v, index, p, row)
                 continue

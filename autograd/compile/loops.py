@@ -20,7 +20,8 @@ SMALL = 3000  # multiplications: a product of matrices with fewer is a loop of o
 MOST = 200  # statements in a loop nest: what compilers do with a function takes more than so many times as long for more
 DEAR = 4  # so many cheap ops that two need are computed once, and kept
 LONG = 64  # and so many in any case: formulas do not grow without end
-WHOLE = {"matmul", "conv", "conv_input", "conv_weight", "addrows", "assemble", "call"}  # statements that are no loop nest of ours
+OPERANDS = {"matmul", "conv", "conv_input", "conv_weight", "addrows"}  # which read memory
+WHOLE = OPERANDS | {"assemble", "call"}  # statements that are no loop nest of ours
 
 
 class Sum:
@@ -131,6 +132,7 @@ class Loops:
         self.look()
         self.sum_products()
         self.find_anchors()
+        self.uncopied()
         self.look()  # a view that was given memory is looked at there
         self.place_all()
 
@@ -155,28 +157,33 @@ class Loops:
             return copies[v.id]
 
         for v in self.p.values:
-            if v.op in ("conv", "conv_input", "conv_weight") or (v.op == "addrows"):
-                v.args = tuple(copied(a) if self.needs_copy(a) else a for a in v.args)
-            if v.op == "matmul":
-                v.args = tuple(copied(a) if a.op in VIEWS and not self.strided(a) else a for a in v.args)
+            if v.op in OPERANDS:
+                v.args = tuple(a if self.lies(a, v) else copied(a) for a in v.args)
             values.append(v)
         self.p.writes = [(leaf, copied(v) if v.op == "leaf" else v) for leaf, v in self.p.writes]
         self.p.outputs = [copied(v) if isinstance(v, Value) and v.op == "leaf" else v for v in self.p.outputs]
         self.p.values = values
 
-    @staticmethod
-    def needs_copy(v: Any) -> Any:
-        while v.op == "reshape":
-            v = v.args[0]
-        return v.op in VIEWS
+    def lies(self, a: Any, v: Value) -> bool:
+        """Does an operand lie in memory as a statement needs it: as BLAS can read it for a product, in one piece for others?"""
+        if v.op == "matmul":
+            try:
+                layout(a, self.anchors)
+            except CompileError:
+                return False
+            return True
+        while a.op == "reshape" and a.id not in self.anchors:
+            a = a.args[0]
+        return a.op not in VIEWS or a.id in self.anchors
 
-    def strided(self, v: Any) -> Any:
-        """Can BLAS read this view in place?"""
-        try:
-            layout(v, set())
-        except CompileError:
-            return False
-        return True
+    def uncopied(self) -> None:
+        """A view of a view that was given memory of its own may be read there, and needs no other copy."""
+        if not any(v.op == "copy" for v in self.p.values):
+            return
+        for v in self.p.values:
+            if v.op in OPERANDS:
+                v.args = tuple(a.args[0] if a.op == "copy" and self.lies(a.args[0], v) else a for a in v.args)
+        self.p.prune()
 
     def sum_products(self) -> None:
         """A sum of products is one product added to another in place."""
@@ -185,7 +192,7 @@ class Loops:
             for a in v.args:
                 if isinstance(a, Value):
                     users[a.id] = users.get(a.id, 0) + 1
-        self.onto: dict[int, int] = {}  # product -> the product that it is added to
+        self.onto: dict[int, Value] = {}  # product -> the product that it is added to, in its memory
         for v in self.p.values:
             if v.op == "add" and all(
                 isinstance(a, Value)
@@ -199,7 +206,7 @@ class Loops:
                 x, y = v.args if len(v.args[1].args) == 2 else v.args[::-1]
                 if len(y.args) == 2 and y.size * y.args[0].shape[-1] > SMALL:
                     v.op, v.args = "matmul", (*y.args, x)
-                    self.onto[v.id] = x.id
+                    self.onto[v.id] = x
         self.p.prune()
 
     # ------------------------------------------------------------ what gets a statement of its own
@@ -224,7 +231,7 @@ class Loops:
                 self.anchors.add(v.id)
             if v.op in WHOLE:
                 for a in v.args:
-                    b = self.base(a) if v.op in ("matmul", "conv", "conv_input", "conv_weight", "addrows") else a
+                    b = self.base(a) if v.op in OPERANDS else a
                     if b.op != "leaf":
                         self.anchors.add(b.id)
             if v.op == "reshape" and any(
@@ -319,6 +326,7 @@ class Loops:
         """
         self.groups: list[Group] = []
         self.group: dict[int, int] = {}
+        self.phase: dict[int, int] = {}  # in which run of the innermost loop: sums of a row are there in the next
         self.last_read: dict[int, int] = {}
         statements = [v for v in self.p.values if v.id in self.anchors]
         self.turn = self.turns(statements)
@@ -336,22 +344,61 @@ class Loops:
                 first = max(first, self.last_read.get(written[v.id].id, 0))
             k = self.group[v.id] = self.place(v, first, v.id in late)
             for x, _ in self.reads[v.id]:
-                if x.op == "leaf":
-                    self.last_read[x.id] = max(self.last_read.get(x.id, 0), k)
+                self.last_read[x.id] = max(self.last_read.get(x.id, 0), k)
+        self.postpone(statements)
+        for k, g in enumerate(self.groups):
+            for n, v in enumerate(g.items):  # without a loop, one after the other
+                before = [x for x, _ in self.reads[v.id] if self.group.get(x.id) == k]
+                self.phase[v.id] = max([self.phase[x.id] + (x.op in REDUCE) for x in before], default=0) if g.dims else n
 
     def place(self, v: Any, first: Any, late: Any) -> Any:
-        dims, turn = () if v.op in WHOLE else long(self.domain(v)), self.turn.get(v.id, (0, 0, 0))[:2]
+        dims, turn = self.nest(v)
         for k in range(first, len(self.groups)) if v.op not in WHOLE else ():
-            g = self.groups[k]
-            by_row = len(g.dims) > 1 and dims == g.dims[:-1] and not late and not self.row_reduction(v)
-            fits = dims == g.dims or by_row
-            if g.kind != "loop" or g.late != late or g.turn != turn or not fits or len(g.items) == MOST:
-                continue
-            if all(x.op == "leaf" or self.group[x.id] < k or self.given_at(x) == i for x, i in self.reads[v.id]):
-                g.items.append(v)
+            if self.fits(v, dims, turn, self.groups[k], late) and all(
+                x.op == "leaf" or self.group[x.id] < k or self.given_at(x) == i for x, i in self.reads[v.id]
+            ):
+                self.groups[k].items.append(v)
                 return k
         self.groups.append(Group(v.op if v.op in WHOLE else "loop", dims, v, late, turn))
         return len(self.groups) - 1
+
+    def nest(self, v: Value) -> tuple[Any, Any]:
+        """The loops that a statement needs, and of which repetition it is."""
+        return () if v.op in WHOLE else long(self.domain(v)), self.turn.get(v.id, (0, 0, 0))[:2]
+
+    def fits(self, v: Value, dims: Any, turn: Any, g: Group, late: bool) -> bool:
+        """Has that loop nest these loops, and room?"""
+        if g.kind != "loop" or g.late != late or g.turn != turn or len(g.items) == MOST:
+            return False
+        return dims == g.dims or (len(g.dims) > 1 and dims == g.dims[:-1] and not late and not self.row_reduction(v))
+
+    def postpone(self, statements: Any) -> None:
+        """What only later loop nests read, as what backward needs of forward, is computed in the first of them, and need not lie
+        in memory until then, if all that it reads is there still for others, and is no more than to write and read it is."""
+        readers: dict[int, list[tuple[Value, Any]]] = {}
+        for v in statements:
+            for x, index in self.reads[v.id]:
+                readers.setdefault(x.id, []).append((v, index))
+        for v in reversed(statements):
+            k = self.group[v.id]
+            then = min([self.group[w.id] for w, _ in readers.get(v.id, ())], default=k)
+            g, given = self.groups[then], self.given_at(v)
+            if then == k or v.op in WHOLE or self.groups[k].late or not self.fits(v, *self.nest(v), g, False):
+                continue
+            read = {x.id: x for x, _ in self.reads[v.id]}.values()
+            less = sum(x.size * x.dtype.itemsize for x in read) <= 2 * v.size * v.dtype.itemsize
+            same = all(index == given for w, index in readers[v.id] if self.group[w.id] == then)
+            if less and same and all(x.op == "leaf" or self.last_read[x.id] >= then for x in read):
+                self.groups[k].items.remove(v)
+                g.items.insert(0, v)  # before what reads it
+                self.group[v.id] = then
+                self.last_read |= {x.id: max(self.last_read[x.id], then) for x in read}
+        kept = [k for k, g in enumerate(self.groups) if g.items]
+        if len(kept) < len(self.groups):
+            number = {k: n for n, k in enumerate(kept)}
+            self.groups = [self.groups[k] for k in kept]
+            self.group = {i: number[k] for i, k in self.group.items()}
+            self.last_read = {i: number[k] for i, k in self.last_read.items()}
 
     # ------------------------------------------------------------ what repeats, as the steps of a sequence do
     def turns(self, statements: Any) -> Any:
