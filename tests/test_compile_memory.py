@@ -139,16 +139,16 @@ def test_what_only_backward_reads_is_computed_there():
 
 
 STAYS = {
-    "what it reads is read no more": lambda m, e, other: other * e,
-    "another element of it is read": lambda m, e, other: other + m * e.T,
+    "what it reads is read no more": lambda m, x, w: m.exp() * (w @ x),
+    "another element of it is read": lambda m, x, w: m.exp().T * m + (w @ x),
+    "it is less than what it reads": lambda m, x, w: (m + x * w).exp() * m + (w @ x),
 }
 
 
 @pytest.mark.parametrize("case", STAYS)
 def test_what_is_read_later_is_computed_at_once_where(case):
     def step(x, w):
-        m = x @ w
-        return [STAYS[case](m, m.exp(), w @ x) @ w]
+        return [STAYS[case](x @ w, x, w) @ w]
 
     found = places(step, *squares(2))
     assert [v.op for v in found.loops.groups[1].items] == ["exp"]
