@@ -130,7 +130,7 @@ def pytest_runtest_setup():
 # Of each file some functions, evenly spread, that no mark calls slow and that compare with nothing that may not be installed, and
 # those marked for the tour; of each of their tables the first row, or the first record of each family, with one example. What is
 # left out is not even made: that takes longer than the tour.
-EACH = 4  # functions of a file
+EACH = 3  # functions of a file
 FAMILIES = {id(s): name for name in "ELEMENTWISE INDEX SHAPE LINALG LOSS_SAMPLES NN REDUCE RECURRENT WINDOW_SAMPLES".split() for s in getattr(samples, name)}  # fmt: skip
 
 

@@ -21,6 +21,7 @@ import nn.functional as F
 from autograd import Tensor
 from autograd.compile import cc
 from autograd.compile.watch import Watch
+from autograd.engine.primitive import PRIMITIVES, primitive
 from autograd.errors import ArgumentError
 
 SCALE = 2.0
@@ -850,3 +851,20 @@ def test_a_callback_of_a_class_knows_its_object():
 def test_a_callback_is_made_of_a_function():
     with pytest.raises(ArgumentError, match=r"compile\.callback takes a function, not a str"):
         autograd.compile.callback("loss")
+
+
+# ---------------------------------------------------------------- ops of the user's
+@pytest.mark.parametrize("backend", [pytest.param("c", marks=needs_c), "replay"])
+@pytest.mark.parametrize("fun", [np.sinh, lambda x: np.tanh(x) * 2, np.abs])
+def test_an_op_of_the_users_is_none_of_the_librarys_of_that_name(fun, backend):
+    """Neither in a compiled step, nor does it take the place of the library's."""
+    librarys = PRIMITIVES["tanh"]
+    mine = primitive(fun, "tanh", x=lambda g, x: g * 3, says="Another op.")
+    assert PRIMITIVES["tanh"] is librarys
+    x = autograd.from_numpy(np.linspace(-1, 1, 60).reshape(6, 10)).requires_grad_()
+    step = autograd.compile(lambda: (mine(x).detach(), *autograd.grad(mine(x).sum(), x)), backend=backend, strict=True)
+    for _ in range(4):
+        value, slope = step()
+    assert step.stats()["calls"]["compiled"] == 2
+    np.testing.assert_allclose(value, fun(x.detach().array), rtol=1e-12)
+    assert_array_equal(slope, np.full((6, 10), 3.0))

@@ -81,7 +81,7 @@ def primitive(
     op.rules = {"*" + n if "*" + n in names else n: rule for n, rule in rules.items()}
     if not _is_ours(fun):
         NUMPY.setdefault(fun, op)
-    PRIMITIVES[name] = op
+    PRIMITIVES.setdefault(name, op)  # a user's takes the place of none of the library's
     return op
 
 
