@@ -160,6 +160,9 @@ class Compiled:
 
     def _play(self, ready: Ready, leaves: Sequence[Any], arrays: Sequence[Any], args: Any, kwargs: Any) -> Any:
         self._counts["compiled"] += 1
+        left = [(k, leaves[node].node if isinstance(node, int) else node, stays) for k, node, stays in ready.left]
+        for _, node, _ in left:  # no step reads a gradient that it replaces: the new one may lie where it lay
+            node.grad = None
         try:
             values, grads = ready.run(arrays)
         except SharedMemory:
@@ -174,8 +177,7 @@ class Compiled:
             touch_all([arrays[k] for k in ready.program.writes_inputs])
         for node in ready.spent:
             node.grad = None
-        for k, node, stays in ready.left:
-            node = leaves[node].node if isinstance(node, int) else node
+        for k, node, stays in left:
             node.grad = wrap(grads[k]) if stays else None
         return ready.build(values, leaves)
 
