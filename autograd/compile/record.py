@@ -153,7 +153,7 @@ class Recording(Tape):
     def seen(self, what: str) -> None:
         """Hear that Python sees a value: what it does next may depend on that."""
         self._at = users_line()
-        why = f"{what} shows Python a value, and what the step does may depend on it"
+        why = f"{what} shows Python a value, and what the step does may depend on it: for a log there is compile.callback"
         self.refused = self.refused or self._refuse(why)
 
     def _hear(self, op: Any, args: list[Any], out: Any) -> Line:
