@@ -853,6 +853,28 @@ def test_a_callback_is_made_of_a_function():
         autograd.compile.callback("loss")
 
 
+@pytest.mark.parametrize("backend", [pytest.param("c", marks=needs_c), "replay"])
+def test_a_gradient_that_a_step_replaces_is_gone_while_it_runs(backend):
+    """Or each call would need memory for both."""
+    x = autograd.ones(4, requires_grad=True)
+    before, alive = [], []
+    look = autograd.compile.callback(lambda loss: alive.append(bool(before) and before[-1]() is not None))
+
+    @autograd.compile(backend=backend, strict=True)
+    def step():
+        x.grad = None
+        loss = (x**2).sum()
+        look(loss)
+        loss.backward()
+
+    for _ in range(6):
+        step()
+        before.append(weakref.ref(x.grad.array))
+    assert step.stats()["calls"]["compiled"] >= 3
+    assert alive == [False] * 6
+    assert_array_equal(x.grad, np.full(4, 2.0))
+
+
 # ---------------------------------------------------------------- ops of the user's
 @pytest.mark.parametrize("backend", [pytest.param("c", marks=needs_c), "replay"])
 @pytest.mark.parametrize("fun", [np.sinh, lambda x: np.tanh(x) * 2, np.abs])

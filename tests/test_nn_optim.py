@@ -707,6 +707,17 @@ def test_overflow_is_silent_and_stops_nothing():
     assert q.item() == pytest.approx(1 - 1e-3)
 
 
+def test_overflow_stops_no_step_half_way_on_a_tape():
+    """Nor where NumPy is told to raise: one parameter would be updated, and the others not."""
+    q, p = nn.Parameter([1.0]), nn.Parameter([1.0])
+    opt = Adam([q, p])
+    q.grad, p.grad = tensor([1.0]), tensor([1e30])
+    with np.errstate(all="raise"), ambient(tape=Tape()):
+        opt.step()
+    assert opt.state[p]["exp_avg_sq"].item() == np.inf
+    assert q.item() == pytest.approx(1 - 1e-3)
+
+
 # ---------------------------------------------------------------- learning
 
 

@@ -17,10 +17,13 @@
 // ---- exp, log, tanh, erf of floats, written so that every compiler vectorises them (Cephes and njuffa, 1 to 2 ulp)
 static inline float as_float(int32_t i) { float f; memcpy(&f, &i, 4); return f; }
 static inline int32_t as_int(float f) { int32_t i; memcpy(&i, &f, 4); return i; }
+static inline float exp_part(float r) {  // (exp(r) - 1 - r) / (r * r), for |r| up to log(2) / 2
+    return ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+}
 static inline float exp_(float x) {
     float c = x < -104 ? -104 : x > 88.72284f ? 88.72284f : x;
     float n = rintf(c * 1.44269504f), r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    float p = exp_part(r);
     int32_t k = (int32_t)n;
     float h = as_float(((k >> 1) + 127) << 23), q = as_float((k - (k >> 1) + 127) << 23);
     float y = (p * r * r + r + 1) * h * q;
@@ -42,7 +45,7 @@ static inline float tanh_(float x) {  // beyond 10 it is 1, so that exp is simpl
     float a = fabsf(x), z = x * x, c = a < 10 ? a : 10;
     float small = ((((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z + 1.33314422036e-1f) * z - 3.33332819422e-1f) * z * x + x;
     float n = rintf(c * 2.88539008f), r = (2 * c - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    float p = exp_part(r);
     float e = (p * r * r + r + 1) * as_float(((int32_t)n + 127) << 23), big = 1 - 2 / (e + 1);
     return x != x ? x : copysignf(a < .625f ? small : big, x);
 }
@@ -64,7 +67,7 @@ static inline float erfc_(float x) {  // exp(-x * x) times a polynomial of 1 / (
 }
 static inline float exp2_(float x) {
     float c = x < -160 ? -160 : x > 128 ? 128 : x, n = rintf(c), r = (c - n) * .693147181f;
-    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    float p = exp_part(r);
     int32_t k = (int32_t)n;
     float h = as_float(((k >> 1) + 127) << 23), q = as_float((k - (k >> 1) + 127) << 23);
     float y = (p * r * r + r + 1) * h * q;
@@ -73,7 +76,7 @@ static inline float exp2_(float x) {
 static inline float expm1_(float x) {
     float c = x < -20 ? -20 : x > 88.72284f ? 88.72284f : x;
     float n = rintf(c * 1.44269504f), r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r + 1.6666665459e-1f) * r + 5.0000001201e-1f;
+    float p = exp_part(r);
     int32_t k = (int32_t)n;
     float e = p * r * r + r, h = as_float(((k >> 1) + 127) << 23), q = as_float((k - (k >> 1) + 127) << 23);
     float y = k > 30 ? (e + 1) * h * q - 1 : e * (h * q) + (h * q - 1);

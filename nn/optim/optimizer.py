@@ -480,11 +480,12 @@ def _misfit(kind: str, names: list[str | None], tensors: list[Tensor | None]) ->
 
 def _record(rule: Any, jobs: list[Job]) -> None:
     """Update through ops that the tape hears of."""
-    for job in jobs:
-        p, grad, *buffers = job.tensors
-        new = rule(*widened((p, grad)), *job.options, *job.numbers, *buffers)
-        for old, value in zip((t for t in (p, *job.numbers, *buffers) if t is not None), new, strict=True):
-            write(old.array, ..., value.array)
+    with np.errstate(all="ignore"):  # as off the tape: an overflow stops no step half-way
+        for job in jobs:
+            p, grad, *buffers = job.tensors
+            new = rule(*widened((p, grad)), *job.options, *job.numbers, *buffers)
+            for old, value in zip((t for t in (p, *job.numbers, *buffers) if t is not None), new, strict=True):
+                write(old.array, ..., value.array)
 
 
 def _numbers(options: list[Any]) -> tuple[float, ...]:
